@@ -1,0 +1,195 @@
+//! Every option and every limit, each with its unit and its reason.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use log::LevelFilter;
+
+/// Milliseconds: of the Unix epoch where it is a time, plain where it is a span. The loop takes the wall clock once,
+/// at the start, and counts on from it monotonically, so that a corrected clock moves no deadline.
+pub type Millis = u64;
+
+const KIB: usize = 1024;
+const SECOND: Millis = 1000;
+
+/// A request head, in bytes. Browsers stay below 4 KiB; beyond this it is 431.
+pub const HEAD_BYTES_MAX: usize = 8 * KIB;
+/// Fields of a request head. Browsers send about 20; beyond this it is 431.
+pub const HEAD_FIELDS_MAX: usize = 64;
+/// From accept to the last byte of the head. Never extended, so that a byte now and then buys nothing.
+pub const HEAD_MS: Millis = 10 * SECOND;
+/// For a plain HTTP answer to be taken.
+pub const HTTP_MS: Millis = 5 * SECOND;
+/// From our close frame to the peer's.
+pub const CLOSING_MS: Millis = 5 * SECOND;
+/// Between the end of our output and the peer's end: long enough for the last frame not to be reset under it.
+pub const LINGER_MS: Millis = SECOND;
+/// Without a byte taken while output is waiting: the peer is gone or does not read.
+pub const STALL_MS: Millis = 15 * SECOND;
+/// From our ping to any sign of life.
+pub const PONG_MS: Millis = 20 * SECOND;
+/// From the first stop signal to the end, whoever has not answered our close frame.
+pub const SHUTDOWN_MS: Millis = 5 * SECOND;
+/// Before a try to accept again after descriptors ran out. A connection that ends brings it forward.
+pub const ACCEPT_RETRY_MS: Millis = SECOND;
+
+/// One recv, and all that one connection is read in a turn: 64 KiB is what loopback and a fast network deliver at once,
+/// and about 0.1 ms of work, which is what the others wait for it.
+pub const RECV_BYTES: usize = 64 * KIB;
+/// tungstenite's read buffer, in bytes, zeroed for each read. A chat frame fits; more comes in several reads.
+pub const READ_BUFFER_BYTES: usize = 512;
+/// What may come in without completing a message. The longest message in one-byte fragments is 16 KiB x 7 bytes;
+/// more than this is a flood of empty fragments.
+pub const FRAGMENTS_BYTES_SLACK: usize = 128 * KIB;
+/// Accepts a turn. More are taken in the next one, so that a flood of connects stalls nobody who chats.
+pub const ACCEPTS_PER_TURN: usize = 64;
+/// The listen backlog. mio's own listener is fixed at 128; the kernel cuts this to its somaxconn.
+pub const BACKLOG: i32 = 4096;
+/// Descriptors that are not connections: standard streams, poll, signals, the listener, a file being read, and some air.
+pub const DESCRIPTORS_RESERVED: usize = 16;
+/// Connections over the cap that are still let in, to be told so: 1013 to a WebSocket, an answer to /healthz.
+pub const OVERFLOW_CONNECTIONS: usize = 32;
+
+/// A subject, in Unicode scalar values.
+pub const SUBJECT_CHARS_MAX: usize = 200;
+/// A message's text, in Unicode scalar values.
+pub const TEXT_CHARS_MAX: usize = 4000;
+/// A note that goes with a transfer, in Unicode scalar values.
+pub const NOTE_CHARS_MAX: usize = 500;
+/// A user's or staff member's id, in bytes.
+pub const ID_BYTES_MAX: usize = 64;
+/// Messages held for one side until it confirms them.
+pub const HELD_MESSAGES_MAX: usize = 32;
+/// Bytes of text held for one side. The longest message is 16 KiB, so that four of them fit.
+pub const HELD_BYTES_MAX: usize = 64 * KIB;
+/// Tickets in a staff member's welcome.
+pub const WELCOME_TICKETS_MAX: usize = 200;
+/// Bytes of tickets in one welcome or one round of `ticket_added`, counted at their worst. Leaves a quarter of the output
+/// for what happens meanwhile.
+pub const BOARD_BYTES_MAX: usize = 192 * KIB;
+/// A typing notice holds this long.
+pub const TYPING_MS: Millis = 6 * SECOND;
+/// Queue notices to one user come at most this often.
+pub const QUEUE_NOTICE_MS: Millis = SECOND;
+/// Picks that an estimated wait is made from.
+pub const PICKS_REMEMBERED: usize = 16;
+
+/// What a connection is held to. The desk runs with the defaults; examples/echo.rs sets its own.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// A message and a frame, in bytes, then 1009. 4,000 characters of four bytes are 16,000.
+    pub message_bytes_max: usize,
+    /// Output that waits for one connection, in bytes, then 1013.
+    pub output_bytes_max: usize,
+    /// Silence before a ping.
+    pub ping_interval_ms: Millis,
+    /// Frames a second and connection; 0 is without a limit.
+    pub frames_per_s: u32,
+    /// Open WebSockets.
+    pub connections_max: usize,
+}
+
+/// Frames that may come at once, in seconds of the rate. Half as much again and more is a flood.
+pub const BURST_S: u64 = 2;
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message_bytes_max: 16 * KIB,
+            output_bytes_max: 256 * KIB,
+            ping_interval_ms: 30 * SECOND,
+            frames_per_s: 50,
+            connections_max: 100_000,
+        }
+    }
+}
+
+const _: () = assert!(TEXT_CHARS_MAX * 4 < 16 * KIB, "the longest text fits into a message");
+const _: () = assert!(BOARD_BYTES_MAX < 256 * KIB, "a welcome fits into the output");
+const _: () = assert!(HELD_BYTES_MAX * 2 < 256 * KIB, "what is held fits into the output behind a welcome");
+
+/// Who gets a ticket that waits.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, ValueEnum, serde::Serialize, serde::Deserialize,
+)]
+pub enum Assign {
+    /// Whoever picks it.
+    #[default]
+    Manual,
+    /// The staff member with room whose last assignment is longest ago.
+    RoundRobin,
+    /// The staff member with the fewest chats.
+    LeastBusy,
+}
+
+/// A real-time support desk: users open tickets, staff pick them, both chat at once.
+#[derive(Debug, Parser)]
+#[command(version, args_conflicts_with_subcommands = true)]
+pub struct Options {
+    /// Address and port to listen on; port 0 takes a free one
+    #[arg(long, env = "DESKWIRE_LISTEN", default_value = "127.0.0.1:8000", value_name = "ADDRESS")]
+    pub listen: SocketAddr,
+    /// File with one line per staff member: id, SHA-256 of the token. Read again on SIGHUP
+    #[arg(long, env = "DESKWIRE_STAFF_FILE", value_name = "FILE")]
+    pub staff_file: Option<PathBuf>,
+    /// Origin of another site whose pages may connect, such as https://example.com; may be repeated
+    #[arg(long, env = "DESKWIRE_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
+    pub allow_origin: Vec<String>,
+    /// Who gets a waiting ticket
+    #[arg(long, env = "DESKWIRE_ASSIGN", default_value = "manual", value_name = "HOW")]
+    pub assign: Assign,
+    /// Chats that a staff member may have at once
+    #[arg(long, env = "DESKWIRE_MAX_CHATS", default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_chats: u32,
+    /// Connections at once [default: 100000, or what the descriptors allow]
+    #[arg(long, env = "DESKWIRE_MAX_CONNECTIONS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_connections: Option<u32>,
+    /// Seconds that a ticket waits for its user to come back
+    #[arg(long, env = "DESKWIRE_USER_GRACE", default_value_t = 600, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub user_grace: u32,
+    /// Seconds of silence before a ping
+    #[arg(long, env = "DESKWIRE_PING_INTERVAL", default_value_t = 30, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub ping_interval: u32,
+    /// Frames a second and connection; 0 is without a limit
+    #[arg(long, env = "DESKWIRE_RATE_LIMIT", default_value_t = 50, value_name = "PER_S")]
+    pub rate_limit: u32,
+    /// How much to log: off, error, warn, info or debug
+    #[arg(long, env = "DESKWIRE_LOG_LEVEL", default_value = "info", value_name = "LEVEL")]
+    pub log_level: LevelFilter,
+    /// What to do other than to run the desk
+    #[command(subcommand)]
+    pub command: Option<Task>,
+}
+
+/// What the binary does other than to run the desk.
+#[derive(Debug, Subcommand)]
+pub enum Task {
+    /// Make a staff token and print the line for the staff file
+    StaffToken {
+        /// The staff member's id
+        id: String,
+    },
+}
+
+impl Options {
+    /// The limits that these options ask for, within `descriptors` that the process may have open.
+    pub fn limits(&self, descriptors: u64) -> Limits {
+        let defaults = Limits::default();
+        let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
+        let sockets_max = descriptors.saturating_sub(DESCRIPTORS_RESERVED).max(2);
+        let asked = self.max_connections.map_or(defaults.connections_max, |n| n as usize);
+        Limits {
+            ping_interval_ms: Millis::from(self.ping_interval) * SECOND,
+            frames_per_s: self.rate_limit,
+            // At a low limit half of the sockets is left for the overflow.
+            connections_max: asked.min(sockets_max.saturating_sub(OVERFLOW_CONNECTIONS).max(sockets_max / 2)),
+            ..defaults
+        }
+    }
+
+    /// How long a ticket waits for its user.
+    pub fn user_grace_ms(&self) -> Millis {
+        Millis::from(self.user_grace) * SECOND
+    }
+}
