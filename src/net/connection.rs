@@ -1,0 +1,408 @@
+//! One socket's life, from its head to its grave.
+//!
+//! | phase | leaves by | deadline |
+//! | --- | --- | --- |
+//! | `Head`: bytes to a request head | an answer, 101 or another | 10 s from accept, never extended |
+//! | `Open`: messages | either side's close, a fault, silence | ping after 30 s of silence, dead 20 s later; 15 s without progress while output waits |
+//! | `Closing`: our close frame is sent, the peer's awaited | its answer | 5 s |
+//! | `Parting`: the last bytes go out: an HTTP answer, or a close frame that needs no answer | all written | 5 s |
+//! | `Linger`: our side is shut, input is thrown away so that no reset eats the last bytes | the peer's end | 1 s |
+//! | `Dead`: waits to be buried | | |
+
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+
+use super::close::{self, CloseReason};
+use super::deadlines::NEVER;
+use super::frame;
+use super::http::{Method, Response, Status};
+use super::websocket::{Codec, End, Incoming, Reader};
+use crate::config::{BURST_S, CLOSING_MS, HEAD_MS, HTTP_MS, LINGER_MS, Limits, Millis, PONG_MS, STALL_MS};
+
+/// What a connection needs of a socket: non-blocking reads and writes, and to shut its own side.
+pub trait Stream: Read + Write {
+    /// Ends our side: the peer reads to the end of what was written, and then the end.
+    fn shutdown_write(&mut self) -> io::Result<()>;
+}
+
+impl Stream for mio::net::TcpStream {
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
+    }
+}
+
+/// Where a connection stands. See the table above.
+#[derive(Debug)]
+enum Phase {
+    Head(Vec<u8>),
+    Open(Reader),
+    Closing(Reader),
+    Parting,
+    Linger,
+    Dead,
+}
+
+/// The phases without what is in them, for counting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the table above says what they are")]
+pub enum PhaseName {
+    Head,
+    Open,
+    Closing,
+    Parting,
+    Linger,
+    Dead,
+}
+
+/// What a recv brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Received {
+    /// So many bytes.
+    Bytes(usize),
+    /// Nothing now.
+    Nothing,
+    /// Nothing ever again.
+    End,
+}
+
+/// How a frame stands to the rate limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// Within it.
+    Fair,
+    /// Over it: refuse what it asks for.
+    TooFast,
+    /// Far over it: end the connection.
+    Flood,
+}
+
+/// One socket and all that is known of it, but for whose it is.
+#[derive(Debug)]
+pub struct Connection<S> {
+    stream: S,
+    phase: Phase,
+    /// When the phase began; while open, when the peer last gave a sign of life.
+    since: Millis,
+    /// A ping was sent, and nothing heard since.
+    pinged: bool,
+    /// The poll said that there may be input, and no read has found the end of it since. Edges come once.
+    readable: bool,
+    /// The poll said that the end of the input is near: a short read does not stand for all of it then.
+    end_near: bool,
+    output: Vec<u8>,
+    /// How much of the output the socket has taken.
+    sent: usize,
+    /// When the socket last took some, or refused to first.
+    blocked_since: Option<Millis>,
+    /// The rate limit's memory: the time at which the frames so far would be due at the allowed rate, in microseconds.
+    paid_until_us: u64,
+}
+
+impl<S: Stream> Connection<S> {
+    /// A connection that was just accepted.
+    pub fn new(stream: S, now: Millis) -> Self {
+        Self {
+            stream,
+            phase: Phase::Head(Vec::new()),
+            since: now,
+            pinged: false,
+            readable: false,
+            end_near: false,
+            output: Vec::new(),
+            sent: 0,
+            blocked_since: None,
+            paid_until_us: 0,
+        }
+    }
+
+    /// The socket.
+    pub fn stream(&mut self) -> &mut S {
+        &mut self.stream
+    }
+
+    /// The phase's name.
+    pub fn phase(&self) -> PhaseName {
+        match self.phase {
+            Phase::Head(_) => PhaseName::Head,
+            Phase::Open(_) => PhaseName::Open,
+            Phase::Closing(_) => PhaseName::Closing,
+            Phase::Parting => PhaseName::Parting,
+            Phase::Linger => PhaseName::Linger,
+            Phase::Dead => PhaseName::Dead,
+        }
+    }
+
+    /// Whether messages may be sent and are read.
+    pub fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::Open(_))
+    }
+
+    /// Takes note of what the poll said. Writability needs no note: whoever has output tries.
+    pub fn note_readiness(&mut self, readable: bool, end_near: bool) {
+        self.readable |= readable;
+        self.end_near |= end_near;
+    }
+
+    /// Whether to read. Not while the socket takes no output: a peer that does not read is not read either, so that
+    /// what it asks for cannot pile up here. Not while parting: what it says is thrown away, once our side is shut.
+    pub fn wants_read(&self) -> bool {
+        self.readable && !self.is_blocked() && !matches!(self.phase, Phase::Parting | Phase::Dead)
+    }
+
+    /// Whether the socket has refused output, and the poll is to tell when it takes some again.
+    pub fn is_blocked(&self) -> bool {
+        self.blocked_since.is_some()
+    }
+
+    /// Whether output waits.
+    pub fn has_output(&self) -> bool {
+        !self.output.is_empty()
+    }
+
+    /// When somebody must look at it, whatever happens until then.
+    pub fn deadline(&self, limits: &Limits) -> Millis {
+        match self.phase {
+            Phase::Head(_) => self.since + HEAD_MS,
+            Phase::Open(_) => {
+                let silence = limits.ping_interval_ms + if self.pinged { PONG_MS } else { 0 };
+                let stall = self.blocked_since.map_or(NEVER, |since| since + STALL_MS);
+                stall.min(self.since + silence)
+            }
+            Phase::Closing(_) => self.since + CLOSING_MS,
+            Phase::Parting => self.since + HTTP_MS,
+            Phase::Linger => self.since + LINGER_MS,
+            Phase::Dead => NEVER,
+        }
+    }
+
+    /// Does what is due when the deadline has passed. Gives a word for the log where the peer is given up.
+    pub fn expire(&mut self, now: Millis) -> Option<&'static str> {
+        match self.phase {
+            Phase::Head(_) => {
+                self.respond(&Status::Timeout.into(), Method::Get, now);
+                Some("no whole request head in time")
+            }
+            Phase::Open(_) if self.blocked_since.is_some_and(|since| since + STALL_MS <= now) => {
+                self.enter(Phase::Dead, now);
+                Some("took no output in time")
+            }
+            Phase::Open(_) if !self.pinged => {
+                self.pinged = true;
+                self.output.extend_from_slice(&frame::PING);
+                None
+            }
+            Phase::Open(_) => {
+                self.enter(Phase::Dead, now);
+                Some("silent, and did not answer a ping")
+            }
+            Phase::Closing(_) | Phase::Parting | Phase::Linger | Phase::Dead => {
+                self.enter(Phase::Dead, now);
+                None
+            }
+        }
+    }
+
+    /// One recv into `buffer`.
+    pub fn receive(&mut self, buffer: &mut [u8], now: Millis) -> Received {
+        match retry_interrupted(|| self.stream.read(buffer)) {
+            Ok(0) => {
+                self.readable = false;
+                Received::End
+            }
+            Ok(length) => {
+                // A read that was not filled found all that there was, unless the end came in the same event.
+                self.readable = length == buffer.len() || self.end_near;
+                if self.is_open() {
+                    self.since = now;
+                    self.pinged = false;
+                }
+                Received::Bytes(length)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.readable = false;
+                Received::Nothing
+            }
+            Err(_) => Received::End, // a reset is one way to leave
+        }
+    }
+
+    /// What has come of the head before, for `keep_head` or to be parsed with what has come now.
+    pub fn take_head(&mut self) -> Option<Vec<u8>> {
+        match &mut self.phase {
+            Phase::Head(so_far) => Some(std::mem::take(so_far)),
+            _ => None,
+        }
+    }
+
+    /// Keeps the part of a head that has come.
+    pub fn keep_head(&mut self, part: Vec<u8>) {
+        self.phase = Phase::Head(part);
+    }
+
+    /// Sends an answer that is the last of this connection.
+    pub fn respond(&mut self, response: &Response, method: Method, now: Millis) {
+        response.append(method, &mut self.output);
+        self.enter(Phase::Parting, now);
+    }
+
+    /// Becomes a WebSocket; `append_answer` appends the 101.
+    pub fn open(&mut self, now: Millis, append_answer: impl FnOnce(&mut Vec<u8>)) {
+        append_answer(&mut self.output);
+        self.enter(Phase::Open(Reader::default()), now);
+    }
+
+    /// Takes the next message out of `input`. What comes after our close frame is dropped (RFC 6455 1.4), but for the
+    /// peer's own.
+    pub fn next_message(
+        &mut self,
+        shared: &mut Box<Codec>,
+        input: &mut &[u8],
+        now: Millis,
+    ) -> Result<Option<Incoming>, CloseReason> {
+        let end = match &mut self.phase {
+            Phase::Open(reader) => match reader.next(shared, input, &mut self.output) {
+                Ok(incoming) => return Ok(incoming),
+                Err(end) => end,
+            },
+            Phase::Closing(reader) => loop {
+                match reader.next(shared, input, &mut Vec::new()) {
+                    Ok(Some(_)) => {}
+                    Ok(None) => return Ok(None),
+                    Err(_) => break End::ClosedByPeer, // our close frame has been sent and said it all
+                }
+            },
+            _ => return Ok(None),
+        };
+        match end {
+            End::ClosedByPeer => {
+                self.enter(Phase::Parting, now);
+                Ok(None)
+            }
+            End::Fault(why) => {
+                frame::append_close(&mut self.output, why);
+                self.enter(Phase::Parting, now);
+                Err(why)
+            }
+        }
+    }
+
+    /// Queues a frame. False when there is no room for it.
+    #[must_use]
+    pub fn queue(&mut self, frame: &[u8], limits: &Limits, spare: &mut Vec<Vec<u8>>) -> bool {
+        if self.output.len() - self.sent + frame.len() > limits.output_bytes_max {
+            return false;
+        }
+        if self.output.capacity() == 0 {
+            self.output = spare.pop().unwrap_or_default();
+        }
+        self.output.extend_from_slice(frame);
+        true
+    }
+
+    /// Starts the closing handshake (RFC 6455 7.1.2).
+    pub fn close(&mut self, why: CloseReason, now: Millis) {
+        if let Phase::Open(reader) = &mut self.phase {
+            let reader = std::mem::take(reader);
+            frame::append_close(&mut self.output, why);
+            self.enter(Phase::Closing(reader), now);
+        }
+    }
+
+    /// The peer's side has ended. What is left to say is still said: a request may end so, and be answered.
+    pub fn end_of_input(&mut self, now: Millis) {
+        match self.phase {
+            Phase::Parting => {}
+            _ => self.enter(Phase::Dead, now),
+        }
+    }
+
+    /// Writes what waits, in one call. Where that is the last of the connection, shuts our side.
+    /// An emptied buffer goes to the `spare` ones.
+    pub fn flush(&mut self, now: Millis, spare: &mut Vec<Vec<u8>>) -> usize {
+        let mut written = 0;
+        if self.has_output() && !matches!(self.phase, Phase::Dead) {
+            match retry_interrupted(|| self.stream.write(&self.output[self.sent..])) {
+                Ok(length) => {
+                    written = length;
+                    self.sent += length;
+                    // RFC 6455 has pings to find out whether the peer is there. If it takes what waited, it is.
+                    if self.blocked_since.take().is_some() && length > 0 && self.is_open() {
+                        self.since = now;
+                    }
+                    if self.sent == self.output.len() {
+                        self.put_back_output(spare);
+                    } else {
+                        self.blocked_since = Some(now);
+                        self.compact_output();
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.blocked_since.get_or_insert(now);
+                }
+                Err(_) => self.enter(Phase::Dead, now),
+            }
+        }
+        // RFC 6455 7.1.1: the server closes TCP first, and only its own side until the peer has closed too.
+        if matches!(self.phase, Phase::Parting) && !self.has_output() {
+            let next = if self.stream.shutdown_write().is_ok() { Phase::Linger } else { Phase::Dead };
+            self.enter(next, now);
+        }
+        written
+    }
+
+    /// Counts a frame against the rate limit: a bucket that leaks at the allowed rate, kept as a time.
+    pub fn pace(&mut self, limits: &Limits, now: Millis) -> Pace {
+        const US_PER_MS: u64 = 1000;
+        const US_PER_S: u64 = 1_000_000;
+        if limits.frames_per_s == 0 {
+            return Pace::Fair;
+        }
+        let now_us = now * US_PER_MS;
+        self.paid_until_us = self.paid_until_us.max(now_us) + US_PER_S / u64::from(limits.frames_per_s);
+        match self.paid_until_us - now_us {
+            debt if debt <= BURST_S * US_PER_S => Pace::Fair,
+            debt if debt <= 2 * BURST_S * US_PER_S => Pace::TooFast,
+            _ => Pace::Flood,
+        }
+    }
+
+    /// Tells the peer that it floods, and reads no more of it.
+    pub fn refuse_flood(&mut self, now: Millis) {
+        frame::append_close(&mut self.output, close::FLOODING);
+        self.enter(Phase::Parting, now);
+    }
+
+    fn enter(&mut self, phase: Phase, now: Millis) {
+        self.phase = phase;
+        self.since = now;
+    }
+
+    fn put_back_output(&mut self, spare: &mut Vec<Vec<u8>>) {
+        // Enough for the connections of a busy turn, of a size that chat needs: what is larger goes back to the heap.
+        const SPARE_BUFFERS: usize = 256;
+        const SPARE_BYTES: usize = 16 * 1024;
+        self.sent = 0;
+        let mut buffer = std::mem::take(&mut self.output);
+        buffer.clear();
+        if spare.len() < SPARE_BUFFERS && buffer.capacity() <= SPARE_BYTES {
+            spare.push(buffer);
+        }
+    }
+
+    /// Drops what was sent once it is the larger part, so that each byte is moved at most once on average.
+    fn compact_output(&mut self) {
+        if self.sent > self.output.len() / 2 {
+            self.output.drain(..self.sent);
+            self.sent = 0;
+        }
+    }
+}
+
+fn retry_interrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}

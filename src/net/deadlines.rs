@@ -1,0 +1,74 @@
+//! Who must act by when.
+//!
+//! A connection's deadline is derived from its state and moves with every byte. To move it in a queue as well would
+//! cost every message; instead the queue keeps the earliest time at which somebody has to look at the connection again.
+//! If by then its deadline has moved on, it is queued again for that.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use super::ConnId;
+use crate::config::Millis;
+
+/// Never.
+pub const NEVER: Millis = Millis::MAX;
+
+/// Times at which to look at a connection, the earliest first.
+#[derive(Debug, Default)]
+pub struct Deadlines {
+    queue: BinaryHeap<Reverse<(Millis, ConnId)>>,
+}
+
+impl Deadlines {
+    /// Looks at `conn` at `due`, unless that has been arranged for an earlier time already: `armed` is when, and is the
+    /// connection's to keep.
+    pub fn arm(&mut self, conn: ConnId, armed: &mut Millis, due: Millis) {
+        if due < *armed {
+            *armed = due;
+            self.queue.push(Reverse((due, conn)));
+        }
+    }
+
+    /// When to wake up.
+    pub fn next_due(&self) -> Option<Millis> {
+        self.queue.peek().map(|Reverse((due, _))| *due)
+    }
+
+    /// The next entry that is due by `now`: its time tells a current entry (the one that `armed` names) from one that an
+    /// earlier one has overtaken.
+    pub fn pop_due(&mut self, now: Millis) -> Option<(Millis, ConnId)> {
+        if self.next_due()? > now {
+            return None;
+        }
+        self.queue.pop().map(|Reverse(entry)| entry)
+    }
+
+    /// How many entries wait.
+    pub fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_earlier_time_is_queued() {
+        let conn = ConnId { slot: 0, generation: 0 };
+        let (mut deadlines, mut armed) = (Deadlines::default(), NEVER);
+        for due in [30, 50, 40, 10] {
+            deadlines.arm(conn, &mut armed, due);
+        }
+        assert_eq!((armed, deadlines.len()), (10, 2));
+        assert_eq!(deadlines.pop_due(9), None);
+        assert_eq!(deadlines.pop_due(30), Some((10, conn)));
+        assert_eq!(deadlines.pop_due(30), Some((30, conn)));
+        assert!(deadlines.is_empty());
+    }
+}

@@ -1,0 +1,97 @@
+//! Frames from the server, written straight into a buffer (RFC 6455 5.2).
+//!
+//! A server's frame is not masked and never fragmented here, so that its header is the opcode and the length. It stands
+//! in front of a payload whose length is known only once it is written: room for the longest header is left, the
+//! payload written behind it, and the header then put right before the payload.
+
+use std::ops::Range;
+
+use super::close::CloseReason;
+
+/// RFC 6455 5.2's opcodes, as far as a server sends them, with the FIN bit set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Opcode {
+    /// A whole text message.
+    Text = 0x81,
+    /// A whole binary message.
+    Binary = 0x82,
+    /// Close, with a code and a reason.
+    Close = 0x88,
+    /// Ping.
+    Ping = 0x89,
+}
+
+/// FIN and opcode, 127, and eight bytes of length.
+const HEADER_BYTES_MAX: usize = 10;
+
+/// Appends a frame whose payload `write` appends; gives the place of the frame in the buffer. The few bytes in front of
+/// it, left over from the longest header, are nobody's.
+pub fn append(buffer: &mut Vec<u8>, opcode: Opcode, write: impl FnOnce(&mut Vec<u8>)) -> Range<usize> {
+    buffer.extend_from_slice(&[0; HEADER_BYTES_MAX]);
+    let payload = buffer.len();
+    write(buffer);
+    let length = buffer.len() - payload;
+    // RFC 6455 5.2: the minimal number of bytes must be used to encode the length.
+    let start = match length {
+        0..=125 => {
+            buffer[payload - 1] = length.to_be_bytes()[7];
+            payload - 2
+        }
+        126..=0xFFFF => {
+            buffer[payload - 3] = 126;
+            buffer[payload - 2..payload].copy_from_slice(&length.to_be_bytes()[6..]);
+            payload - 4
+        }
+        _ => {
+            buffer[payload - 9] = 127;
+            buffer[payload - 8..payload].copy_from_slice(&length.to_be_bytes());
+            payload - 10
+        }
+    };
+    buffer[start] = opcode as u8;
+    start..buffer.len()
+}
+
+/// A ping without a payload: what comes back says all.
+pub const PING: [u8; 2] = [Opcode::Ping as u8, 0];
+
+/// Appends a close frame (RFC 6455 5.5.1).
+pub fn append_close(buffer: &mut Vec<u8>, why: CloseReason) {
+    let [length, ..] = (why.reason.len() + 2).to_le_bytes();
+    buffer.extend_from_slice(&[Opcode::Close as u8, length]);
+    buffer.extend_from_slice(&why.code.to_be_bytes());
+    buffer.extend_from_slice(why.reason.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::close;
+
+    #[test]
+    fn the_length_takes_the_fewest_bytes() {
+        let cases: [(usize, &[u8]); 6] = [
+            (0, &[0x81, 0]),
+            (125, &[0x81, 125]),
+            (126, &[0x81, 126, 0, 126]),
+            (0xFFFF, &[0x81, 126, 0xFF, 0xFF]),
+            (0x1_0000, &[0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0]),
+            (200_000, &[0x81, 127, 0, 0, 0, 0, 0, 3, 0x0D, 0x40]),
+        ];
+        for (length, header) in cases {
+            let mut buffer = b"before".to_vec();
+            let frame = append(&mut buffer, Opcode::Text, |b| b.resize(b.len() + length, b'x'));
+            assert_eq!(&buffer[frame.start..][..header.len()], header);
+            assert_eq!(frame.len(), header.len() + length);
+            assert!(buffer[frame][header.len()..].iter().all(|b| *b == b'x'));
+        }
+    }
+
+    #[test]
+    fn a_close_frame_holds_code_and_reason() {
+        let mut buffer = Vec::new();
+        append_close(&mut buffer, close::FLOODING);
+        assert_eq!(buffer, b"\x88\x0a\x03\xf0flooding");
+    }
+}

@@ -1,0 +1,325 @@
+//! A request's head, and the answer to it. As much of HTTP as a WebSocket server needs: one request a connection, no
+//! body, and every answer but 101 ends the connection.
+
+use std::borrow::Cow;
+
+use tungstenite::handshake::derive_accept_key;
+
+use crate::config::{HEAD_BYTES_MAX, HEAD_FIELDS_MAX};
+
+/// What the bytes so far are.
+#[derive(Debug)]
+pub enum Head<'a> {
+    /// Not all of it has come.
+    Partial,
+    /// All of it: the request, and how many bytes it took. What follows belongs to the WebSocket.
+    Whole(Request<'a>, usize),
+    /// None that we answer with anything but this.
+    Refused(Status),
+}
+
+/// A method, as far as it makes a difference here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// GET.
+    Get,
+    /// HEAD: the same answer without its body.
+    Head,
+    /// Anything else.
+    Other,
+}
+
+/// A request that is well-formed.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// What to do.
+    pub method: Method,
+    /// The path of the target, without the query.
+    pub path: &'a str,
+    /// The Host field; empty where an HTTP/1.0 client sent none.
+    pub host: &'a str,
+    /// The Origin field: which site's page asks. Programs send none.
+    pub origin: Option<&'a str>,
+    /// Whether it asks for a WebSocket.
+    pub upgrade: Upgrade<'a>,
+    /// The subprotocols offered, in order.
+    pub protocols: Vec<&'a str>,
+}
+
+/// The WebSocket side of a request (RFC 6455 4.2.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Upgrade<'a> {
+    /// A plain request.
+    None,
+    /// A handshake of another version than 13.
+    OtherVersion,
+    /// A handshake that is not as the RFC says.
+    Malformed,
+    /// A handshake, with its key.
+    Key(&'a str),
+}
+
+/// Parses a head. Never more than `HEAD_BYTES_MAX` of it, however it comes.
+pub fn parse(bytes: &[u8]) -> Head<'_> {
+    let mut fields = [httparse::EMPTY_HEADER; HEAD_FIELDS_MAX];
+    let mut head = httparse::Request::new(&mut fields);
+    match head.parse(&bytes[..bytes.len().min(HEAD_BYTES_MAX)]) {
+        Ok(httparse::Status::Complete(length)) => match request(&head) {
+            Some(request) => Head::Whole(request, length),
+            None => Head::Refused(Status::BadRequest),
+        },
+        Ok(httparse::Status::Partial) if bytes.len() < HEAD_BYTES_MAX => Head::Partial,
+        Ok(httparse::Status::Partial) | Err(httparse::Error::TooManyHeaders) => {
+            Head::Refused(Status::FieldsTooLarge)
+        }
+        Err(_) => Head::Refused(Status::BadRequest),
+    }
+}
+
+fn request<'a>(head: &httparse::Request<'_, 'a>) -> Option<Request<'a>> {
+    let method = match head.method? {
+        "GET" => Method::Get,
+        "HEAD" => Method::Head,
+        _ => Method::Other,
+    };
+    let http_1_1 = head.version? == 1;
+    let host = match at_most_one(head, "host")? {
+        Some(host) => host,
+        None if http_1_1 => return None, // RFC 9112 3.2: a request without Host is answered with 400
+        None => "",
+    };
+    let fields = Fields(head);
+    Some(Request {
+        method,
+        path: path(head.path?),
+        host,
+        origin: at_most_one(head, "origin")?,
+        upgrade: upgrade(&fields, http_1_1),
+        protocols: fields.list("sec-websocket-protocol").collect(),
+    })
+}
+
+/// RFC 9112 3.2.2: a server must take a target with scheme and host as well.
+fn path(target: &str) -> &str {
+    let target = match target.split_once("://") {
+        Some(("http" | "https" | "ws" | "wss", rest)) => rest.find('/').map_or("/", |slash| &rest[slash..]),
+        _ => target,
+    };
+    target.split('?').next().unwrap_or(target)
+}
+
+/// RFC 6455 4.2.1, point by point.
+fn upgrade<'a>(fields: &Fields<'_, '_, 'a>, http_1_1: bool) -> Upgrade<'a> {
+    let asks = |name, token: &str| fields.list(name).any(|listed| listed.eq_ignore_ascii_case(token));
+    // 3. and 4.; fields that come in pieces, such as two of Connection, are one list (RFC 9110 5.3)
+    if !asks("upgrade", "websocket") || !asks("connection", "upgrade") {
+        return Upgrade::None;
+    }
+    // 6.; with a version that we do not speak, 4.4 has us say which we do
+    if !fields.values("sec-websocket-version").eq(["13"]) {
+        return Upgrade::OtherVersion;
+    }
+    // 5. "when decoded, is 16 bytes in length", and 1. "HTTP/1.1 or higher"
+    let mut keys = fields.values("sec-websocket-key");
+    match (keys.next(), keys.next()) {
+        (Some(key), None) if http_1_1 && is_base64_of_16_bytes(key) => Upgrade::Key(key),
+        _ => Upgrade::Malformed,
+    }
+}
+
+fn is_base64_of_16_bytes(key: &str) -> bool {
+    key.len() == 24
+        && key
+            .strip_suffix("==")
+            .is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+' || b == b'/'))
+}
+
+struct Fields<'h, 'f, 'a>(&'h httparse::Request<'f, 'a>);
+
+impl<'a> Fields<'_, '_, 'a> {
+    /// The values of all fields of a name. One that is not UTF-8 is nothing that we look for.
+    fn values(&self, name: &str) -> impl Iterator<Item = &'a str> {
+        let named = self.0.headers.iter().filter(move |field| field.name.eq_ignore_ascii_case(name));
+        named.map(|field| std::str::from_utf8(field.value).unwrap_or("").trim())
+    }
+
+    /// The elements of a field that is a list (RFC 9110 5.6.1).
+    fn list(&self, name: &str) -> impl Iterator<Item = &'a str> {
+        self.values(name).flat_map(|value| value.split(',')).map(str::trim).filter(|e| !e.is_empty())
+    }
+}
+
+/// A field that may stand once: `None` where it stands twice.
+#[expect(clippy::option_option, reason = "refused, absent and present are three things")]
+fn at_most_one<'a>(head: &httparse::Request<'_, 'a>, name: &str) -> Option<Option<&'a str>> {
+    let fields = Fields(head);
+    let mut values = fields.values(name);
+    let first = values.next();
+    values.next().is_none().then_some(first)
+}
+
+/// The status codes that we use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
+#[expect(missing_docs, reason = "RFC 9110 section 15 says what they mean")]
+pub enum Status {
+    Ok = 200,
+    BadRequest = 400,
+    Forbidden = 403,
+    NotFound = 404,
+    MethodNotAllowed = 405,
+    Timeout = 408,
+    UpgradeRequired = 426,
+    FieldsTooLarge = 431,
+    Unavailable = 503,
+}
+
+impl Status {
+    /// The reason phrase, which is also the body of an answer that has nothing better to say.
+    pub fn phrase(self) -> &'static str {
+        match self {
+            Self::Ok => "OK",
+            Self::BadRequest => "Bad Request",
+            Self::Forbidden => "Forbidden",
+            Self::NotFound => "Not Found",
+            Self::MethodNotAllowed => "Method Not Allowed",
+            Self::Timeout => "Request Timeout",
+            Self::UpgradeRequired => "Upgrade Required",
+            Self::FieldsTooLarge => "Request Header Fields Too Large",
+            Self::Unavailable => "Service Unavailable",
+        }
+    }
+}
+
+/// A plain answer. The connection ends with it.
+#[derive(Debug)]
+pub struct Response {
+    /// The status.
+    pub status: Status,
+    /// The Content-Type.
+    pub content_type: &'static str,
+    /// Further fields, each with its line end.
+    pub fields: &'static str,
+    /// The body; left out of an answer to HEAD.
+    pub body: Cow<'static, [u8]>,
+}
+
+impl From<Status> for Response {
+    /// A short text that says what the status says.
+    fn from(status: Status) -> Self {
+        let fields = match status {
+            Status::MethodNotAllowed => "Allow: GET, HEAD\r\n",
+            // RFC 6455 4.4: the versions that we speak
+            Status::UpgradeRequired => "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
+            _ => "",
+        };
+        let body = Cow::Borrowed(status.phrase().as_bytes());
+        Self { status, content_type: "text/plain; charset=utf-8", fields, body }
+    }
+}
+
+impl Response {
+    /// Appends the answer.
+    pub fn append(&self, method: Method, out: &mut Vec<u8>) {
+        // RFC 9110 7.8: a server that sends Upgrade must list it in Connection as well
+        let upgrade = if self.status == Status::UpgradeRequired { ", Upgrade" } else { "" };
+        let head = format!(
+            "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n{}\
+             X-Content-Type-Options: nosniff\r\nConnection: close{upgrade}\r\n\r\n",
+            self.status as u16,
+            self.status.phrase(),
+            self.content_type,
+            self.body.len(),
+            self.fields,
+        );
+        out.extend_from_slice(head.as_bytes());
+        if method != Method::Head {
+            out.extend_from_slice(&self.body);
+        }
+    }
+}
+
+/// Appends the answer that makes a WebSocket of the connection (RFC 6455 4.2.2).
+pub fn append_switching_protocols(key: &str, protocol: Option<&str>, out: &mut Vec<u8>) {
+    out.extend_from_slice(
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ",
+    );
+    out.extend_from_slice(derive_accept_key(key.as_bytes()).as_bytes());
+    if let Some(protocol) = protocol {
+        out.extend_from_slice(b"\r\nSec-WebSocket-Protocol: ");
+        out.extend_from_slice(protocol.as_bytes());
+    }
+    out.extend_from_slice(b"\r\n\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HANDSHAKE: &str = "GET /chat?x=1 HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: WebSocket\r\n\
+        Connection: keep-alive\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+        Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Protocol: superchat, x\r\nSec-WebSocket-Version: 13\r\n\r\n";
+
+    fn refused(head: &str) -> Option<Status> {
+        match parse(head.as_bytes()) {
+            Head::Refused(status) => Some(status),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn the_handshake_of_the_rfc_with_its_lists_in_pieces() {
+        let bytes = [HANDSHAKE.as_bytes(), b"\x81\x80"].concat();
+        let Head::Whole(request, length) = parse(&bytes) else { panic!("not whole") };
+        assert_eq!(length, HANDSHAKE.len());
+        assert_eq!(
+            (request.method, request.path, request.host),
+            (Method::Get, "/chat", "server.example.com")
+        );
+        assert_eq!(request.upgrade, Upgrade::Key("dGhlIHNhbXBsZSBub25jZQ=="));
+        assert_eq!(request.protocols, ["chat", "superchat", "x"]);
+        let mut answer = Vec::new();
+        append_switching_protocols("dGhlIHNhbXBsZSBub25jZQ==", Some("chat"), &mut answer);
+        assert!(String::from_utf8(answer).unwrap().contains("Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"));
+    }
+
+    #[test]
+    fn every_shorter_piece_of_a_head_is_partial() {
+        for length in 0..HANDSHAKE.len() {
+            assert!(matches!(parse(&HANDSHAKE.as_bytes()[..length]), Head::Partial), "{length}");
+        }
+    }
+
+    #[test]
+    fn a_bad_head_is_refused() {
+        assert_eq!(refused("GET / HTTP/1.1\r\n\r\n"), Some(Status::BadRequest));
+        assert_eq!(refused("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"), Some(Status::BadRequest));
+        assert_eq!(refused("\x16\x03\x01\x02"), Some(Status::BadRequest));
+        let long = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}", "x".repeat(HEAD_BYTES_MAX));
+        assert_eq!(refused(&long), Some(Status::FieldsTooLarge));
+        let many = format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "A: b\r\n".repeat(HEAD_FIELDS_MAX));
+        assert_eq!(refused(&many), Some(Status::FieldsTooLarge));
+    }
+
+    #[test]
+    fn a_handshake_that_is_not_one_is_told_apart() {
+        for (from, to, kind) in [
+            ("Version: 13", "Version: 8", Upgrade::OtherVersion),
+            ("ub25jZQ==", "ub25jZQ=", Upgrade::Malformed),
+            ("HTTP/1.1", "HTTP/1.0", Upgrade::Malformed),
+            ("Connection: Upgrade", "Connection: close", Upgrade::None),
+            ("WebSocket\r", "h2c\r", Upgrade::None),
+        ] {
+            let head = HANDSHAKE.replace(from, to);
+            let Head::Whole(request, _) = parse(head.as_bytes()) else { panic!("{from}") };
+            assert_eq!(request.upgrade, kind, "{from}");
+        }
+    }
+
+    #[test]
+    fn a_target_may_name_scheme_and_host() {
+        assert_eq!(path("http://desk.example:8000/staff?x"), "/staff");
+        assert_eq!(path("http://desk.example"), "/");
+        assert_eq!(path("/a://b"), "/a://b");
+    }
+}

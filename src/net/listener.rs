@@ -1,0 +1,109 @@
+//! Accepting, and what happens when there are no more descriptors.
+//!
+//! mio is edge-triggered: it tells of a newcomer once. So whoever stops accepting before the queue is empty, for want
+//! of descriptors or at the cap, must come back by itself: when a connection has ended, and on a timer.
+
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+
+use log::warn;
+use mio::net::{TcpListener, TcpStream};
+use mio::{Interest, Registry, Token};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::config::{ACCEPT_RETRY_MS, BACKLOG, Millis};
+
+/// The listening socket.
+#[derive(Debug)]
+pub struct Listener {
+    socket: TcpListener,
+    /// There may be somebody waiting whom no event will announce again.
+    pending: bool,
+    /// Accepting rests until then.
+    paused_until: Option<Millis>,
+}
+
+impl Listener {
+    /// Binds, and asks `registry` to tell of newcomers.
+    pub fn bind(address: SocketAddr, registry: &Registry, token: Token) -> io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_reuse_address(true)?; // a restart need not wait for the old connections' TIME_WAIT
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        let mut socket = TcpListener::from_std(socket.into());
+        registry.register(&mut socket, token, Interest::READABLE)?;
+        Ok(Self { socket, pending: false, paused_until: None })
+    }
+
+    /// The address, with the port that was taken.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// The poll tells of newcomers.
+    pub fn note_readiness(&mut self) {
+        self.pending = true;
+    }
+
+    /// A connection has ended, which gives a descriptor and room: who waits may come in now.
+    pub fn resume(&mut self) {
+        self.paused_until = None;
+    }
+
+    /// Whether a call of `accept` may bring somebody.
+    pub fn wants_accept(&self, now: Millis) -> bool {
+        self.pending && self.paused_until.is_none_or(|until| until <= now)
+    }
+
+    /// When to try again.
+    pub fn next_due(&self) -> Option<Millis> {
+        self.paused_until.filter(|_| self.pending)
+    }
+
+    /// The next newcomer; `None` when there is none, or none can be taken now.
+    pub fn accept(&mut self, now: Millis) -> Option<TcpStream> {
+        loop {
+            match self.socket.accept() {
+                Ok((stream, _)) => {
+                    // Frames are small and go out in one write; Nagle would hold the second for the first's ACK.
+                    if stream.set_nodelay(true).is_ok() {
+                        return Some(stream);
+                    } // otherwise the peer has gone already
+                }
+                Err(error) => match error.kind() {
+                    ErrorKind::WouldBlock => {
+                        self.pending = false;
+                        return None;
+                    }
+                    // accept(2): network errors of the new connection are reported here, and are not the listener's.
+                    ErrorKind::Interrupted | ErrorKind::ConnectionAborted => {}
+                    _ if is_out_of_resources(&error) => {
+                        self.pause(now, &error.to_string());
+                        return None;
+                    }
+                    _ => {}
+                },
+            }
+        }
+    }
+
+    /// Rests for a while, or until a connection ends.
+    pub fn pause(&mut self, now: Millis, why: &str) {
+        if self.paused_until.is_none() {
+            warn!("accepting rests: {why}");
+        }
+        self.paused_until = Some(now + ACCEPT_RETRY_MS);
+    }
+}
+
+/// EMFILE, ENFILE, ENOBUFS, ENOMEM. The kinds of the first three have no stable name, so the numbers (Linux, macOS, BSD).
+fn is_out_of_resources(error: &io::Error) -> bool {
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    const ENOBUFS: [i32; 2] = [105, 55];
+    error.kind() == ErrorKind::OutOfMemory
+        || error
+            .raw_os_error()
+            .is_some_and(|code| code == ENFILE || code == EMFILE || ENOBUFS.contains(&code))
+}

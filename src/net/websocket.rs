@@ -1,0 +1,302 @@
+//! RFC 6455 for one connection: bytes in, messages out. Frames, masks, fragments, UTF-8 and control frames are
+//! tungstenite's work; it is handed the bytes and never sees a socket.
+//!
+//! A context costs a peer about a kilobyte, and most peers are quiet most of the time. So there is one context that
+//! all share, and a connection gets one of its own only while it is in the middle of a frame or a message. Whether it
+//! is can't be asked of tungstenite, but it can be counted: a message of n bytes took at least n and the shortest
+//! header for n on the wire. If all bytes that went in are accounted for in this way, none is left inside.
+
+use std::io::{self, Read, Write};
+
+use tungstenite::error::Error;
+use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
+use tungstenite::{Bytes, Message, Utf8Bytes};
+
+use super::close::{self, CloseReason};
+use crate::config::{FRAGMENTS_BYTES_SLACK, READ_BUFFER_BYTES};
+
+/// What a peer sent.
+#[derive(Debug)]
+pub enum Incoming {
+    /// A whole text message.
+    Text(Utf8Bytes),
+    /// A whole binary message.
+    Binary(Bytes),
+    /// A ping, whose answer is on its way, or a pong.
+    Control,
+}
+
+/// The end of what can be read.
+#[derive(Debug, PartialEq, Eq)]
+pub enum End {
+    /// The peer closed; if it was the first to, the answer is in the replies.
+    ClosedByPeer,
+    /// The peer broke the rules, and is to be told so.
+    Fault(CloseReason),
+}
+
+/// A tungstenite context and the bytes in it that no message accounts for yet.
+#[derive(Debug)]
+pub struct Codec {
+    context: WebSocketContext,
+    message_bytes_max: usize,
+    unaccounted: usize,
+}
+
+impl Codec {
+    /// A context between two messages.
+    pub fn new(message_bytes_max: usize) -> Box<Self> {
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER_BYTES) // default 128 KiB, eager
+            .write_buffer_size(0) // replies go straight into our output
+            .max_write_buffer_size(256) // default unlimited; one control frame is enough
+            .max_message_size(Some(message_bytes_max)) // default 64 MiB
+            .max_frame_size(Some(message_bytes_max)); // default 16 MiB
+        Box::new(Self {
+            context: WebSocketContext::new(Role::Server, Some(config)),
+            message_bytes_max,
+            unaccounted: 0,
+        })
+    }
+
+    fn is_between_messages(&self) -> bool {
+        self.unaccounted == 0
+    }
+
+    /// Takes the next message out of `input`; `None` when all of it has been read.
+    fn next(&mut self, input: &mut &[u8], replies: &mut Vec<u8>) -> Result<Option<Incoming>, End> {
+        if input.is_empty() && self.is_between_messages() {
+            return Ok(None); // what a read would find out at the price of zeroing its buffer
+        }
+        let before = input.len();
+        let mut pipe = Pipe { input, replies };
+        let read = self.context.read(&mut pipe);
+        self.unaccounted += before - pipe.input.len();
+        let (incoming, payload_bytes) = match read {
+            Ok(Message::Text(text)) => {
+                let bytes = text.len();
+                (Incoming::Text(text), bytes)
+            }
+            Ok(Message::Binary(binary)) => {
+                let bytes = binary.len();
+                (Incoming::Binary(binary), bytes)
+            }
+            Ok(Message::Ping(payload)) => {
+                // RFC 6455 5.5.2: the pong, as soon as is practical
+                self.context.flush(&mut pipe).map_err(|error| end(&error))?;
+                (Incoming::Control, payload.len())
+            }
+            Ok(Message::Pong(payload)) => (Incoming::Control, payload.len()),
+            Ok(Message::Close(_)) => {
+                // The answer goes into the replies; that it reports the end of the connection is no news.
+                let _ = self.context.flush(&mut pipe);
+                return Err(End::ClosedByPeer);
+            }
+            Ok(Message::Frame(_)) => return Err(End::Fault(close::PROTOCOL_ERROR)), // never given by read
+            Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                // A message in the smallest fragments has its limit from tungstenite; fragments of nothing from here.
+                let flood = self.unaccounted > 7 * self.message_bytes_max + FRAGMENTS_BYTES_SLACK;
+                return if flood { Err(End::Fault(close::FLOODING)) } else { Ok(None) };
+            }
+            Err(error) => return Err(end(&error)),
+        };
+        // A message in fragments leaves a rest that is never accounted for: then the context simply stays.
+        self.unaccounted -= self.unaccounted.min(wire_bytes_min(payload_bytes));
+        Ok(Some(incoming))
+    }
+}
+
+/// The shortest frame from a client that holds so much: header, length, mask and payload (RFC 6455 5.2).
+fn wire_bytes_min(payload: usize) -> usize {
+    let length_bytes = match payload {
+        0..=125 => 0,
+        126..=0xFFFF => 2,
+        _ => 8,
+    };
+    2 + length_bytes + 4 + payload
+}
+
+/// tungstenite sends no close frame for these errors; after one of them it must not be read again either.
+fn end(error: &Error) -> End {
+    match error {
+        Error::ConnectionClosed | Error::AlreadyClosed => End::ClosedByPeer,
+        Error::Capacity(_) => End::Fault(close::TOO_BIG),
+        Error::Utf8(_) => End::Fault(close::INVALID_UTF8),
+        _ => End::Fault(close::PROTOCOL_ERROR),
+    }
+}
+
+/// A connection's place in its stream of frames.
+#[derive(Debug, Default)]
+pub struct Reader {
+    own: Option<Box<Codec>>,
+}
+
+impl Reader {
+    /// Takes the next message out of `input`, which is empty when there is none. After an error, nothing more is read.
+    pub fn next(
+        &mut self,
+        shared: &mut Box<Codec>,
+        input: &mut &[u8],
+        replies: &mut Vec<u8>,
+    ) -> Result<Option<Incoming>, End> {
+        let codec = self.own.as_mut().unwrap_or(shared);
+        let message_bytes_max = codec.message_bytes_max;
+        let next = codec.next(input, replies);
+        match &next {
+            Ok(Some(_)) => {}
+            Ok(None) if codec.is_between_messages() => {
+                if let Some(own) = self.own.take() {
+                    *shared = own;
+                }
+            }
+            Ok(None) if self.own.is_none() => {
+                self.own = Some(std::mem::replace(shared, Codec::new(message_bytes_max)));
+            }
+            Ok(None) => {}
+            // What is left in a context that failed is nobody's.
+            Err(_) if self.own.take().is_none() => *shared = Codec::new(message_bytes_max),
+            Err(_) => {}
+        }
+        next
+    }
+
+    /// Whether it is in the middle of a frame or a message, as far as that can be told.
+    pub fn has_own_context(&self) -> bool {
+        self.own.is_some()
+    }
+}
+
+/// The stream that tungstenite is shown: reads come from what one recv brought, writes go to the output that waits.
+struct Pipe<'a, 'i> {
+    input: &'a mut &'i [u8],
+    replies: &'a mut Vec<u8>,
+}
+
+impl Read for Pipe<'_, '_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.input.is_empty() {
+            return Err(io::ErrorKind::WouldBlock.into()); // the turn's budget is used up
+        }
+        self.input.read(buffer)
+    }
+}
+
+impl Write for Pipe<'_, '_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.replies.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MAX: usize = 1000;
+
+    fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+        let mut frame = vec![first];
+        match payload.len() {
+            n @ 0..=125 => frame.push(0x80 | u8::try_from(n).unwrap()),
+            n => {
+                frame.push(0x80 | 126);
+                frame.extend(u16::try_from(n).unwrap().to_be_bytes());
+            }
+        }
+        let mask = [0x37, 0xFA, 0x21, 0x3D];
+        frame.extend(mask);
+        frame.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+        frame
+    }
+
+    fn read_all(reader: &mut Reader, shared: &mut Box<Codec>, mut input: &[u8]) -> Result<Vec<String>, End> {
+        let mut texts = Vec::new();
+        while let Some(incoming) = reader.next(shared, &mut input, &mut Vec::new())? {
+            texts.extend(match incoming {
+                Incoming::Text(text) => Some(text.to_string()),
+                _ => None,
+            });
+        }
+        Ok(texts)
+    }
+
+    #[test]
+    fn whole_messages_leave_nothing_in_the_shared_context() {
+        let (mut reader, mut shared) = (Reader::default(), Codec::new(MAX));
+        let input = [frame(0x81, b"hello"), frame(0x89, b"ping"), frame(0x81, &[b'x'; 700])].concat();
+        assert_eq!(read_all(&mut reader, &mut shared, &input).unwrap().len(), 2);
+        assert!(!reader.has_own_context());
+    }
+
+    #[test]
+    fn a_frame_in_two_pieces_at_any_byte_is_read_once_and_the_context_given_back() {
+        let input = [frame(0x81, b"one"), frame(0x81, &[b'x'; 200]), frame(0x81, b"three")].concat();
+        for cut in 1..input.len() {
+            let (mut alice, mut bob, mut shared) = (Reader::default(), Reader::default(), Codec::new(MAX));
+            let mut texts = read_all(&mut alice, &mut shared, &input[..cut]).unwrap();
+            // Somebody else in between must not meet what is left of it.
+            assert_eq!(read_all(&mut bob, &mut shared, &frame(0x81, b"else")).unwrap(), ["else"]);
+            texts.extend(read_all(&mut alice, &mut shared, &input[cut..]).unwrap());
+            assert_eq!(texts, ["one".to_owned(), "x".repeat(200), "three".to_owned()], "cut at {cut}");
+            assert!(!alice.has_own_context());
+        }
+    }
+
+    #[test]
+    fn fragments_and_lengths_that_are_not_minimal_never_look_finished_too_early() {
+        let long_length = |payload: &[u8]| {
+            let mut padded = frame(0x81, payload);
+            let length = padded[1] & 0x7F;
+            padded.splice(1..2, [0x80 | 126, 0, length]);
+            padded
+        };
+        let input = [frame(0x01, b"a"), frame(0x80, b"b"), long_length(b"c"), frame(0x81, b"d")].concat();
+        for cut in 1..input.len() {
+            let (mut reader, mut shared) = (Reader::default(), Codec::new(MAX));
+            let mut texts = read_all(&mut reader, &mut shared, &input[..cut]).unwrap();
+            assert_eq!(
+                read_all(&mut Reader::default(), &mut shared, &frame(0x81, b"else")).unwrap(),
+                ["else"]
+            );
+            texts.extend(read_all(&mut reader, &mut shared, &input[cut..]).unwrap());
+            assert_eq!(texts, ["ab", "c", "d"], "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn a_fault_has_its_close_code_and_does_not_spoil_the_shared_context() {
+        let mut shared = Codec::new(MAX);
+        for (input, why) in [
+            (frame(0x81, &[b'x'; MAX + 1]), close::TOO_BIG),
+            (frame(0x81, b"\xff"), close::INVALID_UTF8),
+            (frame(0x83, b""), close::PROTOCOL_ERROR),
+            (b"\x81\x00".to_vec(), close::PROTOCOL_ERROR),
+        ] {
+            assert_eq!(read_all(&mut Reader::default(), &mut shared, &input), Err(End::Fault(why)));
+            assert_eq!(read_all(&mut Reader::default(), &mut shared, &frame(0x81, b"x")).unwrap(), ["x"]);
+        }
+    }
+
+    #[test]
+    fn a_flood_of_empty_fragments_ends() {
+        let (mut reader, mut shared) = (Reader::default(), Codec::new(MAX));
+        let start = frame(0x01, b"x");
+        read_all(&mut reader, &mut shared, &start).unwrap();
+        let fragments = frame(0x00, b"").repeat(5000);
+        let flood = (0..100).find_map(|_| read_all(&mut reader, &mut shared, &fragments).err());
+        assert_eq!(flood, Some(End::Fault(close::FLOODING)));
+    }
+
+    #[test]
+    fn a_close_is_answered_with_its_code() {
+        let (input, mut replies) = (frame(0x88, b"\x03\xe8bye"), Vec::new());
+        let end = Reader::default().next(&mut Codec::new(MAX), &mut &input[..], &mut replies);
+        assert_eq!(end.err(), Some(End::ClosedByPeer));
+        assert_eq!(replies, b"\x88\x05\x03\xe8bye");
+    }
+}
