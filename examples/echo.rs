@@ -1,0 +1,57 @@
+//! The smallest service: says back what it is told. The same loop and the same connections as the desk's; start here to
+//! read how they work, and try it with `cargo run --example echo -- 127.0.0.1:9012`.
+
+use deskwire::config::{Limits, Millis};
+use deskwire::metrics::Metrics;
+use deskwire::net::ConnId;
+use deskwire::net::close::CloseReason;
+use deskwire::net::connection::Pace;
+use deskwire::net::frame::Opcode;
+use deskwire::net::http::{Request, Status, Upgrade};
+use deskwire::net::websocket::Incoming;
+use deskwire::outbox::Outbox;
+use deskwire::server::Server;
+use deskwire::service::{Answer, Service};
+
+struct Echo;
+
+impl Service for Echo {
+    type Guest = ();
+    type Peer = ();
+
+    fn request(&mut self, request: &Request<'_>, _: &Metrics) -> Answer<()> {
+        match request.upgrade {
+            Upgrade::Key(_) => Answer::Upgrade { protocol: None, guest: () },
+            Upgrade::Malformed => Answer::Http(Status::BadRequest.into()),
+            Upgrade::None | Upgrade::OtherVersion => Answer::Http(Status::UpgradeRequired.into()),
+        }
+    }
+
+    fn opened(&mut self, _: Millis, _: ConnId, (): (), _: &mut Outbox) -> Result<(), CloseReason> {
+        Ok(())
+    }
+
+    fn message(&mut self, _: Millis, (conn, ()): (ConnId, ()), message: Incoming, _: Pace, out: &mut Outbox) {
+        match message {
+            Incoming::Text(text) => out.send(conn, Opcode::Text, |frame| frame.extend(text.as_bytes())),
+            Incoming::Binary(bytes) => out.send(conn, Opcode::Binary, |frame| frame.extend(&bytes)),
+            Incoming::Control => {}
+        }
+    }
+
+    fn closed(&mut self, _: Millis, _: (ConnId, ()), _: &mut Outbox) {}
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9012".into()).parse()?;
+    const MIB: usize = 1024 * 1024;
+    let limits = Limits {
+        message_bytes_max: 16 * MIB, // the conformance suite's largest
+        output_bytes_max: 64 * MIB,
+        frames_per_s: 0,
+        ..Limits::default()
+    };
+    let server = Server::bind(address, limits, Echo)?;
+    eprintln!("echoing on ws://{}", server.address()?);
+    Ok(server.run()?)
+}

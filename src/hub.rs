@@ -1,0 +1,442 @@
+//! All connections, and what a turn does with them: `serve`, `expire`, `settle`.
+//!
+//! There is no poll here and no clock: readiness and time are handed in. server.rs drives it with real sockets, the
+//! simulation with scripted ones.
+
+use std::collections::VecDeque;
+
+use log::{debug, info};
+use slab::Slab;
+
+use crate::config::{Limits, Millis, OVERFLOW_CONNECTIONS, RECV_BYTES};
+use crate::metrics::Metrics;
+use crate::net::ConnId;
+use crate::net::close::{self, CloseReason};
+use crate::net::connection::{Connection, Pace, PhaseName, Received, Stream};
+use crate::net::deadlines::{Deadlines, NEVER};
+use crate::net::http::{self, Head, Upgrade};
+use crate::net::websocket::Codec;
+use crate::outbox::{Item, Outbox};
+use crate::service::{Answer, Service};
+
+/// The connections of one service.
+pub struct Hub<S, V: Service> {
+    /// What is served.
+    pub service: V,
+    /// What happened so far.
+    pub metrics: Metrics,
+    limits: Limits,
+    slots: Slab<Slot<S, V::Peer>>,
+    generation: u32,
+    open: usize,
+    /// Connections that the poll has called, that were not read to the end in the turn before, or that have room again.
+    run_queue: VecDeque<ConnId>,
+    /// Connections with something to write, count or bury at the end of the turn.
+    touched: Vec<ConnId>,
+    deadlines: Deadlines,
+    outbox: Outbox,
+    /// The context of all connections that are between two messages.
+    codec: Box<Codec>,
+    /// What one recv brings. Every connection reads into this one.
+    scratch: Box<[u8]>,
+    /// Output buffers that nobody needs just now.
+    spare: Vec<Vec<u8>>,
+}
+
+struct Slot<S, P> {
+    id: ConnId,
+    connection: Connection<S>,
+    /// Who it belongs to, from `Service::opened` until `Service::closed`.
+    peer: Option<P>,
+    /// The phase in which it was last counted.
+    counted: PhaseName,
+    /// The earliest entry for it among the deadlines.
+    armed: Millis,
+    in_run_queue: bool,
+    is_touched: bool,
+    /// The service wants to know when all output has left.
+    wants_room: bool,
+}
+
+impl<S: Stream, P> Slot<S, P> {
+    fn is_due_for_room(&self) -> bool {
+        self.wants_room && !self.connection.has_output()
+    }
+}
+
+impl<S: Stream, V: Service> Hub<S, V> {
+    /// A hub without connections.
+    pub fn new(service: V, limits: Limits) -> Self {
+        Self {
+            service,
+            metrics: Metrics::default(),
+            limits,
+            slots: Slab::new(),
+            generation: 0,
+            open: 0,
+            run_queue: VecDeque::new(),
+            touched: Vec::new(),
+            deadlines: Deadlines::default(),
+            outbox: Outbox::default(),
+            codec: Codec::new(limits.message_bytes_max),
+            scratch: vec![0; RECV_BYTES].into_boxed_slice(),
+            spare: Vec::new(),
+        }
+    }
+
+    /// Whether one more socket may be accepted. A few over the cap are, to be told that there is no room.
+    pub fn has_room(&self) -> bool {
+        self.slots.len() < self.limits.connections_max + OVERFLOW_CONNECTIONS
+    }
+
+    /// Whether every connection has been buried.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// Whether there is work that no event will announce.
+    pub fn has_work(&self) -> bool {
+        !self.run_queue.is_empty() || !self.touched.is_empty()
+    }
+
+    /// When there is something to do, if nothing happens until then.
+    pub fn next_due(&self) -> Option<Millis> {
+        self.deadlines.next_due().into_iter().chain(self.service.next_due()).min()
+    }
+
+    /// Takes in a socket; gives the slot, which is what the poll names it by.
+    pub fn admit(&mut self, stream: S, now: Millis) -> u32 {
+        let entry = self.slots.vacant_entry();
+        #[expect(clippy::cast_possible_truncation, reason = "there are no 2^32 sockets")]
+        let slot = entry.key() as u32;
+        let id = ConnId { slot, generation: self.generation };
+        self.generation = self.generation.wrapping_add(1);
+        entry.insert(Slot {
+            id,
+            connection: Connection::new(stream, now),
+            peer: None,
+            counted: PhaseName::Dead,
+            armed: NEVER,
+            in_run_queue: false,
+            is_touched: false,
+            wants_room: false,
+        });
+        self.metrics.accepted += 1;
+        self.touch(id);
+        slot
+    }
+
+    /// The socket in a slot, for the poll to watch.
+    pub fn with_stream<T>(
+        &mut self,
+        slot: u32,
+        act: impl FnOnce(&mut S) -> std::io::Result<T>,
+    ) -> std::io::Result<T> {
+        match self.slots.get_mut(slot as usize) {
+            Some(slot) => act(slot.connection.stream()),
+            None => Err(std::io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    /// Ends a connection that can't be watched.
+    pub fn abandon(&mut self, slot: u32, now: Millis) {
+        if let Some(slot) = self.slots.get_mut(slot as usize) {
+            slot.connection.end_of_input(now);
+        }
+    }
+
+    /// What the poll has to say of a slot. Slots are freed at the end of a turn, so that this is still the one meant.
+    pub fn ready(&mut self, slot: u32, readable: bool, writable: bool, end_near: bool) {
+        let Some(slot) = self.slots.get_mut(slot as usize) else { return };
+        slot.connection.note_readiness(readable, end_near);
+        let id = slot.id;
+        if writable && slot.connection.is_blocked() {
+            self.touch(id); // settle flushes, and queues it to be read
+        } else if slot.connection.wants_read() {
+            self.queue_to_run(id);
+        }
+    }
+
+    /// Phase "serve": reads each connection that waits its turn, once.
+    pub fn serve(&mut self, now: Millis) {
+        // Who joins the queue meanwhile is served in the next turn.
+        for _ in 0..self.run_queue.len() {
+            let Some(id) = self.run_queue.pop_front() else { break };
+            let Some(slot) = self.slot(id) else { continue };
+            slot.in_run_queue = false;
+            if slot.is_due_for_room() {
+                slot.wants_room = false;
+                if let Some(peer) = slot.peer {
+                    self.service.drained(now, (id, peer), &mut self.outbox);
+                    self.deliver(now);
+                }
+            }
+            if self.slot(id).is_some_and(|slot| slot.connection.wants_read()) {
+                self.read(id, now);
+            }
+        }
+    }
+
+    /// Phase "expire": whoever should have acted by now.
+    pub fn expire(&mut self, now: Millis) {
+        while let Some((due, id)) = self.deadlines.pop_due(now) {
+            let limits = self.limits;
+            let Some(slot) = self.slot(id).filter(|slot| slot.armed == due) else { continue };
+            slot.armed = NEVER;
+            if slot.connection.deadline(&limits) <= now {
+                let given_up = slot.connection.expire(now);
+                if let Some(why) = given_up {
+                    debug!("connection {id}: {why}");
+                    self.metrics.expired += 1;
+                }
+            }
+            self.touch(id); // and armed again in settle
+        }
+        if self.service.next_due().is_some_and(|due| due <= now) {
+            self.service.tick(now, &mut self.outbox);
+            self.deliver(now);
+        }
+    }
+
+    /// Phase "settle": tells the service who left, flushes each touched connection once, buries the dead. What the
+    /// service says to that is settled as well, until there is nothing left.
+    pub fn settle(&mut self, now: Millis) -> bool {
+        let mut buried = false;
+        let mut next = 0;
+        // The list grows while it is worked through: whoever is written to meanwhile comes at the end.
+        while let Some(id) = self.touched.get(next).copied() {
+            next += 1;
+            self.part_from_peer(id, now);
+            let Some(slot) = self.slots.get_mut(id.slot as usize).filter(|slot| slot.id == id) else {
+                continue;
+            };
+            slot.is_touched = false;
+            self.metrics.bytes_out += slot.connection.flush(now, &mut self.spare) as u64;
+            let phase = slot.connection.phase();
+            self.metrics.moved(std::mem::replace(&mut slot.counted, phase), phase);
+            if phase == PhaseName::Dead {
+                self.part_from_peer(id, now);
+                self.slots.remove(id.slot as usize);
+                buried = true;
+                continue;
+            }
+            self.deadlines.arm(id, &mut slot.armed, slot.connection.deadline(&self.limits));
+            if slot.connection.wants_read() || slot.is_due_for_room() {
+                self.queue_to_run(id);
+            }
+        }
+        self.touched.clear();
+        buried
+    }
+
+    /// Closes all connections: open ones with the closing handshake, others as they are.
+    pub fn close_all(&mut self, why: CloseReason, now: Millis) {
+        let ids: Vec<ConnId> = self.slots.iter().map(|(_, slot)| slot.id).collect();
+        for id in ids {
+            if let Some(slot) = self.slot(id) {
+                match slot.connection.phase() {
+                    PhaseName::Open => self.close(id, why, now),
+                    PhaseName::Head => {
+                        slot.connection.end_of_input(now);
+                        self.touch(id);
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// The operator asks to read the configuration again.
+    pub fn reload(&mut self, now: Millis) {
+        self.service.reload(now, &mut self.outbox);
+        self.deliver(now);
+    }
+
+    /// Everything that this connection is read in this turn.
+    fn read(&mut self, id: ConnId, now: Millis) {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        if let Some(slot) = self.slot(id) {
+            let received = slot.connection.receive(&mut scratch, now);
+            self.touch(id);
+            match received {
+                Received::Bytes(length) => {
+                    self.metrics.bytes_in += length as u64;
+                    self.read_bytes(id, &scratch[..length], now);
+                }
+                Received::Nothing => {}
+                Received::End => self.with_connection(id, |connection| connection.end_of_input(now)),
+            }
+        }
+        self.scratch = scratch;
+    }
+
+    fn read_bytes(&mut self, id: ConnId, bytes: &[u8], now: Millis) {
+        let Some(slot) = self.slot(id) else { return };
+        let head = slot.connection.take_head();
+        match head {
+            None => self.read_messages(id, bytes, now),
+            Some(so_far) if so_far.is_empty() => self.read_head(id, bytes, now),
+            Some(mut so_far) => {
+                so_far.extend_from_slice(bytes);
+                self.read_head(id, &so_far, now);
+            }
+        }
+    }
+
+    fn read_head(&mut self, id: ConnId, bytes: &[u8], now: Millis) {
+        match http::parse(bytes) {
+            Head::Partial => self.with_connection(id, |connection| connection.keep_head(bytes.to_vec())),
+            Head::Refused(status) => {
+                debug!("connection {id}: {} {}", status as u16, status.phrase());
+                self.with_connection(id, |c| c.respond(&status.into(), http::Method::Get, now));
+            }
+            Head::Whole(request, length) => match self.service.request(&request, &self.metrics) {
+                Answer::Http(response) => {
+                    self.with_connection(id, |connection| connection.respond(&response, request.method, now));
+                }
+                Answer::Upgrade { protocol, guest } => {
+                    let Upgrade::Key(key) = request.upgrade else { return }; // a service upgrades only these
+                    self.with_connection(id, |connection| {
+                        connection.open(now, |out| http::append_switching_protocols(key, protocol, out));
+                    });
+                    self.welcome(id, guest, now);
+                    self.read_messages(id, &bytes[length..], now); // no event will tell of these
+                }
+            },
+        }
+    }
+
+    fn welcome(&mut self, id: ConnId, guest: V::Guest, now: Millis) {
+        let welcomed = if self.open < self.limits.connections_max {
+            self.service.opened(now, id, guest, &mut self.outbox)
+        } else {
+            Err(close::SERVER_FULL)
+        };
+        match welcomed {
+            Ok(peer) => {
+                self.open += 1;
+                if let Some(slot) = self.slot(id) {
+                    slot.peer = Some(peer);
+                }
+                self.deliver(now);
+            }
+            Err(why) => self.close(id, why, now),
+        }
+    }
+
+    fn read_messages(&mut self, id: ConnId, mut bytes: &[u8], now: Millis) {
+        while let Some(slot) = self.slots.get_mut(id.slot as usize).filter(|slot| slot.id == id) {
+            match slot.connection.next_message(&mut self.codec, &mut bytes, now) {
+                Ok(None) => break,
+                Err(why) => {
+                    info!("connection {id}: closed with {}: {}", why.code, why.reason);
+                    *self.metrics.closes.entry(why.code).or_default() += 1;
+                    break;
+                }
+                Ok(Some(message)) => {
+                    let pace = slot.connection.pace(&self.limits, now);
+                    let Some(peer) = slot.peer else { break };
+                    if pace == Pace::Flood {
+                        slot.connection.refuse_flood(now);
+                        info!("connection {id}: closed with 1008: flooding");
+                        *self.metrics.closes.entry(close::FLOODING.code).or_default() += 1;
+                        break;
+                    }
+                    self.metrics.frames_in += 1;
+                    self.service.message(now, (id, peer), message, pace, &mut self.outbox);
+                    self.deliver(now);
+                }
+            }
+        }
+    }
+
+    /// Queues what the service has said. Nothing is written yet.
+    fn deliver(&mut self, now: Millis) {
+        if self.outbox.is_empty() {
+            return;
+        }
+        let mut outbox = std::mem::take(&mut self.outbox);
+        for item in outbox.items() {
+            match item {
+                Item::Frame(to, frame) => {
+                    for id in to {
+                        self.queue_frame(*id, frame, now);
+                    }
+                }
+                Item::Close(id, why) => self.close(id, why, now),
+                Item::Room(id) => {
+                    if let Some(slot) = self.slot(id) {
+                        slot.wants_room = true;
+                        self.touch(id);
+                    }
+                }
+            }
+        }
+        outbox.clear();
+        self.outbox = outbox;
+    }
+
+    fn queue_frame(&mut self, id: ConnId, frame: &[u8], now: Millis) {
+        let Some(slot) = self.slots.get_mut(id.slot as usize).filter(|slot| slot.id == id) else { return };
+        if !slot.connection.is_open() {
+            return;
+        }
+        let (connection, spare) = (&mut slot.connection, &mut self.spare);
+        let mut queued = connection.queue(frame, &self.limits, spare);
+        if !queued {
+            // It may be that the socket would take it, and nobody has asked it in this turn.
+            self.metrics.bytes_out += connection.flush(now, spare) as u64;
+            queued = connection.queue(frame, &self.limits, spare);
+        }
+        if queued {
+            self.metrics.frames_out += 1;
+            self.touch(id);
+        } else {
+            self.close(id, close::READS_TOO_SLOWLY, now);
+        }
+    }
+
+    fn close(&mut self, id: ConnId, why: CloseReason, now: Millis) {
+        let Some(slot) = self.slot(id).filter(|slot| slot.connection.is_open()) else { return };
+        slot.connection.close(why, now);
+        *self.metrics.closes.entry(why.code).or_default() += 1;
+        debug!("connection {id}: closing with {}: {}", why.code, why.reason);
+        self.touch(id);
+    }
+
+    /// Tells the service of a connection that is not open any more, once.
+    fn part_from_peer(&mut self, id: ConnId, now: Millis) {
+        let Some(slot) = self.slot(id).filter(|slot| !slot.connection.is_open()) else { return };
+        if let Some(peer) = slot.peer.take() {
+            self.open -= 1;
+            self.service.closed(now, (id, peer), &mut self.outbox);
+            self.deliver(now);
+        }
+    }
+
+    fn slot(&mut self, id: ConnId) -> Option<&mut Slot<S, V::Peer>> {
+        self.slots.get_mut(id.slot as usize).filter(|slot| slot.id == id)
+    }
+
+    fn with_connection(&mut self, id: ConnId, act: impl FnOnce(&mut Connection<S>)) {
+        if let Some(slot) = self.slot(id) {
+            act(&mut slot.connection);
+        }
+    }
+
+    fn queue_to_run(&mut self, id: ConnId) {
+        if let Some(slot) = self.slot(id)
+            && !std::mem::replace(&mut slot.in_run_queue, true)
+        {
+            self.run_queue.push_back(id);
+        }
+    }
+
+    fn touch(&mut self, id: ConnId) {
+        if let Some(slot) = self.slot(id)
+            && !std::mem::replace(&mut slot.is_touched, true)
+        {
+            self.touched.push(id);
+        }
+    }
+}

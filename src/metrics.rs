@@ -1,0 +1,123 @@
+//! Counters of the loop, and their Prometheus text.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use crate::net::connection::PhaseName;
+
+/// What the loop counts. Plain numbers: there is one thread.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    /// Connections accepted.
+    pub accepted: u64,
+    /// Times that accepting was paused, for want of descriptors or at the cap.
+    pub accept_pauses: u64,
+    /// Connections now, by phase: head, open, closing, parting, linger.
+    pub phases: [u64; 5],
+    /// Bytes read.
+    pub bytes_in: u64,
+    /// Bytes written.
+    pub bytes_out: u64,
+    /// Messages read.
+    pub frames_in: u64,
+    /// Messages queued, one for each receiver.
+    pub frames_out: u64,
+    /// Turns of the loop.
+    pub turns: u64,
+    /// The longest turn, in microseconds, its wait not counted.
+    pub turn_us_max: u64,
+    /// Close frames that we sent first, by code.
+    pub closes: BTreeMap<u16, u64>,
+    /// Connections given up by a deadline.
+    pub expired: u64,
+}
+
+const PHASES: [(PhaseName, &str); 5] = [
+    (PhaseName::Head, "head"),
+    (PhaseName::Open, "open"),
+    (PhaseName::Closing, "closing"),
+    (PhaseName::Parting, "parting"),
+    (PhaseName::Linger, "linger"),
+];
+
+impl Metrics {
+    /// A connection went from one phase to another. The dead are not counted.
+    pub fn moved(&mut self, from: PhaseName, to: PhaseName) {
+        if let Some(count) = self.phases.get_mut(from as usize) {
+            *count -= 1;
+        }
+        if let Some(count) = self.phases.get_mut(to as usize) {
+            *count += 1;
+        }
+    }
+
+    /// Appends all of it.
+    pub fn append(&self, page: &mut Page) {
+        let phases = PHASES.map(|(phase, name)| (name, self.phases[phase as usize]));
+        page.family("deskwire_connections", "gauge", "Connections, by phase.").labelled("phase", phases);
+        let closes = self.closes.iter().map(|(code, count)| (code, *count));
+        page.family("deskwire_closes_total", "counter", "Close frames sent first, by code.")
+            .labelled("code", closes);
+        for (name, kind, help, value) in [
+            ("deskwire_accepted_total", "counter", "Connections accepted.", self.accepted),
+            (
+                "deskwire_accept_pauses_total",
+                "counter",
+                "Times that accepting was paused.",
+                self.accept_pauses,
+            ),
+            ("deskwire_bytes_in_total", "counter", "Bytes read.", self.bytes_in),
+            ("deskwire_bytes_out_total", "counter", "Bytes written.", self.bytes_out),
+            ("deskwire_frames_in_total", "counter", "WebSocket messages read.", self.frames_in),
+            ("deskwire_frames_out_total", "counter", "WebSocket messages queued.", self.frames_out),
+            ("deskwire_expired_total", "counter", "Connections given up by a deadline.", self.expired),
+            ("deskwire_turns_total", "counter", "Turns of the loop.", self.turns),
+            ("deskwire_turn_longest_microseconds", "gauge", "The longest turn.", self.turn_us_max),
+        ] {
+            page.family(name, kind, help).value(value);
+        }
+    }
+}
+
+/// A page in Prometheus' text format, version 0.0.4.
+#[derive(Debug, Default)]
+pub struct Page {
+    text: String,
+    family: &'static str,
+}
+
+impl Page {
+    /// The Content-Type to send it with.
+    pub const CONTENT_TYPE: &'static str = "text/plain; version=0.0.4; charset=utf-8";
+
+    /// Starts a family of samples.
+    pub fn family(&mut self, name: &'static str, kind: &str, help: &str) -> &mut Self {
+        self.family = name;
+        // Writing to a String does not fail, here and below.
+        let _ = write!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
+        self
+    }
+
+    /// The family's only sample.
+    pub fn value(&mut self, value: u64) -> &mut Self {
+        let _ = writeln!(self.text, "{} {value}", self.family);
+        self
+    }
+
+    /// A sample for each value of a label. Values are our own words and numbers: nothing to escape.
+    pub fn labelled<L: std::fmt::Display>(
+        &mut self,
+        label: &str,
+        samples: impl IntoIterator<Item = (L, u64)>,
+    ) -> &mut Self {
+        for (value, sample) in samples {
+            let _ = writeln!(self.text, "{}{{{label}=\"{value}\"}} {sample}", self.family);
+        }
+        self
+    }
+
+    /// The text.
+    pub fn into_text(self) -> String {
+        self.text
+    }
+}

@@ -1,0 +1,214 @@
+//! The loop: whose turn it is, and what is next. One thread, one poll, and four phases a turn.
+
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use log::{info, warn};
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll, Token};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook_mio::v1_0::Signals;
+
+use crate::config::{ACCEPTS_PER_TURN, Limits, Millis, SHUTDOWN_MS};
+use crate::hub::Hub;
+use crate::net::close;
+use crate::net::listener::Listener;
+use crate::service::Service;
+
+/// Slots count up from 0, so these are the last that one could have.
+const LISTENER: Token = Token(usize::MAX);
+const SIGNALS: Token = Token(usize::MAX - 1);
+const EVENTS_PER_TURN: usize = 1024;
+
+/// A service, listening.
+pub struct Server<V: Service> {
+    poll: Poll,
+    events: Events,
+    clock: Clock,
+    signals: Signals,
+    /// Gone once the server stops.
+    listener: Option<Listener>,
+    stop_at: Option<Millis>,
+    hub: Hub<TcpStream, V>,
+}
+
+impl<V: Service> Server<V> {
+    /// Binds and takes over SIGINT, SIGTERM and SIGHUP. Newcomers wait in the backlog until `run`.
+    ///
+    /// # Errors
+    /// The address cannot be bound, or the kernel gives no descriptor.
+    pub fn bind(address: SocketAddr, limits: Limits, service: V) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+        poll.registry().register(&mut signals, SIGNALS, Interest::READABLE)?;
+        let listener = Listener::bind(address, poll.registry(), LISTENER)?;
+        Ok(Self {
+            poll,
+            events: Events::with_capacity(EVENTS_PER_TURN),
+            clock: Clock::start(),
+            signals,
+            listener: Some(listener),
+            stop_at: None,
+            hub: Hub::new(service, limits),
+        })
+    }
+
+    /// The address, with the port that was taken.
+    ///
+    /// # Errors
+    /// The server has stopped, or the kernel does not say.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.as_ref().ok_or(ErrorKind::NotConnected)?.address()
+    }
+
+    /// Serves until a signal ends it and all connections are closed, or `SHUTDOWN_MS` later.
+    ///
+    /// # Errors
+    /// The poll itself fails. No peer can bring that about.
+    pub fn run(mut self) -> io::Result<()> {
+        while !self.is_done() {
+            self.wait()?;
+            let started = Instant::now();
+            let now = self.clock.at(started);
+            self.serve(now)?;
+            self.hub.expire(now);
+            self.settle(now);
+            let turn_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+            self.hub.metrics.turns += 1;
+            self.hub.metrics.turn_us_max = self.hub.metrics.turn_us_max.max(turn_us);
+        }
+        info!("stopped");
+        Ok(())
+    }
+
+    fn is_done(&self) -> bool {
+        self.stop_at.is_some_and(|at| self.hub.is_empty() || at <= self.clock.now())
+    }
+
+    /// Phase "wait": until something happens or is due.
+    fn wait(&mut self) -> io::Result<()> {
+        let timeout = self.timeout(self.clock.now());
+        match self.poll.poll(&mut self.events, timeout) {
+            // Nothing came; the time-out is computed anew.
+            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(()),
+            result => result,
+        }
+    }
+
+    fn timeout(&self, now: Millis) -> Option<Duration> {
+        let accepts = self.listener.as_ref().is_some_and(|l| l.wants_accept(now) && self.hub.has_room());
+        if accepts || self.hub.has_work() {
+            return Some(Duration::ZERO);
+        }
+        let listener = self.listener.as_ref().and_then(Listener::next_due);
+        let due = self.hub.next_due().into_iter().chain(listener).chain(self.stop_at).min()?;
+        Some(Duration::from_millis(due.saturating_sub(now)))
+    }
+
+    /// Phase "serve": hands out what the poll has brought, lets newcomers in, reads whoever has something to say.
+    fn serve(&mut self, now: Millis) -> io::Result<()> {
+        let mut signalled = false;
+        for event in &self.events {
+            match event.token() {
+                LISTENER => self.listener.iter_mut().for_each(Listener::note_readiness),
+                SIGNALS => signalled = true,
+                Token(slot) => {
+                    let slot = u32::try_from(slot).unwrap_or(u32::MAX);
+                    let end_near = event.is_read_closed() || event.is_error();
+                    self.hub.ready(slot, event.is_readable() || end_near, event.is_writable(), end_near);
+                }
+            }
+        }
+        if signalled {
+            self.obey_signals(now)?;
+        }
+        self.accept(now);
+        self.hub.serve(now);
+        Ok(())
+    }
+
+    fn accept(&mut self, now: Millis) {
+        let Some(listener) = &mut self.listener else { return };
+        for _ in 0..ACCEPTS_PER_TURN {
+            if !listener.wants_accept(now) {
+                return;
+            }
+            if !self.hub.has_room() {
+                listener.pause(now, "as many connections as there may be");
+                self.hub.metrics.accept_pauses += 1;
+                return;
+            }
+            let Some(stream) = listener.accept(now) else {
+                self.hub.metrics.accept_pauses += u64::from(listener.next_due().is_some());
+                return;
+            };
+            // Both directions, once and for all: what is asked of the socket depends on what is pending.
+            let slot = self.hub.admit(stream, now);
+            let registry = self.poll.registry();
+            let interest = Interest::READABLE | Interest::WRITABLE;
+            let registered = self
+                .hub
+                .with_stream(slot, |stream| registry.register(stream, Token(slot as usize), interest));
+            if let Err(error) = registered {
+                warn!("a connection could not be watched: {error}");
+                self.hub.abandon(slot, now);
+            }
+        }
+    }
+
+    /// Phase "settle": flushes, buries, and lets in who waited for a descriptor.
+    fn settle(&mut self, now: Millis) {
+        let buried = self.hub.settle(now);
+        if buried && let Some(listener) = &mut self.listener {
+            listener.resume();
+        }
+    }
+
+    fn obey_signals(&mut self, now: Millis) -> io::Result<()> {
+        for signal in self.signals.pending() {
+            match signal {
+                SIGHUP => {
+                    info!("SIGHUP: reading the configuration again");
+                    self.hub.reload(now);
+                }
+                _ if self.stop_at.is_some() => {
+                    info!("stopped at once, by a second signal");
+                    return Err(ErrorKind::Interrupted.into());
+                }
+                _ => {
+                    info!("stopping: closing all connections");
+                    self.listener = None; // who waits in the backlog is refused by the kernel
+                    self.stop_at = Some(now + SHUTDOWN_MS);
+                    self.hub.close_all(close::GOING_AWAY, now);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The wall clock at the start, counted on monotonically.
+struct Clock {
+    started: Instant,
+    started_ms: Millis,
+}
+
+impl Clock {
+    fn start() -> Self {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self { started: Instant::now(), started_ms: millis(since_epoch) }
+    }
+
+    fn now(&self) -> Millis {
+        self.at(Instant::now())
+    }
+
+    fn at(&self, instant: Instant) -> Millis {
+        self.started_ms + millis(instant.duration_since(self.started))
+    }
+}
+
+fn millis(span: Duration) -> Millis {
+    Millis::try_from(span.as_millis()).unwrap_or(Millis::MAX)
+}
