@@ -128,7 +128,13 @@ pub enum Assign {
 #[command(version, args_conflicts_with_subcommands = true)]
 pub struct Options {
     /// Address and port to listen on; port 0 takes a free one
-    #[arg(long, env = "DESKWIRE_LISTEN", default_value = "127.0.0.1:8000", value_name = "ADDRESS")]
+    #[arg(
+        long,
+        env = "DESKWIRE_LISTEN",
+        overrides_with = "listen",
+        default_value = "127.0.0.1:8000",
+        value_name = "ADDRESS"
+    )]
     pub listen: SocketAddr,
     /// File with one line per staff member: id, SHA-256 of the token. Read again on SIGHUP
     #[arg(long, env = "DESKWIRE_STAFF_FILE", value_name = "FILE")]

@@ -329,8 +329,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
             match slot.connection.next_message(&mut self.codec, &mut bytes, now) {
                 Ok(None) => break,
                 Err(why) => {
-                    info!("connection {id}: closed with {}: {}", why.code, why.reason);
-                    *self.metrics.closes.entry(why.code).or_default() += 1;
+                    self.note_fault(id, why);
                     break;
                 }
                 Ok(Some(message)) => {
@@ -338,8 +337,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
                     let Some(peer) = slot.peer else { break };
                     if pace == Pace::Flood {
                         slot.connection.refuse_flood(now);
-                        info!("connection {id}: closed with 1008: flooding");
-                        *self.metrics.closes.entry(close::FLOODING.code).or_default() += 1;
+                        self.note_fault(id, close::FLOODING);
                         break;
                     }
                     self.metrics.frames_in += 1;
@@ -348,6 +346,12 @@ impl<S: Stream, V: Service> Hub<S, V> {
                 }
             }
         }
+        self.codec.forget_unread();
+    }
+
+    fn note_fault(&mut self, id: ConnId, why: CloseReason) {
+        info!("connection {id}: closed with {}: {}", why.code, why.reason);
+        *self.metrics.closes.entry(why.code).or_default() += 1;
     }
 
     /// Queues what the service has said. Nothing is written yet.

@@ -30,6 +30,6 @@ pub const FLOODING: CloseReason = CloseReason::new(1008, "flooding");
 /// A message or a frame over the limit.
 pub const TOO_BIG: CloseReason = CloseReason::new(1009, "a message over the limit");
 /// No more room for a connection.
-pub const SERVER_FULL: CloseReason = CloseReason::new(1013, "server full, try again later");
+pub const SERVER_FULL: CloseReason = CloseReason::new(1013, "server full");
 /// Output that the peer did not take.
 pub const READS_TOO_SLOWLY: CloseReason = CloseReason::new(1013, "you read too slowly");

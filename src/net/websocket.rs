@@ -63,6 +63,14 @@ impl Codec {
         self.unaccounted == 0
     }
 
+    /// Leaves nothing of one peer for the next: whoever stops reading in the middle, because the peer is not worth it,
+    /// calls this on the shared context.
+    pub fn forget_unread(self: &mut Box<Self>) {
+        if !self.is_between_messages() {
+            *self = Self::new(self.message_bytes_max);
+        }
+    }
+
     /// Takes the next message out of `input`; `None` when all of it has been read.
     fn next(&mut self, input: &mut &[u8], replies: &mut Vec<u8>) -> Result<Option<Incoming>, End> {
         if input.is_empty() && self.is_between_messages() {

@@ -1,0 +1,244 @@
+//! Names and texts that have been checked: what is built here is valid from then on.
+
+use std::borrow::{Borrow, Cow};
+use std::fmt;
+use std::rc::Rc;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use crate::config::ID_BYTES_MAX;
+
+/// 1 to 64 of `A-Z a-z 0-9 . _ ~ -`: what needs no escape in a URL, in JSON or in a log.
+fn is_id(text: &str) -> bool {
+    (1..=ID_BYTES_MAX).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'~' | b'-'))
+}
+
+macro_rules! id_type {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub struct $name(Rc<str>);
+
+        impl $name {
+            /// Checks the text.
+            pub fn parse(text: &str) -> Option<Self> {
+                is_id(text).then(|| Self(text.into()))
+            }
+
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+id_type! {
+    /// A user's id, chosen by their page.
+    UserId
+}
+id_type! {
+    /// A staff member's id.
+    StaffId
+}
+
+/// Crockford's base 32: no letter that is taken for a digit when it is read out.
+const DIGITS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+const BITS_PER_DIGIT: u32 = 5;
+const TICKET_DIGITS: u32 = 8;
+
+/// A ticket's id: eight digits with a dash in the middle, such as `7K2M-Q4XH`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct TicketId(u64);
+
+impl TicketId {
+    /// How many bits an id has.
+    pub const BITS: u32 = BITS_PER_DIGIT * TICKET_DIGITS;
+    /// The length of its text, in bytes.
+    pub const TEXT_BYTES: usize = 9;
+
+    /// The id with these bits; those above `BITS` are dropped.
+    pub fn from_bits(bits: u64) -> Self {
+        Self(bits & ((1 << Self::BITS) - 1))
+    }
+
+    /// Its bits.
+    pub fn bits(self) -> u64 {
+        self.0
+    }
+
+    /// Reads what `text` writes, and nothing else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text: &[u8; Self::TEXT_BYTES] = text.as_bytes().try_into().ok()?;
+        let [left @ .., b'-', _, _, _, _] = text else { return None };
+        let digits = left.iter().chain(&text[5..]);
+        let mut bits = digits.map(|digit| DIGITS.iter().position(|d| d == digit));
+        bits.try_fold(0, |all, digit| digit.map(|digit| all << BITS_PER_DIGIT | digit as u64)).map(Self)
+    }
+
+    /// Its text.
+    pub fn text(self) -> [u8; Self::TEXT_BYTES] {
+        let mut text = [b'-'; Self::TEXT_BYTES];
+        let places = (0..4).chain(5..Self::TEXT_BYTES);
+        for (place, digit) in places.zip((0..TICKET_DIGITS).rev()) {
+            text[place] = DIGITS[(self.0 >> (digit * BITS_PER_DIGIT)) as usize % DIGITS.len()];
+        }
+        text
+    }
+}
+
+impl fmt::Display for TicketId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.text().iter().try_for_each(|digit| write!(f, "{}", char::from(*digit)))
+    }
+}
+
+impl fmt::Debug for TicketId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// A text that somebody wrote, as it stands between the quotes of a JSON string. It comes from the wire and goes back
+/// to it, and nobody on the way reads it: most texts have nothing to escape, and are passed on as they came.
+#[derive(Clone, PartialEq, Eq)]
+pub struct JsonText<'a>(Cow<'a, str>);
+
+impl<'a> JsonText<'a> {
+    /// Takes a parsed string. One that is `Borrowed` must stand so in a JSON text, which is to say that it had no
+    /// escapes there.
+    pub fn from_parsed(text: Cow<'a, str>) -> Self {
+        match text {
+            Cow::Borrowed(_) => Self(text),
+            Cow::Owned(text) => {
+                let quoted = serde_json::Value::String(text).to_string();
+                Self(Cow::Owned(quoted[1..quoted.len() - 1].to_owned()))
+            }
+        }
+    }
+
+    /// What stands between the quotes.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Texts are nobody's business, not even that of a debug log.
+impl fmt::Debug for JsonText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "({} bytes)", self.0.len())
+    }
+}
+
+/// What is kept of a secret: its SHA-256, which is enough where secrets are random. Compared in constant time.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub struct SecretHash([u8; 32]);
+
+impl SecretHash {
+    /// The hash of a secret.
+    pub fn of(secret: &str) -> Self {
+        Self(Sha256::digest(secret.as_bytes()).into())
+    }
+
+    /// From 64 hexadecimal digits.
+    pub fn from_hex(hex: &str) -> Option<Self> {
+        let mut hash = [0; 32];
+        if hex.len() != 2 * hash.len() || !hex.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return None;
+        }
+        for (place, byte) in hash.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(&hex[2 * place..2 * place + 2], 16).ok()?;
+        }
+        Some(Self(hash))
+    }
+
+    /// As 64 hexadecimal digits.
+    pub fn to_hex(self) -> String {
+        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+impl PartialEq for SecretHash {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for SecretHash {}
+
+impl std::hash::Hash for SecretHash {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+impl fmt::Debug for SecretHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretHash")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_what_needs_no_escape() {
+        for good in ["a", "A.b_c~d-9", &"x".repeat(64)] {
+            assert!(UserId::parse(good).is_some(), "{good}");
+        }
+        for bad in ["", "a b", "a/b", "a%20b", "é", "<b>", "a\n", &"x".repeat(65)] {
+            assert!(UserId::parse(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn ticket_ids_are_read_as_they_are_written() {
+        for bits in [0, 1, 31, 32, (1 << 40) - 1, 0x12_3456_789A] {
+            let id = TicketId::from_bits(bits);
+            assert_eq!(TicketId::parse(&id.to_string()), Some(id));
+        }
+        assert_eq!(TicketId::from_bits(31).to_string(), "0000-000Z");
+        for bad in ["", "00000000", "0000-00000", "0000_0000", "0000-000I", "0000-000a", "000-00000"] {
+            assert_eq!(TicketId::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_text_with_escapes_is_written_again_in_the_shortest_form() {
+        let parsed = Cow::Owned("a\"b\\c\n\u{1}é/".to_owned());
+        assert_eq!(JsonText::from_parsed(parsed).as_str(), r#"a\"b\\c\n\u0001é/"#);
+        assert_eq!(JsonText::from_parsed(Cow::Borrowed("plain")).as_str(), "plain");
+    }
+
+    #[test]
+    fn a_hash_is_written_and_read_as_hexadecimal() {
+        let hash = SecretHash::of("abc");
+        let hex = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"; // FIPS 180-2, B.1
+        assert_eq!(hash.to_hex(), hex);
+        assert_eq!(SecretHash::from_hex(hex), Some(hash));
+        assert_eq!(SecretHash::from_hex(&hex[1..]), None);
+        assert_eq!(SecretHash::from_hex(&hex.replace('b', "g")), None);
+    }
+}

@@ -1,0 +1,93 @@
+//! Ticket numbers to ticket ids and back. Numbers count up from 1; ids must not show that, or a stranger could count the
+//! desk's tickets by opening two. So an id is the number, permuted by a small Feistel network whose keys come from a
+//! seed. Within one run no id repeats, because a permutation has no collisions; after a restart, with another seed, one
+//! of n ids is met again by chance with n in 2^40. This hides a count; it is no encryption to keep a secret with.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::TicketId;
+
+/// Random bits, made at the start.
+pub type Seed = [u64; 2];
+
+/// A ticket's number: the order in which tickets were created.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(super) struct TicketNo(u64);
+
+const HALF_BITS: u32 = TicketId::BITS / 2;
+const HALF_MASK: u64 = (1 << HALF_BITS) - 1;
+const ROUNDS: u64 = 6;
+
+/// The counter and the permutation.
+#[derive(Debug, Hash, Serialize, Deserialize)]
+pub(super) struct TicketIds {
+    seed: Seed,
+    last: u64,
+}
+
+impl TicketIds {
+    pub(super) fn new(seed: Seed) -> Self {
+        Self { seed, last: 0 }
+    }
+
+    /// The next number.
+    pub(super) fn next(&mut self) -> TicketNo {
+        self.last += 1;
+        TicketNo(self.last)
+    }
+
+    pub(super) fn id(&self, number: TicketNo) -> TicketId {
+        let (mut left, mut right) = (number.0 >> HALF_BITS & HALF_MASK, number.0 & HALF_MASK);
+        for round in 0..ROUNDS {
+            (left, right) = (right, left ^ self.mix(round, right));
+        }
+        TicketId::from_bits(left << HALF_BITS | right)
+    }
+
+    pub(super) fn number(&self, id: TicketId) -> TicketNo {
+        let (mut left, mut right) = (id.bits() >> HALF_BITS, id.bits() & HALF_MASK);
+        for round in (0..ROUNDS).rev() {
+            (left, right) = (right ^ self.mix(round, left), left);
+        }
+        TicketNo(left << HALF_BITS | right)
+    }
+
+    /// The finaliser of SplitMix64 (Steele, Lea, Flood 2014), keyed by round and seed.
+    fn mix(&self, round: u64, half: u64) -> u64 {
+        let key = self.seed[(round % 2) as usize].wrapping_add(round.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let mut z = half.wrapping_mul(0xD6E8_FEB8_6659_FD93) ^ key;
+        z = (z ^ z >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ z >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (z ^ z >> 31) & HALF_MASK
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn ids_lead_back_to_their_numbers_and_do_not_repeat() {
+        let mut ids = TicketIds::new([1, 2]);
+        let mut seen = BTreeSet::new();
+        for _ in 0..10_000 {
+            let number = ids.next();
+            let id = ids.id(number);
+            assert_eq!(ids.number(id), number);
+            assert!(seen.insert(id), "{id} twice");
+        }
+    }
+
+    #[test]
+    fn neighbours_and_other_seeds_share_nothing() {
+        let (ids, others) = (TicketIds::new([1, 2]), TicketIds::new([1, 3]));
+        let differing_bits = |a: TicketId, b: TicketId| (a.bits() ^ b.bits()).count_ones();
+        let mean = |pairs: &dyn Fn(u64) -> (TicketId, TicketId)| {
+            (1..=1000).map(|n| pairs(n)).map(|(a, b)| differing_bits(a, b)).sum::<u32>() / 1000
+        };
+        assert!((18..=22).contains(&mean(&|n| (ids.id(TicketNo(n)), ids.id(TicketNo(n + 1))))));
+        assert!((18..=22).contains(&mean(&|n| (ids.id(TicketNo(n)), others.id(TicketNo(n))))));
+    }
+}
