@@ -14,9 +14,13 @@
 //! ```
 
 pub mod config;
+pub mod desk;
 pub mod hub;
+pub mod ids;
 pub mod metrics;
 pub mod net;
 pub mod outbox;
+pub mod protocol;
 pub mod server;
 pub mod service;
+pub mod state;

@@ -1,0 +1,173 @@
+//! Secrets: the staff's tokens, and the random bytes that tokens, sessions and seeds are made of.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use crate::ids::{SecretHash, StaffId};
+use crate::state::Seed;
+
+/// Bytes of a token that we make: 256 bits.
+const TOKEN_BYTES: usize = 32;
+/// Bytes of a session: 128 bits.
+const SESSION_BYTES: usize = 16;
+/// A token's length, in bytes; it has to fit into a request head.
+const TOKEN_LENGTH_MAX: usize = 256;
+
+/// Whose token is right.
+#[derive(Debug)]
+pub enum StaffTokens {
+    /// One for every staff id.
+    Desk(SecretHash),
+    /// One for each.
+    Each(BTreeMap<StaffId, SecretHash>),
+}
+
+/// What is wrong with a token, a staff file, or the kernel.
+#[derive(Debug)]
+pub enum AuthError {
+    /// The file cannot be read.
+    File(std::path::PathBuf, std::io::Error),
+    /// This line, from 1, and what is wrong with it.
+    Line(std::path::PathBuf, usize, &'static str),
+    /// The desk's token cannot be offered as a subprotocol.
+    Token,
+    /// The kernel gives no random bytes.
+    Random(getrandom::Error),
+}
+
+impl fmt::Display for AuthError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path, error) => write!(f, "{}: {error}", path.display()),
+            Self::Line(path, line, what) => write!(f, "{}:{line}: {what}", path.display()),
+            Self::Token => f.write_str(
+                "DESKWIRE_STAFF_TOKEN: 1 to 256 letters, digits and !#$%&'*+-.^_`|~, which a browser can send",
+            ),
+            Self::Random(error) => write!(f, "no random bytes: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for AuthError {}
+
+impl StaffTokens {
+    /// The desk's token, if a browser can send it: a subprotocol is a token of RFC 9110 5.6.2.
+    ///
+    /// # Errors
+    /// It cannot.
+    pub fn desk(token: &str) -> Result<Self, AuthError> {
+        let is_sendable = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+        if token.is_empty() || token.len() > TOKEN_LENGTH_MAX || !token.bytes().all(is_sendable) {
+            return Err(AuthError::Token);
+        }
+        Ok(Self::Desk(SecretHash::of(token)))
+    }
+
+    /// Reads a staff file: a line for each member, with id and SHA-256. Empty lines and those that start with `#` are
+    /// skipped.
+    ///
+    /// # Errors
+    /// It cannot be read, or a line is not as it should be.
+    pub fn read(path: &Path) -> Result<Self, AuthError> {
+        let text = std::fs::read_to_string(path).map_err(|error| AuthError::File(path.to_owned(), error))?;
+        let mut tokens = BTreeMap::new();
+        for (number, line) in (1..).zip(text.lines()) {
+            let wrong = |what| AuthError::Line(path.to_owned(), number, what);
+            let mut words = line.split_whitespace();
+            let Some(id) = words.next().filter(|word| !word.starts_with('#')) else { continue };
+            let id = StaffId::parse(id).ok_or_else(|| wrong("an id is 1 to 64 of A-Z a-z 0-9 . _ ~ -"))?;
+            let hash = words.next().and_then(SecretHash::from_hex);
+            let hash =
+                hash.ok_or_else(|| wrong("after the id comes the SHA-256 of the token, 64 hex digits"))?;
+            if words.next().is_some() {
+                return Err(wrong("more than an id and a hash"));
+            }
+            if tokens.insert(id, hash).is_some() {
+                return Err(wrong("this id has a line already"));
+            }
+        }
+        Ok(Self::Each(tokens))
+    }
+
+    /// Whether this token lets this staff member in. Takes as long for an id that there is not.
+    pub fn admits(&self, id: &StaffId, token: Option<&str>) -> bool {
+        let offered = SecretHash::of(token.unwrap_or(""));
+        match self {
+            Self::Desk(hash) => token.is_some() && *hash == offered,
+            Self::Each(tokens) => {
+                let known = tokens.get(id);
+                let is_right = *known.unwrap_or(&SecretHash::of("nobody's")) == offered;
+                token.is_some() && known.is_some() && is_right
+            }
+        }
+    }
+
+    /// Whether this staff member's token is the same here and there.
+    pub fn has_same(&self, id: &StaffId, other: &Self) -> bool {
+        self.hash(id).is_some_and(|hash| other.hash(id) == Some(hash))
+    }
+
+    fn hash(&self, id: &StaffId) -> Option<SecretHash> {
+        match self {
+            Self::Desk(hash) => Some(*hash),
+            Self::Each(tokens) => tokens.get(id).copied(),
+        }
+    }
+}
+
+/// A new token, of 256 random bits.
+///
+/// # Errors
+/// The kernel gives no random bytes.
+pub fn new_token() -> Result<String, AuthError> {
+    let mut bytes = [0; TOKEN_BYTES];
+    getrandom::fill(&mut bytes).map_err(AuthError::Random)?;
+    Ok(hex(&bytes))
+}
+
+/// Random bytes, asked of the kernel for many sessions at once: a call for each costs more than all else that a session
+/// takes.
+#[derive(Debug)]
+pub(super) struct SecretSource {
+    pool: [u8; SESSION_BYTES * 32],
+    /// From here on, the pool has not been given out.
+    used: usize,
+}
+
+impl Default for SecretSource {
+    fn default() -> Self {
+        Self { pool: [0; SESSION_BYTES * 32], used: SESSION_BYTES * 32 }
+    }
+}
+
+impl SecretSource {
+    pub(super) fn session(&mut self) -> Result<String, AuthError> {
+        self.take().map(|bytes| hex(&bytes))
+    }
+
+    pub(super) fn seed(&mut self) -> Result<Seed, AuthError> {
+        let number = u128::from_ne_bytes(self.take()?);
+        #[expect(clippy::cast_possible_truncation, reason = "one half each")]
+        Ok([number as u64, (number >> 64) as u64])
+    }
+
+    fn take(&mut self) -> Result<[u8; SESSION_BYTES], AuthError> {
+        if self.used == self.pool.len() {
+            getrandom::fill(&mut self.pool).map_err(AuthError::Random)?;
+            self.used = 0;
+        }
+        let mut bytes = [0; SESSION_BYTES];
+        let given = &mut self.pool[self.used..self.used + SESSION_BYTES];
+        bytes.copy_from_slice(given);
+        given.fill(0); // not to be found here afterwards
+        self.used += SESSION_BYTES;
+        Ok(bytes)
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
+}

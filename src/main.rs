@@ -1,0 +1,129 @@
+//! Arguments, logger, run, exit code.
+
+use std::io::{self, ErrorKind, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use log::{LevelFilter, info};
+
+use deskwire::config::{Options, Task};
+use deskwire::desk::Desk;
+use deskwire::desk::auth::{StaffTokens, new_token};
+use deskwire::ids::{SecretHash, StaffId};
+use deskwire::server::Server;
+use deskwire::state::Rules;
+
+/// Where the desk's token comes from, other than from the staff file. Not an option: a command line is there for all to
+/// read.
+const TOKEN_VARIABLE: &str = "DESKWIRE_STAFF_TOKEN";
+
+/// What went wrong: whether it was the operator's mistake, and what to say.
+enum Failure {
+    Mistake(String),
+    Trouble(String),
+}
+
+fn main() -> ExitCode {
+    let done = match Options::try_parse() {
+        Ok(Options { command: Some(Task::StaffToken { id }), .. }) => print_staff_token(&id),
+        Ok(options) => run(&options),
+        Err(error) if !error.use_stderr() => {
+            error.print().map_err(|error| Failure::Trouble(error.to_string()))
+        }
+        Err(error) => Err(Failure::Mistake(first_paragraph(&error.to_string()))),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let (why, code) = match failure {
+                Failure::Mistake(why) => (why, 2),
+                Failure::Trouble(why) => (why, 1),
+            };
+            // If not even this can be said, the code still says it.
+            let _ = writeln!(io::stderr(), "deskwire: {why}");
+            ExitCode::from(code)
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<(), Failure> {
+    let (tokens, made) = staff_tokens(options)?;
+    start_log(options.log_level)?;
+    // As many connections as the operating system lets us have.
+    let descriptors = rlimit::increase_nofile_limit(u64::MAX).map_err(trouble)?;
+    let limits = options.limits(descriptors);
+    let rules = Rules {
+        max_chats: options.max_chats,
+        assign: options.assign,
+        user_grace_ms: options.user_grace_ms(),
+    };
+    let desk = Desk::new(rules, tokens, options.staff_file.clone(), options.allow_origin.clone())
+        .map_err(trouble)?;
+    let server = Server::bind(options.listen, limits, desk).map_err(|error| match error.kind() {
+        ErrorKind::AddrInUse | ErrorKind::AddrNotAvailable | ErrorKind::PermissionDenied => {
+            Failure::Trouble(format!("cannot listen on {}: {error}", options.listen))
+        }
+        _ => trouble(error),
+    })?;
+    let address = server.address().map_err(trouble)?;
+    info!("listening on {address}, for {} connections at most", limits.connections_max);
+    let token = made.map_or_else(String::new, |token| format!("#token={token}"));
+    say(&format!("user page    http://{address}/\nstaff page   http://{address}/staff{token}\n"))?;
+    server.run().map_err(trouble)
+}
+
+/// The staff's tokens, and the desk's if one was made, to be shown once.
+fn staff_tokens(options: &Options) -> Result<(StaffTokens, Option<String>), Failure> {
+    let mistake = |error: deskwire::desk::auth::AuthError| Failure::Mistake(error.to_string());
+    if let Some(path) = &options.staff_file {
+        return Ok((StaffTokens::read(path).map_err(mistake)?, None));
+    }
+    match std::env::var(TOKEN_VARIABLE) {
+        Ok(token) => Ok((StaffTokens::desk(&token).map_err(mistake)?, None)),
+        Err(std::env::VarError::NotUnicode(_)) => {
+            Err(Failure::Mistake(format!("{TOKEN_VARIABLE}: not a text")))
+        }
+        Err(std::env::VarError::NotPresent) if options.listen.ip().is_loopback() => {
+            let token = new_token().map_err(trouble)?;
+            Ok((StaffTokens::desk(&token).map_err(mistake)?, Some(token)))
+        }
+        Err(std::env::VarError::NotPresent) => Err(Failure::Mistake(format!(
+            "--listen {}: others can reach this address, so it needs --staff-file or {TOKEN_VARIABLE}",
+            options.listen
+        ))),
+    }
+}
+
+fn print_staff_token(id: &str) -> Result<(), Failure> {
+    let Some(id) = StaffId::parse(id) else {
+        return Err(Failure::Mistake(format!("{id:?}: an id is 1 to 64 of A-Z a-z 0-9 . _ ~ -")));
+    };
+    let token = new_token().map_err(trouble)?;
+    let hash = SecretHash::of(&token).to_hex();
+    say(&format!("token for {id}, shown only here: {token}\nline for the staff file:\n{id} {hash}\n"))
+}
+
+fn start_log(level: LevelFilter) -> Result<(), Failure> {
+    simple_logger::SimpleLogger::new()
+        .with_level(level)
+        // Its lines hold what peers say when they close.
+        .with_module_level("tungstenite", level.min(LevelFilter::Warn))
+        .with_utc_timestamps()
+        .init()
+        .map_err(trouble)
+}
+
+fn say(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(trouble)
+}
+
+fn trouble(error: impl ToString) -> Failure {
+    Failure::Trouble(error.to_string())
+}
+
+/// What clap says first, in one line; the rest is its advice.
+fn first_paragraph(text: &str) -> String {
+    let lines = text.lines().map(str::trim).take_while(|line| !line.is_empty());
+    lines.collect::<Vec<_>>().join(" ").trim_start_matches("error: ").to_owned()
+}
