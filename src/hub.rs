@@ -58,6 +58,21 @@ struct Slot<S, P> {
     wants_room: bool,
 }
 
+/// A count of what there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Census {
+    /// Connections in any phase.
+    pub connections: usize,
+    /// Connections that belong to somebody.
+    pub open: usize,
+    /// The most that waits to be written to one of them, in bytes.
+    pub output_bytes_max: usize,
+    /// Connections that would be looked at too late, or never. Always 0 after `settle`.
+    pub without_deadline: usize,
+    /// Entries among the deadlines, those included that an earlier one has overtaken.
+    pub deadlines: usize,
+}
+
 impl<S: Stream, P> Slot<S, P> {
     fn is_due_for_room(&self) -> bool {
         self.wants_room && !self.connection.has_output()
@@ -92,6 +107,20 @@ impl<S: Stream, V: Service> Hub<S, V> {
     /// Whether every connection has been buried.
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()
+    }
+
+    /// What there is, for whoever checks that it is bounded. Walks all connections.
+    pub fn census(&self) -> Census {
+        let slots = || self.slots.iter().map(|(_, slot)| slot);
+        Census {
+            connections: self.slots.len(),
+            open: self.open,
+            output_bytes_max: slots().map(|slot| slot.connection.output_bytes()).max().unwrap_or(0),
+            without_deadline: slots()
+                .filter(|slot| slot.armed > slot.connection.deadline(&self.limits))
+                .count(),
+            deadlines: self.deadlines.len(),
+        }
     }
 
     /// Whether there is work that no event will announce.

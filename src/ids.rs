@@ -102,7 +102,8 @@ impl TicketId {
         let mut text = [b'-'; Self::TEXT_BYTES];
         let places = (0..4).chain(5..Self::TEXT_BYTES);
         for (place, digit) in places.zip((0..TICKET_DIGITS).rev()) {
-            text[place] = DIGITS[(self.0 >> (digit * BITS_PER_DIGIT)) as usize % DIGITS.len()];
+            let value = (self.0 >> (digit * BITS_PER_DIGIT)) % DIGITS.len() as u64;
+            text[place] = DIGITS[usize::try_from(value).unwrap_or_default()];
         }
         text
     }

@@ -8,7 +8,7 @@ use log::{LevelFilter, info};
 
 use deskwire::config::{Options, Task};
 use deskwire::desk::Desk;
-use deskwire::desk::auth::{StaffTokens, new_token};
+use deskwire::desk::auth::{AuthError, SecretSource, StaffTokens, new_token};
 use deskwire::ids::{SecretHash, StaffId};
 use deskwire::server::Server;
 use deskwire::state::Rules;
@@ -74,7 +74,7 @@ fn run(options: &Options) -> Result<(), Failure> {
 
 /// The staff's tokens, and the desk's if one was made, to be shown once.
 fn staff_tokens(options: &Options) -> Result<(StaffTokens, Option<String>), Failure> {
-    let mistake = |error: deskwire::desk::auth::AuthError| Failure::Mistake(error.to_string());
+    let mistake = |error: AuthError| Failure::Mistake(error.to_string());
     if let Some(path) = &options.staff_file {
         return Ok((StaffTokens::read(path).map_err(mistake)?, None));
     }

@@ -126,22 +126,29 @@ pub fn new_token() -> Result<String, AuthError> {
     Ok(hex(&bytes))
 }
 
-/// Random bytes, asked of the kernel for many sessions at once: a call for each costs more than all else that a session
+/// Random bytes, asked for many sessions at once: a system call for each would cost more than all else that a session
 /// takes.
-#[derive(Debug)]
-pub(super) struct SecretSource {
-    pool: [u8; SESSION_BYTES * 32],
+pub struct SecretSource {
+    fill: Fill,
+    pool: [u8; POOL_BYTES],
     /// From here on, the pool has not been given out.
     used: usize,
 }
 
-impl Default for SecretSource {
-    fn default() -> Self {
-        Self { pool: [0; SESSION_BYTES * 32], used: SESSION_BYTES * 32 }
-    }
-}
+type Fill = Box<dyn FnMut(&mut [u8]) -> Result<(), AuthError>>;
+const POOL_BYTES: usize = SESSION_BYTES * 32;
 
 impl SecretSource {
+    /// The kernel's random bytes.
+    pub fn system() -> Self {
+        Self::from_fn(|bytes| getrandom::fill(bytes).map_err(AuthError::Random))
+    }
+
+    /// Bytes from elsewhere, for a simulation that is to be the same each time.
+    pub fn from_fn(fill: impl FnMut(&mut [u8]) -> Result<(), AuthError> + 'static) -> Self {
+        Self { fill: Box::new(fill), pool: [0; POOL_BYTES], used: POOL_BYTES }
+    }
+
     pub(super) fn session(&mut self) -> Result<String, AuthError> {
         self.take().map(|bytes| hex(&bytes))
     }
@@ -153,8 +160,8 @@ impl SecretSource {
     }
 
     fn take(&mut self) -> Result<[u8; SESSION_BYTES], AuthError> {
-        if self.used == self.pool.len() {
-            getrandom::fill(&mut self.pool).map_err(AuthError::Random)?;
+        if self.used == POOL_BYTES {
+            (self.fill)(&mut self.pool)?;
             self.used = 0;
         }
         let mut bytes = [0; SESSION_BYTES];

@@ -65,19 +65,24 @@ impl Desk {
     /// A desk where nobody is yet.
     ///
     /// # Errors
-    /// The kernel gives no random bytes.
+    /// There are no random bytes.
     pub fn new(
         rules: Rules,
         staff_tokens: StaffTokens,
         staff_file: Option<PathBuf>,
         allowed_origins: Vec<String>,
+        mut secrets: SecretSource,
     ) -> Result<Self, AuthError> {
-        let mut secrets = SecretSource::default();
         let state = State::new(rules, secrets.seed()?);
         Ok(Self { state, staff_tokens, staff_file, allowed_origins, secrets, tally: Tally::default() })
     }
 
-    /// Letters and events for one call of State.
+    /// The State, to look at.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// State and where its events go, for one call.
     fn parts<'a>(&'a mut self, out: &'a mut Outbox) -> (&'a mut State, Letters<'a>) {
         (&mut self.state, Letters { out, tally: &mut self.tally, offered: "", fresh: "" })
     }
@@ -244,14 +249,14 @@ impl Service for Desk {
         match peer {
             Peer::User(key) => match protocol::user_command(&text) {
                 Ok(command) if pace == Pace::Fair => {
-                    state.user_asks(now, (conn, key), &command, &mut letters)
+                    state.user_asks(now, (conn, key), &command, &mut letters);
                 }
                 Ok(command) => letters.refuse(conn, ErrorCode::RateLimited, command.message_id(), None),
                 Err(refusal) => letters.refuse(conn, refusal.code, refusal.id, refusal.ticket()),
             },
             Peer::Staff(key) => match protocol::staff_command(&text) {
                 Ok(command) if pace == Pace::Fair => {
-                    state.staff_asks(now, (conn, key), &command, &mut letters)
+                    state.staff_asks(now, (conn, key), &command, &mut letters);
                 }
                 Ok(command) => {
                     let ticket = command.ticket().map(TicketRef::Id);

@@ -159,6 +159,11 @@ impl<S: Stream> Connection<S> {
         !self.output.is_empty()
     }
 
+    /// How much output waits, in bytes.
+    pub fn output_bytes(&self) -> usize {
+        self.output.len() - self.sent
+    }
+
     /// When somebody must look at it, whatever happens until then.
     pub fn deadline(&self, limits: &Limits) -> Millis {
         match self.phase {

@@ -37,10 +37,10 @@ pub fn append_event(out: &mut Vec<u8>, event: &Event<'_>, session: &str) {
             frame(out, "colleague").str("staff_id", staff.as_str()).bool("online", *online).end();
         }
         Event::TicketAdded(view) => {
-            frame(out, "ticket_added").object("ticket", |out| ticket(out, view)).end()
+            frame(out, "ticket_added").object("ticket", |out| ticket(out, view)).end();
         }
         Event::TicketUpdated(view) => {
-            frame(out, "ticket_updated").object("ticket", |out| ticket(out, view)).end()
+            frame(out, "ticket_updated").object("ticket", |out| ticket(out, view)).end();
         }
         Event::TicketRemoved { ticket, .. } => frame(out, "ticket_removed").ticket(*ticket).end(),
         Event::TicketPicked(picked) => ticket_picked(out, picked),
@@ -52,7 +52,7 @@ pub fn append_event(out: &mut Vec<u8>, event: &Event<'_>, session: &str) {
             frame(out, "delivered").ticket(*ticket).num("seq", *seq).num("at", *at).end();
         }
         Event::Typing { ticket, active } => {
-            frame(out, "typing").ticket(*ticket).bool("active", *active).end()
+            frame(out, "typing").ticket(*ticket).bool("active", *active).end();
         }
         Event::TicketClosed { ticket, by, at } => {
             frame(out, "ticket_closed").ticket(*ticket).str("by", closed_by(*by)).num("at", *at).end();

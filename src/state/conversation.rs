@@ -58,7 +58,7 @@ impl Conversation {
     /// Whether `id` was accepted before, and what is to be said of it then.
     pub(super) fn repeated(&self, side: Side, id: u64, now: Millis) -> Option<Accepted> {
         let sent = self.sent_by(side);
-        (id <= sent.last_id).then(|| match id == sent.last_id {
+        (id <= sent.last_id).then_some(match id == sent.last_id {
             true => Accepted::Repeated(Some(sent.last_id_seq), sent.last_id_at),
             false => Accepted::Repeated(None, now),
         })
