@@ -42,6 +42,7 @@ impl Service for Echo {
     fn closed(&mut self, _: Millis, _: (ConnId, ()), _: &mut Outbox) {}
 }
 
+#[expect(clippy::print_stderr, reason = "the only line that it has to say")]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9012".into()).parse()?;
     const MIB: usize = 1024 * 1024;

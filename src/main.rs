@@ -57,8 +57,8 @@ fn run(options: &Options) -> Result<(), Failure> {
         assign: options.assign,
         user_grace_ms: options.user_grace_ms(),
     };
-    let desk = Desk::new(rules, tokens, options.staff_file.clone(), options.allow_origin.clone())
-        .map_err(trouble)?;
+    let (staff_file, origins) = (options.staff_file.clone(), options.allow_origin.clone());
+    let desk = Desk::new(rules, tokens, staff_file, origins, SecretSource::system()).map_err(trouble)?;
     let server = Server::bind(options.listen, limits, desk).map_err(|error| match error.kind() {
         ErrorKind::AddrInUse | ErrorKind::AddrNotAvailable | ErrorKind::PermissionDenied => {
             Failure::Trouble(format!("cannot listen on {}: {error}", options.listen))
