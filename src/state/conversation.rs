@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn texts_come_back_whole_wherever_they_lie_in_the_ring() {
         let mut conversation = Conversation::default();
-        let text = |id: u64| format!("{id:03} {}", "x".repeat(id as usize % 50));
+        let text = |id: u64| format!("{id:03} {}", "x".repeat(usize::try_from(id % 50).unwrap()));
         for id in 1..=300 {
             accept(&mut conversation, id, &text(id));
             let user = UserId::parse("u").unwrap();

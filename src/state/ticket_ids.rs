@@ -85,7 +85,7 @@ mod tests {
         let (ids, others) = (TicketIds::new([1, 2]), TicketIds::new([1, 3]));
         let differing_bits = |a: TicketId, b: TicketId| (a.bits() ^ b.bits()).count_ones();
         let mean = |pairs: &dyn Fn(u64) -> (TicketId, TicketId)| {
-            (1..=1000).map(|n| pairs(n)).map(|(a, b)| differing_bits(a, b)).sum::<u32>() / 1000
+            (1..=1000).map(pairs).map(|(a, b)| differing_bits(a, b)).sum::<u32>() / 1000
         };
         assert!((18..=22).contains(&mean(&|n| (ids.id(TicketNo(n)), ids.id(TicketNo(n + 1))))));
         assert!((18..=22).contains(&mean(&|n| (ids.id(TicketNo(n)), others.id(TicketNo(n))))));
