@@ -1,0 +1,51 @@
+// alerts.js: how a page that is not looked at calls: a count in the title, and a sound if the reader wants one.
+"use strict";
+
+const plainTitle = document.title;
+
+const alerts = {
+  count: 0,
+
+  start(soundSwitch) {
+    soundSwitch.checked = store.kept.get("sound", false);
+    soundSwitch.addEventListener("change", () => {
+      store.kept.set("sound", soundSwitch.checked);
+      if (soundSwitch.checked) this.beep(); // so that one knows how it sounds
+    });
+    document.addEventListener("visibilitychange", () => {
+      if (!document.hidden) document.title = plainTitle;
+      this.count = 0;
+    });
+  },
+
+  // Something came that the reader should know of.
+  call() {
+    if (document.hidden) document.title = `(${(this.count += 1)}) ${plainTitle}`;
+    if (store.kept.get("sound", false)) this.ringAlone();
+  },
+
+  // Of several tabs only the one that gets the lock rings. Where there are no locks, each rings for itself.
+  ringAlone() {
+    const ring = async (lock) => {
+      if (lock) this.beep();
+      await new Promise((done) => setTimeout(done, 1000));
+    };
+    if (!navigator.locks) return this.beep();
+    navigator.locks.request("deskwire.ring", { ifAvailable: true }, ring).catch(() => this.beep());
+  },
+
+  // A short soft tone. Browsers keep a page silent until it was clicked or typed in: then there is no sound.
+  beep() {
+    this.audio ??= new AudioContext();
+    this.audio.resume();
+    const gain = this.audio.createGain();
+    const tone = this.audio.createOscillator();
+    const now = this.audio.currentTime;
+    gain.gain.setValueAtTime(0.1, now);
+    gain.gain.exponentialRampToValueAtTime(0.001, now + 0.4);
+    tone.frequency.value = 740;
+    tone.connect(gain).connect(this.audio.destination);
+    tone.start(now);
+    tone.stop(now + 0.4);
+  },
+};

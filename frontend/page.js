@@ -1,0 +1,191 @@
+// page.js: what both pages lean on: elements, storage that may fail, words in the reader's language, times.
+"use strict";
+
+// ---- Elements. Text from peers only ever becomes text: strings given here become text nodes.
+
+const byId = (id) => document.getElementById(id);
+
+function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value !== null) element.setAttribute(name, value);
+  }
+  element.append(...children);
+  return element;
+}
+
+function button(text, attributes, action) {
+  const element = make("button", { type: "button", ...attributes }, text);
+  element.addEventListener("click", action);
+  return element;
+}
+
+const onClick = (id, action) => byId(id).addEventListener("click", action);
+
+// Only where it differs: a live region speaks once.
+function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+// An error under its field: announced (role=alert) and tied to it.
+function setError(field, text) {
+  setText(byId(field.id + "-error"), text);
+  if (text) field.setAttribute("aria-invalid", "true");
+  else field.removeAttribute("aria-invalid");
+}
+
+// ---- Storage: the tab's own, and what is kept for later visits (preferences only).
+// Either may throw (blocked, full): then the page remembers for as long as it is open.
+
+function shelf(open) {
+  const memory = new Map();
+  return {
+    get(key, fallback = null) {
+      try {
+        return memory.get(key) ?? JSON.parse(open().getItem("deskwire." + key)) ?? fallback;
+      } catch {
+        return fallback;
+      }
+    },
+    set(key, value) {
+      memory.set(key, value);
+      try {
+        open().setItem("deskwire." + key, JSON.stringify(value));
+      } catch {}
+    },
+  };
+}
+
+const store = { tab: shelf(() => sessionStorage), kept: shelf(() => localStorage) };
+
+// ---- Ids: 1 to 64 of A-Z a-z 0-9 . _ ~ -
+
+function idFromName(name) {
+  const plain = name.normalize("NFKD").replace(/\p{M}/gu, "").replace(/[^A-Za-z0-9._~]+/g, "-");
+  // Not randomUUID: it is missing on plain http by name.
+  const tail = crypto.getRandomValues(new Uint32Array(2)).join("").slice(0, 9);
+  return `${plain.replace(/^-|-$/g, "").slice(0, 40) || "visitor"}-${tail}`;
+}
+
+// Lengths are in Unicode scalar values; half a surrogate pair is none and would spoil the frame.
+const wellFormed = (text) => text.replace(/\p{Surrogate}/gu, "\uFFFD");
+const lengthOf = (text) => [...text].length;
+
+// ---- Words: one table per page (strings-*.js), a column a language.
+
+const words = {
+  column: 0,
+
+  start() {
+    const wanted = [store.kept.get("language"), ...(navigator.languages ?? [])];
+    const known = wanted.map((tag) => STRINGS.languages.indexOf(String(tag).toLowerCase().split("-")[0]));
+    this.use(known.find((column) => column >= 0) ?? 0);
+  },
+
+  get language() {
+    return STRINGS.languages[this.column];
+  },
+
+  use(column) {
+    this.column = column;
+    document.documentElement.lang = this.language;
+    this.fill();
+  },
+
+  // Fills what the HTML names: data-text (content), data-label (aria-label), data-hint (placeholder).
+  fill() {
+    const each = (name, set) => document.querySelectorAll(`[data-${name}]`).forEach((e) => set(e, t(e.dataset[name])));
+    each("text", setText);
+    each("label", (element, text) => element.setAttribute("aria-label", text));
+    each("hint", (element, text) => (element.placeholder = text));
+  },
+
+  // The choice in the page; `changed` draws anew what was made by script.
+  offer(select, changed) {
+    STRINGS.languages.forEach((tag, column) => {
+      select.append(make("option", { value: tag, lang: tag }, STRINGS.languageName[column]));
+    });
+    select.value = this.language;
+    select.addEventListener("change", () => {
+      store.kept.set("language", select.value);
+      this.use(select.selectedIndex);
+      changed();
+    });
+  },
+};
+
+// A text by name. A text with a count is an object of plural forms: { one, other }.
+function t(key, values = {}) {
+  let text = STRINGS[key]?.[words.column] ?? key;
+  if (typeof text === "object") text = text[new Intl.PluralRules(words.language).select(values.count)] ?? text.other;
+  return text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
+}
+
+// A text by name, or another where the table has none.
+const tOr = (key, other, values) => t(key in STRINGS ? key : other, values);
+
+// ---- Times. The desk's clock is the one that counts; ours may be off.
+
+let clockSkewMs = 0;
+const deskNow = () => Date.now() + clockSkewMs;
+const setDeskClock = (now) => (clockSkewMs = now - Date.now());
+
+const format = (at, options) => new Intl.DateTimeFormat(words.language, options).format(at);
+const clockTime = (at) => format(at, { hour: "2-digit", minute: "2-digit" });
+const dayName = (at) => format(at, { weekday: "long", day: "numeric", month: "long" });
+const dayKey = (at) => new Date(at).toDateString();
+const timeElement = (at, text) => make("time", { datetime: new Date(at).toISOString() }, text);
+
+// "3 minutes", "2 hours": rounded up, never "0 minutes".
+function duration(seconds) {
+  const minutes = Math.max(1, Math.ceil(seconds / 60));
+  const [count, unit] = minutes < 60 ? [minutes, "minute"] : [Math.round(minutes / 60), "hour"];
+  return new Intl.NumberFormat(words.language, { style: "unit", unit, unitDisplay: "long" }).format(count);
+}
+
+// ---- What both pages have: settings, the link to the other page, a voice for the screen reader.
+// `changed` draws anew after another language was chosen.
+
+function startSettings(changed) {
+  const address = byId("server-address");
+  const open = () => {
+    address.value = deskAddress;
+    byId("settings").showModal();
+  };
+  onClick("open-settings", open);
+  onClick("change-address", open);
+  byId("settings-form").addEventListener("submit", () => {
+    const typed = tidyAddress(address.value);
+    if (typed === deskAddress) return;
+    deskAddress = typed;
+    store.kept.set("address", typed);
+    if (wire.state !== "stopped" || wire.reason) wire.start(); // a bad one is told by the notice
+  });
+  words.offer(byId("language"), changed);
+  alerts.start(byId("sound"));
+  // Served, the pages are / and /staff; on disk they are files. A `?ws=` goes along.
+  const link = document.querySelector("[data-other-page]");
+  if (location.protocol !== "file:") link.setAttribute("href", link.dataset.otherPage);
+  link.href += location.search;
+}
+
+function drawConnection() {
+  const { state, reason } = wire;
+  byId("status").dataset.connection = state;
+  setText(byId("status"), t("status-" + (state === "retrying" ? "connecting" : state)));
+  const told = reason && reason !== "refused"; // a refused sign-in is told at its field
+  byId("notice").hidden = !told;
+  byId("notice").dataset.reason = reason ?? "";
+  setText(byId("notice-text"), told ? t("notice-" + reason, { address: deskAddress }) : "");
+  const offer = (id, ...reasons) => byId(id) && (byId(id).hidden = !reasons.includes(reason));
+  offer("use-here", "elsewhere");
+  offer("start-fresh", "not-yours");
+  offer("try-now", "lost");
+  offer("change-address", "lost", "bad-address");
+}
+
+// For screen readers, once.
+function announce(text) {
+  setText(byId("alert"), "");
+  setTimeout(() => setText(byId("alert"), text), 50);
+}

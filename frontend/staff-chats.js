@@ -1,0 +1,230 @@
+// staff-chats.js: the chats that one has: the list with its unread counts, and the conversation that is shown.
+"use strict";
+
+const NOTE_MAX = 500; // characters
+
+// A chat is a Conversation with user (id), state, open (on the screen) and unread. Its state is "active" (yours),
+// "repick" (paused: pick it again), "taken" (somebody else has it) or "closed".
+const chats = {
+  all: new Map(), // by ticket_id; one that is not open keeps its text for when it is picked again
+  shown: null,
+
+  start() {
+    this.log = new Log({
+      log: byId("log"),
+      newButton: byId("new-messages"),
+      onRetry: (entry) => this.shown.retry(entry),
+      onRemove: (entry) => this.shown.remove(entry),
+    });
+    this.composer = new Composer({
+      onSend: (text) => this.shown.say(text),
+      onTyping: (active) => wire.send({ type: "typing", ticket_id: this.shown.ticketId, active }),
+      onDraft: (text) => this.keepDraft(text),
+    });
+    this.typing = new TypingSign(byId("typing"));
+    for (const id of store.tab.get("chats", [])) {
+      const saved = store.tab.get("chat." + id);
+      if (saved) this.add(saved);
+    }
+    this.startActions();
+    document.addEventListener("visibilitychange", () => this.read());
+  },
+
+  // ---- Which chats there are
+
+  add(saved) {
+    const chat = new Conversation(this.hostOf(saved.ticketId), saved);
+    this.all.set(chat.ticketId, chat);
+    return chat;
+  },
+
+  hostOf(id) {
+    const shown = () => this.shown?.ticketId === id;
+    return {
+      canSend: () => this.lockCode(this.all.get(id)) === null,
+      onScreen: () => shown() && this.isSeen() && this.all.get(id).state === "active",
+      transmit: (frame) => wire.send(frame),
+      appended: (entry) => shown() && this.log.append(entry),
+      changed: (entry) => shown() && this.log.update(entry),
+      removed: (entry) => shown() && this.log.remove(entry),
+      save: () => store.tab.set("chat." + id, this.all.get(id)),
+    };
+  },
+
+  opened() {
+    return [...this.all.values()].filter((chat) => chat.open);
+  },
+
+  activeCount() {
+    return this.opened().filter((chat) => chat.state === "active").length;
+  },
+
+  // Gone from the screen; the text stays until the ticket is gone from the desk.
+  leave(chat) {
+    const list = this.opened();
+    const place = list.indexOf(chat);
+    chat.open = false;
+    chat.unread = 0;
+    chat.host.save();
+    if (!board.tickets.has(chat.ticketId)) this.forget(chat);
+    if (this.shown === chat) this.show((list[place + 1] ?? list[place - 1])?.ticketId ?? null);
+    this.draw();
+  },
+
+  forget(chat) {
+    this.all.delete(chat.ticketId);
+    store.tab.set("chat." + chat.ticketId, null);
+  },
+
+  // ---- Which one is shown
+
+  show(ticketId, focus = false) {
+    const chat = this.all.get(ticketId);
+    if (chat !== this.shown) {
+      this.composer.stopTyping(); // to the one that is left
+      this.shown = chat?.open ? chat : null;
+      this.typing.set("");
+      if (this.shown) this.log.show(chat.entries);
+      this.composer.set(this.shown?.draft ?? "");
+      store.tab.set("shown", this.shown?.ticketId ?? null);
+    }
+    setRegion(this.shown ? "conversation" : document.body.dataset.region === "board" ? "board" : "chats");
+    this.draw();
+    this.read();
+    if (this.shown) this.log.toEnd();
+    if (focus && this.shown) byId("text").focus();
+  },
+
+  isSeen() {
+    return !document.hidden && byId("conversation").getClientRects().length > 0;
+  },
+
+  // What is on the screen now counts as read, and only now.
+  read() {
+    if (!this.shown || !this.isSeen()) return;
+    this.shown.unread = 0;
+    this.shown.confirm();
+    this.drawList();
+  },
+
+  step(by) {
+    const list = this.opened();
+    if (list.length) this.show(list[(list.indexOf(this.shown) + by + list.length) % list.length].ticketId);
+  },
+
+  nextUnread() {
+    const next = this.opened().find((chat) => chat.unread && chat !== this.shown);
+    if (next) this.show(next.ticketId);
+  },
+
+  keepDraft(text) {
+    if (!this.shown) return;
+    this.shown.draft = text;
+    this.shown.host.save();
+  },
+
+  // ---- What can be done
+
+  startActions() {
+    const on = (id, action) => byId(id).addEventListener("click", () => this.shown && action(this.shown));
+    on("pick-again", (chat) => board.pick(chat.ticketId));
+    on("release", (chat) => desk.act("release_ticket", chat.ticketId));
+    on("transfer", () => this.askTransfer());
+    on("close-chat", () => byId("confirm-close").showModal());
+    on("dismiss", (chat) => this.leave(chat));
+    onClick("back", () => setRegion("chats"));
+    byId("confirm-close").addEventListener("close", ({ target }) => {
+      if (target.returnValue === "yes" && this.shown) desk.act("close_ticket", this.shown.ticketId);
+      target.returnValue = "";
+    });
+    byId("transfer-form").addEventListener("submit", (event) => this.transfer(event));
+  },
+
+  askTransfer() {
+    const names = [...board.colleagues].sort();
+    byId("transfer-to").replaceChildren(...names.map((name) => make("option", { value: name }, name)));
+    byId("transfer-none").hidden = names.length > 0;
+    byId("transfer-fields").hidden = byId("transfer-send").hidden = !names.length;
+    byId("transfer-dialog").showModal();
+  },
+
+  transfer(event) {
+    if (event.submitter?.value !== "send") return;
+    const note = wellFormed(byId("transfer-note").value.trim());
+    const fits = lengthOf(note) <= NOTE_MAX;
+    setError(byId("transfer-note"), fits ? "" : t("note-long"));
+    if (!fits) return event.preventDefault();
+    desk.act("transfer_ticket", this.shown.ticketId, { to: byId("transfer-to").value, note });
+  },
+
+  // ---- Drawing
+
+  draw() {
+    this.drawList();
+    this.drawConversation();
+    store.tab.set("chats", [...this.all.keys()]);
+  },
+
+  drawList() {
+    const list = this.opened();
+    const unread = list.reduce((sum, chat) => sum + (chat.unread ?? 0), 0);
+    const focused = document.activeElement?.closest?.("[data-chat]")?.dataset.chat;
+    byId("chat-list").replaceChildren(...list.map((chat) => this.listRow(chat)));
+    if (focused) byId("chat-list").querySelector(`[data-chat="${CSS.escape(focused)}"] button`)?.focus();
+    byId("chats-empty").hidden = list.length > 0;
+    setText(byId("chats-room"), t("chats-room", { count: this.activeCount(), max: desk.maxChats }));
+    setText(byId("chats-count"), unread ? String(unread) : "");
+  },
+
+  listRow(chat) {
+    const current = chat === this.shown;
+    const badge = make("span", { class: "badge" }, t("chat-" + chat.state));
+    const choose = make(
+      "button",
+      { type: "button", "aria-current": current ? "true" : null },
+      make("span", { class: "subject", dir: "auto" }, chat.subject),
+      make("span", { class: "facts" }, make("bdi", {}, chat.user), badge),
+    );
+    if (chat.unread) {
+      // The number for the eye, the same in words for the ear.
+      choose.append(
+        make("span", { class: "count", "data-unread": "", "aria-hidden": "true" }, String(chat.unread)),
+        make("span", { class: "unseen" }, t("unread", { count: chat.unread })),
+      );
+    }
+    choose.addEventListener("click", () => this.show(chat.ticketId));
+    return make("li", { "data-chat": chat.ticketId, "data-state": chat.state, "data-current": current ? "" : null }, choose);
+  },
+
+  drawConversation() {
+    const chat = this.shown;
+    byId("conversation-empty").hidden = Boolean(chat);
+    byId("chat").hidden = !chat;
+    if (!chat) return;
+    const active = chat.state === "active";
+    const userOnline = this.userOnline(chat);
+    Object.assign(byId("chat").dataset, { ticket: chat.ticketId, chatState: chat.state, userOnline });
+    setText(byId("chat-subject"), chat.subject);
+    setText(byId("chat-user"), chat.user);
+    setText(byId("chat-user-state"), chat.state === "closed" ? "" : t(userOnline ? "here" : "away"));
+    setText(byId("ticket-id"), chat.ticketId);
+    for (const id of ["transfer", "release", "close-chat"]) {
+      byId(id).hidden = !active;
+      byId(id).disabled = wire.state !== "open";
+    }
+    byId("pick-again").hidden = chat.state !== "repick";
+    byId("pick-again").disabled = !desk.online || wire.state !== "open";
+    byId("dismiss").hidden = active;
+    const code = this.lockCode(chat);
+    this.composer.lock(code, code && t("lock-" + code, { name: board.tickets.get(chat.ticketId)?.staff_id }));
+  },
+
+  userOnline: (chat) => board.tickets.get(chat.ticketId)?.user_online ?? true,
+
+  lockCode(chat) {
+    if (chat.state === "closed") return "closed";
+    if (wire.state !== "open") return wire.reason === "elsewhere" ? "elsewhere" : "lost";
+    if (chat.state !== "active") return chat.state;
+    return this.userOnline(chat) ? null : "user-offline";
+  },
+};

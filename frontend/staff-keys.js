@@ -1,0 +1,155 @@
+// staff-keys.js: everything by keyboard: single keys with their help, ready replies on "/", desktop notifications.
+"use strict";
+
+const press = (id) => () => byId(id).getClientRects().length && byId(id).click();
+
+const keys = {
+  n: press("pick-next"),
+  j: () => chats.step(1),
+  k: () => chats.step(-1),
+  u: () => chats.nextUnread(),
+  m: () => byId("text").focus(),
+  "/": () => canned.open(),
+  s: () => {
+    setRegion("board");
+    byId("search").focus();
+  },
+  p: press("pick-again"),
+  t: press("transfer"),
+  r: press("release"),
+  c: press("close-chat"),
+  d: press("dismiss"),
+  o: () => desk.setOnline(!desk.online),
+  "?": () => byId("help").showModal(),
+};
+
+function startKeys() {
+  document.addEventListener("keydown", pressed);
+  const shortcuts = byId("shortcuts");
+  shortcuts.checked = store.kept.get("shortcuts", true);
+  shortcuts.addEventListener("change", () => store.kept.set("shortcuts", shortcuts.checked));
+  onClick("open-help", () => byId("help").showModal());
+  drawHelp();
+}
+
+function pressed(event) {
+  if (event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (document.body.dataset.view !== "desk" || document.querySelector("dialog[open]")) return;
+  if (event.key === "Escape") return leaveField(event.target);
+  if (event.target.id === "text" && event.key === "/" && !event.target.value && !event.target.readOnly) {
+    event.preventDefault();
+    return canned.open();
+  }
+  // While somebody writes, a letter is a letter.
+  if (event.target.matches("input, textarea, select") || !store.kept.get("shortcuts", true)) return;
+  const act = keys[event.key.toLowerCase()];
+  if (!act) return;
+  event.preventDefault();
+  act();
+}
+
+// Out of a field, to where single keys work; from there, on a phone, back to the lists.
+function leaveField(target) {
+  if (target.id === "text") byId("log").focus();
+  else if (target.id === "search") target.blur();
+  else setRegion("chats");
+}
+
+function drawHelp() {
+  const rows = [...Object.keys(keys), "Esc"].map((key) =>
+    make("div", {}, make("dt", {}, make("kbd", {}, key)), make("dd", {}, t("key-" + key))),
+  );
+  byId("help-keys").replaceChildren(...rows);
+}
+
+// ---- Ready replies: this browser's own
+
+const canned = {
+  list: () => store.kept.get("canned") ?? [t("canned-1"), t("canned-2"), t("canned-3")],
+
+  start() {
+    onClick("open-canned", () => this.open());
+    onClick("canned-done", () => byId("canned").close());
+    byId("canned-filter").addEventListener("input", () => this.draw());
+    byId("canned-filter").addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || event.isComposing) return;
+      event.preventDefault();
+      byId("canned-list").querySelector("[data-canned]")?.click();
+    });
+    byId("canned-form").addEventListener("submit", (event) => this.add(event));
+  },
+
+  open() {
+    if (!chats.shown || chats.composer.locked) return;
+    byId("canned-filter").value = "";
+    this.draw();
+    byId("canned").showModal();
+    byId("canned-filter").focus();
+  },
+
+  draw() {
+    const wanted = byId("canned-filter").value.trim().toLowerCase();
+    const rows = this.list().filter((text) => text.toLowerCase().includes(wanted)).map((text) => this.row(text));
+    byId("canned-list").replaceChildren(...rows);
+    byId("canned-empty").hidden = rows.length > 0;
+  },
+
+  row(text) {
+    const use = button(text, { class: "use", "data-canned": "" }, () => this.use(text));
+    const label = `${t("canned-remove")}: ${text}`;
+    const remove = button("×", { class: "icon", "data-canned-remove": "", "aria-label": label }, () =>
+      this.keep(this.list().filter((other) => other !== text)),
+    );
+    return make("li", {}, use, remove);
+  },
+
+  use(text) {
+    byId("canned").close();
+    const field = byId("text");
+    field.focus();
+    field.setRangeText(text, field.selectionStart, field.selectionEnd, "end");
+    chats.composer.changed();
+  },
+
+  add(event) {
+    event.preventDefault();
+    const text = byId("canned-new").value.trim();
+    if (text && !this.list().includes(text)) this.keep([...this.list(), text]);
+    byId("canned-new").value = "";
+  },
+
+  keep(list) {
+    store.kept.set("canned", list);
+    this.draw();
+  },
+};
+
+// ---- Desktop notifications: asked for on a click only, shown only while the page is not looked at
+
+const notices = {
+  start() {
+    onClick("notify", async () => {
+      if (window.Notification) await Notification.requestPermission();
+      this.draw();
+    });
+    this.draw();
+  },
+
+  draw() {
+    const permission = window.Notification?.permission ?? "missing";
+    byId("notify").disabled = permission !== "default";
+    setText(byId("notify-state"), t("notify-" + permission));
+  },
+
+  show(title, body, ticketId) {
+    alerts.call();
+    if (!document.hidden || window.Notification?.permission !== "granted") return;
+    try {
+      const notice = new Notification(title, { body, tag: "deskwire." + ticketId });
+      notice.onclick = () => {
+        window.focus();
+        if (chats.all.get(ticketId)?.open) chats.show(ticketId);
+      };
+    } catch {} // some phones know the name and refuse the use
+  },
+};
