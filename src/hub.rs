@@ -291,6 +291,9 @@ impl<S: Stream, V: Service> Hub<S, V> {
                 Received::Bytes(length) => {
                     self.metrics.bytes_in += length as u64;
                     self.read_bytes(id, &scratch[..length], now);
+                    if self.slot(id).is_some_and(|slot| slot.connection.has_ended()) {
+                        self.with_connection(id, |connection| connection.end_of_input(now));
+                    }
                 }
                 Received::Nothing => {}
                 Received::End => self.with_connection(id, |connection| connection.end_of_input(now)),

@@ -87,8 +87,10 @@ pub struct Connection<S> {
     pinged: bool,
     /// The poll said that there may be input, and no read has found the end of it since. Edges come once.
     readable: bool,
-    /// The poll said that the end of the input is near: a short read does not stand for all of it then.
+    /// The poll said that the peer has ended its side: a read that is not filled was the last that brings anything.
     end_near: bool,
+    /// The end of the input has been reached, or the peer's word that nothing follows.
+    ended: bool,
     output: Vec<u8>,
     /// How much of the output the socket has taken.
     sent: usize,
@@ -108,6 +110,7 @@ impl<S: Stream> Connection<S> {
             pinged: false,
             readable: false,
             end_near: false,
+            ended: false,
             output: Vec::new(),
             sent: 0,
             blocked_since: None,
@@ -210,13 +213,11 @@ impl<S: Stream> Connection<S> {
     /// One recv into `buffer`.
     pub fn receive(&mut self, buffer: &mut [u8], now: Millis) -> Received {
         match retry_interrupted(|| self.stream.read(buffer)) {
-            Ok(0) => {
-                self.readable = false;
-                Received::End
-            }
+            Ok(0) => Received::End,
             Ok(length) => {
-                // A read that was not filled found all that there was, unless the end came in the same event.
-                self.readable = length == buffer.len() || self.end_near;
+                // A read that was not filled found all that there was; the end too, if that had been announced.
+                self.readable = length == buffer.len();
+                self.ended = self.end_near && !self.readable;
                 if self.is_open() {
                     self.since = now;
                     self.pinged = false;
@@ -280,6 +281,8 @@ impl<S: Stream> Connection<S> {
         };
         match end {
             End::ClosedByPeer => {
+                // RFC 6455 5.5.1: it sends nothing after its close frame. If it has not, there is nothing to linger for.
+                self.ended |= input.is_empty() && !self.readable;
                 self.enter(Phase::Parting, now);
                 Ok(None)
             }
@@ -313,8 +316,15 @@ impl<S: Stream> Connection<S> {
         }
     }
 
+    /// Whether nothing more is to be read.
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+
     /// The peer's side has ended. What is left to say is still said: a request may end so, and be answered.
     pub fn end_of_input(&mut self, now: Millis) {
+        self.readable = false;
+        self.ended = true;
         match self.phase {
             Phase::Parting => {}
             _ => self.enter(Phase::Dead, now),
@@ -349,8 +359,8 @@ impl<S: Stream> Connection<S> {
         }
         // RFC 6455 7.1.1: the server closes TCP first, and only its own side until the peer has closed too.
         if matches!(self.phase, Phase::Parting) && !self.has_output() {
-            let next = if self.stream.shutdown_write().is_ok() { Phase::Linger } else { Phase::Dead };
-            self.enter(next, now);
+            let lingers = !self.ended && self.stream.shutdown_write().is_ok();
+            self.enter(if lingers { Phase::Linger } else { Phase::Dead }, now);
         }
         written
     }

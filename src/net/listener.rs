@@ -13,6 +13,9 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::config::{ACCEPT_RETRY_MS, BACKLOG, Millis};
 
+/// Linux gives an accepted socket the listener's TCP_NODELAY; tests/wire.rs would notice. Elsewhere it costs a call.
+const INHERITS_NODELAY: bool = cfg!(target_os = "linux");
+
 /// The listening socket.
 #[derive(Debug)]
 pub struct Listener {
@@ -29,6 +32,8 @@ impl Listener {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_reuse_address(true)?; // a restart need not wait for the old connections' TIME_WAIT
         socket.set_nonblocking(true)?;
+        // Frames are small and go out in one write; Nagle's algorithm would hold the second for the first one's ACK.
+        socket.set_tcp_nodelay(true)?;
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
         let mut socket = TcpListener::from_std(socket.into());
@@ -65,12 +70,11 @@ impl Listener {
     pub fn accept(&mut self, now: Millis) -> Option<TcpStream> {
         loop {
             match self.socket.accept() {
-                Ok((stream, _)) => {
-                    // Frames are small and go out in one write; Nagle would hold the second for the first's ACK.
-                    if stream.set_nodelay(true).is_ok() {
-                        return Some(stream);
-                    } // otherwise the peer has gone already
+                // Where it is not inherited, it is set here; a peer for whom that fails has gone already.
+                Ok((stream, _)) if INHERITS_NODELAY || stream.set_nodelay(true).is_ok() => {
+                    return Some(stream);
                 }
+                Ok(_) => {}
                 Err(error) => match error.kind() {
                     ErrorKind::WouldBlock => {
                         self.pending = false;
