@@ -274,15 +274,16 @@ impl<S: Stream> Connection<S> {
                 match reader.next(shared, input, &mut Vec::new()) {
                     Ok(Some(_)) => {}
                     Ok(None) => return Ok(None),
-                    Err(_) => break End::ClosedByPeer, // our close frame has been sent and said it all
+                    Err(End::Fault(_)) => break End::ClosedByPeer { orderly: false }, // ours has said it all
+                    Err(end) => break end,
                 }
             },
             _ => return Ok(None),
         };
         match end {
-            End::ClosedByPeer => {
+            End::ClosedByPeer { orderly } => {
                 // RFC 6455 5.5.1: it sends nothing after its close frame. If it has not, there is nothing to linger for.
-                self.ended |= input.is_empty() && !self.readable;
+                self.ended |= orderly && !self.readable;
                 self.enter(Phase::Parting, now);
                 Ok(None)
             }

@@ -9,6 +9,7 @@
 use std::io::{self, Read, Write};
 
 use tungstenite::error::Error;
+use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 use tungstenite::{Bytes, Message, Utf8Bytes};
 
@@ -30,7 +31,10 @@ pub enum Incoming {
 #[derive(Debug, PartialEq, Eq)]
 pub enum End {
     /// The peer closed; if it was the first to, the answer is in the replies.
-    ClosedByPeer,
+    ClosedByPeer {
+        /// As the RFC says: with a code that may be sent, and with nothing behind it so far.
+        orderly: bool,
+    },
     /// The peer broke the rules, and is to be told so.
     Fault(CloseReason),
 }
@@ -95,10 +99,15 @@ impl Codec {
                 (Incoming::Control, payload.len())
             }
             Ok(Message::Pong(payload)) => (Incoming::Control, payload.len()),
-            Ok(Message::Close(_)) => {
+            Ok(Message::Close(close)) => {
                 // The answer goes into the replies; that it reports the end of the connection is no news.
                 let _ = self.context.flush(&mut pipe);
-                return Err(End::ClosedByPeer);
+                // tungstenite shows a code that may not be sent as the 1002 that it answers with.
+                let is_allowed = close.as_ref().is_none_or(|close| close.code != CloseCode::Protocol);
+                let payload_bytes = close.map_or(0, |close| 2 + close.reason.len());
+                let orderly =
+                    is_allowed && self.unaccounted == wire_bytes_min(payload_bytes) && input.is_empty();
+                return Err(End::ClosedByPeer { orderly });
             }
             Ok(Message::Frame(_)) => return Err(End::Fault(close::PROTOCOL_ERROR)), // never given by read
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -127,7 +136,7 @@ fn wire_bytes_min(payload: usize) -> usize {
 /// tungstenite sends no close frame for these errors; after one of them it must not be read again either.
 fn end(error: &Error) -> End {
     match error {
-        Error::ConnectionClosed | Error::AlreadyClosed => End::ClosedByPeer,
+        Error::ConnectionClosed | Error::AlreadyClosed => End::ClosedByPeer { orderly: false },
         Error::Capacity(_) => End::Fault(close::TOO_BIG),
         Error::Utf8(_) => End::Fault(close::INVALID_UTF8),
         _ => End::Fault(close::PROTOCOL_ERROR),
@@ -301,10 +310,20 @@ mod tests {
     }
 
     #[test]
-    fn a_close_is_answered_with_its_code() {
-        let (input, mut replies) = (frame(0x88, b"\x03\xe8bye"), Vec::new());
-        let end = Reader::default().next(&mut Codec::new(MAX), &mut &input[..], &mut replies);
-        assert_eq!(end.err(), Some(End::ClosedByPeer));
-        assert_eq!(replies, b"\x88\x05\x03\xe8bye");
+    fn a_close_is_answered_with_its_code_and_what_is_out_of_order_is_noticed() {
+        let bye = frame(0x88, b"\x03\xe8bye");
+        for (input, code, orderly) in [
+            (bye.clone(), b"\x88\x05\x03\xe8", true),
+            (frame(0x88, b""), b"\x88\0", true),
+            ([&bye[..], &bye].concat(), b"\x88\x05\x03\xe8", false),
+            ([&frame(0x01, b"x")[..], &bye].concat(), b"\x88\x05\x03\xe8", false),
+            (frame(0x88, b"\x03\xec"), b"\x88\x14\x03\xea", false), // 1004, which may not be sent
+        ] as [(Vec<u8>, &[u8], bool); 5]
+        {
+            let mut replies = Vec::new();
+            let end = Reader::default().next(&mut Codec::new(MAX), &mut &input[..], &mut replies);
+            assert_eq!(end.err(), Some(End::ClosedByPeer { orderly }));
+            assert!(replies.starts_with(code), "{replies:x?}");
+        }
     }
 }
