@@ -166,7 +166,7 @@ impl Desk {
         let mut page = metrics::Page::default();
         metrics.append(&mut page);
         let counts = self.state.counts();
-        page.family("deskwire_peers", "gauge", "Open connections, by role.")
+        page.family("deskwire_connections_open", "gauge", "Open connections, by role.")
             .labelled("role", [("user", self.tally.users), ("staff", self.tally.staff)]);
         page.family("deskwire_staff_online", "gauge", "Staff who are online.")
             .value(counts.staff_online as u64);
