@@ -40,7 +40,13 @@ impl Deadlines {
         if self.next_due()? > now {
             return None;
         }
-        self.queue.pop().map(|Reverse(entry)| entry)
+        let entry = self.queue.pop().map(|Reverse(entry)| entry);
+        // Connections that came and went leave their entries until these are due: a storm of them is not to be paid for
+        // ever after.
+        if self.queue.len() < self.queue.capacity() / 4 {
+            self.queue.shrink_to(self.queue.capacity() / 2);
+        }
+        entry
     }
 
     /// How many entries wait.
