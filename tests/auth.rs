@@ -1,0 +1,476 @@
+//! Who is let in: origins, tokens, sessions, and what closes the door again.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod support;
+
+use support::scenario::{TempFile, names, upgrade};
+use support::shape::Side;
+use support::wire::whole;
+use support::{Desk, Launch, Peer, Request, TOKEN, Wire, json, op};
+
+/// Tokens for a staff file, with their SHA-256 as `sha256sum` gives it.
+const SAM: (&str, &str) =
+    ("sams-own-token-0123456789abcdef", "4d0a3a34a8b0284c55a2f76b10355ed10df3e6c4f628c6aa09300c71016d01cc");
+const KIM: (&str, &str) =
+    ("kims-own-token-0123456789abcdef", "9e2bb8d1c9a7e736730a2490eb02d6941e5d7f91104d7970728ef9d0bc01745e");
+
+fn status(desk: &Desk, request: &Request) -> u16 {
+    Wire::ask(desk.server.addr, request).1.status
+}
+
+fn sam_and_kim() -> String {
+    format!("# the morning shift\n\nsam {}\nkim {}\n", SAM.1, KIM.1)
+}
+
+/// A desk with a staff file and no desk token.
+fn desk_with_staff(file: &TempFile) -> Desk {
+    Desk::of(Launch::bare().args(&["--listen", "127.0.0.1:0", "--staff-file", file.path()]))
+}
+
+// --- subprotocol
+
+#[test]
+fn deskwire_v1_is_selected_if_it_was_offered_and_nothing_if_not() {
+    let desk = Desk::start();
+    let secret = format!("secret.{TOKEN}");
+    let both = format!("deskwire.v1, {secret}");
+    let tight = format!("deskwire.v1,{secret}");
+    let more = format!("chat, deskwire.v1, {secret}");
+    let cases: [(&[&str], Option<&str>); 8] = [
+        (&[], None),
+        (&["deskwire.v1"], Some("deskwire.v1")),
+        (&[&both], Some("deskwire.v1")),
+        (&[&tight], Some("deskwire.v1")),
+        (&[&more], Some("deskwire.v1")),
+        // RFC 6455 11.3.4: the header may be split over several lines.
+        (&["deskwire.v1", &secret], Some("deskwire.v1")),
+        (&[&secret], None),
+        (&["deskwire.v2, chat"], None),
+    ];
+    for (number, (offers, selected)) in cases.into_iter().enumerate() {
+        let offered =
+            |request: Request| offers.iter().fold(request, |r, o| r.header("Sec-WebSocket-Protocol", o));
+        let request = offered(Request::upgrade(&format!("/ws/user/{number}")));
+        let (_, response) = Wire::ask(desk.server.addr, &request);
+        assert_eq!(response.status, 101, "{offers:?}");
+        assert_eq!(response.header("sec-websocket-protocol"), selected, "{offers:?}");
+
+        // The secret counts, whether the protocol was offered or not.
+        let mut sam =
+            Peer::open(desk.server.addr, Side::Staff, "sam", &offered(Request::upgrade("/ws/staff/sam")));
+        if offers.iter().any(|offer| offer.contains(&secret)) {
+            assert_eq!(sam.next()["type"], "welcome", "{offers:?}");
+            sam.leave();
+        } else {
+            sam.expect_close(4401);
+        }
+    }
+}
+
+// --- origin
+
+#[test]
+fn no_origin_null_and_the_own_host_are_let_in() {
+    let desk = Desk::start();
+    let addr = desk.server.addr;
+    let port = addr.port();
+    desk.user("without");
+    let alike = [
+        ("a", "null".to_owned(), addr.to_string()),
+        ("b", format!("http://{addr}"), addr.to_string()),
+        ("c", format!("http://localhost:{port}"), format!("localhost:{port}")),
+        // Behind a proxy that ends TLS the scheme differs, and the port is the scheme's own.
+        ("d", "https://help.example".to_owned(), "help.example".to_owned()),
+    ];
+    for (user, origin, host) in alike {
+        let request =
+            Request::upgrade(&format!("/ws/user/{user}")).header("Host", &host).header("Origin", &origin);
+        assert_eq!(status(&desk, &request), 101, "origin {origin}, host {host}");
+    }
+}
+
+#[test]
+fn any_other_origin_is_403() {
+    let desk = Desk::start();
+    let port = desk.server.addr.port();
+    let others = [
+        "https://evil.example".to_owned(),
+        format!("http://evil.example:{port}"),
+        format!("http://127.0.0.1:{}", port ^ 1),
+        "http://127.0.0.1".to_owned(),
+        format!("http://127.0.0.1:{port}.evil.example"),
+        format!("http://evil.example/127.0.0.1:{port}"),
+        format!("http://x127.0.0.1:{port}"),
+        "nullx".to_owned(),
+        String::new(),
+    ];
+    for origin in others {
+        for path in ["/ws/user/alice", "/ws/staff/sam"] {
+            let request = Request::upgrade(path)
+                .header("Origin", &origin)
+                .header("Sec-WebSocket-Protocol", &format!("deskwire.v1, secret.{TOKEN}"));
+            let (response, _) = Wire::fetch(desk.server.addr, &request);
+            assert_eq!(response.status, 403, "{path} from {origin:?}");
+            assert_eq!(response.header("connection").map(str::to_ascii_lowercase).as_deref(), Some("close"));
+        }
+    }
+    // Hiding a bad one behind a good one is no way in.
+    let two =
+        Request::upgrade("/ws/user/alice").header("Origin", "null").header("Origin", "https://evil.example");
+    assert!(matches!(status(&desk, &two), 400 | 403));
+    let sam = desk.staff("sam");
+    assert_eq!(sam.welcome["tickets"], json!([]));
+}
+
+#[test]
+fn each_allowed_origin_is_let_in_and_no_other() {
+    let desk = Desk::with(&[
+        "--allow-origin",
+        "https://help.example",
+        "--allow-origin",
+        "http://intra.example:8080",
+    ]);
+    let from = |user: &str, origin: &str| {
+        status(&desk, &Request::upgrade(&format!("/ws/user/{user}")).header("Origin", origin))
+    };
+    assert_eq!(from("a", "https://help.example"), 101);
+    assert_eq!(from("b", "http://intra.example:8080"), 101);
+    assert_eq!(from("c", "null"), 101);
+    let others = [
+        "http://help.example",
+        "https://help.example:8443",
+        "http://intra.example",
+        "https://x.help.example",
+    ];
+    for origin in others {
+        assert_eq!(from("d", origin), 403, "{origin}");
+    }
+}
+
+// --- the staff token
+
+#[test]
+fn staff_without_the_token_are_closed_with_4401_even_on_loopback() {
+    let desk = Desk::start();
+    let almost = &TOKEN[..TOKEN.len() - 1];
+    let more = format!("{TOKEN}x");
+    let upper = TOKEN.to_uppercase();
+    for token in [None, Some("wrong"), Some(almost), Some(more.as_str()), Some(upper.as_str()), Some("")] {
+        // `expect_close` fails on any frame before the close that is no JSON, and this on any that is.
+        let mut sam = desk.staff_peer("sam", token);
+        sam.expect_close_frame(4401);
+        sam.write(&whole(op::CLOSE, &4401u16.to_be_bytes()));
+        sam.expect_end();
+    }
+    let mut kim = desk.staff("kim");
+    kim.nothing_more();
+}
+
+#[test]
+fn nothing_but_the_close_frame_is_sent_to_whom_the_token_is_wrong() {
+    let desk = Desk::start();
+    let mut alice = desk.user("alice");
+    alice.create("private");
+    let mut wire = desk.staff_peer("sam", Some("wrong")).into_wire();
+    assert_eq!(wire.frame().close_code(), Some(4401));
+    let mut wire = desk.user_peer("alice", Some("wrong")).into_wire();
+    assert_eq!(wire.frame().close_code(), Some(4403));
+    // And what such a one sends is not done.
+    let mut wire = desk.staff_peer("sam", None).into_wire();
+    let _ = wire.try_write(&whole(op::TEXT, br#"{"type":"go_online"}"#));
+    assert_eq!(wire.frame().close_code(), Some(4401));
+    assert_eq!(desk.staff("kim").welcome["staff"], json!([]));
+}
+
+#[test]
+fn a_token_in_the_url_counts_for_nothing() {
+    let desk = Desk::start();
+    let request = Request::upgrade(&format!("/ws/staff/sam?token={TOKEN}&secret={TOKEN}"));
+    let (mut wire, response) = Wire::ask(desk.server.addr, &request);
+    assert!(response.status != 101 || wire.frame().close_code() == Some(4401));
+}
+
+#[test]
+fn without_a_token_given_the_server_makes_one_and_prints_it_once_as_a_link() {
+    let desk = Desk::of(Launch::bare().args(&["--listen", "127.0.0.1:0", "--log-level", "debug"]));
+    let link = desk.server.out.wait("the link to the staff page", |line| line.contains("#token="));
+    let url = link.split_whitespace().find(|word| word.contains("#token=")).expect("the link is a word");
+    let (page, token) = url.split_once("#token=").expect("a fragment");
+    assert_eq!(page, format!("http://{}/staff", desk.server.addr));
+    // 256 bits are 43 characters of base64, or 64 of hex.
+    assert!(token.len() >= 43, "{token} is too short for 256 bits");
+
+    Peer::open(desk.server.addr, Side::Staff, "sam", &upgrade("staff", "sam", Some(token))).expect("welcome");
+    desk.staff_peer("sam", Some(TOKEN)).expect_close(4401);
+    let other = Desk::of(Launch::bare().args(&["--listen", "127.0.0.1:0"]));
+    other.staff_peer("sam", Some(token)).expect_close(4401);
+
+    let written = desk.server.stop();
+    assert_eq!(written.stdout.iter().filter(|line| line.contains(token)).count(), 1);
+    assert!(!written.stderr.iter().any(|line| line.contains(token)), "the token is in the log");
+}
+
+#[test]
+fn a_token_from_the_environment_is_not_shown() {
+    let desk = Desk::with(&["--log-level", "debug"]);
+    desk.staff("sam").leave();
+    let written = desk.server.stop();
+    assert!(!written.stderr.iter().any(|line| line.contains(TOKEN)), "the token is in the log");
+}
+
+// --- the staff file
+
+#[test]
+fn with_a_staff_file_each_token_opens_its_own_id_only() {
+    let file = TempFile::new(&sam_and_kim());
+    let desk = desk_with_staff(&file);
+    let enters = |id: &str, token: &str| desk.staff_peer(id, Some(token)).expect("welcome");
+    assert_eq!(enters("sam", SAM.0)["staff_id"], "sam");
+    assert_eq!(enters("kim", KIM.0)["staff_id"], "kim");
+    for (id, token) in
+        [("sam", KIM.0), ("kim", SAM.0), ("bob", SAM.0), ("sam", SAM.1), ("sam", TOKEN), ("SAM", SAM.0)]
+    {
+        desk.staff_peer(id, Some(token)).expect_close(4401);
+    }
+    desk.staff_peer("sam", None).expect_close(4401);
+}
+
+#[test]
+fn a_staff_file_goes_before_the_desk_token() {
+    let file = TempFile::new(&sam_and_kim());
+    let desk = Desk::with(&["--staff-file", file.path()]);
+    desk.staff_peer("sam", Some(TOKEN)).expect_close(4401);
+    desk.staff_peer("sam", Some(SAM.0)).expect("welcome");
+}
+
+#[test]
+fn who_is_no_longer_in_the_file_is_closed_with_4401_on_sighup() {
+    let file = TempFile::new(&sam_and_kim());
+    let desk = desk_with_staff(&file);
+    let mut sam = support::Staff::welcomed(desk.staff_peer("sam", Some(SAM.0))).online();
+    let mut kim = support::Staff::welcomed(desk.staff_peer("kim", Some(KIM.0)));
+    let mut alice = desk.user("alice");
+    let ticket = alice.create("a chat that is cut short");
+    sam.pick(&ticket);
+    alice.expect("staff_joined");
+
+    file.write(&format!("kim {}\n", KIM.1));
+    desk.server.signal("HUP");
+    sam.expect_close(4401);
+    assert_eq!(alice.expect("staff_offline")["staff_id"], "sam");
+    kim.sees(&ticket, "paused");
+    kim.expect_where("colleague", "sam going", |m| m["staff_id"] == "sam" && m["online"] == false);
+    kim.go_online();
+    desk.staff_peer("sam", Some(SAM.0)).expect_close(4401);
+
+    // Back in the file, sam is let in again; kim's token changed, so that the old one is worth nothing.
+    file.write(&format!("sam {}\nkim {}\n", SAM.1, SAM.1));
+    desk.server.signal("HUP");
+    kim.expect_close(4401);
+    desk.staff_peer("sam", Some(SAM.0)).expect("welcome");
+}
+
+#[test]
+fn a_staff_file_that_became_wrong_ends_nobody() {
+    let file = TempFile::new(&sam_and_kim());
+    let desk = desk_with_staff(&file);
+    let mut sam = support::Staff::welcomed(desk.staff_peer("sam", Some(SAM.0)));
+    file.write(&format!("sam {}\nkim what-is-this\n", SAM.1));
+    desk.server.signal("HUP");
+    desk.server.log.wait("a complaint that says where", |line| names(line, file.path(), 2));
+    sam.nothing_more();
+    desk.staff_peer("kim", Some(KIM.0)).expect("welcome");
+}
+
+#[test]
+fn staff_token_makes_a_token_and_the_line_for_it() {
+    let made = Launch::bare().args(&["staff-token", "sam"]).run();
+    assert_eq!(made.code, Some(0), "{:?}", made.stderr);
+    let words: Vec<Vec<&str>> = made.stdout.iter().map(|line| line.split_whitespace().collect()).collect();
+    let is_hash = |word: &str| word.len() == 64 && word.chars().all(|c| c.is_ascii_hexdigit());
+    let line = words.iter().find(|words| matches!(words[..], ["sam", hash] if is_hash(hash)));
+    let line = line.unwrap_or_else(|| panic!("no line to add: {:?}", made.stdout)).join(" ");
+    let tokens: Vec<&str> =
+        words.concat().into_iter().filter(|word| word.len() >= 43 && !line.contains(word)).collect();
+    let [token] = tokens[..] else { panic!("no token of 256 bits, or more than one: {:?}", made.stdout) };
+
+    let file = TempFile::new(&format!("{line}\n"));
+    let desk = desk_with_staff(&file);
+    desk.staff_peer("sam", Some(token)).expect("welcome");
+    desk.staff_peer("kim", Some(token)).expect_close(4401);
+    let again = Launch::bare().args(&["staff-token", "sam"]).run();
+    assert_ne!(made.stdout, again.stdout, "a token is made once");
+}
+
+#[test]
+fn staff_token_refuses_an_id_that_no_path_could_hold() {
+    for args in [
+        &["staff-token"][..],
+        &["staff-token", "sam smith"],
+        &["staff-token", ""],
+        &["staff-token", "a", "b"],
+    ] {
+        let made = Launch::bare().args(args).run();
+        assert_eq!(made.code, Some(2), "{args:?}: {:?}", made.stdout);
+        assert_eq!(made.stderr.len(), 1, "one clear line: {:?}", made.stderr);
+    }
+}
+
+#[test]
+fn on_an_address_beyond_loopback_nothing_starts_without_a_token() {
+    for listen in ["0.0.0.0:0", "[::]:0"] {
+        let refused = Launch::bare().args(&["--listen", listen]).run();
+        assert_eq!(refused.code, Some(2), "{listen}: {:?}", refused.stderr);
+        assert_eq!(refused.stderr.len(), 1, "one clear line: {:?}", refused.stderr);
+        assert!(refused.stdout.is_empty(), "no link to a desk that does not run: {:?}", refused.stdout);
+    }
+    let file = TempFile::new(&sam_and_kim());
+    let with_file = Desk::of(Launch::bare().args(&["--listen", "0.0.0.0:0", "--staff-file", file.path()]));
+    with_file.staff_peer("sam", Some(SAM.0)).expect("welcome");
+    let with_token = Desk::with(&["--listen", "0.0.0.0:0"]);
+    with_token.staff("sam");
+    with_token.staff_peer("sam", None).expect_close(4401);
+}
+
+// --- a user's session
+
+#[test]
+fn a_user_who_is_known_must_bring_the_session() {
+    let desk = Desk::start();
+    let mut alice = desk.user("alice");
+    // 128 bits are 22 characters of base64.
+    assert!(alice.session.len() >= 22, "{} is too short", alice.session);
+    desk.user_peer("alice", None).expect_close(4403);
+    desk.user_peer("alice", Some("guess")).expect_close(4403);
+    let other = desk.user("bob").session;
+    assert_ne!(other, alice.session);
+    desk.user_peer("alice", Some(&other)).expect_close(4403);
+    desk.user_peer("alice", Some(TOKEN)).expect_close(4403);
+    alice.nothing_more();
+    // Ids are told apart by case.
+    desk.user("Alice");
+}
+
+#[test]
+fn a_user_with_an_open_ticket_is_known_though_away() {
+    let desk = Desk::start();
+    let mut alice = desk.user("alice");
+    let ticket = alice.create("still open");
+    let session = alice.session.clone();
+    alice.leave();
+    desk.user_peer("alice", None).expect_close(4403);
+    let alice = desk.user_again("alice", &session);
+    assert_eq!(alice.welcome["resumed"], true);
+    assert_eq!(alice.welcome["ticket"]["ticket_id"], ticket.as_str());
+    // Whatever session the last welcome named is the one that counts from then on.
+    let session = alice.session.clone();
+    alice.cut();
+    assert_eq!(desk.user_again("alice", &session).welcome["resumed"], true);
+}
+
+#[test]
+fn a_user_who_left_without_a_ticket_is_forgotten() {
+    let desk = Desk::start();
+    let mut alice = desk.user("alice");
+    alice.create("solved at once");
+    alice.close_ticket();
+    alice.expect("ticket_closed");
+    let session = alice.session.clone();
+    alice.leave();
+    let alice = desk.user("alice");
+    assert_ne!(alice.session, session);
+    alice.leave();
+    // A session of old is no reason to turn a stranger away: there is nothing to protect.
+    let alice = desk.user_again("alice", &session);
+    assert_eq!((&alice.welcome["resumed"], &alice.welcome["ticket"]), (&json!(false), &json!(null)));
+}
+
+#[test]
+fn a_user_whose_ticket_closed_in_their_absence_is_known_for_the_grace_time() {
+    let desk = Desk::with(&["--user-grace", "2"]);
+    let mut sam = desk.staff("sam").online();
+    let mut alice = desk.user("alice");
+    let ticket = alice.create("solved without me");
+    sam.pick(&ticket);
+    alice.leave();
+    sam.close_ticket(&ticket);
+    sam.expect("ticket_removed");
+    desk.user_peer("alice", None).expect_close(4403);
+    // After the grace anyone may have the name; until then each attempt is turned away.
+    let begun = std::time::Instant::now();
+    loop {
+        let mut peer = desk.user_peer("alice", None);
+        let mut quiet = desk.user("quiet");
+        quiet.listen(std::time::Duration::from_millis(100));
+        quiet.leave();
+        if welcomed_or_closed(&mut peer) {
+            break;
+        }
+        assert!(begun.elapsed() < support::PATIENCE, "alice is known for ever");
+    }
+}
+
+/// Whether the first frame is a welcome; the other thing that it may be is a close with 4403.
+fn welcomed_or_closed(peer: &mut Peer) -> bool {
+    match peer.try_next() {
+        Some(message) => message["type"] == "welcome" && message["resumed"] == false,
+        None => false,
+    }
+}
+
+// --- the same id again
+
+#[test]
+fn the_same_user_connected_again_stands_and_the_older_is_closed_with_4409() {
+    let desk = Desk::start();
+    let support::Chat { alice: mut older, mut sam, ticket } = desk.chat();
+    let mut newer = desk.user_again("alice", &older.session);
+    assert_eq!(newer.welcome["resumed"], true);
+    assert_eq!(newer.welcome["ticket"]["ticket_id"], ticket.as_str());
+    assert_eq!(newer.welcome["ticket"]["state"], "active");
+    // Not every tab rings: only the newer one is sent anything from now on.
+    sam.say(&ticket, 1, "which tab?");
+    sam.expect("ack");
+    assert_eq!(newer.expect("message")["text"], "which tab?");
+    older.expect_close_frame(4409);
+    assert!(older.try_unclaimed().is_none(), "the older one was sent something");
+    older.say(9, "from the older one");
+    older.write(&whole(op::CLOSE, &4409u16.to_be_bytes()));
+    older.expect_end();
+    // What the older one still says is not done, and its end is not the end of the user.
+    newer.say(1, "this one");
+    assert_eq!(sam.expect("message")["text"], "this one");
+    sam.say(&ticket, 2, "fine");
+    assert_eq!(newer.expect("message")["text"], "fine");
+    sam.nothing_of(&["error"]);
+}
+
+#[test]
+fn the_same_staff_connected_again_starts_offline_and_its_chats_pause() {
+    let desk = Desk::start();
+    let support::Chat { mut alice, sam: older, ticket } = desk.chat();
+    let mut newer = desk.staff("sam");
+    older.expect_close(4409);
+    assert_eq!(alice.expect("staff_offline")["ticket_id"], ticket.as_str());
+    newer.ask_for(&ticket);
+    newer.refused("you_are_offline");
+    newer.go_online();
+    assert_eq!(alice.expect("staff_online")["staff_id"], "sam");
+    newer.pick(&ticket);
+    assert_eq!(alice.expect("staff_reconnected")["staff_id"], "sam");
+    newer.say(&ticket, 1, "here again");
+    assert_eq!(alice.expect("message")["text"], "here again");
+}
+
+#[test]
+fn a_failed_attempt_with_the_id_of_another_closes_nobody() {
+    let desk = Desk::start();
+    let support::Chat { mut alice, mut sam, ticket } = desk.chat();
+    desk.user_peer("alice", Some("guess")).expect_close(4403);
+    desk.staff_peer("sam", Some("guess")).expect_close(4401);
+    alice.nothing_more();
+    sam.nothing_more();
+    alice.say(1, "still mine");
+    assert_eq!(sam.expect("message")["ticket_id"], ticket.as_str());
+}

@@ -1,0 +1,438 @@
+//! What the port answers to plain HTTP, to handshakes good and bad, and to heads that are none. The one answer that takes
+//! ten seconds, 408, is waited for in hostile.rs.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+
+use support::scenario::eventually;
+use support::wire::whole;
+use support::{Desk, Request, Response, Value, Wire, op};
+
+/// The limit of the protocol for a request head.
+const HEAD_BYTES_MAX: usize = 8 * 1024;
+
+fn fetch(desk: &Desk, request: &Request) -> (Response, Vec<u8>) {
+    let (response, body) = Wire::fetch(desk.server.addr, request);
+    assert!(is_last(&response), "{response:?}");
+    let length = response.header("content-length").expect("a length, so that a cut body shows");
+    assert!(
+        body.is_empty() || length == body.len().to_string(),
+        "{length} was promised, {} came",
+        body.len()
+    );
+    (response, body)
+}
+
+fn status(desk: &Desk, request: &Request) -> u16 {
+    fetch(desk, request).0.status
+}
+
+/// Whether `Connection` says that nothing will follow; beside `close` it may name `Upgrade`, where one is offered.
+fn is_last(response: &Response) -> bool {
+    let options = response.header("connection").unwrap_or_default().split(',');
+    options.into_iter().any(|option| option.trim().eq_ignore_ascii_case("close"))
+}
+
+/// Sends bytes that are no proper request, and reads the answer to its orderly end.
+fn status_of(desk: &Desk, bytes: &[u8]) -> u16 {
+    let mut wire = Wire::connect(desk.server.addr);
+    // The server may have answered and be done before it was told all.
+    let _ = wire.try_write(bytes);
+    let response = wire.response();
+    assert!(is_last(&response), "{response:?}");
+    wire.rest();
+    response.status
+}
+
+fn welcomed(desk: &Desk, request: &Request) {
+    let (mut wire, response) = Wire::ask(desk.server.addr, request);
+    assert_eq!(response.status, 101, "{response:?}");
+    let welcome: Value = serde_json::from_str(wire.frame().text()).expect("JSON");
+    assert_eq!(welcome["type"], "welcome");
+}
+
+#[test]
+fn a_socket_path_without_an_upgrade_is_426() {
+    let desk = Desk::start();
+    for path in ["/ws/user/alice", "/ws/staff/sam"] {
+        for method in ["GET", "HEAD"] {
+            let (response, _) = fetch(&desk, &Request::new(method, path));
+            assert_eq!(response.status, 426, "{method} {path}");
+            assert!(response.header("upgrade").is_some_and(|value| value.eq_ignore_ascii_case("websocket")));
+            assert_eq!(response.header("sec-websocket-version"), Some("13"));
+        }
+    }
+}
+
+#[test]
+fn both_pages_and_every_file_that_they_name_are_served_as_they_stand_in_frontend() {
+    let desk = Desk::start();
+    let frontend = Path::new(env!("CARGO_MANIFEST_DIR")).join("frontend");
+    let mut served = Vec::new();
+    for path in ["/", "/staff"] {
+        let (response, body) = fetch(&desk, &Request::get(path));
+        assert_eq!(response.status, 200, "{path}");
+        let kind = response.header("content-type").expect("a type");
+        assert!(
+            kind.starts_with("text/html") && kind.to_ascii_lowercase().contains("utf-8"),
+            "{path}: {kind}"
+        );
+        let page = String::from_utf8(body).expect("a page is UTF-8");
+        for name in named_files(&page) {
+            let (response, body) = fetch(&desk, &Request::get(&format!("/{name}")));
+            assert_eq!(response.status, 200, "{path} names {name}");
+            assert_eq!(body, fs::read(frontend.join(&name)).expect("it stands in frontend/"), "{name}");
+            let kind = response.header("content-type").expect("a type");
+            let wanted = match name.rsplit_once('.').expect("an ending").1 {
+                "css" => "text/css",
+                "js" => "text/javascript",
+                "svg" => "image/svg+xml",
+                "html" => "text/html",
+                "png" => "image/png",
+                "ico" => "image/",
+                "webmanifest" | "json" => "application/",
+                other => panic!("{name}: what type has a .{other} file?"),
+            };
+            assert!(kind.starts_with(wanted), "{name} came as {kind}");
+            served.push(name);
+        }
+    }
+    assert!(served.iter().any(|name| name.ends_with(".js")), "the pages do something: {served:?}");
+    assert!(served.iter().any(|name| name.ends_with(".css")), "the pages look like something: {served:?}");
+}
+
+/// The relative files in `src` and `href` of a page.
+fn named_files(page: &str) -> Vec<String> {
+    let values = ["src=\"", "href=\""].into_iter().flat_map(|name| page.split(name).skip(1));
+    let values = values.filter_map(|rest| rest.split('"').next()).map(|value| value.trim_start_matches("./"));
+    let file = |value: &&str| value.contains('.') && !value.contains(':') && !value.starts_with('#');
+    values.filter(file).map(|value| value.trim_start_matches('/').to_owned()).collect()
+}
+
+#[test]
+fn healthz_says_ok() {
+    let desk = Desk::start();
+    let (response, body) = fetch(&desk, &Request::get("/healthz"));
+    assert_eq!(response.status, 200);
+    assert_eq!(body.trim_ascii(), b"ok");
+}
+
+#[test]
+fn head_is_answered_like_get_without_the_body() {
+    let desk = Desk::start();
+    for path in ["/", "/staff", "/healthz"] {
+        let (get, body) = fetch(&desk, &Request::get(path));
+        let (head, nothing) = fetch(&desk, &Request::new("HEAD", path));
+        assert_eq!(head.status, 200, "{path}");
+        assert_eq!(head.header("content-length"), Some(body.len().to_string().as_str()), "{path}");
+        assert_eq!(head.header("content-type"), get.header("content-type"), "{path}");
+        assert!(nothing.is_empty(), "{path}: HEAD has no body");
+    }
+    let (head, nothing) = fetch(&desk, &Request::new("HEAD", "/metrics"));
+    assert_eq!((head.status, nothing.len()), (200, 0));
+    let (head, nothing) = fetch(&desk, &Request::new("HEAD", "/nowhere"));
+    assert_eq!((head.status, nothing.len()), (404, 0));
+}
+
+#[test]
+fn metrics_are_prometheus_text_and_count_what_happens() {
+    let desk = Desk::start();
+    let support::Chat { mut alice, mut sam, ticket } = desk.chat();
+    let mut bob = desk.user("bob");
+    bob.create("a lamp");
+    bob.send_text("nonsense");
+    bob.refused("bad_message");
+    alice.say(1, "hello");
+    alice.expect("ack");
+    desk.staff_peer("kim", None).expect_close(4401);
+
+    let (response, body) = fetch(&desk, &Request::get("/metrics"));
+    assert_eq!(response.status, 200);
+    assert!(
+        response.header("content-type").is_some_and(|kind| kind.starts_with("text/plain")),
+        "{response:?}"
+    );
+    let body = String::from_utf8(body).expect("text");
+    assert!(body.ends_with('\n'), "the format wants the last line ended");
+    for name in ["alice", "bob", "sam", ticket.as_str(), "printer", "hello"] {
+        assert!(!body.contains(name), "{name} is nobody's business");
+    }
+    let mut typed = Vec::new();
+    for line in body.lines().filter(|line| !line.is_empty()) {
+        if let Some(kind) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = kind.split_once(' ').expect("a name and a type");
+            assert!(["counter", "gauge", "histogram", "summary"].contains(&kind), "{line}");
+            assert!(!typed.contains(&name), "{name} is typed twice");
+            typed.push(name);
+        } else if !line.starts_with('#') {
+            let name = line.split(['{', ' ']).next().expect("a name");
+            assert!(
+                typed.last().is_some_and(|last| name.starts_with(last)),
+                "{line} stands outside its family"
+            );
+        }
+    }
+
+    let metrics = desk.metrics();
+    let total = |words: &[&str]| -> f64 {
+        let found: Vec<_> =
+            metrics.iter().filter(|(name, _)| words.iter().all(|word| name.contains(word))).collect();
+        assert!(!found.is_empty(), "no sample has {words:?} in {metrics:#?}");
+        found.iter().map(|(_, value)| value).sum()
+    };
+    assert_eq!(total(&["tickets", "state=\"waiting\""]), 1.0);
+    assert_eq!(total(&["tickets", "state=\"active\""]), 1.0);
+    assert_eq!(total(&["tickets", "state=\"paused\""]), 0.0);
+    assert_eq!(total(&["role=\"user\""]), 2.0);
+    assert_eq!(total(&["role=\"staff\""]), 1.0);
+    assert!(total(&["connections", "phase=\"open\""]) >= 3.0);
+    assert!(total(&["messages"]) >= 1.0);
+    assert_eq!(total(&["code=\"bad_message\""]), 1.0);
+    assert!(total(&["clos", "code=\"4401\""]) >= 1.0);
+    assert!(total(&["bytes"]) > 500.0);
+    assert!(total(&["turns"]) > 5.0);
+    total(&["turn", "longest"]);
+    sam.nothing_of(&["error"]);
+}
+
+#[test]
+fn any_other_path_is_404() {
+    let desk = Desk::start();
+    let paths =
+        ["/nowhere", "/index.php", "/ws", "/ws/", "/ws/user", "/ws/boss/alice", "/healthz/x", "/staff/x"];
+    let outside =
+        ["/../Cargo.toml", "/../../../etc/passwd", "/%2e%2e/Cargo.toml", "/frontend/../Cargo.toml", "//"];
+    for path in paths.iter().chain(&outside) {
+        assert_eq!(status(&desk, &Request::get(path)), 404, "{path}");
+    }
+    assert_eq!(status(&desk, &Request::upgrade("/ws/boss/alice")), 404);
+}
+
+#[test]
+fn any_other_method_is_405_and_says_what_is_allowed() {
+    let desk = Desk::start();
+    for path in ["/", "/staff", "/healthz", "/metrics", "/ws/user/alice", "/ws/staff/sam"] {
+        for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "BREW"] {
+            let (response, _) = fetch(&desk, &Request::new(method, path));
+            assert_eq!(response.status, 405, "{method} {path}");
+            let allow = response.header("allow").expect("RFC 9110 15.5.6: a 405 has Allow");
+            let allow: Vec<_> = allow.split(',').map(str::trim).collect();
+            assert!(allow.contains(&"GET") && allow.contains(&"HEAD"), "{path}: {allow:?}");
+        }
+    }
+    assert_eq!(status(&desk, &Request::upgrade("/ws/user/alice").method("POST")), 405);
+}
+
+#[test]
+fn a_body_that_nobody_reads_does_not_reset_the_answer_away() {
+    let desk = Desk::start();
+    let mut bytes = Request::new("POST", "/").header("Content-Length", "300000").bytes(desk.server.addr);
+    bytes.resize(bytes.len() + 300_000, b'x');
+    assert_eq!(status_of(&desk, &bytes), 405);
+}
+
+#[test]
+fn only_the_first_of_two_pipelined_requests_is_answered() {
+    let desk = Desk::start();
+    let mut wire = Wire::connect(desk.server.addr);
+    wire.write(&Request::get("/healthz").bytes(desk.server.addr).repeat(2));
+    assert_eq!(wire.response().status, 200);
+    let rest = String::from_utf8(wire.rest()).expect("text");
+    assert!(!rest.contains("HTTP/1.1"), "Connection: close means that nothing follows: {rest}");
+}
+
+#[test]
+fn a_malformed_request_is_400() {
+    let desk = Desk::start();
+    let heads: [&[u8]; 13] = [
+        b"GARBAGE\r\n\r\n",
+        b"GET /\r\n\r\n",
+        b"GET / HTTP/3.7\r\nHost: x\r\n\r\n",
+        b"GET / HTTQ/1.1\r\nHost: x\r\n\r\n",
+        b"GET  / HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nno colon\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHo st: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\n: nameless\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nA: nul \0 byte\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nA: esc \x1b[31m\r\n\r\n",
+        // RFC 9112 3.2: a request of HTTP/1.1 without Host.
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        // A browser that was told https: the start of a TLS ClientHello.
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    ];
+    for head in heads {
+        assert_eq!(status_of(&desk, head), 400, "{}", head.escape_ascii());
+    }
+}
+
+#[test]
+fn a_handshake_that_lacks_what_the_rfc_wants_is_refused() {
+    let desk = Desk::start();
+    let good = || Request::upgrade("/ws/user/alice");
+    assert_eq!(status(&desk, &good().without("Sec-WebSocket-Key")), 400);
+    // RFC 6455 4.2.1: a key that decodes to 16 bytes.
+    for key in
+        ["", "short", "dGhlIHNhbXBsZSBub25jZQ", "dGhlIHNhbXBsZSBub25jZWVlZWVl", "dGhl!HNhbXBsZSBub25jZQ=="]
+    {
+        let request = good().without("Sec-WebSocket-Key").header("Sec-WebSocket-Key", key);
+        assert_eq!(status(&desk, &request), 400, "key {key:?}");
+    }
+    for version in ["8", "12", "14", "x"] {
+        let request = good().without("Sec-WebSocket-Version").header("Sec-WebSocket-Version", version);
+        let (response, _) = fetch(&desk, &request);
+        assert!(matches!(response.status, 400 | 426), "version {version}: {response:?}");
+        assert_eq!(
+            response.header("sec-websocket-version"),
+            Some("13"),
+            "RFC 6455 4.4: says which it speaks"
+        );
+    }
+    // Each of these asks for no WebSocket upgrade.
+    for request in [
+        good().without("Upgrade"),
+        good().without("Upgrade").header("Upgrade", "h2c"),
+        good().without("Connection"),
+        good().without("Connection").header("Connection", "keep-alive"),
+        good().without("Connection").header("Connection", "Upgraded"),
+    ] {
+        assert!(
+            matches!(status(&desk, &request), 400 | 426),
+            "{}",
+            request.bytes(desk.server.addr).escape_ascii()
+        );
+    }
+    // RFC 6455 4.1: at least HTTP/1.1.
+    assert!(matches!(status(&desk, &good().version("HTTP/1.0")), 400 | 426));
+    desk.user("alice");
+}
+
+#[test]
+fn a_handshake_may_be_written_in_many_ways() {
+    let desk = Desk::start();
+    let bare = |user: &str| Request::get(&format!("/ws/user/{user}"));
+    let good =
+        |user: &str| Request::upgrade(&format!("/ws/user/{user}")).without("Connection").without("Upgrade");
+    let ways = [
+        good("a").header("upgrade", "WebSocket").header("connection", "upgrade"),
+        good("b").header("Upgrade", "websocket").header("Connection", "keep-alive, Upgrade"),
+        good("c")
+            .header("Upgrade", "websocket")
+            .header("Connection", "keep-alive")
+            .header("Connection", "Upgrade"),
+        good("d")
+            .header("Upgrade", "websocket")
+            .header("Connection", "Upgrade")
+            .header("Connection", "keep-alive"),
+        good("e").header("Upgrade", "websocket").header("Connection", "keep-alive,Upgrade,foo"),
+        // In the order of a stranger, with blanks that RFC 9110 5.5 lets stand around a value.
+        bare("f")
+            .header("SEC-WEBSOCKET-VERSION", " 13 ")
+            .header("sec-websocket-key", "  dGhlIHNhbXBsZSBub25jZQ==\t")
+            .header("CONNECTION", "UPGRADE")
+            .header("UPGRADE", "websocket")
+            .header("User-Agent", "tests"),
+    ];
+    for way in ways {
+        welcomed(&desk, &way);
+    }
+}
+
+#[test]
+fn an_id_is_1_to_64_of_the_legal_characters() {
+    let desk = Desk::start();
+    let legal = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~-";
+    for id in legal.split("").filter(|id| !id.is_empty()) {
+        assert_eq!(desk.user(id).welcome["user_id"], id);
+    }
+    let (first, last) = legal.split_at(33);
+    for id in [first, last, &"x".repeat(64), "..", "__proto__"] {
+        assert_eq!(desk.user(id).welcome["user_id"], id);
+        assert_eq!(desk.staff(id).welcome["staff_id"], id);
+    }
+    let illegal =
+        ["", "a/b", "a%20b", "%61", "a+b", "a:b", "a@b", "a,b", "a;b", "a=b", "a*b", "a!b", "a'b", "a(b)"];
+    let long = "x".repeat(65);
+    for id in illegal.iter().copied().chain([long.as_str()]) {
+        for role in ["user", "staff"] {
+            assert_eq!(status(&desk, &Request::upgrade(&format!("/ws/{role}/{id}"))), 400, "{role} {id:?}");
+        }
+    }
+}
+
+#[test]
+fn a_head_over_8_kib_is_431() {
+    let desk = Desk::start();
+    let padded = |bytes: usize| {
+        let request = Request::upgrade("/ws/user/alice");
+        let rest = bytes - request.clone().header("X", "").bytes(desk.server.addr).len();
+        request.header("X", &"x".repeat(rest))
+    };
+    let just = padded(HEAD_BYTES_MAX);
+    assert_eq!(just.bytes(desk.server.addr).len(), HEAD_BYTES_MAX);
+    welcomed(&desk, &just);
+    assert_eq!(status_of(&desk, &padded(HEAD_BYTES_MAX + 1).bytes(desk.server.addr)), 431);
+    // Without an end in sight.
+    let mut endless = b"GET / HTTP/1.1\r\nHost: x\r\nX: ".to_vec();
+    endless.resize(HEAD_BYTES_MAX + 1, b'x');
+    assert_eq!(status_of(&desk, &endless), 431);
+    let mut path = b"GET /".to_vec();
+    path.resize(HEAD_BYTES_MAX + 1, b'x');
+    assert_eq!(status_of(&desk, &path), 431);
+}
+
+#[test]
+fn what_is_pipelined_behind_a_head_does_not_count_as_head() {
+    let desk = Desk::start();
+    let mut wire = Wire::connect(desk.server.addr);
+    let mut bytes = Request::upgrade("/ws/user/alice").bytes(desk.server.addr);
+    let before = bytes.len();
+    while bytes.len() < before + HEAD_BYTES_MAX {
+        bytes.extend(whole(op::PING, &[b'p'; 100]));
+    }
+    wire.write(&bytes);
+    assert_eq!(wire.response().status, 101);
+    assert_eq!(wire.frame().op, op::TEXT, "the welcome");
+    assert_eq!(wire.frame().op, op::PONG);
+}
+
+#[test]
+fn a_head_that_arrives_byte_by_byte_is_a_head() {
+    let desk = Desk::start();
+    let mut wire = Wire::connect(desk.server.addr);
+    for byte in Request::upgrade("/ws/user/alice").bytes(desk.server.addr) {
+        wire.write(&[byte]);
+    }
+    assert_eq!(wire.response().status, 101);
+    assert!(wire.frame().text().contains("welcome"));
+
+    let mut wire = Wire::connect(desk.server.addr);
+    for byte in Request::get("/healthz").bytes(desk.server.addr) {
+        wire.write(&[byte]);
+    }
+    assert_eq!(wire.response().status, 200);
+}
+
+#[test]
+fn a_plain_answer_comes_even_if_the_asker_has_shut_its_side() {
+    let desk = Desk::start();
+    let mut wire = Wire::connect(desk.server.addr);
+    wire.write(&Request::get("/healthz").bytes(desk.server.addr));
+    wire.stream().shutdown(std::net::Shutdown::Write).expect("an open socket");
+    assert_eq!(wire.response().status, 200);
+    assert_eq!(wire.rest().trim_ascii(), b"ok");
+}
+
+#[test]
+fn a_connection_that_says_nothing_and_goes_is_forgotten() {
+    let desk = Desk::start();
+    let before = desk.server.descriptors();
+    let silent: Vec<_> = (0..20).map(|_| Wire::connect(desk.server.addr)).collect();
+    eventually("all are accepted", || desk.server.descriptors() >= before + 20);
+    drop(silent);
+    eventually("all are forgotten", || desk.server.descriptors() <= before);
+}

@@ -1,0 +1,568 @@
+//! What a message is promised: accepted or refused, in one order, never lost, never twice, never shown as more than it is.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod support;
+
+use support::client::of_type;
+use support::{Chat, Desk, Peer, Staff, User, Value, int, json};
+
+/// The limits of the protocol: a text, and what a side of a ticket holds.
+const TEXT_CHARS_MAX: usize = 4000;
+const HELD_MESSAGES_MAX: u64 = 32;
+const HELD_BYTES_MAX: usize = 64 * 1024;
+
+fn numbers(messages: &[Value], field: &str) -> Vec<u64> {
+    messages.iter().map(|message| int(message, field)).collect()
+}
+
+/// Says so many things, each accepted.
+fn says(alice: &mut User, ids: std::ops::RangeInclusive<u64>) {
+    for id in ids {
+        alice.say(id, &format!("text {id}"));
+        assert_eq!(int(&alice.expect("ack"), "id"), id);
+    }
+}
+
+/// The held messages that follow a pick or a welcome, by `seq`.
+fn held(peer: &mut Peer) -> Vec<u64> {
+    numbers(&of_type(&peer.drain(), "message"), "seq")
+}
+
+// --- the way there and back
+
+#[test]
+fn a_message_goes_to_the_other_side_and_its_receipts_come_back() {
+    let desk = Desk::start();
+    let Chat { mut alice, mut sam, ticket } = desk.chat();
+
+    alice.say(1, "it does not print");
+    let got = sam.next();
+    let expected = json!({
+        "type": "message", "ticket_id": ticket, "seq": 1, "from": "user", "sender_id": "alice", "id": 1,
+        "text": "it does not print", "at": got["at"],
+    });
+    assert_eq!(got, expected);
+    assert_eq!(
+        alice.next(),
+        json!({ "type": "ack", "ticket_id": ticket, "id": 1, "seq": 1, "at": got["at"] })
+    );
+    // Handed over is not on screen: only the other side can say that.
+    alice.nothing_more();
+    sam.delivered(&ticket, 1);
+    let delivered = alice.next();
+    assert_eq!(
+        delivered,
+        json!({ "type": "delivered", "ticket_id": ticket, "seq": 1, "at": delivered["at"] })
+    );
+
+    sam.say(&ticket, 1, "is it on?");
+    let got = alice.next();
+    let expected = json!({
+        "type": "message", "ticket_id": ticket, "seq": 2, "from": "staff", "sender_id": "sam", "id": 1,
+        "text": "is it on?", "at": got["at"],
+    });
+    assert_eq!(got, expected);
+    assert_eq!(sam.next(), json!({ "type": "ack", "ticket_id": ticket, "id": 1, "seq": 2, "at": got["at"] }));
+    sam.nothing_more();
+    alice.delivered(2);
+    let delivered = sam.next();
+    assert_eq!(
+        delivered,
+        json!({ "type": "delivered", "ticket_id": ticket, "seq": 2, "at": delivered["at"] })
+    );
+    alice.nothing_more();
+    sam.nothing_more();
+}
+
+#[test]
+fn seq_is_one_order_for_both_sides_without_gaps() {
+    let desk = Desk::start();
+    let Chat { mut alice, mut sam, ticket } = desk.chat();
+    for id in 1..=15 {
+        alice.say(id, "a");
+        if id % 3 == 0 {
+            sam.say(&ticket, id, "s");
+        }
+    }
+    // Both have been heard once each has had its round trip.
+    let (mut alices, mut sams) = (alice.drain(), sam.drain());
+    alices.extend(alice.drain());
+    sams.extend(sam.drain());
+    for seen in [&alices, &sams] {
+        let mut order: Vec<u64> = numbers(&of_type(seen, "ack"), "seq");
+        let got = numbers(&of_type(seen, "message"), "seq");
+        assert!(got.is_sorted() && order.is_sorted(), "what is relayed keeps its order: {got:?}, {order:?}");
+        order.extend(got);
+        order.sort_unstable();
+        assert_eq!(order, (1..=20).collect::<Vec<u64>>());
+    }
+    let pairs = |messages: &[Value]| -> Vec<(u64, u64)> {
+        messages.iter().map(|message| (int(message, "id"), int(message, "seq"))).collect()
+    };
+    assert_eq!(
+        pairs(&of_type(&alices, "ack")),
+        pairs(&of_type(&sams, "message")),
+        "one seq for both who see it"
+    );
+    assert_eq!(pairs(&of_type(&sams, "ack")), pairs(&of_type(&alices, "message")));
+}
+
+#[test]
+fn many_messages_in_one_write_arrive_once_each_and_in_order() {
+    let desk = Desk::start();
+    let Chat { mut alice, mut sam, .. } = desk.chat();
+    let burst: Vec<Value> =
+        (1..=80).map(|id| json!({ "type": "message", "id": id, "text": "x".repeat(300) })).collect();
+    alice.send_all(&burst);
+    assert_eq!(numbers(&of_type(&alice.drain(), "ack"), "seq"), (1..=80).collect::<Vec<u64>>());
+    assert_eq!(numbers(&of_type(&sam.drain(), "message"), "seq"), (1..=80).collect::<Vec<u64>>());
+}
+
+#[test]
+fn two_chats_of_one_staff_member_do_not_mix() {
+    let desk = Desk::start();
+    let Chat { mut alice, mut sam, ticket } = desk.chat();
+    let mut bob = desk.user("bob");
+    let other = bob.create("another matter");
+    sam.pick(&other);
+    bob.expect("staff_joined");
+    alice.say(1, "from alice");
+    bob.say(1, "from bob");
+    for (who, id, said) in [("alice", &ticket, "from alice"), ("bob", &other, "from bob")] {
+        let got = sam.expect_where("message", "both texts", |m| m["sender_id"] == who);
+        assert_eq!((&got["ticket_id"], &got["text"], int(&got, "seq")), (&json!(id), &json!(said), 1));
+    }
+    sam.say(&other, 1, "to bob");
+    sam.delivered(&other, 1);
+    sam.typing(&other, true);
+    sam.expect("ack");
+    assert_eq!(bob.expect("message")["text"], "to bob");
+    bob.expect("delivered");
+    bob.expect("typing");
+    alice.expect("ack");
+    alice.nothing_more();
+}
+
+#[test]
+fn any_other_staff_member_can_neither_write_into_a_chat_nor_confirm_nor_type() {
+    let desk = Desk::start();
+    let Chat { mut alice, mut sam, ticket } = desk.chat();
+    let mut kim = desk.staff("kim").online();
+    alice.say(1, "for sam");
+    alice.expect("ack");
+    kim.say(&ticket, 1, "I am somebody else");
+    let refusal = kim.refused("not_yours");
+    assert_eq!((&refusal["id"], &refusal["ticket_id"]), (&json!(1), &json!(ticket)));
+    kim.delivered(&ticket, 1);
+    kim.typing(&ticket, true);
+    let rest = kim.drain();
+    assert!(rest.iter().all(|message| message["type"] != "message" && message["type"] != "ack"), "{rest:?}");
+    alice.nothing_more();
+    sam.expect("message");
+    sam.nothing_of(&["message", "typing", "delivered"]);
+    // Nor was anything counted: the next message is the second.
+    sam.say(&ticket, 1, "I am the right one");
+    assert_eq!(int(&alice.expect("message"), "seq"), 2);
+}
+
+#[test]
+fn without_a_ticket_there_is_nobody_to_talk_to() {
+    let desk = Desk::start();
+    let mut alice = desk.user("alice");
+    alice.say(3, "hello?");
+    assert_eq!(alice.refused("no_ticket")["id"], 3);
+    alice.delivered(1);
+    alice.refused("no_ticket");
+    alice.typing(true);
+    alice.refused("no_ticket");
+    alice.close_ticket();
+    alice.refused("no_ticket");
+    let mut sam = desk.staff("sam").online();
+    sam.say("0000-0000", 3, "hello?");
+    let refusal = sam.refused("no_ticket");
+    assert_eq!((&refusal["id"], &refusal["ticket_id"]), (&json!(3), &json!("0000-0000")));
+}
+
+// --- locked
+
+#[test]
+fn nothing_is_relayed_while_a_chat_is_locked_and_the_sender_knows() {
+    let desk = Desk::start();
+    let mut sam = desk.staff("sam").online();
+    let mut alice = desk.user("alice");
+    let ticket = alice.create("the printer");
+    let refused = |alice: &mut User, id: u64| {
+        alice.say(id, "typed to nobody");
+        assert_eq!(alice.refused("staff_offline")["id"], id);
+    };
+    refused(&mut alice, 1); // waiting
+    sam.pick(&ticket);
+    alice.expect("staff_joined");
+    sam.go_offline();
+    alice.expect("staff_offline");
+    refused(&mut alice, 1); // paused
+    sam.go_online();
+    alice.expect("staff_online");
+    refused(&mut alice, 1); // paused, its staff online
+    sam.pick(&ticket);
+    alice.expect("staff_reconnected");
+    sam.release(&ticket);
+    alice.expect("staff_left");
+    refused(&mut alice, 1); // waiting again
+    sam.pick(&ticket);
+    // None of it came, then or now, and the id is still free.
+    sam.nothing_of(&["message", "typing"]);
+    alice.say(1, "typed to sam");
+    assert_eq!(int(&alice.expect("ack"), "seq"), 1);
+    assert_eq!(sam.expect("message")["text"], "typed to sam");
+}
+
+#[test]
+fn a_message_to_a_user_who_is_gone_is_refused_and_never_comes() {
+    let desk = Desk::start();
+    let Chat { alice, mut sam, ticket } = desk.chat();
+    let session = alice.session.clone();
+    alice.cut();
+    sam.expect_where("ticket_updated", "alice going", |m| m["ticket"]["user_online"] == false);
+    sam.say(&ticket, 1, "are you there?");
+    let refusal = sam.refused("user_offline");
+    assert_eq!((&refusal["id"], &refusal["ticket_id"]), (&json!(1), &json!(ticket)));
+    let mut alice = desk.user_again("alice", &session);
+    alice.nothing_of(&["message"]);
+    sam.say(&ticket, 1, "there you are");
+    assert_eq!(int(&sam.expect("ack"), "seq"), 1);
+    assert_eq!(alice.expect("message")["text"], "there you are");
+}
+
+// --- resent
+
+#[test]
+fn the_latest_id_sent_again_is_acknowledged_again_and_not_relayed_again() {
+    let desk = Desk::start();
+    let Chat { mut alice, mut sam, ticket } = desk.chat();
+    // Strictly increasing, not one by one.
+    for (id, seq) in [(2, 1), (3, 2), (10, 3)] {
+        alice.say(id, "once");
+        assert_eq!(int(&alice.expect("ack"), "seq"), seq);
+    }
+    for (id, seq) in [(10, json!(3)), (3, json!(null)), (2, json!(null)), (1, json!(null)), (10, json!(3))] {
+        alice.say(id, "twice");
+        let ack = alice.next();
+        assert_eq!((&ack["type"], &ack["id"], &ack["seq"]), (&json!("ack"), &json!(id), &seq));
+    }
+    assert_eq!(numbers(&of_type(&sam.drain(), "message"), "id"), [2, 3, 10]);
+    sam.say(&ticket, 1, "once");
+    sam.say(&ticket, 1, "twice");
+    assert_eq!(numbers(&of_type(&sam.drain(), "ack"), "seq"), [4, 4]);
+    assert_eq!(numbers(&of_type(&alice.drain(), "message"), "id"), [1]);
+}
+
+#[test]
+fn a_resend_is_acknowledged_even_when_the_chat_is_locked_by_then() {
+    let desk = Desk::start();
+    let Chat { mut alice, mut sam, ticket } = desk.chat();
+    says(&mut alice, 1..=2);
+    sam.go_offline();
+    alice.expect("staff_offline");
+    for (id, seq) in [(2, json!(2)), (1, json!(null))] {
+        alice.say(id, "did this arrive?");
+        assert_eq!(alice.expect("ack")["seq"], seq);
+    }
+    alice.say(3, "and this?");
+    alice.refused("staff_offline");
+    sam.go_online();
+    sam.drain();
+    sam.pick(&ticket);
+    assert_eq!(held(&mut sam), [1, 2], "as often as the pick, and not as the resends");
+}
+
+#[test]
+fn after_a_cut_the_user_learns_what_arrived_and_resends_the_rest() {
+    let desk = Desk::start();
+    let Chat { mut alice, mut sam, ticket } = desk.chat();
+    says(&mut alice, 1..=3);
+    let session = alice.session.clone();
+    alice.cut();
+    let mut alice = desk.user_again("alice", &session);
+    assert_eq!(
+        (&alice.welcome["ticket"]["last_id"], &alice.welcome["ticket"]["last_seq"]),
+        (&json!(3), &json!(3))
+    );
+    alice.say(3, "text 3");
+    assert_eq!(int(&alice.expect("ack"), "seq"), 3);
+    says(&mut alice, 4..=4);
+    assert_eq!(numbers(&of_type(&sam.drain(), "message"), "id"), [1, 2, 3, 4]);
+    // The other side's receipts are not lost by the cut either.
+    sam.delivered(&ticket, 4);
+    assert_eq!(int(&alice.expect("delivered"), "seq"), 4);
+}
+
+#[test]
+fn ids_go_on_where_the_side_left_off_whoever_picks() {
+    let desk = Desk::start();
+    let Chat { mut alice, mut sam, ticket } = desk.chat();
+    sam.say(&ticket, 1, "one");
+    sam.say(&ticket, 4, "four");
+    sam.drain();
+    sam.go_offline();
+    let mut kim = desk.staff("kim").online();
+    assert_eq!(int(&kim.pick(&ticket), "last_id"), 4);
+    kim.say(&ticket, 4, "four is taken");
+    kim.say(&ticket, 5, "five");
+    assert_eq!(numbers(&of_type(&kim.drain(), "ack"), "seq"), [2, 3]);
+    let texts: Vec<Value> = of_type(&alice.drain(), "message").iter().map(|m| m["text"].clone()).collect();
+    assert_eq!(texts, ["one", "four", "five"]);
+}
+
+// --- held and sent again
+
+#[test]
+fn what_staff_did_not_confirm_comes_again_with_the_next_pick_whoever_picks() {
+    let desk = Desk::start();
+    let Chat { mut alice, mut sam, ticket } = desk.chat();
+    says(&mut alice, 1..=4);
+    sam.drain();
+    sam.delivered(&ticket, 2);
+    alice.expect("delivered");
+    sam.cut();
+    alice.expect("staff_offline");
+
+    let mut sam = desk.staff("sam").online();
+    sam.nothing_of(&["message"]);
+    let picked = sam.pick(&ticket);
+    assert_eq!((int(&picked, "last_seq"), int(&picked, "delivered_seq")), (4, 0));
+    let again = sam.expect("message");
+    assert_eq!((int(&again, "seq"), int(&again, "id"), &again["text"]), (3, 3, &json!("text 3")));
+    assert_eq!((&again["from"], &again["sender_id"]), (&json!("user"), &json!("alice")));
+    assert_eq!(held(&mut sam), [4]);
+    sam.delivered(&ticket, 3);
+    assert_eq!(int(&alice.expect("delivered"), "seq"), 3);
+    sam.go_offline();
+
+    let mut kim = desk.staff("kim").online();
+    kim.pick(&ticket);
+    assert_eq!(held(&mut kim), [4]);
+    kim.release(&ticket);
+    alice.expect("staff_left");
+    kim.pick(&ticket);
+    assert_eq!(held(&mut kim), [4], "released is not delivered");
+    kim.delivered(&ticket, 4);
+    alice.expect_where("delivered", "the last one", |m| m["seq"] == 4);
+    kim.release(&ticket);
+    kim.pick(&ticket);
+    assert!(held(&mut kim).is_empty(), "delivered is not held");
+}
+
+#[test]
+fn held_messages_follow_the_pick_and_the_welcome_in_order() {
+    let desk = Desk::start();
+    let Chat { mut alice, mut sam, ticket } = desk.chat();
+    for id in 1..=5 {
+        alice.say(id, "to sam");
+        sam.say(&ticket, id, "to alice");
+    }
+    alice.drain();
+    sam.drain();
+    alice.drain();
+    let session = alice.session.clone();
+    alice.cut();
+    let mut alice = desk.user_again("alice", &session);
+    let again = held(&mut alice);
+    assert_eq!((again.len(), again.is_sorted()), (5, true), "{again:?}");
+    sam.go_offline();
+    sam.go_online();
+    sam.drain();
+    sam.ask_for(&ticket);
+    let seen: Vec<Value> = sam.drain().into_iter().filter(|m| m["type"] != "ticket_updated").collect();
+    assert_eq!(seen[0]["type"], "ticket_picked", "before what was held");
+    assert_eq!(of_type(&seen, "message").len(), 5);
+}
+
+#[test]
+fn what_the_user_did_not_confirm_comes_again_after_the_welcome() {
+    let desk = Desk::start();
+    let Chat { mut alice, mut sam, ticket } = desk.chat();
+    for id in 1..=3 {
+        sam.say(&ticket, id, "read me");
+        assert_eq!(int(&sam.expect("ack"), "seq"), id);
+    }
+    alice.expect_where("message", "the third", |m| m["seq"] == 3);
+    alice.delivered(1);
+    sam.expect("delivered");
+    let session = alice.session.clone();
+    alice.cut();
+    let mut alice = desk.user_again("alice", &session);
+    assert_eq!(alice.next()["seq"], 2, "right after the welcome");
+    assert_eq!(alice.next()["seq"], 3);
+    // A page that is opened a second time has them too, as long as none has said that it shows them.
+    let mut newer = desk.user_again("alice", &alice.session);
+    assert_eq!(held(&mut newer), [2, 3]);
+    newer.delivered(3);
+    assert_eq!(int(&sam.expect("delivered"), "seq"), 3);
+    let session = newer.session.clone();
+    newer.leave();
+    assert!(held(&mut desk.user_again("alice", &session)).is_empty());
+}
+
+#[test]
+fn what_was_held_for_a_user_whose_ticket_ended_comes_once_after_the_welcome() {
+    let desk = Desk::start();
+    let Chat { alice, mut sam, ticket } = desk.chat();
+    sam.say(&ticket, 1, "it is on its way");
+    sam.say(&ticket, 2, "goodbye");
+    sam.expect("ack");
+    sam.expect("ack");
+    let session = alice.session.clone();
+    alice.cut();
+    sam.expect_where("ticket_updated", "alice going", |m| m["ticket"]["user_online"] == false);
+    sam.close_ticket(&ticket);
+    sam.expect("ticket_closed");
+    let mut alice = desk.user_again("alice", &session);
+    assert_eq!(alice.welcome["ended"]["ticket_id"], ticket.as_str());
+    for (seq, said) in [(1, "it is on its way"), (2, "goodbye")] {
+        let again = alice.next();
+        assert_eq!(
+            (&again["ticket_id"], int(&again, "seq"), &again["text"]),
+            (&json!(ticket), seq, &json!(said))
+        );
+    }
+    let mut newer = desk.user_again("alice", &alice.session);
+    assert_eq!(newer.welcome["ended"], json!(null));
+    newer.nothing_of(&["message"]);
+}
+
+#[test]
+fn the_last_32_messages_of_a_side_are_held() {
+    let desk = Desk::start();
+    let Chat { mut alice, mut sam, ticket } = desk.chat();
+    let said = HELD_MESSAGES_MAX + 8;
+    says(&mut alice, 1..=said);
+    // The other side has a store of its own.
+    sam.say(&ticket, 1, "mine");
+    sam.expect("ack");
+    sam.go_offline();
+    sam.go_online();
+    sam.drain();
+    sam.pick(&ticket);
+    assert_eq!(held(&mut sam), (said - HELD_MESSAGES_MAX + 1..=said).collect::<Vec<u64>>());
+    let session = alice.session.clone();
+    alice.leave();
+    assert_eq!(held(&mut desk.user_again("alice", &session)), [said + 1]);
+}
+
+#[test]
+fn the_last_64_kib_of_a_side_are_held() {
+    let desk = Desk::start();
+    let Chat { mut alice, mut sam, ticket } = desk.chat();
+    // Four bytes a character, the longest that a text can be.
+    let text = "\u{1F5A8}".repeat(TEXT_CHARS_MAX);
+    for id in 1..=10 {
+        alice.say(id, &text);
+        alice.expect("ack");
+    }
+    let fit = (HELD_BYTES_MAX / text.len()) as u64;
+    assert_eq!(fit, 4);
+    sam.go_offline();
+    sam.go_online();
+    sam.drain();
+    sam.pick(&ticket);
+    assert_eq!(held(&mut sam), (10 - fit + 1..=10).collect::<Vec<u64>>());
+}
+
+// --- delivered
+
+#[test]
+fn a_receipt_given_while_the_other_side_is_away_is_not_lost() {
+    let desk = Desk::start();
+    let Chat { mut alice, mut sam, ticket } = desk.chat();
+    sam.say(&ticket, 1, "read this");
+    sam.expect("ack");
+    alice.expect("message");
+    sam.go_offline();
+    alice.expect("staff_offline");
+    alice.delivered(1);
+    alice.nothing_of(&["error"]);
+    sam.go_online();
+    assert_eq!(int(&sam.pick(&ticket), "delivered_seq"), 1);
+}
+
+#[test]
+fn a_receipt_for_what_was_never_sent_is_ignored() {
+    let desk = Desk::start();
+    let Chat { mut alice, mut sam, ticket } = desk.chat();
+    says(&mut alice, 1..=1);
+    sam.expect("message");
+    sam.delivered(&ticket, 2);
+    sam.delivered(&ticket, u64::MAX);
+    sam.nothing_more();
+    alice.nothing_more();
+    alice.delivered(1 << 40);
+    alice.nothing_more();
+    sam.nothing_more();
+    says(&mut alice, 2..=2);
+    sam.delivered(&ticket, 1);
+    assert_eq!(int(&alice.expect("delivered"), "seq"), 1, "the second one is not taken as read");
+}
+
+#[test]
+fn receipts_never_go_back() {
+    let desk = Desk::start();
+    let Chat { mut alice, mut sam, ticket } = desk.chat();
+    says(&mut alice, 1..=3);
+    sam.delivered(&ticket, 3);
+    alice.expect("delivered");
+    sam.delivered(&ticket, 1);
+    sam.drain();
+    let later = of_type(&alice.drain(), "delivered");
+    assert!(later.iter().all(|m| m["seq"] == 3), "what was on screen stays on screen: {later:?}");
+    let session = alice.session.clone();
+    alice.leave();
+    assert_eq!(desk.user_again("alice", &session).welcome["ticket"]["delivered_seq"], 3);
+}
+
+// --- typing
+
+#[test]
+fn typing_is_shown_to_the_other_side_each_time_and_ends() {
+    let desk = Desk::start();
+    let Chat { mut alice, mut sam, ticket } = desk.chat();
+    for active in [true, true, false] {
+        alice.typing(active);
+        assert_eq!(sam.next(), json!({ "type": "typing", "ticket_id": ticket, "active": active }));
+        sam.typing(&ticket, active);
+        assert_eq!(alice.next(), json!({ "type": "typing", "ticket_id": ticket, "active": active }));
+    }
+    alice.nothing_more();
+    sam.nothing_more();
+}
+
+#[test]
+fn typing_in_a_locked_chat_is_shown_to_nobody() {
+    let desk = Desk::start();
+    let Chat { mut alice, mut sam, ticket } = desk.chat();
+    sam.go_offline();
+    alice.expect("staff_offline");
+    alice.typing(true);
+    alice.nothing_of(&["error"]);
+    sam.nothing_of(&["typing"]);
+    sam.go_online();
+    sam.pick(&ticket);
+    sam.nothing_of(&["typing"]);
+}
+
+#[test]
+fn nothing_of_a_chat_is_told_to_those_who_only_watch_the_list() {
+    let desk = Desk::start();
+    let mut watcher: Staff = desk.staff("kim").online();
+    let Chat { mut alice, mut sam, ticket } = desk.chat();
+    let mut bob = desk.user("bob");
+    alice.say(1, "private");
+    sam.expect("message");
+    sam.say(&ticket, 1, "private too");
+    sam.typing(&ticket, true);
+    sam.delivered(&ticket, 1);
+    alice.expect("delivered");
+    watcher.nothing_of(&["message", "ack", "delivered", "typing", "ticket_picked", "ticket_closed"]);
+    bob.nothing_more();
+}

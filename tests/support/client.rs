@@ -1,0 +1,305 @@
+//! One end of an open WebSocket that speaks JSON: what it was sent and has not been asked about is kept in order.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::head::{ACCEPT, Request};
+use super::shape::{self, Side};
+use super::wire::{self, Frame, Next, PATIENCE, Wire, op};
+
+/// What one read brought.
+#[derive(Debug)]
+enum Step {
+    Json(Value),
+    Ping,
+    Pong(Vec<u8>),
+    Close(Frame),
+    Gone(Next<()>),
+}
+
+/// A user or a staff member, as far as both are alike.
+pub struct Peer {
+    pub name: String,
+    side: Side,
+    wire: Wire,
+    unclaimed: VecDeque<Value>,
+    /// How many pings of the server were answered.
+    pub pings: u32,
+    pings_sent: u32,
+}
+
+impl Peer {
+    /// Upgrades; what follows is the test's to read.
+    pub fn open(addr: SocketAddr, side: Side, name: &str, request: &Request) -> Self {
+        let (wire, response) = Wire::ask(addr, request);
+        assert_eq!(response.status, 101, "{name} is let in: {response:?}");
+        assert_eq!(response.header("sec-websocket-accept"), Some(ACCEPT), "RFC 6455 4.2.2");
+        Self::upgraded(wire, side, name)
+    }
+
+    /// Takes over a socket whose handshake is done.
+    pub fn upgraded(wire: Wire, side: Side, name: &str) -> Self {
+        Self { name: name.to_owned(), side, wire, unclaimed: VecDeque::new(), pings: 0, pings_sent: 0 }
+    }
+
+    pub fn send(&mut self, message: &Value) {
+        self.send_text(&message.to_string());
+    }
+
+    pub fn send_text(&mut self, text: &str) {
+        self.write(&wire::whole(op::TEXT, text.as_bytes()));
+    }
+
+    pub fn write(&mut self, bytes: &[u8]) {
+        self.wire.write(bytes);
+    }
+
+    /// Many messages in one write, so that the server finds them together.
+    pub fn send_all(&mut self, messages: &[Value]) {
+        let frames = messages.iter().flat_map(|m| wire::whole(op::TEXT, m.to_string().as_bytes()));
+        self.write(&frames.collect::<Vec<u8>>());
+    }
+
+    /// The next message of any type, in the order of arrival.
+    pub fn next(&mut self) -> Value {
+        match self.unclaimed.pop_front() {
+            Some(message) => message,
+            None => self.read_json("any message", Instant::now() + PATIENCE),
+        }
+    }
+
+    /// The next message, or none if the server closes first.
+    pub fn try_next(&mut self) -> Option<Value> {
+        match self.unclaimed.pop_front() {
+            Some(message) => Some(message),
+            None => match self.step(Instant::now() + PATIENCE) {
+                Step::Json(message) => Some(message),
+                Step::Close(_) => None,
+                other => panic!("{}: wanted a message or a close, got {other:?}", self.name),
+            },
+        }
+    }
+
+    /// The first message that was read and that nobody has asked about.
+    pub fn try_unclaimed(&mut self) -> Option<Value> {
+        self.unclaimed.pop_front()
+    }
+
+    /// The first message of this type that nobody has asked about yet; others are kept.
+    pub fn expect(&mut self, kind: &str) -> Value {
+        self.expect_where(kind, kind, |_| true)
+    }
+
+    pub fn expect_where(&mut self, kind: &str, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        self.expect_within(PATIENCE, kind, what, wanted)
+    }
+
+    pub fn expect_within(
+        &mut self,
+        limit: Duration,
+        kind: &str,
+        what: &str,
+        wanted: impl Fn(&Value) -> bool,
+    ) -> Value {
+        let wanted = |message: &Value| message["type"] == kind && wanted(message);
+        if let Some(at) = self.unclaimed.iter().position(wanted) {
+            return self.unclaimed.remove(at).expect("it is there");
+        }
+        let deadline = Instant::now() + limit;
+        loop {
+            let message = self.read_json(what, deadline);
+            if wanted(&message) {
+                return message;
+            }
+            self.unclaimed.push_back(message);
+        }
+    }
+
+    /// An `error` of this code.
+    pub fn refused(&mut self, code: &str) -> Value {
+        let error = self.expect("error");
+        assert_eq!(error["code"], code, "{}: {error}", self.name);
+        error
+    }
+
+    /// Everything that was sent up to now and not asked about. A ping answers when all before it is out, so this
+    /// proves an absence without waiting for time to pass.
+    pub fn drain(&mut self) -> Vec<Value> {
+        self.pings_sent += 1;
+        let payload = format!("round trip {}", self.pings_sent).into_bytes();
+        self.write(&wire::whole(op::PING, &payload));
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.step(deadline) {
+                Step::Json(message) => self.unclaimed.push_back(message),
+                Step::Pong(echo) if echo == payload => return self.unclaimed.drain(..).collect(),
+                Step::Ping => {}
+                other => panic!("{}: wanted a pong, got {other:?}", self.name),
+            }
+        }
+    }
+
+    /// Nothing was sent to it beyond what the test asked about.
+    pub fn nothing_more(&mut self) {
+        let rest = self.drain();
+        assert!(rest.is_empty(), "{} was sent more: {rest:#?}", self.name);
+    }
+
+    /// Nothing of these types was sent; what else there was is thrown away.
+    pub fn nothing_of(&mut self, kinds: &[&str]) {
+        let rest = self.drain();
+        let found = rest.iter().find(|message| kinds.iter().any(|kind| message["type"] == *kind));
+        assert!(found.is_none(), "{} was sent {found:?}", self.name);
+    }
+
+    /// Reads for so long, answering pings; the messages that came are kept.
+    pub fn listen(&mut self, time: Duration) {
+        let deadline = Instant::now() + time;
+        loop {
+            match self.step(deadline) {
+                Step::Json(message) => self.unclaimed.push_back(message),
+                Step::Gone(Next::Late) => return,
+                Step::Ping | Step::Pong(_) => {}
+                other => panic!("{}: wanted peace, got {other:?}", self.name),
+            }
+        }
+    }
+
+    /// Reads until the server has pinged so often in all; false if the time is up first.
+    pub fn pinged(&mut self, times: u32, limit: Duration) -> bool {
+        let deadline = Instant::now() + limit;
+        while self.pings < times {
+            match self.step(deadline) {
+                Step::Json(message) => self.unclaimed.push_back(message),
+                Step::Gone(Next::Late) => return false,
+                Step::Ping | Step::Pong(_) => {}
+                other => panic!("{}: wanted a ping, got {other:?}", self.name),
+            }
+        }
+        true
+    }
+
+    /// A close frame with this code, answered, and then an orderly end; its reason.
+    pub fn expect_close(mut self, code: u16) -> String {
+        let reason = self.expect_close_frame(code);
+        // A server that is done may have closed altogether by now; the end that is left to read is what counts.
+        let _ = self.wire.try_write(&wire::whole(op::CLOSE, &code.to_be_bytes()));
+        self.expect_end();
+        reason
+    }
+
+    /// The close frame alone: the test answers or does not.
+    pub fn expect_close_frame(&mut self, code: u16) -> String {
+        self.expect_close_within(PATIENCE, code)
+    }
+
+    pub fn expect_close_within(&mut self, limit: Duration, code: u16) -> String {
+        let deadline = Instant::now() + limit;
+        loop {
+            match self.step(deadline) {
+                Step::Json(message) => self.unclaimed.push_back(message),
+                Step::Ping | Step::Pong(_) => {}
+                Step::Close(frame) => {
+                    assert_eq!(frame.close_code(), Some(code), "{}: {frame:?}", self.name);
+                    return String::from_utf8(frame.payload[2..].to_vec()).expect("a reason is UTF-8");
+                }
+                Step::Gone(end) => panic!("{}: wanted a close frame {code}, got {end:?}", self.name),
+            }
+        }
+    }
+
+    /// The end of the stream: not a reset, and nothing before it.
+    pub fn expect_end(mut self) {
+        let end = self.step(Instant::now() + PATIENCE);
+        assert!(matches!(end, Step::Gone(Next::Eof)), "{}: wanted an orderly end, got {end:?}", self.name);
+    }
+
+    /// The close handshake, begun by us: RFC 6455 7.1.2.
+    pub fn leave(self) {
+        self.leave_with(1000, "");
+    }
+
+    /// The same with a code and a reason. After a close frame of ours nothing more may be sent.
+    pub fn leave_with(mut self, code: u16, reason: &str) {
+        self.write(&wire::whole(op::CLOSE, &wire::close_body(code, reason)));
+        self.expect_close_frame(code);
+        self.expect_end();
+    }
+
+    /// The connection breaks with a reset.
+    pub fn cut(self) {
+        self.wire.reset();
+    }
+
+    /// The connection ends without a close frame.
+    pub fn fin(self) {
+        self.wire.fin();
+    }
+
+    /// The socket under it, for what a well-behaved end never does.
+    pub fn into_wire(self) -> Wire {
+        self.wire
+    }
+
+    fn read_json(&mut self, what: &str, deadline: Instant) -> Value {
+        loop {
+            match self.step(deadline) {
+                Step::Json(message) => return message,
+                Step::Ping | Step::Pong(_) => {}
+                other => {
+                    panic!("{}: wanted {what}, got {other:?}; unclaimed: {:#?}", self.name, self.unclaimed)
+                }
+            }
+        }
+    }
+
+    fn step(&mut self, deadline: Instant) -> Step {
+        let frame = match self.wire.next(deadline) {
+            Next::Some(frame) => frame,
+            Next::Eof => return Step::Gone(Next::Eof),
+            Next::Reset => return Step::Gone(Next::Reset),
+            Next::Late => return Step::Gone(Next::Late),
+        };
+        match frame.op {
+            op::TEXT => {
+                assert!(frame.fin, "one JSON object per text frame");
+                let message =
+                    serde_json::from_str(frame.text()).unwrap_or_else(|e| panic!("{e} in {}", frame.text()));
+                shape::check(self.side, &message);
+                Step::Json(message)
+            }
+            op::PING => {
+                // RFC 6455 5.5.3: a pong carries what the ping carried.
+                self.write(&wire::whole(op::PONG, &frame.payload));
+                self.pings += 1;
+                Step::Ping
+            }
+            op::PONG => Step::Pong(frame.payload),
+            op::CLOSE => Step::Close(frame),
+            other => panic!("{}: opcode {other} is not in the protocol", self.name),
+        }
+    }
+}
+
+/// A field that must be text.
+pub fn text(message: &Value, field: &str) -> String {
+    message[field].as_str().unwrap_or_else(|| panic!("no text {field} in {message}")).to_owned()
+}
+
+/// A field that must be a whole number.
+pub fn int(message: &Value, field: &str) -> u64 {
+    message[field].as_u64().unwrap_or_else(|| panic!("no number {field} in {message}"))
+}
+
+/// The messages of one type, in order.
+pub fn of_type(messages: &[Value], kind: &str) -> Vec<Value> {
+    messages.iter().filter(|message| message["type"] == kind).cloned().collect()
+}
+
+/// A send-table row without fields.
+pub fn bare(kind: &str) -> Value {
+    json!({ "type": kind })
+}

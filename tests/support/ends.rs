@@ -1,0 +1,186 @@
+//! The two sorts of people at a desk, with the words that the protocol gives to each.
+
+use std::ops::{Deref, DerefMut};
+
+use serde_json::{Value, json};
+
+use super::client::{Peer, bare, text};
+use super::wire::Wire;
+
+/// A visitor with a question.
+pub struct User {
+    peer: Peer,
+    pub welcome: Value,
+    /// What another connection of this user has to bring.
+    pub session: String,
+}
+
+impl User {
+    /// Takes the `welcome`, which comes before anything else.
+    pub fn welcomed(mut peer: Peer) -> Self {
+        let welcome = peer.next();
+        assert_eq!(welcome["type"], "welcome", "the first frame");
+        assert_eq!(welcome["user_id"], peer.name.as_str());
+        assert_eq!(welcome["protocol"], 1);
+        let session = text(&welcome, "session");
+        Self { peer, welcome, session }
+    }
+
+    /// Opens a ticket and sees its place in the queue, as at a desk where staff pick by hand.
+    pub fn create(&mut self, subject: &str) -> String {
+        let ticket = self.open(subject);
+        let queue = self.expect("queue");
+        assert_eq!(queue["ticket_id"], ticket.as_str());
+        ticket
+    }
+
+    /// Opens a ticket; where the server assigns, it may never have a place in the queue.
+    pub fn open(&mut self, subject: &str) -> String {
+        self.send(&json!({ "type": "create_ticket", "subject": subject }));
+        let created = self.expect("ticket_created");
+        assert_eq!(created["subject"], subject);
+        text(&created, "ticket_id")
+    }
+
+    pub fn say(&mut self, id: u64, text: &str) {
+        self.send(&json!({ "type": "message", "id": id, "text": text }));
+    }
+
+    pub fn delivered(&mut self, seq: u64) {
+        self.send(&json!({ "type": "delivered", "seq": seq }));
+    }
+
+    pub fn typing(&mut self, active: bool) {
+        self.send(&json!({ "type": "typing", "active": active }));
+    }
+
+    pub fn close_ticket(&mut self) {
+        self.send(&bare("close_ticket"));
+    }
+}
+
+/// Someone who answers.
+pub struct Staff {
+    peer: Peer,
+    pub welcome: Value,
+}
+
+impl Staff {
+    pub fn welcomed(mut peer: Peer) -> Self {
+        let welcome = peer.next();
+        assert_eq!(welcome["type"], "welcome", "the first frame");
+        assert_eq!(welcome["staff_id"], peer.name.as_str());
+        assert_eq!(welcome["protocol"], 1);
+        assert_eq!(welcome["online"], false, "a new connection starts offline");
+        Self { peer, welcome }
+    }
+
+    pub fn online(mut self) -> Self {
+        self.go_online();
+        self
+    }
+
+    pub fn go_online(&mut self) {
+        self.send(&bare("go_online"));
+        assert_eq!(self.expect("presence")["online"], true);
+    }
+
+    pub fn go_offline(&mut self) {
+        self.send(&bare("go_offline"));
+        assert_eq!(self.expect("presence")["online"], false);
+    }
+
+    /// Asks for a ticket; whether it is given is the test's to see.
+    pub fn ask_for(&mut self, ticket: &str) {
+        self.send(&json!({ "type": "pick_ticket", "ticket_id": ticket }));
+    }
+
+    pub fn pick(&mut self, ticket: &str) -> Value {
+        self.ask_for(ticket);
+        let picked = self.expect("ticket_picked");
+        assert_eq!(picked["ticket_id"], ticket);
+        picked
+    }
+
+    pub fn release(&mut self, ticket: &str) {
+        self.send(&json!({ "type": "release_ticket", "ticket_id": ticket }));
+    }
+
+    pub fn transfer(&mut self, ticket: &str, to: &str, note: &str) {
+        self.send(&json!({ "type": "transfer_ticket", "ticket_id": ticket, "to": to, "note": note }));
+    }
+
+    pub fn say(&mut self, ticket: &str, id: u64, text: &str) {
+        self.send(&json!({ "type": "message", "ticket_id": ticket, "id": id, "text": text }));
+    }
+
+    pub fn delivered(&mut self, ticket: &str, seq: u64) {
+        self.send(&json!({ "type": "delivered", "ticket_id": ticket, "seq": seq }));
+    }
+
+    pub fn typing(&mut self, ticket: &str, active: bool) {
+        self.send(&json!({ "type": "typing", "ticket_id": ticket, "active": active }));
+    }
+
+    pub fn close_ticket(&mut self, ticket: &str) {
+        self.send(&json!({ "type": "close_ticket", "ticket_id": ticket }));
+    }
+
+    /// The list entry of this ticket as it now stands, from a `ticket_updated` in that state.
+    pub fn sees(&mut self, ticket: &str, state: &str) -> Value {
+        let what = format!("{ticket} turning {state}");
+        let wanted = |m: &Value| m["ticket"]["ticket_id"] == ticket && m["ticket"]["state"] == state;
+        self.expect_where("ticket_updated", &what, wanted)["ticket"].take()
+    }
+}
+
+/// Both are a peer with more words; the ways to end consume them.
+macro_rules! is_a_peer {
+    ($end:ty) => {
+        impl Deref for $end {
+            type Target = Peer;
+            fn deref(&self) -> &Peer {
+                &self.peer
+            }
+        }
+
+        impl DerefMut for $end {
+            fn deref_mut(&mut self) -> &mut Peer {
+                &mut self.peer
+            }
+        }
+
+        impl $end {
+            pub fn leave(self) {
+                self.peer.leave();
+            }
+
+            pub fn leave_with(self, code: u16, reason: &str) {
+                self.peer.leave_with(code, reason);
+            }
+
+            pub fn cut(self) {
+                self.peer.cut();
+            }
+
+            pub fn fin(self) {
+                self.peer.fin();
+            }
+
+            pub fn expect_close(self, code: u16) -> String {
+                self.peer.expect_close(code)
+            }
+
+            pub fn expect_end(self) {
+                self.peer.expect_end();
+            }
+
+            pub fn into_wire(self) -> Wire {
+                self.peer.into_wire()
+            }
+        }
+    };
+}
+
+is_a_peer!(User);
+is_a_peer!(Staff);

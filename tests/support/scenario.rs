@@ -1,0 +1,150 @@
+//! The opening scenes: a desk with its server, and the people who come to it.
+
+use std::fs;
+use std::io::Read;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use super::client::Peer;
+use super::ends::{Staff, User};
+use super::head::Request;
+use super::server::{Launch, Server, TOKEN};
+use super::shape::Side;
+use super::wire::{PATIENCE, Wire};
+
+/// A server and the door to it.
+pub struct Desk {
+    pub server: Server,
+}
+
+/// Two people in the middle of a chat, with nothing unread.
+pub struct Chat {
+    pub alice: User,
+    pub sam: Staff,
+    pub ticket: String,
+}
+
+impl Desk {
+    pub fn start() -> Self {
+        Self::with(&[])
+    }
+
+    pub fn with(args: &[&str]) -> Self {
+        Self::of(Launch::new().args(args))
+    }
+
+    pub fn of(launch: Launch) -> Self {
+        Self { server: launch.start() }
+    }
+
+    /// A user who was never here.
+    pub fn user(&self, name: &str) -> User {
+        let user = User::welcomed(self.user_peer(name, None));
+        assert_eq!(user.welcome["resumed"], false, "{name} is new");
+        user
+    }
+
+    /// A user who comes back with the session that an earlier `welcome` gave.
+    pub fn user_again(&self, name: &str, session: &str) -> User {
+        User::welcomed(self.user_peer(name, Some(session)))
+    }
+
+    /// Upgraded, with nothing read: for those who may be turned away.
+    pub fn user_peer(&self, name: &str, session: Option<&str>) -> Peer {
+        Peer::open(self.server.addr, Side::User, name, &upgrade("user", name, session))
+    }
+
+    pub fn staff(&self, name: &str) -> Staff {
+        Staff::welcomed(self.staff_peer(name, Some(TOKEN)))
+    }
+
+    pub fn staff_peer(&self, name: &str, token: Option<&str>) -> Peer {
+        Peer::open(self.server.addr, Side::Staff, name, &upgrade("staff", name, token))
+    }
+
+    /// Alice has a ticket, Sam has picked it, and both have read all about it.
+    pub fn chat(&self) -> Chat {
+        let mut sam = self.staff("sam").online();
+        let mut alice = self.user("alice");
+        let ticket = alice.create("the printer");
+        sam.pick(&ticket);
+        alice.expect("staff_joined");
+        alice.drain();
+        sam.drain();
+        Chat { alice, sam, ticket }
+    }
+
+    /// The value of a sample of `/metrics`, by the start of its line.
+    pub fn metrics(&self) -> Vec<(String, f64)> {
+        let (response, body) = Wire::fetch(self.server.addr, &Request::get("/metrics"));
+        assert_eq!(response.status, 200);
+        let body = String::from_utf8(body).expect("text");
+        let samples = body.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+        let sample = |line: &str| {
+            let (name, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("no sample: {line:?}"));
+            (name.to_owned(), value.parse().unwrap_or_else(|_| panic!("no number: {line:?}")))
+        };
+        samples.map(sample).collect()
+    }
+
+    /// The server answers whoever asks.
+    pub fn is_well(&self) {
+        let (response, body) = Wire::fetch(self.server.addr, &Request::get("/healthz"));
+        assert_eq!((response.status, body.trim_ascii()), (200, &b"ok"[..]));
+    }
+}
+
+/// The handshake of a page: the protocol, and the secret as its second entry.
+pub fn upgrade(role: &str, name: &str, secret: Option<&str>) -> Request {
+    let protocol = secret.map_or("deskwire.v1".to_owned(), |secret| format!("deskwire.v1, secret.{secret}"));
+    Request::upgrade(&format!("/ws/{role}/{name}")).header("Sec-WebSocket-Protocol", &protocol)
+}
+
+/// Waits for what no frame tells of, such as a freed descriptor: looks, listens a moment to a socket that never
+/// speaks, and looks again.
+///
+/// The limit is less than a head's deadline, which would free a socket anyway.
+pub fn eventually(what: &str, mut met: impl FnMut() -> bool) {
+    let (mut silent, _open) = UnixStream::pair().expect("a socket pair");
+    silent.set_read_timeout(Some(Duration::from_millis(20))).expect("an open socket");
+    let deadline = Instant::now() + PATIENCE / 2;
+    while !met() {
+        assert!(Instant::now() < deadline, "never came true: {what}");
+        let _ = silent.read(&mut [0]);
+    }
+}
+
+/// Whether a line of the log says where in a file something is wrong.
+pub fn names(line: &str, path: &str, number: u32) -> bool {
+    line.contains(&format!("{path}:{number}"))
+        || (line.contains(path) && line.contains(&format!("line {number}")))
+}
+
+/// A file of this test's own, gone with the test.
+pub struct TempFile(pub PathBuf);
+
+impl TempFile {
+    pub fn new(content: &str) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let file = Self(std::env::temp_dir().join(format!("deskwire-test-{}-{count}", std::process::id())));
+        file.write(content);
+        file
+    }
+
+    pub fn write(&self, content: &str) {
+        fs::write(&self.0, content).expect("the temporary directory can be written");
+    }
+
+    pub fn path(&self) -> &str {
+        self.0.to_str().expect("a path in UTF-8")
+    }
+}
+
+impl Drop for TempFile {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}

@@ -1,0 +1,279 @@
+//! Runs the built binary as a child on a free port, keeps every line that it writes, and ends it with the test.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::wire::PATIENCE;
+
+/// The desk token of every test that does not say otherwise.
+pub const TOKEN: &str = "test-token-of-the-whole-desk";
+
+/// How the child is to be started.
+pub struct Launch {
+    args: Vec<String>,
+    env: Vec<(String, String)>,
+    descriptors: Option<u32>,
+}
+
+impl Launch {
+    /// Port 0 on loopback and the test token.
+    pub fn new() -> Self {
+        Self::bare().args(&["--listen", "127.0.0.1:0"]).env("DESKWIRE_STAFF_TOKEN", TOKEN)
+    }
+
+    /// No argument, no token: everything is up to the test.
+    pub fn bare() -> Self {
+        Self { args: Vec::new(), env: Vec::new(), descriptors: None }
+    }
+
+    pub fn args(mut self, args: &[&str]) -> Self {
+        self.args.extend(args.iter().map(ToString::to_string));
+        self
+    }
+
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// A hard limit of so many descriptors, which the server cannot raise.
+    pub fn descriptors(mut self, limit: u32) -> Self {
+        self.descriptors = Some(limit);
+        self
+    }
+
+    /// Starts a server that is expected to serve, and returns once it listens.
+    pub fn start(self) -> Server {
+        let (child, log, out) = self.spawn();
+        let mut server = Server { addr: ([127, 0, 0, 1], 0).into(), child, log, out };
+        let line =
+            server.log.wait("the line that names the bound address", |line| line.contains("listening on "));
+        let address =
+            line.split("listening on ").nth(1).and_then(|rest| rest.split_whitespace().next()).unwrap_or("");
+        let address = address.trim_start_matches("http://").trim_end_matches(['/', ',', '.']);
+        server.addr = address.parse().unwrap_or_else(|e| panic!("no address in the log line {line:?}: {e}"));
+        if server.addr.ip().is_unspecified() {
+            server.addr.set_ip([127, 0, 0, 1].into());
+        }
+        server
+    }
+
+    /// Runs a command that is expected to end by itself.
+    pub fn run(self) -> Outcome {
+        let (child, log, out) = self.spawn();
+        Server { addr: ([127, 0, 0, 1], 0).into(), child, log, out }.outcome()
+    }
+
+    fn spawn(self) -> (Child, Lines, Lines) {
+        let binary = env!("CARGO_BIN_EXE_deskwire");
+        let mut command = match self.descriptors {
+            None => Command::new(binary),
+            Some(limit) => {
+                let mut shell = Command::new("sh");
+                shell.arg("-c").arg(format!("ulimit -n {limit}; exec \"$0\" \"$@\"")).arg(binary);
+                shell
+            }
+        };
+        // A developer's own settings must not leak into the tests.
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("DESKWIRE_")) {
+            command.env_remove(name);
+        }
+        command.args(&self.args).envs(self.env);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the server binary starts");
+        let log = Lines::follow(child.stderr.take().expect("stderr is piped"));
+        let out = Lines::follow(child.stdout.take().expect("stdout is piped"));
+        (child, log, out)
+    }
+}
+
+/// How a child ended and all that it wrote.
+pub struct Outcome {
+    pub code: Option<i32>,
+    pub stdout: Vec<String>,
+    pub stderr: Vec<String>,
+}
+
+/// A running server; dropped, it is killed.
+pub struct Server {
+    pub addr: SocketAddr,
+    child: Child,
+    pub log: Lines,
+    pub out: Lines,
+}
+
+impl Server {
+    /// Sends a signal by its name: `TERM`, `INT`, `HUP`, `STOP`, `CONT`.
+    pub fn signal(&self, name: &str) {
+        // The shell's own `kill`, since a minimal system has no other.
+        let kill = format!("kill -{name} {}", self.child.id());
+        let status = Command::new("sh").arg("-c").arg(kill).status().expect("sh runs");
+        assert!(
+            status.success(),
+            "signal {name} could not be sent: the server is gone; log:\n{}",
+            self.log.all()
+        );
+    }
+
+    /// Holds the server still while `meanwhile` happens, so that it finds all of that in one turn.
+    pub fn in_one_turn(&self, meanwhile: impl FnOnce()) {
+        self.signal("STOP");
+        // The signal is sent, and obeyed a moment later.
+        while !self.proc_file("stat").contains(") T ") {
+            thread::yield_now();
+        }
+        meanwhile();
+        self.signal("CONT");
+    }
+
+    /// Waits for the end of the child and tells how it was.
+    pub fn outcome(mut self) -> Outcome {
+        let code = self.exit_within(PATIENCE);
+        self.out.wait_end();
+        Outcome { code, stdout: self.out.lines(), stderr: self.log.lines() }
+    }
+
+    /// Waits for the end, which shows as the end of the log; the exit code, if no signal killed it.
+    pub fn exit_within(&mut self, limit: Duration) -> Option<i32> {
+        if !self.log.ends_within(limit) {
+            panic!("the server did not end within {limit:?}; log:\n{}", self.log.all());
+        }
+        self.child.wait().expect("the child is ours").code()
+    }
+
+    /// SIGTERM, then all that it wrote in its life.
+    pub fn stop(self) -> Outcome {
+        self.signal("TERM");
+        self.outcome()
+    }
+
+    /// Resident memory in KiB.
+    pub fn rss_kib(&self) -> u64 {
+        self.status("VmRSS:")
+    }
+
+    /// Address space in KiB.
+    pub fn vm_kib(&self) -> u64 {
+        self.status("VmSize:")
+    }
+
+    /// How often it went to sleep of its own accord: an idle loop does not.
+    pub fn naps(&self) -> u64 {
+        self.status("voluntary_ctxt_switches:")
+    }
+
+    /// Processor time used up, in ticks of 10 ms.
+    pub fn cpu_ticks(&self) -> u64 {
+        let stat = self.proc_file("stat");
+        // The command's name stands in brackets and may hold blanks: count from the closing one.
+        let (_, fields) = stat.rsplit_once(") ").expect("a stat line");
+        let fields: Vec<&str> = fields.split(' ').collect();
+        fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+    }
+
+    /// Open descriptors.
+    pub fn descriptors(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("the server is alive").count()
+    }
+
+    fn status(&self, key: &str) -> u64 {
+        let status = self.proc_file("status");
+        let line = status
+            .lines()
+            .find(|line| line.starts_with(key))
+            .unwrap_or_else(|| panic!("no {key} in {status}"));
+        line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).expect("a number")
+    }
+
+    fn proc_file(&self, name: &str) -> String {
+        fs::read_to_string(format!("/proc/{}/{name}", self.child.id())).expect("the server is alive")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            eprintln!("--- log of the server\n{}\n---", self.log.all());
+        }
+    }
+}
+
+/// What one of the child's streams has said so far; can be waited upon.
+#[derive(Clone)]
+pub struct Lines(Arc<(Mutex<Said>, Condvar)>);
+
+#[derive(Default)]
+struct Said {
+    lines: Vec<String>,
+    ended: bool,
+}
+
+impl Lines {
+    fn follow(stream: impl Read + Send + 'static) -> Self {
+        let lines = Self(Arc::default());
+        let ours = lines.clone();
+        thread::spawn(move || {
+            let mut stream = BufReader::new(stream);
+            let mut line = Vec::new();
+            while stream.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
+                let text = String::from_utf8_lossy(line.strip_suffix(b"\n").unwrap_or(&line)).into_owned();
+                ours.change(|said| said.lines.push(text));
+                line.clear();
+            }
+            ours.change(|said| said.ended = true);
+        });
+        lines
+    }
+
+    /// The first line, said or to be said, that the test is looking for.
+    pub fn wait(&self, what: &str, wanted: impl Fn(&str) -> bool) -> String {
+        let mut found = None;
+        self.wait_until(PATIENCE, |said| {
+            found = said.lines.iter().find(|line| wanted(line)).cloned();
+            found.is_some() || said.ended
+        });
+        found.unwrap_or_else(|| panic!("never said: {what}; said:\n{}", self.all()))
+    }
+
+    pub fn lines(&self) -> Vec<String> {
+        self.lock().lines.clone()
+    }
+
+    pub fn all(&self) -> String {
+        self.lines().join("\n")
+    }
+
+    pub fn ends_within(&self, limit: Duration) -> bool {
+        self.wait_until(limit, |said| said.ended)
+    }
+
+    fn wait_end(&self) {
+        assert!(self.ends_within(PATIENCE), "the stream did not end");
+    }
+
+    fn wait_until(&self, limit: Duration, mut met: impl FnMut(&Said) -> bool) -> bool {
+        let deadline = Instant::now() + limit;
+        let mut said = self.lock();
+        while !met(&said) {
+            let Some(left) = deadline.checked_duration_since(Instant::now()) else { return false };
+            said = self.0.1.wait_timeout(said, left).expect("no reader panics").0;
+        }
+        true
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Said)) {
+        change(&mut self.lock());
+        self.0.1.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Said> {
+        self.0.0.lock().expect("no reader panics")
+    }
+}

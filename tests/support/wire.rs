@@ -1,0 +1,270 @@
+//! RFC 6455 frames by hand over a plain socket: every byte can be chosen, and is looked at on arrival.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use super::head::{Request, Response};
+
+/// How long anything may take that is to happen at once: generous, since it only ends a failing test.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// RFC 6455 5.2: the opcodes.
+pub mod op {
+    pub const CONTINUATION: u8 = 0;
+    pub const TEXT: u8 = 1;
+    pub const BINARY: u8 = 2;
+    pub const CLOSE: u8 = 8;
+    pub const PING: u8 = 9;
+    pub const PONG: u8 = 10;
+}
+
+/// A frame of the server's, unpacked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    pub fin: bool,
+    pub op: u8,
+    pub payload: Vec<u8>,
+}
+
+impl Frame {
+    /// RFC 6455 5.5.1: the first two bytes of a close frame's body, if it has one.
+    pub fn close_code(&self) -> Option<u16> {
+        assert_eq!(self.op, op::CLOSE, "not a close frame: {self:?}");
+        self.payload.first_chunk().map(|code| u16::from_be_bytes(*code))
+    }
+
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.payload).expect("RFC 6455 5.6: text is UTF-8")
+    }
+}
+
+/// What comes next out of a socket.
+#[derive(Debug)]
+pub enum Next<T> {
+    Some(T),
+    /// The other side shut its sending side in an orderly way.
+    Eof,
+    /// The connection was reset.
+    Reset,
+    /// The deadline came first.
+    Late,
+}
+
+impl<T: std::fmt::Debug> Next<T> {
+    pub fn unwrap(self, what: &str) -> T {
+        match self {
+            Next::Some(it) => it,
+            other => panic!("wanted {what}, got {other:?}"),
+        }
+    }
+}
+
+/// A client's frame, masked as RFC 6455 5.3 wants it.
+pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mask = [0xA5, 0x3C, 0x5A, 0xC3];
+    let mut frame = header(first, payload.len() as u64, Some(mask));
+    frame.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, key)| byte ^ key));
+    frame
+}
+
+/// A whole message in one frame.
+pub fn whole(opcode: u8, payload: &[u8]) -> Vec<u8> {
+    frame(0x80 | opcode, payload)
+}
+
+/// A frame's header alone, which may announce any length.
+pub fn header(first: u8, len: u64, mask: Option<[u8; 4]>) -> Vec<u8> {
+    let masked = if mask.is_some() { 0x80 } else { 0 };
+    let mut header = vec![first];
+    match (u8::try_from(len), u16::try_from(len)) {
+        (Ok(len @ 0..126), _) => header.push(masked | len),
+        (_, Ok(len)) => {
+            header.push(masked | 126);
+            header.extend(len.to_be_bytes());
+        }
+        _ => {
+            header.push(masked | 127);
+            header.extend(len.to_be_bytes());
+        }
+    }
+    header.extend(mask.unwrap_or_default().iter().take(if mask.is_some() { 4 } else { 0 }));
+    header
+}
+
+/// The body of a close frame.
+pub fn close_body(code: u16, reason: &str) -> Vec<u8> {
+    [&code.to_be_bytes()[..], reason.as_bytes()].concat()
+}
+
+/// One socket, and what was read from it and not looked at yet.
+pub struct Wire {
+    stream: TcpStream,
+    unread: Vec<u8>,
+    at: usize,
+}
+
+impl Wire {
+    pub fn connect(addr: SocketAddr) -> Self {
+        let stream = TcpStream::connect_timeout(&addr, PATIENCE).expect("the server accepts");
+        stream.set_nodelay(true).expect("an open socket");
+        stream.set_write_timeout(Some(PATIENCE)).expect("an open socket");
+        Self { stream, unread: Vec::new(), at: 0 }
+    }
+
+    /// Connects, sends a head, and reads the answer's head.
+    pub fn ask(addr: SocketAddr, request: &Request) -> (Self, Response) {
+        let mut wire = Self::connect(addr);
+        wire.write(&request.bytes(addr));
+        let response = wire.response();
+        (wire, response)
+    }
+
+    /// A plain request, its whole answer, and an orderly end: no plain connection is kept.
+    pub fn fetch(addr: SocketAddr, request: &Request) -> (Response, Vec<u8>) {
+        let (wire, response) = Self::ask(addr, request);
+        (response, wire.rest())
+    }
+
+    pub fn write(&mut self, bytes: &[u8]) {
+        self.try_write(bytes).expect("the server takes bytes");
+    }
+
+    /// For what a server may refuse half-way.
+    pub fn try_write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes)
+    }
+
+    pub fn response(&mut self) -> Response {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(end) = self.pending().windows(4).position(|four| four == b"\r\n\r\n") {
+                return Response::parse(&self.take(end + 4));
+            }
+            self.more(deadline).unwrap("a response head");
+        }
+    }
+
+    /// All bytes up to the orderly end.
+    pub fn rest(mut self) -> Vec<u8> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.more(deadline) {
+                Next::Some(()) => {}
+                Next::Eof => return self.pending().to_vec(),
+                other => panic!("wanted an orderly end, got {other:?} after {} bytes", self.pending().len()),
+            }
+        }
+    }
+
+    /// The next frame, which must be one that RFC 6455 lets a server send.
+    pub fn next(&mut self, deadline: Instant) -> Next<Frame> {
+        loop {
+            if let Some((frame, len)) = unpack(self.pending()) {
+                self.at += len;
+                return Next::Some(frame);
+            }
+            match self.more(deadline) {
+                Next::Some(()) => {}
+                Next::Eof => {
+                    assert!(self.pending().is_empty(), "the stream ended inside a frame");
+                    return Next::Eof;
+                }
+                Next::Reset => return Next::Reset,
+                Next::Late => return Next::Late,
+            }
+        }
+    }
+
+    pub fn frame(&mut self) -> Frame {
+        self.next(Instant::now() + PATIENCE).unwrap("a frame")
+    }
+
+    /// The socket itself, for what only it can do.
+    pub fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    /// Ends with a FIN: the network of the peer says goodbye, the peer does not.
+    pub fn fin(self) {
+        // Whatever has come is taken first: closing over unread bytes would be a reset.
+        self.stream.shutdown(Shutdown::Write).expect("an open socket");
+        let deadline = Instant::now() + PATIENCE;
+        let mut this = self;
+        while let Next::Some(()) = this.more(deadline) {}
+    }
+
+    /// Ends with a RST: Linux sends one when a socket is closed over unread bytes, and a pong is sure to come.
+    pub fn reset(mut self) {
+        self.write(&whole(op::PING, b"unread"));
+        self.stream.set_read_timeout(Some(PATIENCE)).expect("an open socket");
+        self.stream.peek(&mut [0]).expect("the pong arrives");
+    }
+
+    fn pending(&self) -> &[u8] {
+        &self.unread[self.at..]
+    }
+
+    fn take(&mut self, len: usize) -> Vec<u8> {
+        let taken = self.pending()[..len].to_vec();
+        self.at += len;
+        taken
+    }
+
+    /// Reads what has come, and keeps it.
+    pub fn more(&mut self, deadline: Instant) -> Next<()> {
+        let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+        self.stream.set_read_timeout(Some(left)).expect("an open socket");
+        self.unread.drain(..std::mem::take(&mut self.at));
+        let mut chunk = [0; 16 * 1024];
+        loop {
+            match self.stream.read(&mut chunk) {
+                Ok(0) => return Next::Eof,
+                Ok(len) => {
+                    self.unread.extend_from_slice(&chunk[..len]);
+                    return Next::Some(());
+                }
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                    return Next::Late;
+                }
+                Err(_) => return Next::Reset,
+            }
+        }
+    }
+}
+
+/// A whole frame at the start of `bytes`, and its length there.
+fn unpack(bytes: &[u8]) -> Option<(Frame, usize)> {
+    let [first, second, rest @ ..] = bytes else { return None };
+    assert_eq!(first & 0x70, 0, "RFC 6455 5.2: RSV bits mean an extension, and none was agreed on");
+    assert_eq!(second & 0x80, 0, "RFC 6455 5.1: a server must not mask");
+    let (fin, opcode) = (first & 0x80 != 0, first & 0x0F);
+    let (len, head) = match second & 0x7F {
+        126 => (u64::from(u16::from_be_bytes(*rest.first_chunk()?)), 4),
+        127 => (u64::from_be_bytes(*rest.first_chunk()?), 10),
+        len => (u64::from(len), 2),
+    };
+    let shortest = if len < 126 {
+        2
+    } else if len <= 0xFFFF {
+        4
+    } else {
+        10
+    };
+    assert_eq!(head, shortest, "RFC 6455 5.2: the minimal number of bytes encodes a length");
+    match opcode {
+        op::CONTINUATION | op::TEXT | op::BINARY => {}
+        op::CLOSE | op::PING | op::PONG => {
+            assert!(fin && len <= 125, "RFC 6455 5.5: a control frame is short and whole");
+        }
+        other => panic!("RFC 6455 5.2: opcode {other} is reserved"),
+    }
+    let end = head + usize::try_from(len).expect("fits memory");
+    let payload = bytes.get(head..end)?.to_vec();
+    if opcode == op::CLOSE {
+        assert_ne!(payload.len(), 1, "RFC 6455 5.5.1: a close code is two bytes");
+        assert!(payload.len() < 2 || std::str::from_utf8(&payload[2..]).is_ok(), "a close reason is UTF-8");
+    }
+    Some((Frame { fin, op: opcode, payload }, end))
+}

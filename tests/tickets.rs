@@ -1,0 +1,442 @@
+//! A ticket's life: every way into each of its states, who may do what to it, and what each side is told.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::collections::BTreeSet;
+
+use support::client::of_type;
+use support::{Chat, Desk, Staff, Value, int, json, text};
+
+// --- create_ticket
+
+#[test]
+fn a_new_ticket_has_an_id_and_a_place_in_the_queue_and_every_staff_member_sees_it() {
+    let desk = Desk::start();
+    let mut sam = desk.staff("sam").online();
+    let mut kim = desk.staff("kim");
+    let mut alice = desk.user("alice");
+    alice.send(&json!({ "type": "create_ticket", "subject": "the printer" }));
+    let created = alice.next();
+    assert_eq!(created["type"], "ticket_created");
+    let ticket = text(&created, "ticket_id");
+    let queue = alice.next();
+    assert_eq!(queue["type"], "queue", "at once on creation");
+    assert_eq!(
+        (&queue["ticket_id"], int(&queue, "position"), int(&queue, "waiting")),
+        (&json!(ticket), 1, 1)
+    );
+    assert_eq!(queue["wait_s"], json!(null), "nobody was ever picked");
+    for staff in [&mut sam, &mut kim] {
+        let added = staff.expect("ticket_added");
+        let expected = json!({
+            "ticket_id": ticket, "user_id": "alice", "subject": "the printer", "state": "waiting",
+            "staff_id": null, "user_online": true, "created_at": created["at"],
+        });
+        assert_eq!(added["ticket"], expected);
+    }
+    kim.nothing_of(&["ticket_added", "ticket_updated"]);
+    alice.nothing_more();
+}
+
+#[test]
+fn a_ticket_id_can_be_read_out_and_tells_nothing() {
+    let desk = Desk::start();
+    let ids: Vec<String> = (0..8).map(|n| desk.user(&format!("user-{n}")).create("hello")).collect();
+    for id in &ids {
+        let crockford = |c: char| c.is_ascii_digit() || (c.is_ascii_uppercase() && !"ILOU".contains(c));
+        let shaped =
+            id.len() == 9 && id.char_indices().all(|(at, c)| if at == 4 { c == '-' } else { crockford(c) });
+        assert!(shaped, "{id} is not like XXXX-XXXX");
+    }
+    // Ids that count would share all but their end.
+    let halves: BTreeSet<&str> = ids.iter().map(|id| &id[..4]).collect();
+    assert_eq!(halves.len(), ids.len(), "{ids:?}");
+    let after_restart = Desk::start().user("user-0").create("hello");
+    assert!(!ids.contains(&after_restart), "an id came again after a restart");
+}
+
+#[test]
+fn a_subject_has_1_to_200_characters() {
+    let desk = Desk::start();
+    let mut alice = desk.user("alice");
+    let mut sam = desk.staff("sam");
+    for (subject, code) in [
+        (String::new(), "bad_message"),
+        ("x".repeat(201), "too_long"),
+        ("\u{1F5A8}".repeat(201), "too_long"),
+        // Scalar values are counted, not what looks like one character.
+        ("e\u{301}".repeat(101), "too_long"),
+    ] {
+        alice.send(&json!({ "type": "create_ticket", "subject": subject }));
+        alice.refused(code);
+    }
+    sam.nothing_more();
+    for subject in [
+        "x",
+        &"x".repeat(200),
+        &"\u{1F5A8}".repeat(200),
+        &"e\u{301}".repeat(100),
+        "\0",
+        " ",
+        "<b>&\"'\u{202E}",
+    ] {
+        let ticket = alice.create(subject);
+        let added = sam.expect("ticket_added");
+        assert_eq!(
+            (&added["ticket"]["subject"], &added["ticket"]["ticket_id"]),
+            (&json!(subject), &json!(ticket))
+        );
+        alice.close_ticket();
+        alice.expect("ticket_closed");
+    }
+}
+
+#[test]
+fn a_user_who_clicks_twice_has_one_ticket() {
+    let desk = Desk::start();
+    let mut sam = desk.staff("sam");
+    let mut alice = desk.user("alice");
+    let click = json!({ "type": "create_ticket", "subject": "click" });
+    alice.send_all(&[click.clone(), click.clone(), click]);
+    let ticket = text(&alice.expect("ticket_created"), "ticket_id");
+    alice.refused("ticket_exists");
+    alice.refused("ticket_exists");
+    alice.nothing_of(&["ticket_created", "error"]);
+    assert_eq!(sam.expect("ticket_added")["ticket"]["ticket_id"], ticket.as_str());
+    sam.nothing_more();
+}
+
+// --- pick_ticket
+
+#[test]
+fn a_picked_ticket_is_active_and_everybody_knows() {
+    let desk = Desk::start();
+    let mut sam = desk.staff("sam").online();
+    let mut kim = desk.staff("kim");
+    let mut alice = desk.user("alice");
+    let ticket = alice.create("the printer");
+    let picked = sam.pick(&ticket);
+    let expected = json!({
+        "type": "ticket_picked", "ticket_id": ticket, "user_id": "alice", "subject": "the printer", "last_seq": 0,
+        "last_id": 0, "delivered_seq": 0, "at": picked["at"], "auto": false, "from_staff": null, "note": null,
+    });
+    assert_eq!(picked, expected);
+    let joined = alice.expect("staff_joined");
+    assert_eq!((&joined["ticket_id"], &joined["staff_id"]), (&json!(ticket), &json!("sam")));
+    for staff in [&mut sam, &mut kim] {
+        assert_eq!(staff.sees(&ticket, "active")["staff_id"], "sam");
+    }
+    kim.nothing_of(&["ticket_picked"]);
+}
+
+#[test]
+fn two_staff_who_pick_at_once_do_not_both_get_it() {
+    let desk = Desk::start();
+    let mut alice = desk.user("alice");
+    let mut staff = [desk.staff("sam").online(), desk.staff("kim").online()];
+    let ticket = alice.create("who is first");
+    desk.server.in_one_turn(|| {
+        for one in &mut staff {
+            one.ask_for(&ticket);
+        }
+    });
+    let answers: Vec<Vec<Value>> = staff.iter_mut().map(|one| one.drain()).collect();
+    let winners: Vec<usize> =
+        (0..2).filter(|at| !of_type(&answers[*at], "ticket_picked").is_empty()).collect();
+    let [winner] = winners[..] else { panic!("{winners:?} have it") };
+    let refusal = of_type(&answers[1 - winner], "error");
+    assert_eq!((refusal.len(), &refusal[0]["code"]), (1, &json!("ticket_taken")));
+    assert_eq!(refusal[0]["ticket_id"], ticket.as_str());
+    assert_eq!(alice.expect("staff_joined")["staff_id"], staff[winner].name.as_str());
+    alice.nothing_of(&["staff_joined"]);
+}
+
+#[test]
+fn an_active_ticket_is_taken_for_anyone_even_for_who_has_it() {
+    let desk = Desk::start();
+    let Chat { mut alice, mut sam, ticket } = desk.chat();
+    let mut kim = desk.staff("kim").online();
+    for staff in [&mut kim, &mut sam] {
+        staff.ask_for(&ticket);
+        assert_eq!(staff.refused("ticket_taken")["ticket_id"], ticket.as_str());
+        staff.nothing_of(&["ticket_picked"]);
+    }
+    alice.nothing_of(&["staff_joined", "staff_reconnected"]);
+}
+
+#[test]
+fn a_pick_is_refused_for_the_first_reason_that_holds() {
+    let desk = Desk::with(&["--max-chats", "1"]);
+    let Chat { mut sam, ticket: active, .. } = desk.chat();
+    let waiting = desk.user("bob").create("waits");
+    let mut kim = desk.staff("kim");
+    for ticket in ["0000-0000", active.as_str(), waiting.as_str()] {
+        kim.ask_for(ticket);
+        assert_eq!(kim.refused("you_are_offline")["ticket_id"], ticket);
+    }
+    for (ticket, code) in [("0000-0000", "no_ticket"), (&active, "ticket_taken"), (&waiting, "at_capacity")] {
+        sam.ask_for(ticket);
+        assert_eq!(sam.refused(code)["ticket_id"], ticket);
+    }
+    // A place that is free again can be filled again.
+    sam.close_ticket(&active);
+    sam.pick(&waiting);
+}
+
+#[test]
+fn a_ticket_id_of_no_known_shape_is_no_ticket() {
+    let desk = Desk::start();
+    let mut sam = desk.staff("sam").online();
+    let (longest, too_long) = ("x".repeat(64), "x".repeat(65));
+    for id in [
+        "",
+        "nonsense",
+        "0000-000",
+        "0000-00000",
+        "IIII-OOOO",
+        "<script>",
+        "line\nbreak",
+        "\u{1F5A8}",
+        &longest,
+    ] {
+        sam.ask_for(id);
+        assert_eq!(sam.refused("no_ticket")["ticket_id"], id);
+    }
+    sam.ask_for(&too_long);
+    assert_eq!(sam.refused("no_ticket").get("ticket_id"), None, "more than is echoed");
+    for id in ["nonsense", "0000-0000"] {
+        let requests: [fn(&mut Staff, &str); 5] = [
+            |sam, id| sam.release(id),
+            |sam, id| sam.transfer(id, "kim", ""),
+            |sam, id| sam.close_ticket(id),
+            |sam, id| sam.say(id, 1, "hello"),
+            |sam, id| sam.delivered(id, 1),
+        ];
+        for request in requests {
+            request(&mut sam, id);
+            assert_eq!(sam.refused("no_ticket")["ticket_id"], id);
+        }
+    }
+    sam.nothing_more();
+}
+
+// --- active -> paused -> active
+
+#[test]
+fn a_ticket_pauses_when_its_staff_goes_offline_and_opens_when_the_same_one_picks_it_again() {
+    let desk = Desk::start();
+    let Chat { mut alice, mut sam, ticket } = desk.chat();
+    let mut kim = desk.staff("kim");
+    sam.go_offline();
+    let offline = alice.expect("staff_offline");
+    assert_eq!((&offline["ticket_id"], &offline["staff_id"]), (&json!(ticket), &json!("sam")));
+    for staff in [&mut sam, &mut kim] {
+        assert_eq!(staff.sees(&ticket, "paused")["staff_id"], "sam", "who had it");
+    }
+    sam.go_online();
+    let online = alice.expect("staff_online");
+    assert_eq!((&online["ticket_id"], &online["staff_id"]), (&json!(ticket), &json!("sam")));
+    // Back online is not back in the chat.
+    alice.say(1, "are you there?");
+    alice.refused("staff_offline");
+    alice.nothing_of(&["staff_reconnected", "staff_joined", "ack"]);
+    sam.nothing_of(&["message", "ticket_picked"]);
+    sam.pick(&ticket);
+    let back = alice.next();
+    assert_eq!((&back["type"], &back["staff_id"]), (&json!("staff_reconnected"), &json!("sam")));
+    assert_eq!(kim.sees(&ticket, "active")["staff_id"], "sam");
+    alice.say(1, "are you there?");
+    assert_eq!(sam.expect("message")["text"], "are you there?");
+}
+
+#[test]
+fn a_paused_ticket_can_be_picked_by_another_who_is_new_to_the_user() {
+    let desk = Desk::start();
+    let Chat { mut alice, mut sam, ticket } = desk.chat();
+    let mut kim = desk.staff("kim").online();
+    sam.go_offline();
+    alice.expect("staff_offline");
+    kim.pick(&ticket);
+    let joined = alice.next();
+    assert_eq!((&joined["type"], &joined["staff_id"]), (&json!("staff_joined"), &json!("kim")));
+    assert_eq!(sam.sees(&ticket, "active")["staff_id"], "kim");
+    // The one who had it comes back to find it taken, and the user is not told of that.
+    sam.go_online();
+    sam.ask_for(&ticket);
+    sam.refused("ticket_taken");
+    sam.say(&ticket, 1, "it was mine");
+    sam.refused("not_yours");
+    alice.nothing_more();
+}
+
+#[test]
+fn a_user_can_close_a_paused_ticket() {
+    let desk = Desk::start();
+    let Chat { mut alice, mut sam, ticket } = desk.chat();
+    sam.go_offline();
+    alice.expect("staff_offline");
+    alice.close_ticket();
+    assert_eq!(alice.expect("ticket_closed")["by"], "user");
+    assert_eq!(sam.expect("ticket_removed")["ticket_id"], ticket.as_str());
+    sam.go_online();
+    sam.ask_for(&ticket);
+    sam.refused("no_ticket");
+    alice.nothing_of(&["staff_online", "staff_reconnected"]);
+}
+
+#[test]
+fn an_offline_staff_member_keeps_the_list_and_cannot_act_on_it() {
+    let desk = Desk::start();
+    let Chat { mut alice, mut sam, ticket } = desk.chat();
+    sam.go_offline();
+    sam.sees(&ticket, "paused");
+    sam.nothing_of(&["ticket_removed"]);
+    sam.say(&ticket, 1, "hello?");
+    let refusal = sam.refused("not_yours");
+    assert_eq!((&refusal["id"], &refusal["ticket_id"]), (&json!(1), &json!(ticket)));
+    sam.close_ticket(&ticket);
+    sam.refused("not_yours");
+    sam.release(&ticket);
+    sam.refused("not_yours");
+    sam.transfer(&ticket, "kim", "");
+    sam.refused("not_yours");
+    alice.expect("staff_offline");
+    alice.nothing_of(&["message", "ticket_closed", "staff_left", "staff_joined"]);
+    // It still gets what is new.
+    let other = desk.user("bob").create("something new");
+    assert_eq!(sam.expect("ticket_added")["ticket"]["ticket_id"], other.as_str());
+}
+
+// --- release_ticket
+
+#[test]
+fn a_released_ticket_waits_again_at_its_old_place() {
+    let desk = Desk::start();
+    let Chat { mut alice, mut sam, ticket } = desk.chat();
+    let mut kim = desk.staff("kim");
+    let mut bob = desk.user("bob");
+    bob.send(&json!({ "type": "create_ticket", "subject": "came later" }));
+    assert_eq!(int(&bob.expect("queue"), "position"), 1);
+    sam.release(&ticket);
+    let left = alice.next();
+    assert_eq!((&left["type"], &left["staff_id"]), (&json!("staff_left"), &json!("sam")));
+    let first = alice.expect_where("queue", "the old place", |m| m["position"] == 1);
+    assert_eq!(int(&first, "waiting"), 2);
+    bob.expect_where("queue", "bob moving back", |m| m["position"] == 2 && m["waiting"] == 2);
+    for staff in [&mut sam, &mut kim] {
+        assert_eq!(staff.sees(&ticket, "waiting")["staff_id"], json!(null));
+    }
+    // The chat is locked on both sides.
+    alice.say(1, "hello?");
+    assert_eq!(alice.refused("staff_offline")["id"], 1);
+    sam.say(&ticket, 1, "hello?");
+    sam.refused("not_yours");
+    // And can be picked anew, by the same one too.
+    sam.pick(&ticket);
+    let again = alice.expect_where("staff_joined", "sam again", |m| m["staff_id"] == "sam");
+    assert_eq!(again["ticket_id"], ticket.as_str());
+}
+
+#[test]
+fn only_who_has_a_ticket_can_release_close_or_transfer_it() {
+    let desk = Desk::start();
+    let Chat { mut alice, mut sam, ticket } = desk.chat();
+    let mut kim = desk.staff("kim").online();
+    let mut bob = desk.user("bob");
+    let waiting = bob.create("waits");
+    for id in [&ticket, &waiting] {
+        kim.release(id);
+        assert_eq!(kim.refused("not_yours")["ticket_id"], id.as_str());
+        kim.close_ticket(id);
+        assert_eq!(kim.refused("not_yours")["ticket_id"], id.as_str());
+        kim.transfer(id, "sam", "");
+        assert_eq!(kim.refused("not_yours")["ticket_id"], id.as_str());
+    }
+    for user in [&mut alice, &mut bob] {
+        user.nothing_of(&["staff_left", "ticket_closed", "staff_joined"]);
+    }
+    sam.nothing_of(&["ticket_closed", "ticket_removed", "ticket_updated"]);
+}
+
+// --- transfer_ticket
+
+#[test]
+fn a_transferred_ticket_is_the_other_ones_with_the_note() {
+    let desk = Desk::start();
+    let Chat { mut alice, mut sam, ticket } = desk.chat();
+    let mut kim = desk.staff("kim").online();
+    let mut lee = desk.staff("lee");
+    alice.say(1, "before");
+    sam.expect("message");
+    sam.say(&ticket, 7, "I shall ask Kim");
+    alice.expect("message");
+    alice.expect("ack");
+    sam.transfer(&ticket, "kim", "knows printers");
+    let picked = kim.expect("ticket_picked");
+    let expected = json!({
+        "type": "ticket_picked", "ticket_id": ticket, "user_id": "alice", "subject": "the printer", "last_seq": 2,
+        "last_id": 7, "delivered_seq": 0, "at": picked["at"], "auto": false, "from_staff": "sam", "note": "knows printers",
+    });
+    assert_eq!(picked, expected);
+    // What sam never confirmed is kim's to read; what sam said is not.
+    let held = kim.expect("message");
+    assert_eq!((int(&held, "seq"), &held["text"]), (1, &json!("before")));
+    let joined = alice.expect("staff_joined");
+    assert_eq!((&joined["staff_id"], &joined["ticket_id"]), (&json!("kim"), &json!(ticket)));
+    for staff in [&mut sam, &mut lee] {
+        let wanted = |m: &Value| m["ticket"]["staff_id"] == "kim";
+        let updated = staff.expect_where("ticket_updated", "the new owner", wanted);
+        assert_eq!(updated["ticket"]["state"], "active");
+    }
+    sam.say(&ticket, 8, "one more thing");
+    sam.refused("not_yours");
+    kim.say(&ticket, 8, "hello, I am Kim");
+    assert_eq!(alice.expect("message")["sender_id"], "kim");
+    kim.nothing_of(&["message"]);
+    alice.nothing_of(&["staff_left", "staff_offline"]);
+}
+
+#[test]
+fn a_transfer_without_a_note_is_a_transfer() {
+    let desk = Desk::start();
+    let Chat { mut sam, ticket, .. } = desk.chat();
+    let mut kim = desk.staff("kim").online();
+    sam.send(&json!({ "type": "transfer_ticket", "ticket_id": ticket, "to": "kim" }));
+    let picked = kim.expect("ticket_picked");
+    assert_eq!(picked["from_staff"], "sam");
+    assert!(picked["note"].is_null() || picked["note"] == "", "{picked}");
+    kim.transfer(&ticket, "sam", &"\u{1F5A8}".repeat(500));
+    assert_eq!(sam.expect("ticket_picked")["note"], "\u{1F5A8}".repeat(500));
+}
+
+#[test]
+fn a_transfer_needs_someone_online_with_room() {
+    let desk = Desk::with(&["--max-chats", "1"]);
+    let Chat { mut alice, mut sam, ticket } = desk.chat();
+    let mut kim = desk.staff("kim").online();
+    let _lee = desk.staff("lee");
+    let other = desk.user("bob").create("another");
+    kim.pick(&other);
+    desk.staff("gone").online().leave();
+    let note = "x".repeat(501);
+    let cases = [
+        ("nobody", "", "unknown_staff"),
+        ("gone", "", "unknown_staff"),
+        ("alice", "", "unknown_staff"),
+        ("not an id", "", "unknown_staff"),
+        ("sam", "", "unknown_staff"),
+        ("lee", "", "staff_offline"),
+        ("kim", "", "at_capacity"),
+        ("kim", note.as_str(), "too_long"),
+    ];
+    for (to, note, code) in cases {
+        sam.transfer(&ticket, to, note);
+        assert_eq!(sam.refused(code)["ticket_id"], ticket.as_str(), "to {to}");
+    }
+    kim.nothing_of(&["error"]);
+    alice.nothing_more();
+    alice.say(1, "still with sam");
+    sam.expect("message");
+}
