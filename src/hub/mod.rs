@@ -1,23 +1,26 @@
 //! All connections, and what a turn does with them: `serve`, `expire`, `settle`.
 //!
+//! reading.rs is the way in, from a socket to the service; delivery.rs the way out, from the service to sockets.
 //! There is no poll here and no clock: readiness and time are handed in. server.rs drives it with real sockets, the
 //! simulation with scripted ones.
 
+mod delivery;
+mod reading;
+
 use std::collections::VecDeque;
 
-use log::{debug, info};
+use log::debug;
 use slab::Slab;
 
 use crate::config::{Limits, Millis, OVERFLOW_CONNECTIONS, RECV_BYTES};
 use crate::metrics::Metrics;
 use crate::net::ConnId;
-use crate::net::close::{self, CloseReason};
-use crate::net::connection::{Connection, Pace, PhaseName, Received, Stream};
+use crate::net::close::CloseReason;
+use crate::net::connection::{Connection, PhaseName, Stream};
 use crate::net::deadlines::{Deadlines, NEVER};
-use crate::net::http::{self, Head, Upgrade};
 use crate::net::websocket::Codec;
-use crate::outbox::{Item, Outbox};
-use crate::service::{Answer, Service};
+use crate::outbox::Outbox;
+use crate::service::Service;
 
 /// The connections of one service.
 pub struct Hub<S, V: Service> {
@@ -279,175 +282,6 @@ impl<S: Stream, V: Service> Hub<S, V> {
     pub fn reload(&mut self, now: Millis) {
         self.service.reload(now, &mut self.outbox);
         self.deliver(now);
-    }
-
-    /// Everything that this connection is read in this turn.
-    fn read(&mut self, id: ConnId, now: Millis) {
-        let mut scratch = std::mem::take(&mut self.scratch);
-        if let Some(slot) = self.slot(id) {
-            let received = slot.connection.receive(&mut scratch, now);
-            self.touch(id);
-            match received {
-                Received::Bytes(length) => {
-                    self.metrics.bytes_in += length as u64;
-                    self.read_bytes(id, &scratch[..length], now);
-                    if self.slot(id).is_some_and(|slot| slot.connection.has_ended()) {
-                        self.with_connection(id, |connection| connection.end_of_input(now));
-                    }
-                }
-                Received::Nothing => {}
-                Received::End => self.with_connection(id, |connection| connection.end_of_input(now)),
-            }
-        }
-        self.scratch = scratch;
-    }
-
-    fn read_bytes(&mut self, id: ConnId, bytes: &[u8], now: Millis) {
-        let Some(slot) = self.slot(id) else { return };
-        let head = slot.connection.take_head();
-        match head {
-            None => self.read_messages(id, bytes, now),
-            Some(so_far) if so_far.is_empty() => self.read_head(id, bytes, now),
-            Some(mut so_far) => {
-                so_far.extend_from_slice(bytes);
-                self.read_head(id, &so_far, now);
-            }
-        }
-    }
-
-    fn read_head(&mut self, id: ConnId, bytes: &[u8], now: Millis) {
-        match http::parse(bytes) {
-            Head::Partial => self.with_connection(id, |connection| connection.keep_head(bytes.to_vec())),
-            Head::Refused(status) => {
-                debug!("connection {id}: {} {}", status as u16, status.phrase());
-                self.with_connection(id, |c| c.respond(&status.into(), http::Method::Get, now));
-            }
-            Head::Whole(request, length) => match self.service.request(&request, &self.metrics) {
-                Answer::Http(response) => {
-                    self.with_connection(id, |connection| connection.respond(&response, request.method, now));
-                }
-                Answer::Upgrade { protocol, guest } => {
-                    let Upgrade::Key(key) = request.upgrade else { return }; // a service upgrades only these
-                    self.with_connection(id, |connection| {
-                        connection.open(now, |out| http::append_switching_protocols(key, protocol, out));
-                    });
-                    self.welcome(id, guest, now);
-                    self.read_messages(id, &bytes[length..], now); // no event will tell of these
-                }
-            },
-        }
-    }
-
-    fn welcome(&mut self, id: ConnId, guest: V::Guest, now: Millis) {
-        let welcomed = if self.open < self.limits.connections_max {
-            self.service.opened(now, id, guest, &mut self.outbox)
-        } else {
-            Err(close::SERVER_FULL)
-        };
-        match welcomed {
-            Ok(peer) => {
-                self.open += 1;
-                if let Some(slot) = self.slot(id) {
-                    slot.peer = Some(peer);
-                }
-                self.deliver(now);
-            }
-            Err(why) => self.close(id, why, now),
-        }
-    }
-
-    fn read_messages(&mut self, id: ConnId, mut bytes: &[u8], now: Millis) {
-        while let Some(slot) = self.slots.get_mut(id.slot as usize).filter(|slot| slot.id == id) {
-            match slot.connection.next_message(&mut self.codec, &mut bytes, now) {
-                Ok(None) => break,
-                Err(why) => {
-                    self.note_fault(id, why);
-                    break;
-                }
-                Ok(Some(message)) => {
-                    let pace = slot.connection.pace(&self.limits, now);
-                    let Some(peer) = slot.peer else { break };
-                    if pace == Pace::Flood {
-                        slot.connection.refuse_flood(now);
-                        self.note_fault(id, close::FLOODING);
-                        break;
-                    }
-                    self.metrics.frames_in += 1;
-                    self.service.message(now, (id, peer), message, pace, &mut self.outbox);
-                    self.deliver(now);
-                }
-            }
-        }
-        self.codec.forget_unread();
-    }
-
-    fn note_fault(&mut self, id: ConnId, why: CloseReason) {
-        info!("connection {id}: closed with {}: {}", why.code, why.reason);
-        *self.metrics.closes.entry(why.code).or_default() += 1;
-    }
-
-    /// Queues what the service has said. Nothing is written yet.
-    fn deliver(&mut self, now: Millis) {
-        if self.outbox.is_empty() {
-            return;
-        }
-        let mut outbox = std::mem::take(&mut self.outbox);
-        for item in outbox.items() {
-            match item {
-                Item::Frame(to, frame) => {
-                    for id in to {
-                        self.queue_frame(*id, frame, now);
-                    }
-                }
-                Item::Close(id, why) => self.close(id, why, now),
-                Item::Room(id) => {
-                    if let Some(slot) = self.slot(id) {
-                        slot.wants_room = true;
-                        self.touch(id);
-                    }
-                }
-            }
-        }
-        outbox.clear();
-        self.outbox = outbox;
-    }
-
-    fn queue_frame(&mut self, id: ConnId, frame: &[u8], now: Millis) {
-        let Some(slot) = self.slots.get_mut(id.slot as usize).filter(|slot| slot.id == id) else { return };
-        if !slot.connection.is_open() {
-            return;
-        }
-        let (connection, spare) = (&mut slot.connection, &mut self.spare);
-        let mut queued = connection.queue(frame, &self.limits, spare);
-        if !queued {
-            // It may be that the socket would take it, and nobody has asked it in this turn.
-            self.metrics.bytes_out += connection.flush(now, spare) as u64;
-            queued = connection.queue(frame, &self.limits, spare);
-        }
-        if queued {
-            self.metrics.frames_out += 1;
-            self.touch(id);
-        } else {
-            self.close(id, close::READS_TOO_SLOWLY, now);
-        }
-    }
-
-    fn close(&mut self, id: ConnId, why: CloseReason, now: Millis) {
-        let Some(slot) = self.slot(id).filter(|slot| slot.connection.is_open()) else { return };
-        slot.connection.close(why, now);
-        *self.metrics.closes.entry(why.code).or_default() += 1;
-        debug!("connection {id}: closing with {}: {}", why.code, why.reason);
-        self.touch(id);
-    }
-
-    /// Tells the service of a connection that is not open any more, once.
-    fn part_from_peer(&mut self, id: ConnId, now: Millis) {
-        let Some(slot) = self.slot(id).filter(|slot| !slot.connection.is_open()) else { return };
-        if let Some(peer) = slot.peer.take() {
-            self.open -= 1;
-            self.service.closed(now, (id, peer), &mut self.outbox);
-            self.deliver(now);
-        }
     }
 
     fn slot(&mut self, id: ConnId) -> Option<&mut Slot<S, V::Peer>> {

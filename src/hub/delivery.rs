@@ -1,0 +1,77 @@
+//! From the service to sockets: what it has said is queued, and it is told who cannot be reached any more.
+
+use log::debug;
+
+use super::Hub;
+use crate::config::Millis;
+use crate::net::ConnId;
+use crate::net::close::{self, CloseReason};
+use crate::net::connection::Stream;
+use crate::outbox::Item;
+use crate::service::Service;
+
+impl<S: Stream, V: Service> Hub<S, V> {
+    /// Queues what the service has said. Nothing is written yet.
+    pub(super) fn deliver(&mut self, now: Millis) {
+        if self.outbox.is_empty() {
+            return;
+        }
+        let mut outbox = std::mem::take(&mut self.outbox);
+        for item in outbox.items() {
+            match item {
+                Item::Frame(to, frame) => {
+                    for id in to {
+                        self.queue_frame(*id, frame, now);
+                    }
+                }
+                Item::Close(id, why) => self.close(id, why, now),
+                Item::Room(id) => {
+                    if let Some(slot) = self.slot(id) {
+                        slot.wants_room = true;
+                        self.touch(id);
+                    }
+                }
+            }
+        }
+        outbox.clear();
+        self.outbox = outbox;
+    }
+
+    fn queue_frame(&mut self, id: ConnId, frame: &[u8], now: Millis) {
+        let Some(slot) = self.slots.get_mut(id.slot as usize).filter(|slot| slot.id == id) else { return };
+        if !slot.connection.is_open() {
+            return;
+        }
+        let (connection, spare) = (&mut slot.connection, &mut self.spare);
+        let mut queued = connection.queue(frame, &self.limits, spare);
+        if !queued {
+            // It may be that the socket would take it, and nobody has asked it in this turn.
+            self.metrics.bytes_out += connection.flush(now, spare) as u64;
+            queued = connection.queue(frame, &self.limits, spare);
+        }
+        if queued {
+            self.metrics.frames_out += 1;
+            self.touch(id);
+        } else {
+            self.close(id, close::READS_TOO_SLOWLY, now);
+        }
+    }
+
+    pub(super) fn close(&mut self, id: ConnId, why: CloseReason, now: Millis) {
+        let Some(slot) = self.slot(id).filter(|slot| slot.connection.is_open()) else { return };
+        slot.connection.close(why, now);
+        *self.metrics.closes.entry(why.code).or_default() += 1;
+        debug!("connection {id}: closing with {}: {}", why.code, why.reason);
+        self.touch(id);
+    }
+
+    /// Tells the service of a connection that is not open any more, once.
+    pub(super) fn part_from_peer(&mut self, id: ConnId, now: Millis) {
+        let Some(slot) = self.slot(id).filter(|slot| !slot.connection.is_open()) else { return };
+        if let Some(peer) = slot.peer.take() {
+            self.open -= 1;
+            self.service.closed(now, (id, peer), &mut self.outbox);
+            self.deliver(now);
+        }
+    }
+}

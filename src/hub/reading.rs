@@ -1,0 +1,118 @@
+//! From a socket to the service: what one recv holds, a request head or messages.
+
+use log::{debug, info};
+
+use super::Hub;
+use crate::config::Millis;
+use crate::net::ConnId;
+use crate::net::close::{self, CloseReason};
+use crate::net::connection::{Pace, Received, Stream};
+use crate::net::http::{self, Head, Upgrade};
+use crate::service::{Answer, Service};
+
+impl<S: Stream, V: Service> Hub<S, V> {
+    /// Everything that this connection is read in this turn.
+    pub(super) fn read(&mut self, id: ConnId, now: Millis) {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        if let Some(slot) = self.slot(id) {
+            let received = slot.connection.receive(&mut scratch, now);
+            self.touch(id);
+            match received {
+                Received::Bytes(length) => {
+                    self.metrics.bytes_in += length as u64;
+                    self.read_bytes(id, &scratch[..length], now);
+                    if self.slot(id).is_some_and(|slot| slot.connection.has_ended()) {
+                        self.with_connection(id, |connection| connection.end_of_input(now));
+                    }
+                }
+                Received::Nothing => {}
+                Received::End => self.with_connection(id, |connection| connection.end_of_input(now)),
+            }
+        }
+        self.scratch = scratch;
+    }
+
+    fn read_bytes(&mut self, id: ConnId, bytes: &[u8], now: Millis) {
+        let Some(slot) = self.slot(id) else { return };
+        let head = slot.connection.take_head();
+        match head {
+            None => self.read_messages(id, bytes, now),
+            Some(so_far) if so_far.is_empty() => self.read_head(id, bytes, now),
+            Some(mut so_far) => {
+                so_far.extend_from_slice(bytes);
+                self.read_head(id, &so_far, now);
+            }
+        }
+    }
+
+    fn read_head(&mut self, id: ConnId, bytes: &[u8], now: Millis) {
+        match http::parse(bytes) {
+            Head::Partial => self.with_connection(id, |connection| connection.keep_head(bytes.to_vec())),
+            Head::Refused(status) => {
+                debug!("connection {id}: {} {}", status as u16, status.phrase());
+                self.with_connection(id, |c| c.respond(&status.into(), http::Method::Get, now));
+            }
+            Head::Whole(request, length) => match self.service.request(&request, &self.metrics) {
+                Answer::Http(response) => {
+                    self.with_connection(id, |connection| connection.respond(&response, request.method, now));
+                }
+                Answer::Upgrade { protocol, guest } => {
+                    let Upgrade::Key(key) = request.upgrade else { return }; // a service upgrades only these
+                    self.with_connection(id, |connection| {
+                        connection.open(now, |out| http::append_switching_protocols(key, protocol, out));
+                    });
+                    self.welcome(id, guest, now);
+                    self.read_messages(id, &bytes[length..], now); // no event will tell of these
+                }
+            },
+        }
+    }
+
+    fn welcome(&mut self, id: ConnId, guest: V::Guest, now: Millis) {
+        let welcomed = if self.open < self.limits.connections_max {
+            self.service.opened(now, id, guest, &mut self.outbox)
+        } else {
+            Err(close::SERVER_FULL)
+        };
+        match welcomed {
+            Ok(peer) => {
+                self.open += 1;
+                if let Some(slot) = self.slot(id) {
+                    slot.peer = Some(peer);
+                }
+                self.deliver(now);
+            }
+            Err(why) => self.close(id, why, now),
+        }
+    }
+
+    fn read_messages(&mut self, id: ConnId, mut bytes: &[u8], now: Millis) {
+        while let Some(slot) = self.slots.get_mut(id.slot as usize).filter(|slot| slot.id == id) {
+            match slot.connection.next_message(&mut self.codec, &mut bytes, now) {
+                Ok(None) => break,
+                Err(why) => {
+                    self.note_fault(id, why);
+                    break;
+                }
+                Ok(Some(message)) => {
+                    let pace = slot.connection.pace(&self.limits, now);
+                    let Some(peer) = slot.peer else { break };
+                    if pace == Pace::Flood {
+                        slot.connection.refuse_flood(now);
+                        self.note_fault(id, close::FLOODING);
+                        break;
+                    }
+                    self.metrics.frames_in += 1;
+                    self.service.message(now, (id, peer), message, pace, &mut self.outbox);
+                    self.deliver(now);
+                }
+            }
+        }
+        self.codec.forget_unread();
+    }
+
+    fn note_fault(&mut self, id: ConnId, why: CloseReason) {
+        info!("connection {id}: closed with {}: {}", why.code, why.reason);
+        *self.metrics.closes.entry(why.code).or_default() += 1;
+    }
+}
