@@ -304,7 +304,7 @@ fn a_connection_that_talks_is_not_pinged() {
 
 /// Costs the six seconds that it is about.
 #[test]
-fn a_typing_notice_that_is_not_renewed_ends_by_itself() {
+fn a_forgotten_typing_notice_ends_by_itself() {
     let desk = Desk::start();
     let Chat { mut alice, mut sam, ticket } = desk.chat();
     sam.typing(&ticket, true);

@@ -409,9 +409,11 @@ fn an_announced_length_is_refused_before_its_payload() {
 fn a_refused_message_that_goes_on_coming_does_not_reset_the_close_frame_away() {
     let desk = Desk::start();
     let mut wire = open(&desk);
-    // Far more than one read of the server's, all of it behind the header that is refused.
-    let mut bytes = header(0x80 | op::TEXT, 400 * KIB as u64, Some([0; 4]));
-    bytes.resize(bytes.len() + 400 * KIB, b' ');
+    // More than all buffers on the way hold, behind a header that is refused: had the server just closed its socket,
+    // this write would break off in a reset.
+    let len = 8 * KIB * KIB;
+    let mut bytes = header(0x80 | op::TEXT, len as u64, Some([0; 4]));
+    bytes.resize(bytes.len() + len, b' ');
     wire.write(&bytes);
     closed_with(wire, 1009);
 }
