@@ -19,7 +19,7 @@ use crate::net::frame::Opcode;
 use crate::net::http::{Method, Request, Response, Status, Upgrade};
 use crate::net::websocket::Incoming;
 use crate::outbox::Outbox;
-use crate::protocol::{self, SECRET_PREFIX, SUBPROTOCOL, close};
+use crate::protocol::{self, Refusal, SECRET_PREFIX, SUBPROTOCOL, close};
 use crate::service::{Answer, Service};
 use crate::state::{Emit, ErrorCode, Event, Rules, StaffKey, State, TicketRef, UserKey};
 
@@ -246,23 +246,20 @@ impl Service for Desk {
             Incoming::Control => return,
         };
         let (state, mut letters) = self.parts(out);
+        let in_time = pace == Pace::Fair;
         match peer {
             Peer::User(key) => match protocol::user_command(&text) {
-                Ok(command) if pace == Pace::Fair => {
-                    state.user_asks(now, (conn, key), &command, &mut letters);
-                }
+                Ok(command) if in_time => state.user_asks(now, (conn, key), &command, &mut letters),
                 Ok(command) => letters.refuse(conn, ErrorCode::RateLimited, command.message_id(), None),
-                Err(refusal) => letters.refuse(conn, refusal.code, refusal.id, refusal.ticket()),
+                Err(refusal) => letters.refuse_frame(conn, &refusal, in_time),
             },
             Peer::Staff(key) => match protocol::staff_command(&text) {
-                Ok(command) if pace == Pace::Fair => {
-                    state.staff_asks(now, (conn, key), &command, &mut letters);
-                }
+                Ok(command) if in_time => state.staff_asks(now, (conn, key), &command, &mut letters),
                 Ok(command) => {
                     let ticket = command.ticket().map(TicketRef::Id);
                     letters.refuse(conn, ErrorCode::RateLimited, command.message_id(), ticket);
                 }
-                Err(refusal) => letters.refuse(conn, refusal.code, refusal.id, refusal.ticket()),
+                Err(refusal) => letters.refuse_frame(conn, &refusal, in_time),
             },
         }
     }
@@ -324,6 +321,12 @@ struct Letters<'a> {
 }
 
 impl Letters<'_> {
+    /// Of a frame that was too fast it does not matter what else is wrong with it.
+    fn refuse_frame(&mut self, conn: ConnId, refusal: &Refusal<'_>, in_time: bool) {
+        let code = if in_time { refusal.code } else { ErrorCode::RateLimited };
+        self.refuse(conn, code, refusal.id, refusal.ticket());
+    }
+
     fn refuse(&mut self, conn: ConnId, code: ErrorCode, id: Option<u64>, ticket: Option<TicketRef<'_>>) {
         self.emit(conn, &Event::Error { code, id, ticket });
     }

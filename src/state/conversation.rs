@@ -77,7 +77,6 @@ impl Conversation {
         let seq = self.last_seq;
         let sent = self.sent_by_mut(side);
         (sent.last_id, sent.last_id_seq, sent.last_id_at) = (id, seq, at);
-        sent.typing_until = None; // a page ends the notice with the message
         sent.held.push(HeldMessage { seq, id, at, sender: sender.cloned(), text_bytes: text.len() }, text);
         seq
     }

@@ -281,7 +281,7 @@ fn a_typing_notice_ends_by_itself_and_a_renewed_one_later() {
     world.asks(ann, UserCommand::Typing { active: true });
     world.asks(ann, UserCommand::Message { id: 1, text: text("done") });
     world.wait(10_000);
-    assert_eq!(world.told(sam), ["typing true", "message 1 done"], "a message ends it without a word");
+    assert_eq!(world.told(sam), ["typing true", "message 1 done", "typing false"]);
 }
 
 #[test]
