@@ -1,0 +1,170 @@
+//! A person's hands: real mouse clicks and keys, which a page cannot tell from anybody else's.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::page::{PATIENCE, Page, quoted};
+
+/// Where an element can be hit, or why it cannot. What moves is not aimed at.
+const SPOT: &str = "(async element => {
+    if (!element?.checkVisibility()) return 'it is not there';
+    if (element.disabled) return 'it is disabled';
+    element.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+    const middle = () => (({ x, y, width, height }) => [x + width / 2, y + height / 2])(element.getBoundingClientRect());
+    const [before] = [middle(), await new Promise(requestAnimationFrame)];
+    const [x, y] = middle();
+    if (x != before[0] || y != before[1]) return 'it moves';
+    const hit = document.elementFromPoint(x, y);
+    return element.contains(hit) ? [x, y] : 'it is covered by ' + hit?.outerHTML.slice(0, 80);
+})";
+
+impl Page {
+    /// A click in the middle of the element, once it can be hit: one that is covered or disabled is not clicked.
+    #[track_caller]
+    pub fn click(&self, css: &str) {
+        let at = self.spot(css);
+        let event = |(kind, button, buttons)| {
+            let at = json!({ "type": kind, "x": at[0], "y": at[1], "button": button, "buttons": buttons, "clickCount": 1 });
+            ("Input.dispatchMouseEvent", at)
+        };
+        self.cdp_all(
+            [("mouseMoved", "none", 0), ("mousePressed", "left", 1), ("mouseReleased", "left", 0)].map(event),
+        );
+    }
+
+    /// A finger on the middle of the element.
+    #[track_caller]
+    pub fn tap(&self, css: &str) {
+        let at = self.spot(css);
+        let finger = json!([{ "x": at[0], "y": at[1] }]);
+        let events = [
+            json!({ "type": "touchStart", "touchPoints": finger }),
+            json!({ "type": "touchEnd", "touchPoints": [] }),
+        ];
+        self.cdp_all(events.map(|event| ("Input.dispatchTouchEvent", event)));
+    }
+
+    #[track_caller]
+    fn spot(&self, css: &str) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        let find = format!("{SPOT}(document.querySelector({}))", quoted(css));
+        loop {
+            let spot = self.eval(&find);
+            if spot.is_array() {
+                return spot;
+            }
+            assert!(Instant::now() < deadline, "cannot click {css}: {spot}");
+            thread::sleep(Duration::from_millis(12));
+        }
+    }
+
+    /// Text into what has the focus, in one piece, as a paste or an input method gives it.
+    pub fn write(&self, text: &str) {
+        self.cdp("Input.insertText", json!({ "text": text }));
+    }
+
+    /// Text instead of what a field holds.
+    #[track_caller]
+    pub fn fill(&self, css: &str, text: &str) {
+        self.click(css);
+        self.key("Ctrl+a");
+        if text.is_empty() { self.key("Backspace") } else { self.write(text) }
+    }
+
+    /// Key by key.
+    pub fn type_keys(&self, text: &str) {
+        for letter in text.chars() {
+            self.key(&letter.to_string());
+        }
+    }
+
+    /// One key by its name, such as `Enter`, `a`, `?`, `Shift+Tab`, `Ctrl+a`.
+    pub fn key(&self, name: &str) {
+        let (held, key) = match name.rsplit_once('+') {
+            Some((held, key)) if !key.is_empty() => (held, key),
+            _ => ("", name),
+        };
+        let modifiers = match held {
+            "" => 0,
+            "Alt" => 1,
+            "Ctrl" => 2,
+            "Shift" => 8,
+            other => panic!("no modifier {other}"),
+        };
+        let (code, text) = key_code(key);
+        let mut event = json!({ "key": key, "windowsVirtualKeyCode": code, "modifiers": modifiers });
+        if modifiers == 2 && key == "a" {
+            event["commands"] = json!(["selectAll"]); // headless has no menu that would know the shortcut
+        }
+        let mut down = event.clone();
+        down["type"] = if text.is_empty() || modifiers == 2 { "rawKeyDown" } else { "keyDown" }.into();
+        if down["type"] == "keyDown" {
+            down["text"] = text.into();
+        }
+        event["type"] = "keyUp".into();
+        self.cdp_all([down, event].map(|event| ("Input.dispatchKeyEvent", event)));
+    }
+
+    /// To the top of the log, as a reader gets there by keyboard.
+    pub fn scroll_to_top(&self) {
+        self.click("#log");
+        self.scroll_by_key("Home");
+        self.check("document.querySelector('#log').scrollTop == 0");
+    }
+
+    /// The log has the focus, and this key moves it; scrolling is smooth, so it takes a while to come to rest.
+    #[track_caller]
+    pub fn scroll_by_key(&self, key: &str) {
+        self.eval("document.querySelector('#log').addEventListener('scrollend', () => window.rests = true, { once: true }), window.rests = false");
+        self.key(key);
+        self.until("window.rests");
+        self.next_frame();
+    }
+
+    /// The page has been drawn since, and has heard of all that drawing brings, such as scroll events.
+    pub fn next_frame(&self) {
+        self.eval("new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))");
+    }
+
+    /// A word that an input method is still making.
+    pub fn compose(&self, text: &str) {
+        let end = text.chars().count();
+        self.cdp(
+            "Input.imeSetComposition",
+            json!({ "text": text, "selectionStart": end, "selectionEnd": end }),
+        );
+    }
+}
+
+/// The virtual key code, and the text that the key makes.
+fn key_code(key: &str) -> (u32, String) {
+    let named = match key {
+        "Enter" => return (13, "\r".to_owned()),
+        "Backspace" => 8,
+        "Tab" => 9,
+        "Escape" => 27,
+        "PageUp" => 33,
+        "PageDown" => 34,
+        "End" => 35,
+        "Home" => 36,
+        "ArrowLeft" => 37,
+        "ArrowUp" => 38,
+        "ArrowRight" => 39,
+        "ArrowDown" => 40,
+        _ => 0,
+    };
+    if named != 0 {
+        return (named, String::new());
+    }
+    let letter = key.chars().next().expect("a key");
+    assert!(key.chars().count() == 1, "no key {key}");
+    let code = match letter {
+        '/' | '?' => 191,
+        '.' => 190,
+        '-' => 189,
+        other => u32::from(other.to_ascii_uppercase()),
+    };
+    (code, key.to_owned())
+}

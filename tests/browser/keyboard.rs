@@ -1,0 +1,232 @@
+//! A staff member's day without a mouse, and keys that know when somebody is writing.
+
+use crate::scene::{Console, Kind, Source, Stage, sign_in, stories};
+use crate::support::TOKEN;
+
+stories![
+    a_staff_member_does_everything_by_keyboard,
+    single_keys_do_nothing_while_somebody_writes,
+    the_help_names_every_key_and_gives_the_focus_back,
+    single_keys_can_be_switched_off,
+    a_visitor_does_everything_by_keyboard,
+];
+
+/// Tab until this has the focus.
+fn tab_to(page: &crate::page::Page, id: &str) {
+    let there = (0..60).any(|_| {
+        page.key("Tab");
+        page.is(&format!("document.activeElement.id == '{id}'"))
+    });
+    assert!(there, "Tab comes to {id}");
+}
+
+fn a_staff_member_does_everything_by_keyboard(source: Source) {
+    let stage = Stage::new(source);
+    let mut kim = stage.desk.staff("kim").online();
+    let mut users = ["ann", "bob"].map(|name| stage.desk.user(name));
+    let [first, second] = users.each_mut().map(|user| {
+        let subject = format!("from {}", user.name);
+        user.create(&subject)
+    });
+    let console = Console::from(stage.page(Kind::Staff).open());
+
+    // Signs in, goes online, picks twice.
+    console.until("document.activeElement.id == 'staff-id'");
+    console.type_keys("sam");
+    console.key("Tab");
+    console.write(TOKEN);
+    console.key("Enter");
+    console.until_connected();
+    console.next_frame(); // the form is hidden, and so has lost the focus
+    console.key("o");
+    console.until("document.querySelector('#presence').dataset.online == 'true'");
+    console.until_ticket(&second, "waiting");
+    console.key("n");
+    console.until_shown(&first);
+    console.until("document.activeElement.id == 'text'"); // so the first words are one key away
+    console.type_keys("hello ann");
+    console.key("Enter");
+    assert_eq!(users[0].expect("message")["text"], "hello ann");
+    console.key("Escape");
+    console.key("n");
+    console.until_shown(&second);
+
+    // Between chats: to the next, to the last, to the unread one.
+    console.key("Escape");
+    console.key("j");
+    console.until_shown(&first);
+    console.key("k");
+    console.until_shown(&second);
+    users[0].say(1, "anybody?");
+    console.until_there(&format!("#chat-list [data-chat='{first}'] [data-unread]"));
+    console.key("u");
+    console.until_shown(&first);
+    console.until_heard("anybody?");
+    console.until_gone(&format!("#chat-list [data-chat='{first}'] [data-unread]"));
+
+    // A ready reply: `/` from anywhere, and in an empty message.
+    console.key("/");
+    console.until_there("#canned");
+    console.check("document.activeElement.id == 'canned-filter'");
+    let reply = console.text("#canned-list li:first-child [data-canned]");
+    console.type_keys(&reply[..4]);
+    console.key("Enter");
+    console.until_gone("#canned");
+    assert_eq!(console.value("#text"), reply);
+    console.key("Enter");
+    assert_eq!(users[0].expect("message")["text"], reply.as_str());
+    console.key("/");
+    console.until_there("#canned");
+    console.key("Escape");
+    console.until_gone("#canned");
+
+    // Hands the second on, with a note.
+    console.key("Escape");
+    console.key("j");
+    console.until_shown(&second);
+    console.key("t");
+    console.until_there("#transfer-dialog");
+    console.check("document.activeElement.id == 'transfer-to'");
+    console.key("Tab");
+    console.type_keys("in a hurry");
+    tab_to(&console, "transfer-send");
+    console.key("Enter");
+    let picked = kim.expect("ticket_picked");
+    assert_eq!((&picked["ticket_id"], &picked["note"]), (&second.as_str().into(), &"in a hurry".into()));
+    console.until_gone(&format!("#chat-list [data-chat='{second}']"));
+
+    // Releases the first, finds it by search, picks it again, closes it, puts it away.
+    console.until_shown(&first);
+    console.key("Escape");
+    console.key("r");
+    console.until_ticket(&first, "waiting");
+    console.until_gone("#chat");
+    console.key("s");
+    console.type_keys("ann");
+    console.until("document.querySelectorAll('#tickets li').length == 1");
+    console.key("Escape");
+    console.key("n");
+    console.until_shown(&first);
+    console.key("Escape");
+    console.key("c");
+    console.until_there("#confirm-close");
+    tab_to(&console, "confirm-yes");
+    console.key("Enter");
+    assert_eq!(users[0].expect("ticket_closed")["by"], "staff");
+    console.until_chat_is("closed");
+    console.key("Escape");
+    console.key("d");
+    console.until_there("#conversation-empty");
+
+    // Picks again what was paused, goes offline, signs out.
+    kim.release(&second);
+    console.until_ticket(&second, "waiting");
+    console.key("s");
+    console.key("Ctrl+a");
+    console.key("Backspace");
+    console.key("Escape");
+    console.key("n");
+    console.until_shown(&second);
+    console.key("Escape");
+    console.key("o");
+    console.until_ticket(&second, "paused");
+    tab_to(&console, "open-settings");
+    console.key("Enter");
+    tab_to(&console, "sign-out");
+    console.key("Enter");
+    console.until_there("#sign-in-form");
+}
+
+fn single_keys_do_nothing_while_somebody_writes(source: Source) {
+    let stage = Stage::new(source);
+    let mut alice = stage.desk.user("alice");
+    let ticket = alice.create("the printer");
+    let console = Console::from(stage.page(Kind::Staff).open());
+    console.type_keys("onjkumsptrcd");
+    assert_eq!(console.value("#staff-id"), "onjkumsptrcd");
+    sign_in(&console, "sam", TOKEN);
+    console.until_connected();
+    console.go_online();
+    console.pick(&ticket);
+    let letters = "onjkumsptrcd/?";
+    for field in ["#text", "#search"] {
+        console.click(field);
+        console.type_keys(letters);
+        assert_eq!(console.value(field), letters);
+    }
+    console.click("#open-canned");
+    console.until_there("#canned"); // a dialog's field, too
+    console.click("#canned-new");
+    console.type_keys(letters);
+    assert_eq!(console.value("#canned-new"), letters);
+    console.key("Escape");
+    // Held with Ctrl or Alt, a key is the browser's.
+    console.click("#log");
+    console.key("Alt+o");
+    console.key("Ctrl+r");
+    console.until_shown(&ticket);
+    console.check("document.querySelector('#presence').dataset.online == 'true'");
+    assert!(!console.is_there("dialog[open]"));
+}
+
+fn the_help_names_every_key_and_gives_the_focus_back(source: Source) {
+    let stage = Stage::new(source);
+    let console = stage.console("sam");
+    console.click("#open-settings");
+    console.key("Escape");
+    console.key("?");
+    console.until_there("#help");
+    let named = console.texts("#help-keys kbd");
+    for key in ["n", "j", "k", "u", "m", "/", "s", "p", "t", "r", "c", "d", "o", "?", "Esc"] {
+        assert!(named.iter().any(|kbd| kbd == key), "{key} is in the help: {named:?}");
+    }
+    console.check("[...document.querySelectorAll('#help-keys dd')].every(e => e.textContent.length > 3 && !e.textContent.startsWith('key-'))");
+    console.key("o"); // a dialog is open: nothing happens behind it
+    console.key("Escape");
+    console.until_gone("#help");
+    console.check("document.querySelector('#presence').dataset.online == 'false'");
+    console.check("document.activeElement.id == 'open-settings'");
+}
+
+fn single_keys_can_be_switched_off(source: Source) {
+    let stage = Stage::new(source);
+    let console = stage.console("sam");
+    console.click("#open-settings");
+    console.click("#shortcuts");
+    console.key("Escape");
+    console.click("#board-title");
+    console.key("?");
+    console.key("o");
+    console.next_frame();
+    assert!(!console.is_there("#help"));
+    console.check("document.querySelector('#presence').dataset.online == 'false'");
+}
+
+fn a_visitor_does_everything_by_keyboard(source: Source) {
+    let stage = Stage::new(source);
+    let mut sam = stage.desk.staff("sam").online();
+    let visitor = stage.visitor();
+    tab_to(&visitor, "subject");
+    visitor.type_keys("the printer");
+    visitor.key("Enter");
+    visitor.until("document.body.dataset.view == 'chat'");
+    let ticket = visitor.text("#ticket-id");
+    sam.pick(&ticket);
+    visitor.until_unlocked();
+    tab_to(&visitor, "text");
+    visitor.type_keys("hello");
+    visitor.key("Enter");
+    assert_eq!(sam.expect("message")["text"], "hello");
+    tab_to(&visitor, "close-ticket");
+    visitor.key("Enter");
+    tab_to(&visitor, "confirm-yes");
+    visitor.key("Enter");
+    assert_eq!(sam.expect("ticket_closed")["by"], "user");
+    tab_to(&visitor, "new-ticket");
+    visitor.key("Enter");
+    visitor.until("document.activeElement.id == 'subject'");
+    visitor.type_keys("once more");
+    visitor.key("Enter");
+    visitor.until("document.body.dataset.view == 'chat'");
+    assert_ne!(visitor.text("#ticket-id"), ticket);
+}

@@ -1,0 +1,199 @@
+//! Refused, lost or opened twice: each is told in words that help, and nobody fights.
+
+use std::net::TcpListener;
+
+use crate::page::Page;
+use crate::proxy::Way;
+use crate::scene::{BOTH, Console, Kind, Source, Stage, Visitor, sign_in, stories};
+use crate::support::TOKEN;
+
+stories![
+    a_second_tab_takes_over_and_use_it_here_takes_it_back,
+    a_second_console_takes_over_and_use_it_here_takes_it_back,
+    a_wrong_token_is_told_at_its_field,
+    a_wrong_address_is_told_and_can_be_mended_in_the_page,
+    an_id_of_somebody_else_is_told_and_a_new_one_offered,
+    a_stalled_line_is_noticed,
+    retries_are_jittered_and_capped_and_never_end,
+];
+
+fn a_second_tab_takes_over_and_use_it_here_takes_it_back(source: Source) {
+    let stage = Stage::new(source);
+    let mut sam = stage.desk.staff("sam").online();
+    let first = stage.visitor();
+    let ticket = first.ask("the printer");
+    sam.pick(&ticket);
+    first.until_unlocked();
+    first.say("from the first");
+    sam.expect("message");
+
+    let second = Visitor::from(first.duplicate());
+    second.until_unlocked();
+    first.until_locked("elsewhere");
+    first.until_there("#notice[data-reason=elsewhere]");
+    assert_eq!(second.messages(), ["from the first"]);
+    second.say("from the second");
+    assert_eq!(sam.expect("message")["text"], "from the second");
+
+    first.click("#use-here");
+    first.until_unlocked();
+    first.until_gone("#notice");
+    second.until_locked("elsewhere");
+    second.until_there("#use-here");
+    first.say("from the first again");
+    assert_eq!(sam.expect("message")["text"], "from the first again");
+    // Had they fought, there would be more than one connection for each click.
+    assert_eq!((first.sockets().len(), second.sockets().len()), (2, 1));
+}
+
+fn a_second_console_takes_over_and_use_it_here_takes_it_back(source: Source) {
+    let stage = Stage::new(source);
+    let first = stage.console("sam");
+    first.go_online();
+    let second = Console::from(first.duplicate());
+    second.until_connected();
+    first.until_there("#notice[data-reason=elsewhere]");
+    first.check(
+        "document.querySelector('#go-online').disabled || document.querySelector('#go-online').hidden",
+    );
+    second.go_online();
+
+    first.click("#use-here");
+    first.until_connected();
+    second.until_there("#notice[data-reason=elsewhere]");
+    first.go_online();
+    assert_eq!((first.sockets().len(), second.sockets().len()), (2, 1));
+}
+
+fn a_wrong_token_is_told_at_its_field(source: Source) {
+    let stage = Stage::new(source);
+    let console = Console::from(stage.page(Kind::Staff).open());
+    sign_in(&console, "sam", "not-the-token");
+    console.until("document.querySelector('#token-error').textContent");
+    console.check("document.querySelector('#token').getAttribute('aria-invalid') == 'true'");
+    console.check("document.activeElement.id == 'token'");
+    console.check("document.body.dataset.view == 'sign-in'");
+    assert_eq!(console.value("#staff-id"), "sam");
+    assert_eq!(console.sockets().len(), 1, "asking again would end the same");
+
+    console.fill("#token", TOKEN);
+    console.key("Enter");
+    console.until_there("#desk");
+    console.until_text("#who", "sam");
+    assert_eq!(console.text("#token-error"), "");
+}
+
+fn a_wrong_address_is_told_and_can_be_mended_in_the_page(source: Source) {
+    let stage = Stage::new(source);
+    let (right, nobody) = (stage.desk.server.addr, {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap() // where nobody listens any more
+    });
+    for kind in BOTH {
+        let mut page = stage.page(kind).open();
+        page.allowed.push(format!("ws://{nobody}/ws/"));
+        page.may_lose_line = true;
+        if kind == Kind::Staff {
+            sign_in(&page, "sam", TOKEN);
+        }
+        page.until_connected();
+        change_address(&page, &nobody.to_string());
+        page.until_there("#notice[data-reason=lost]");
+        page.until_text("#notice-text", &nobody.to_string());
+        page.click("#change-address");
+        page.fill("#server-address", "desk.example:800000");
+        page.key("Enter");
+        page.until_there("#notice[data-reason=bad-address]");
+        page.until_text("#notice-text", "desk.example:800000"); // a port has five digits at most
+        page.click("#change-address");
+        page.fill("#server-address", &format!("http://{right}/")); // as it is copied from the address bar
+        page.key("Enter");
+        page.until_connected();
+        page.until_gone("#notice");
+    }
+}
+
+fn change_address(page: &Page, address: &str) {
+    page.click("#open-settings");
+    page.fill("#server-address", address);
+    page.key("Enter");
+    page.until_gone("#settings");
+}
+
+fn an_id_of_somebody_else_is_told_and_a_new_one_offered(source: Source) {
+    let stage = Stage::new(source);
+    let _alice = stage.desk.user("alice");
+    let take = "sessionStorage.getItem('deskwire.visitor') ?? \
+        sessionStorage.setItem('deskwire.visitor', JSON.stringify({ id: 'alice' }))";
+    let visitor = Visitor::from(stage.page(Kind::Visitor).before(take).open());
+    visitor.until_there("#notice[data-reason=not-yours]");
+    visitor.check("document.querySelector('#notice-text').textContent.length > 20");
+    assert_eq!(visitor.sockets().len(), 1, "asking again would end the same");
+    visitor.click("#start-fresh");
+    visitor.until_connected();
+    visitor.until_gone("#notice");
+    assert_ne!(visitor.id(), "alice");
+    visitor.ask("may I?");
+}
+
+/// The page's time runs so many times as fast: what takes it half a minute takes us a few seconds.
+fn fast_clock(rate: u32) -> String {
+    format!(
+        "{{
+            const [began, now, after, every] = [Date.now(), Date.now.bind(Date), setTimeout, setInterval];
+            Date.now = () => began + (now() - began) * {rate};
+            let due = null;
+            window.setTimeout = (act, ms = 0, ...rest) => after(() => {{ due = ms; act(...rest); due = null; }}, ms / {rate});
+            window.setInterval = (act, ms = 0, ...rest) => every(act, ms / {rate}, ...rest);
+            window.waits = []; // how long the page waited before each socket that a timer opened
+            window.WebSocket = class extends WebSocket {{
+                constructor(...args) {{ super(...args); if (due !== null) waits.push(due); }}
+            }};
+        }}"
+    )
+}
+
+fn a_stalled_line_is_noticed(source: Source) {
+    let stage = Stage::new(source);
+    let line = stage.proxy();
+    let open = |kind| stage.page(kind).by(&line).before(&fast_clock(10)).open();
+    let pages = BOTH.map(open);
+    sign_in(&pages[1], "sam", TOKEN);
+    pages.iter().for_each(Page::until_connected);
+    line.stall(Way::Up);
+    line.stall(Way::Down);
+    for page in &pages {
+        page.until_there("#status[data-connection=retrying]");
+        page.until_there("#notice[data-reason=lost]");
+    }
+    line.flow();
+    for page in &pages {
+        page.until_connected();
+        page.until_gone("#notice");
+    }
+}
+
+fn retries_are_jittered_and_capped_and_never_end(source: Source) {
+    let stage = Stage::new(source);
+    let line = stage.proxy();
+    let visitor = stage.page(Kind::Visitor).by(&line).before(&fast_clock(40)).visitor();
+    line.cut();
+    visitor.until("waits.length >= 12");
+    let waits: Vec<f64> = serde_json::from_value(visitor.eval("waits.slice(0, 12)")).unwrap();
+    let (first, late) = (waits[0], &waits[6..]);
+    assert!((100.0..=1000.0).contains(&first), "the first comes soon: {waits:?}");
+    assert!(
+        late.iter().all(|wait| (5_000.0..=30_000.0).contains(wait)),
+        "they grow, and are capped: {waits:?}"
+    );
+    assert!(late.windows(2).any(|two| (two[0] - two[1]).abs() > 50.0), "and jittered: {waits:?}");
+
+    line.mend();
+    visitor.until_connected();
+    visitor.eval("waits.length = 0");
+    line.cut();
+    visitor.until("waits.length >= 1");
+    visitor.check("waits[0] <= 1000"); // a success starts anew
+    line.mend();
+    visitor.until_connected();
+}

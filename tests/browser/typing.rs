@@ -1,0 +1,146 @@
+//! Writing: what the keys do, and that nothing which comes in disturbs it.
+
+use crate::scene::{Kind, Source, Stage, chat, row, stories};
+
+stories![
+    enter_sends_and_shift_enter_breaks_the_line,
+    enter_in_an_input_method_does_not_send,
+    focus_stays_after_sending_by_key_and_by_button,
+    what_comes_in_never_moves_the_caret,
+    drafts_one_a_ticket_survive_a_reload,
+    the_visitors_draft_survives_a_reload,
+    a_text_that_is_too_long_is_told_while_it_is_written_and_never_cut,
+];
+
+fn enter_sends_and_shift_enter_breaks_the_line(source: Source) {
+    let stage = Stage::new(source);
+    let (visitor, console, _) = chat(&stage);
+    for (page, other) in [(&*visitor, &*console), (&*console, &*visitor)] {
+        page.click("#text");
+        page.type_keys("one");
+        page.key("Shift+Enter");
+        page.type_keys("two");
+        assert_eq!(page.value("#text"), "one\ntwo");
+        page.key("Enter");
+        assert_eq!(page.value("#text"), "");
+        other.until_heard("one\ntwo");
+        page.key("Enter"); // nothing is nothing to send
+        page.type_keys("  ");
+        page.key("Enter");
+        page.until_said("one\ntwo", "delivered");
+    }
+    assert_eq!(visitor.messages(), ["one\ntwo", "one\ntwo"]);
+    assert_eq!(console.messages(), ["one\ntwo", "one\ntwo"]);
+}
+
+fn enter_in_an_input_method_does_not_send(source: Source) {
+    let stage = Stage::new(source);
+    let (visitor, console, _) = chat(&stage);
+    for (page, other) in [(&*visitor, &*console), (&*console, &*visitor)] {
+        page.eval("window.composing = 0; addEventListener('keydown', e => composing += e.isComposing, true)");
+        page.click("#text");
+        page.compose("こんにちは");
+        page.key("Enter"); // takes the word that the method offers
+        page.check("composing == 1"); // or this test would prove nothing
+        assert!(!page.value("#text").is_empty(), "not sent");
+        page.write("こんにちは"); // the method's own way to end the word
+        page.key("Enter");
+        other.until_heard("こんにちは");
+    }
+    assert_eq!(visitor.messages(), ["こんにちは", "こんにちは"]);
+}
+
+fn focus_stays_after_sending_by_key_and_by_button(source: Source) {
+    let stage = Stage::new(source);
+    let (visitor, console, _) = chat(&stage);
+    for page in [&*visitor, &*console] {
+        page.say("by key");
+        page.check("document.activeElement.id == 'text'");
+        page.fill("#text", "by button");
+        page.click("#send");
+        page.until_said("by button", "delivered");
+        page.check("document.activeElement.id == 'text'");
+    }
+}
+
+fn what_comes_in_never_moves_the_caret(source: Source) {
+    let stage = Stage::new(source);
+    let (visitor, console, _) = chat(&stage);
+    for (page, other) in [(&*visitor, &*console), (&*console, &*visitor)] {
+        page.fill("#text", "helo");
+        page.key("ArrowLeft");
+        other.say("meanwhile");
+        page.until_heard("meanwhile");
+        page.type_keys("l");
+        assert_eq!(page.value("#text"), "hello");
+        page.check("document.activeElement.id == 'text' && document.activeElement.selectionStart == 4");
+        page.fill("#text", "");
+    }
+    // A new ticket, and one that goes, redraw the board around the writer.
+    console.fill("#text", "helo");
+    console.key("ArrowLeft");
+    let mut bob = stage.desk.user("bob");
+    let ticket = bob.create("the door");
+    console.until_ticket(&ticket, "waiting");
+    bob.close_ticket();
+    console.until_gone(&format!("#tickets [data-ticket='{ticket}']"));
+    console.type_keys("l");
+    assert_eq!(console.value("#text"), "hello");
+}
+
+fn drafts_one_a_ticket_survive_a_reload(source: Source) {
+    let stage = Stage::new(source);
+    let console = stage.console("sam");
+    console.go_online();
+    let mut users = ["ann", "bob"].map(|name| stage.desk.user(name));
+    let tickets = users.each_mut().map(|user| user.create("the printer"));
+    for (ticket, draft) in tickets.iter().zip(["for ann", "for bob"]) {
+        console.pick(ticket);
+        console.fill("#text", draft);
+    }
+    console.click(&format!("#chat-list [data-chat='{}'] button", tickets[0]));
+    console.until_shown(&tickets[0]);
+    assert_eq!(console.value("#text"), "for ann");
+
+    console.reload();
+    console.until_connected(); // the sign-in is the tab's, too
+    console.until_text("#who", "sam");
+    for (ticket, draft) in tickets.iter().zip(["for ann", "for bob"]) {
+        console.click(&format!("#chat-list [data-chat='{ticket}'] button"));
+        console.until(&format!("document.querySelector('#chat').dataset.ticket == '{ticket}'"));
+        assert_eq!(console.value("#text"), draft);
+    }
+}
+
+fn the_visitors_draft_survives_a_reload(source: Source) {
+    let stage = Stage::new(source);
+    let (visitor, _console, ticket) = chat(&stage);
+    visitor.say("said");
+    visitor.until_said("said", "delivered");
+    visitor.fill("#text", "not yet said");
+    visitor.reload();
+    visitor.until_unlocked();
+    assert_eq!(visitor.value("#text"), "not yet said");
+    assert_eq!(visitor.text("#ticket-id"), ticket);
+    visitor.check(&format!("{}.dataset.state == 'delivered'", row("said", "me")));
+}
+
+fn a_text_that_is_too_long_is_told_while_it_is_written_and_never_cut(source: Source) {
+    let stage = Stage::new(source);
+    let mut sam = stage.desk.staff("sam").online();
+    let visitor = stage.page(Kind::Visitor).visitor();
+    let ticket = visitor.ask("the printer");
+    sam.pick(&ticket);
+    visitor.until_unlocked();
+    let text = "🦀".repeat(4001); // characters, not UTF-16 units
+    visitor.fill("#text", &text);
+    visitor.until("document.querySelector('#text-error').textContent");
+    visitor.check("document.querySelector('#text').getAttribute('aria-invalid') == 'true'");
+    visitor.key("Enter");
+    assert_eq!(visitor.value("#text"), text);
+    visitor.key("Backspace");
+    visitor.until("!document.querySelector('#text').hasAttribute('aria-invalid')");
+    visitor.key("Enter");
+    let heard = sam.expect("message");
+    assert_eq!(heard["text"].as_str().unwrap().chars().count(), 4000);
+}

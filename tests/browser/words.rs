@@ -1,0 +1,145 @@
+//! Three languages, a fourth that is written from right to left, and a page that is small.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::page::Page;
+use crate::scene::{BOTH, Kind, Source, Stage, chat, pages_dir, sign_in, stories};
+use crate::support::TOKEN;
+
+stories![
+    the_page_speaks_the_browsers_language,
+    another_language_is_chosen_in_the_page_and_kept,
+    every_text_is_there_in_every_language,
+    right_to_left_mirrors_the_layout_and_breaks_nothing,
+];
+
+/// What the first heading says in each language.
+const GREETINGS: [(&str, Kind, &str); 6] = [
+    ("en", Kind::Visitor, "How can we help?"),
+    ("de", Kind::Visitor, "Wie können wir helfen?"),
+    ("fr", Kind::Visitor, "Comment pouvons-nous vous aider ?"),
+    ("en", Kind::Staff, "Sign in to the desk"),
+    ("de", Kind::Staff, "Anmelden"),
+    ("fr", Kind::Staff, "Se connecter"),
+];
+
+fn the_page_speaks_the_browsers_language(source: Source) {
+    let stage = Stage::new(source);
+    for (language, kind, greeting) in GREETINGS {
+        let page = stage.page(kind).languages(&format!("pt-BR,{language}-CH,en")).open();
+        page.check(&format!("document.documentElement.lang == '{language}'"));
+        assert_eq!(page.text("main h2"), greeting);
+    }
+    let page = stage.page(Kind::Visitor).languages("pt-BR,ja").open();
+    page.check("document.documentElement.lang == 'en'");
+}
+
+fn another_language_is_chosen_in_the_page_and_kept(source: Source) {
+    let stage = Stage::new(source);
+    let (visitor, console, _) = chat(&stage);
+    visitor.say("hello");
+    console.until_heard("hello");
+    visitor.until_said("hello", "delivered");
+    for (page, send) in [(&*visitor, "Envoyer"), (&*console, "Envoyer")] {
+        page.click("#open-settings");
+        page.click("#language");
+        page.key("f"); // the first that begins so
+        page.key("Enter");
+        page.until("document.documentElement.lang == 'fr'");
+        page.key("Escape");
+        assert_eq!(page.text("#send"), send);
+        let line =
+            if page.is("document.title && byId('queue')") { "sam est là." } else { "Vous êtes là." };
+        page.until_text("li.system[data-kind=joined]", line); // what was said before follows
+        page.reload();
+        page.until_connected();
+        page.check("document.documentElement.lang == 'fr'");
+        assert_eq!(page.text("#send"), send);
+    }
+}
+
+fn every_text_is_there_in_every_language(source: Source) {
+    let stage = Stage::new(source);
+    for kind in BOTH {
+        let page = stage.page(kind).open();
+        // The same places to fill in, and nothing forgotten.
+        let odd = "Object.entries(STRINGS).filter(([key, texts]) => {
+            const all = texts.map(text => typeof text == 'object' ? Object.values(text) : [text]);
+            const places = all.map(forms => [...new Set(forms.join(' ').match(/\\{\\w+\\}/g))].sort().join());
+            return texts.length != STRINGS.languages.length || all.flat().some(text => !text?.trim?.()) || new Set(places).size > 1;
+        }).map(([key]) => key)";
+        assert_eq!(page.eval(odd), json!([]));
+        page.check("STRINGS.languages.length >= 3");
+        let unknown = "[...document.querySelectorAll('[data-text], [data-label], [data-hint]')].flatMap(e => [e.dataset.text, e.dataset.label, e.dataset.hint]) \
+            .filter(key => key && !(key in STRINGS))";
+        assert_eq!(page.eval(unknown), json!([]), "each name in the page is in the table");
+    }
+}
+
+fn right_to_left_mirrors_the_layout_and_breaks_nothing(source: Source) {
+    let stage = Stage::new(source);
+    let turn = |page: &Page| {
+        page.eval("document.documentElement.dir = 'rtl'");
+        crate::layout::fits(page, "right to left");
+    };
+    for kind in BOTH {
+        turn(&stage.page(kind).open());
+    }
+    let (visitor, console, _) = chat(&stage);
+    visitor.say("from the visitor");
+    console.say("from the staff");
+    for page in [&*visitor, &*console] {
+        page.until("document.querySelectorAll('li.message').length == 2");
+        turn(page);
+        page.resize(1280, 800);
+        let sides = "['me', 'them'].map(from => document.querySelector(`li.message[data-from=${from}] .text`).getBoundingClientRect())";
+        page.check(&format!("(([me, them]) => me.left < them.left && me.right < them.right)({sides})"));
+        page.check("(([text, send]) => send.right <= text.left)(['#text', '#send'].map(css => document.querySelector(css).getBoundingClientRect()))");
+    }
+    console.check("document.querySelector('#board').getBoundingClientRect().left > document.querySelector('#conversation').getBoundingClientRect().left");
+    // Texts of another direction keep theirs.
+    let arabic = "\u{645}\u{631}\u{62d}\u{628}\u{627}";
+    console.eval("document.documentElement.dir = 'ltr'");
+    visitor.say(arabic);
+    console.until_heard(arabic);
+    console.check("getComputedStyle([...document.querySelectorAll('.text')].at(-1)).direction == 'rtl'");
+    console.check("getComputedStyle([...document.querySelectorAll('.text')][0]).direction == 'ltr'");
+}
+
+/// Once is enough: the files are the same from disk and served.
+#[test]
+fn the_visitors_page_is_under_60_kb() {
+    let stage = Stage::new(Source::Served);
+    let visitor = stage.visitor();
+    let files: std::collections::BTreeSet<String> =
+        visitor.requests().into_iter().filter(|url| url.starts_with("http")).collect();
+    assert!(files.len() > 3, "the page's files were asked for: {files:?}");
+    let path = |url: &str| match url.rsplit('/').next() {
+        Some("") | None => format!("{}/index.html", pages_dir()),
+        Some(name) => format!("{}/{name}", pages_dir()),
+    };
+    let bytes: u64 =
+        files.iter().map(|url| fs::metadata(path(url)).unwrap_or_else(|e| panic!("{url}: {e}")).len()).sum();
+    assert!(bytes < 60_000, "{bytes} bytes in {files:?}");
+}
+
+/// The link from page to page takes the desk's address along, and the desk's own link signs in.
+#[test]
+fn the_pages_lead_to_each_other() {
+    for source in [Source::Disk, Source::Served] {
+        let stage = Stage::new(source);
+        let page = stage.page(Kind::Visitor).open();
+        page.click("[data-other-page]");
+        page.until("byId('sign-in-form') && document.readyState == 'complete'");
+        sign_in(&page, "sam", TOKEN);
+        page.until_connected();
+        let page = stage.page(Kind::Staff).fragment(&format!("#token={TOKEN}")).open();
+        page.until("document.activeElement.id == 'staff-id'");
+        page.check("!location.href.includes('token')");
+        page.type_keys("sam");
+        page.key("Enter");
+        page.until_there("#desk");
+    }
+}
