@@ -1,14 +1,10 @@
 # deskwire's errands; `make` alone lists them.
-.PHONY: help run test test-server check conformance simulate sabotage fuzz bench bench-growth bench-check \
-	screenshots clean
+.PHONY: help run test test-server check conformance fuzz bench bench-growth screenshots clean
 .DEFAULT_GOAL := help
 CARGO ?= cargo
-SEEDS ?= 1000
-STEPS ?= 150
-FIRST_SEED ?= 0
 FUZZ_SECONDS ?= 60
 # Every test crate but the browser's.
-SERVER_TESTS = $(basename $(notdir $(wildcard tests/*.rs))) simulation
+SERVER_TESTS = $(basename $(notdir $(wildcard tests/*.rs)))
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -16,7 +12,7 @@ help: ## what there is to make
 run: ## build the release and run the desk; prints the links of both pages (ARGS='--listen ...')
 	@$(CARGO) run --release --quiet -- $(ARGS)
 
-test: ## all tests: State, sockets, simulation, and both pages in a real Chromium
+test: ## all tests: State, sockets, and both pages in a real Chromium
 	$(CARGO) test
 
 test-server: ## the same without the browser
@@ -30,12 +26,6 @@ check: ## formatting, clippy and the documentation, all without a warning
 conformance: ## Autobahn's 301 cases without compression, through examples/echo.rs
 	@tests/conformance/run
 
-simulate: ## a simulated desk for SEEDS=1000 worlds of STEPS=150 steps, from FIRST_SEED=0
-	SIM_SEEDS=$(SEEDS) SIM_STEPS=$(STEPS) SIM_FIRST_SEED=$(FIRST_SEED) $(CARGO) test --release --test simulation
-
-sabotage: ## the simulation against bugs that are put in on purpose: each must be caught
-	$(CARGO) test --release --test simulation -- --ignored sabotage
-
 fuzz: ## each fuzz target for FUZZ_SECONDS=60 (cargo install cargo-fuzz)
 	set -e; for target in connection state command; do \
 		mkdir -p tests/fuzz/corpus/$$target; \
@@ -47,9 +37,6 @@ bench: ## deskwire beside its peers: a table and a picture in target/bench
 
 bench-growth: ## what a message, a pick, a connect costs at a small desk and at a large one
 	$(CARGO) bench --bench desk -- growth
-
-bench-check: ## instructions a message, compared with benches/instructions.txt
-	$(CARGO) bench --bench desk -- check
 
 screenshots: ## make the pictures of README anew
 	SCREENSHOTS_DIR=$(CURDIR)/tests/browser/pictures $(CARGO) test --test browser -- --ignored screenshots

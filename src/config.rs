@@ -139,7 +139,7 @@ pub struct Options {
     /// File with one line per staff member: id, SHA-256 of the token. Read again on SIGHUP
     #[arg(long, env = "DESKWIRE_STAFF_FILE", value_name = "FILE")]
     pub staff_file: Option<PathBuf>,
-    /// Origin of another site whose pages may connect, such as https://example.com; may be repeated
+    /// Origin of another site whose pages may connect, such as <https://example.com>; may be repeated
     #[arg(long, env = "DESKWIRE_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
     pub allow_origin: Vec<String>,
     /// Who gets a waiting ticket

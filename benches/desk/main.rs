@@ -1,0 +1,74 @@
+//! The benches of the whole server: `cargo bench --bench desk -- COMMAND`.
+//!
+//! | room | its job |
+//! | --- | --- |
+//! | compare | all servers on all workloads in alternation: the table and the picture |
+//! | relay, idle, visits | the workloads: chats; connections that rest; connections that come, tickets that are shown |
+//! | growth, full_desk | what each operation costs as the desk gets fuller |
+//! | crowd, metronome | the load generator: one loop, many client connections; its clock |
+//! | wire, frame | a client's frames and the fields in a server's |
+//! | lobby | gets users and staff to where a workload begins |
+//! | peers, server, usage | which servers there are; one of them as a process; what it uses |
+//! | table, picture | figures to Markdown and SVG |
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a bench that cannot go on ends with a message"
+)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "progress and results are printed")]
+#![allow(clippy::cast_possible_truncation, reason = "counts and times of one run, far below any limit")]
+
+mod compare;
+mod crowd;
+mod frame;
+mod full_desk;
+mod growth;
+mod idle;
+mod lobby;
+mod metronome;
+mod peers;
+mod picture;
+mod relay;
+mod server;
+mod table;
+mod usage;
+mod visits;
+mod wire;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Benches of deskwire. Without a command: compare.
+#[derive(Debug, Parser)]
+#[command(name = "desk")]
+struct Options {
+    /// Cargo says this to every bench
+    #[arg(long, hide = true, global = true)]
+    bench: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// deskwire and its peers on all workloads, in alternation
+    Compare(compare::Options),
+    /// What each operation costs with 100, 1,000, 10,000 and as many connections and waiting tickets as there may be
+    Growth(growth::Options),
+}
+
+fn main() -> ExitCode {
+    let Some(command) = Options::parse().command.or_else(|| Options::parse_from(["desk", "compare"]).command)
+    else {
+        return ExitCode::FAILURE;
+    };
+    // All that the kernel allows; the servers inherit it.
+    rlimit::increase_nofile_limit(u64::MAX).expect("descriptors");
+    let is_good = match &command {
+        Command::Compare(options) => compare::run(options),
+        Command::Growth(options) => growth::run(options),
+    };
+    if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,117 @@
+//! One server as a process of its own, on a core of its own.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::usage;
+
+/// The staff token of every desk that is benched.
+pub(crate) const TOKEN: &str = "bench-token";
+const SERVER_CORE: &str = "0";
+const LOAD_CORE: &str = "1";
+/// A Python process imports for a second or two.
+const START_MAX: Duration = Duration::from_secs(30);
+
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) address: SocketAddr,
+    /// From the start of the process to the first accepted connection.
+    pub(crate) start: Duration,
+}
+
+impl Server {
+    /// Starts what `command` makes of an address and waits until it accepts.
+    pub(crate) fn start(command: impl FnOnce(SocketAddr) -> Vec<String>) -> Self {
+        // Free just now, and nobody else here is likely to take it in between.
+        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|l| l.local_addr());
+        let address = address.expect("a free port");
+        let started = Instant::now();
+        let child = on_core(SERVER_CORE, &command(address))
+            .env("DESKWIRE_STAFF_TOKEN", TOKEN)
+            .env("DESKWIRE_MAX_CHATS", "100000") // an option goes before it
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("taskset (util-linux)");
+        let mut server = Self { child, address, start: Duration::ZERO };
+        while TcpStream::connect(address).is_err() {
+            assert!(started.elapsed() < START_MAX, "the server does not listen");
+            if let Ok(Some(status)) = server.child.try_wait() {
+                panic!("the server ended at its start: {status}");
+            }
+            thread::sleep(Duration::from_micros(200));
+        }
+        server.start = started.elapsed();
+        thread::sleep(Duration::from_millis(100)); // that connection is gone, and what an import left is done
+        server
+    }
+
+    /// deskwire with the options of a bench and `more`.
+    pub(crate) fn deskwire(more: &[&str]) -> Self {
+        Self::start(|address| deskwire(address, more))
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn cpu_ns(&self) -> u64 {
+        usage::cpu_ns(self.pid())
+    }
+
+    pub(crate) fn rss_bytes(&self) -> u64 {
+        usage::rss_bytes(self.pid())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill(); // it may have ended by itself
+        let _ = self.child.wait();
+    }
+}
+
+/// The command line of deskwire: everything as it comes, but that the load is not taken for a flood.
+pub(crate) fn deskwire(address: SocketAddr, more: &[&str]) -> Vec<String> {
+    let mut line =
+        vec![env!("CARGO_BIN_EXE_deskwire").to_owned(), "--listen".to_owned(), address.to_string()];
+    line.extend(["--log-level", "warn"].map(str::to_owned));
+    line.extend(more.iter().map(|word| (*word).to_owned()));
+    line
+}
+
+fn on_core(core: &str, line: &[String]) -> Command {
+    let mut command = Command::new("taskset");
+    command.args(["--cpu-list", core]).args(line);
+    command
+}
+
+/// Puts this process, which is the load generator, on the other core.
+pub(crate) fn move_to_load_core() {
+    let me = std::process::id().to_string();
+    let mut move_me = Command::new("taskset");
+    move_me.args(["--cpu-list", "--pid", LOAD_CORE, &me]).stdout(Stdio::null());
+    assert!(
+        move_me.status().is_ok_and(|status| status.success()),
+        "the benches need taskset (util-linux) and two cores"
+    );
+}
+
+/// As many connections as the descriptors of a process allow, less those that a workload needs besides.
+pub(crate) fn connections_max() -> usize {
+    const BESIDES: u64 = 1000;
+    const ENOUGH: u64 = 100_000;
+    let (soft, _) = rlimit::getrlimit(rlimit::Resource::NOFILE).expect("descriptors");
+    soft.saturating_sub(BESIDES).min(ENOUGH) as usize
+}
+
+/// Where results and what peers need are put.
+pub(crate) fn target_directory() -> PathBuf {
+    // CARGO_TARGET_TMPDIR is TARGET/tmp.
+    let temporary = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    let directory = temporary.parent().expect("the target directory").join("bench");
+    std::fs::create_dir_all(&directory).expect("the results' directory");
+    directory
+}
