@@ -119,7 +119,7 @@ fn changes_of_the_connection_are_told_once_each(source: Source) {
         page.until_connected();
         page.check("document.querySelector('#status').role == 'status'");
         page.check("document.querySelector('#notice').role == 'alert'");
-        let watch = "window.told = [], new MutationObserver(all => told.push(document.querySelector('#status').textContent)) \
+        let watch = "window.told = [], new MutationObserver(all => told.push(...all.flatMap(({ addedNodes }) => [...addedNodes].map(node => node.textContent)))) \
             .observe(document.querySelector('#status'), { childList: true, characterData: true, subtree: true }), 0";
         page.eval(watch);
         let calls = line.calls();
@@ -228,6 +228,7 @@ fn each_message_tells_its_sender_and_time(source: Source) {
     let stage = Stage::new(source);
     let (visitor, console, _) = chat(&stage);
     visitor.say("from the visitor");
+    console.until_heard("from the visitor"); // a page shows its own at once: who spoke first has to be settled
     console.say("from the staff");
     console.until_said("from the staff", "delivered");
     visitor.until_said("from the visitor", "delivered");
