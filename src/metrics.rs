@@ -51,6 +51,11 @@ impl Metrics {
         }
     }
 
+    /// We closed a connection first.
+    pub fn closed(&mut self, code: u16) {
+        *self.closes.entry(code).or_default() += 1;
+    }
+
     /// Appends all of it.
     pub fn append(&self, page: &mut Page) {
         let phases = PHASES.map(|(phase, name)| (name, self.phases[phase as usize]));

@@ -144,7 +144,7 @@ impl SecretSource {
         Self::from_fn(|bytes| getrandom::fill(bytes).map_err(AuthError::Random))
     }
 
-    /// Bytes from elsewhere, for a simulation that is to be the same each time.
+    /// Bytes from elsewhere, where a run is to be the same each time.
     pub fn from_fn(fill: impl FnMut(&mut [u8]) -> Result<(), AuthError> + 'static) -> Self {
         Self { fill: Box::new(fill), pool: [0; POOL_BYTES], used: POOL_BYTES }
     }

@@ -2,7 +2,7 @@
 
 use log::debug;
 
-use super::Hub;
+use super::{Hub, find};
 use crate::config::Millis;
 use crate::net::ConnId;
 use crate::net::close::{self, CloseReason};
@@ -38,7 +38,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
     }
 
     fn queue_frame(&mut self, id: ConnId, frame: &[u8], now: Millis) {
-        let Some(slot) = self.slots.get_mut(id.slot as usize).filter(|slot| slot.id == id) else { return };
+        let Some(slot) = find(&mut self.slots, id) else { return };
         if !slot.connection.is_open() {
             return;
         }
@@ -60,7 +60,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
     pub(super) fn close(&mut self, id: ConnId, why: CloseReason, now: Millis) {
         let Some(slot) = self.slot(id).filter(|slot| slot.connection.is_open()) else { return };
         slot.connection.close(why, now);
-        *self.metrics.closes.entry(why.code).or_default() += 1;
+        self.metrics.closed(why.code);
         debug!("connection {id}: closing with {}: {}", why.code, why.reason);
         self.touch(id);
     }

@@ -1,8 +1,8 @@
 //! All connections, and what a turn does with them: `serve`, `expire`, `settle`.
 //!
 //! reading.rs is the way in, from a socket to the service; delivery.rs the way out, from the service to sockets.
-//! There is no poll here and no clock: readiness and time are handed in. server.rs drives it with real sockets, the
-//! simulation with scripted ones.
+//! There is no poll here and no clock: readiness and time are handed in. server.rs drives it with real sockets, a
+//! fuzz target with scripted ones.
 
 mod delivery;
 mod reading;
@@ -239,7 +239,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
         while let Some(id) = self.touched.get(next).copied() {
             next += 1;
             self.part_from_peer(id, now);
-            let Some(slot) = self.slots.get_mut(id.slot as usize).filter(|slot| slot.id == id) else {
+            let Some(slot) = find(&mut self.slots, id) else {
                 continue;
             };
             slot.is_touched = false;
@@ -285,7 +285,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
     }
 
     fn slot(&mut self, id: ConnId) -> Option<&mut Slot<S, V::Peer>> {
-        self.slots.get_mut(id.slot as usize).filter(|slot| slot.id == id)
+        find(&mut self.slots, id)
     }
 
     fn with_connection(&mut self, id: ConnId, act: impl FnOnce(&mut Connection<S>)) {
@@ -309,4 +309,10 @@ impl<S: Stream, V: Service> Hub<S, V> {
             self.touched.push(id);
         }
     }
+}
+
+/// The slot of a connection, if that is still its. A function of the slots alone, so that the rest of the hub can be
+/// used beside what it gives.
+fn find<S, P>(slots: &mut Slab<Slot<S, P>>, id: ConnId) -> Option<&mut Slot<S, P>> {
+    slots.get_mut(id.slot as usize).filter(|slot| slot.id == id)
 }

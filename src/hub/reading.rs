@@ -2,7 +2,7 @@
 
 use log::{debug, info};
 
-use super::Hub;
+use super::{Hub, find};
 use crate::config::Millis;
 use crate::net::ConnId;
 use crate::net::close::{self, CloseReason};
@@ -87,7 +87,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
     }
 
     fn read_messages(&mut self, id: ConnId, mut bytes: &[u8], now: Millis) {
-        while let Some(slot) = self.slots.get_mut(id.slot as usize).filter(|slot| slot.id == id) {
+        while let Some(slot) = find(&mut self.slots, id) {
             match slot.connection.next_message(&mut self.codec, &mut bytes, now) {
                 Ok(None) => break,
                 Err(why) => {
@@ -98,7 +98,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
                     let pace = slot.connection.pace(&self.limits, now);
                     let Some(peer) = slot.peer else { break };
                     if pace == Pace::Flood {
-                        slot.connection.refuse_flood(now);
+                        slot.connection.refuse(close::FLOODING, now);
                         self.note_fault(id, close::FLOODING);
                         break;
                     }
@@ -113,6 +113,6 @@ impl<S: Stream, V: Service> Hub<S, V> {
 
     fn note_fault(&mut self, id: ConnId, why: CloseReason) {
         info!("connection {id}: closed with {}: {}", why.code, why.reason);
-        *self.metrics.closes.entry(why.code).or_default() += 1;
+        self.metrics.closed(why.code);
     }
 }

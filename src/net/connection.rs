@@ -12,7 +12,7 @@
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 
-use super::close::{self, CloseReason};
+use super::close::CloseReason;
 use super::deadlines::NEVER;
 use super::frame;
 use super::http::{Method, Response, Status};
@@ -288,8 +288,7 @@ impl<S: Stream> Connection<S> {
                 Ok(None)
             }
             End::Fault(why) => {
-                frame::append_close(&mut self.output, why);
-                self.enter(Phase::Parting, now);
+                self.refuse(why, now);
                 Err(why)
             }
         }
@@ -298,7 +297,7 @@ impl<S: Stream> Connection<S> {
     /// Queues a frame. False when there is no room for it.
     #[must_use]
     pub fn queue(&mut self, frame: &[u8], limits: &Limits, spare: &mut Vec<Vec<u8>>) -> bool {
-        if self.output.len() - self.sent + frame.len() > limits.output_bytes_max {
+        if self.output_bytes() + frame.len() > limits.output_bytes_max {
             return false;
         }
         if self.output.capacity() == 0 {
@@ -382,9 +381,9 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Tells the peer that it floods, and reads no more of it.
-    pub fn refuse_flood(&mut self, now: Millis) {
-        frame::append_close(&mut self.output, close::FLOODING);
+    /// Tells the peer what it did wrong, and reads no more of it.
+    pub fn refuse(&mut self, why: CloseReason, now: Millis) {
+        frame::append_close(&mut self.output, why);
         self.enter(Phase::Parting, now);
     }
 

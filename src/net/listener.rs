@@ -13,7 +13,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::config::{ACCEPT_RETRY_MS, BACKLOG, Millis};
 
-/// Linux gives an accepted socket the listener's TCP_NODELAY; tests/wire.rs would notice. Elsewhere it costs a call.
+/// Linux gives an accepted socket the listener's TCP_NODELAY. Elsewhere it costs a call.
 const INHERITS_NODELAY: bool = cfg!(target_os = "linux");
 
 /// The listening socket.

@@ -158,11 +158,6 @@ impl State {
         self.assign_waiting(now, out);
     }
 
-    /// The connection of a staff member of this id, if there is one.
-    pub fn staff_connection(&self, id: &StaffId) -> Option<ConnId> {
-        self.staff_by_id.get(id).and_then(|key| self.staff[*key].conn)
-    }
-
     /// Every staff member who is connected.
     pub fn staff_connected(&self) -> impl Iterator<Item = (&StaffId, ConnId)> {
         self.staff.values().filter_map(|staff| Some((&staff.id, staff.conn?)))
