@@ -1,10 +1,13 @@
 # deskwire's errands; `make` alone lists them.
-.PHONY: help run test test-server check conformance fuzz bench bench-growth screenshots clean
+.PHONY: help run test test-server check conformance simulate sabotage fuzz bench bench-growth screenshots clean
 .DEFAULT_GOAL := help
 CARGO ?= cargo
 FUZZ_SECONDS ?= 60
+SEEDS ?= 20000
+STEPS ?= 150
+FIRST_SEED ?= 0
 # Every test crate but the browser's.
-SERVER_TESTS = $(basename $(notdir $(wildcard tests/*.rs)))
+SERVER_TESTS = $(basename $(notdir $(wildcard tests/*.rs))) simulation
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -12,7 +15,7 @@ help: ## what there is to make
 run: ## build the release and run the desk; prints the links of both pages (ARGS='--listen ...')
 	@$(CARGO) run --release --quiet -- $(ARGS)
 
-test: ## all tests: State, sockets, and both pages in a real Chromium
+test: ## all tests: State, sockets, simulation, and both pages in a real Chromium
 	$(CARGO) test
 
 test-server: ## the same without the browser
@@ -25,6 +28,13 @@ check: ## formatting, clippy and the documentation, all without a warning
 
 conformance: ## Autobahn's 301 cases without compression, through examples/echo.rs
 	@tests/conformance/run
+
+simulate: ## a simulated desk, with a model beside it: SEEDS=20000 worlds of STEPS=150, from FIRST_SEED=0
+	SIM_SEEDS=$(SEEDS) SIM_STEPS=$(STEPS) SIM_FIRST_SEED=$(FIRST_SEED) \
+		$(CARGO) test --release --test simulation -- --nocapture
+
+sabotage: ## the simulation against bugs put in on purpose, one at a time: each must be caught
+	$(CARGO) test --release --test simulation -- --ignored --nocapture sabotage
 
 fuzz: ## each fuzz target for FUZZ_SECONDS=60 (cargo install cargo-fuzz)
 	set -e; for target in connection state command; do \

@@ -1,8 +1,8 @@
 //! All connections, and what a turn does with them: `serve`, `expire`, `settle`.
 //!
 //! reading.rs is the way in, from a socket to the service; delivery.rs the way out, from the service to sockets.
-//! There is no poll here and no clock: readiness and time are handed in. server.rs drives it with real sockets, a
-//! fuzz target with scripted ones.
+//! There is no poll here and no clock: readiness and time are handed in. server.rs drives it with real sockets, the
+//! simulation with scripted ones.
 
 mod delivery;
 mod reading;

@@ -1,0 +1,220 @@
+//! Bugs to put in on purpose: where, what stands there, what to put in its place, and the promise that is broken by it.
+
+pub struct Bug {
+    pub promise: &'static str,
+    pub file: &'static str,
+    pub find: &'static str,
+    pub replace: &'static str,
+}
+
+const fn bug(promise: &'static str, file: &'static str, find: &'static str, replace: &'static str) -> Bug {
+    Bug { promise, file, find, replace }
+}
+
+const PRESENCE: &str = "src/state/presence.rs";
+const TICKET: &str = "src/state/ticket.rs";
+const CONVERSATION: &str = "src/state/conversation.rs";
+const CHAT: &str = "src/state/chat.rs";
+const QUEUE: &str = "src/state/queue.rs";
+const ASSIGN: &str = "src/state/assign.rs";
+const HUB: &str = "src/hub/mod.rs";
+const READING: &str = "src/hub/reading.rs";
+const CONNECTION: &str = "src/net/connection.rs";
+const OUTBOX: &str = "src/outbox.rs";
+
+pub const BUGS: &[Bug] = &[
+    bug(
+        "what a user has not confirmed is sent again after the welcome",
+        PRESENCE,
+        "ticket.conversation.sent_by(Side::Staff).held.views(Side::Staff, &user.id) {",
+        "ticket.conversation.sent_by(Side::Staff).held.views(Side::Staff, &user.id).take(0) {",
+    ),
+    bug(
+        "what was held for a user whose ticket ended is sent after the welcome, too",
+        PRESENCE,
+        "for message in ended.held.views(Side::Staff, &user.id) {",
+        "for message in ended.held.views(Side::Staff, &user.id).skip(1) {",
+    ),
+    bug(
+        "what nobody has confirmed is sent again to whoever picks",
+        TICKET,
+        "ticket.conversation.sent_by(Side::User).held.views(Side::User, user) {",
+        "ticket.conversation.sent_by(Side::User).held.views(Side::User, user).skip(1) {",
+    ),
+    bug(
+        "a ticket is only its owner's",
+        TICKET,
+        "let is_own = self.tickets[&number].status == Status::Active(key);",
+        "let is_own = matches!(self.tickets[&number].status, Status::Active(_)) && self.staff[key].online;",
+    ),
+    bug(
+        "only a ticket that waits or is paused can be picked",
+        TICKET,
+        "if let Status::Active(_) = self.tickets[&number].status {",
+        "if self.tickets[&number].status == Status::Active(key) {",
+    ),
+    bug(
+        "a repeated id is never relayed twice",
+        CONVERSATION,
+        "(id <= sent.last_id).then_some(",
+        "(id < sent.last_id).then_some(",
+    ),
+    bug(
+        "a connection that was replaced takes nothing with it",
+        PRESENCE,
+        "self.users.get(key).filter(|user| user.conn == Some(conn)) else { return };\n        let ticket",
+        "self.users.get(key).filter(|user| user.conn != Some(ConnId { slot: u32::MAX, ..conn })) else { return };\n        let ticket",
+    ),
+    bug(
+        "whoever has left is not online",
+        PRESENCE,
+        "let ticket = user.ticket;\n        self.users[key].conn = None;",
+        "let ticket = user.ticket;\n        if ticket.is_none() {\n            self.users[key].conn = None;\n        }",
+    ),
+    bug(
+        "what is not confirmed stays",
+        CONVERSATION,
+        "self.messages.front().is_some_and(|message| message.seq <= seq)",
+        "self.messages.front().is_some_and(|message| message.seq <= seq + 1)",
+    ),
+    bug(
+        "32 messages are held, and no more",
+        CONVERSATION,
+        "while self.messages.len() >= HELD_MESSAGES_MAX ||",
+        "while self.messages.len() >= 2 * HELD_MESSAGES_MAX ||",
+    ),
+    bug(
+        "64 KiB are held, and no more",
+        CONVERSATION,
+        "self.texts.len() + text.len() > HELD_BYTES_MAX {",
+        "self.texts.len() + text.len() > 2 * HELD_BYTES_MAX {",
+    ),
+    bug(
+        "seq is without gaps",
+        CONVERSATION,
+        "        self.last_seq += 1;",
+        "        self.last_seq += if at % 16 == 0 { 2 } else { 1 };",
+    ),
+    bug(
+        "delivered is only what was there to be shown",
+        CONVERSATION,
+        "        if seq > self.last_seq {",
+        "        if seq > self.last_seq + (1 << 50) {",
+    ),
+    bug(
+        "a place in the queue counts from 1",
+        QUEUE,
+        "in (1..).zip(&self.queue.waiting)",
+        "in (0..).zip(&self.queue.waiting)",
+    ),
+    bug(
+        "a change of place is told",
+        TICKET,
+        "                self.queue.waiting.remove(&number);\n                self.queue.changed(now);",
+        "                self.queue.waiting.remove(&number);",
+    ),
+    bug(
+        "the grace time ends when the user is back",
+        PRESENCE,
+        "        if let Some(due) = user.absent_until.take() {\n            self.alarms.remove(&(due, Alarm::Absence(key)));\n        }",
+        "        user.absent_until.take();",
+    ),
+    bug(
+        "a ticket without its user closes after the grace time",
+        PRESENCE,
+        "        self.stop_typing(number, Side::User, out);\n        self.await_user(now, key);",
+        "        self.stop_typing(number, Side::User, out);",
+    ),
+    bug(
+        "of two connections of one user, the older is closed",
+        PRESENCE,
+        "        if let Some(older) = before {\n            out.dismiss(older);\n        }",
+        "",
+    ),
+    bug(
+        "a user id is only for whoever brings its session",
+        PRESENCE,
+        "Some(key) if offered == Some(&self.users[key].session) => (key, true),",
+        "Some(key) if offered.is_some() => (key, true),",
+    ),
+    bug(
+        "a locked chat relays nothing",
+        CHAT,
+        "        Status::Active(key) => staff[key].conn,\n        Status::Waiting | Status::Paused(_) => None,",
+        "        Status::Active(key) | Status::Paused(key) => staff[key].conn,\n        Status::Waiting => None,",
+    ),
+    bug(
+        "a typing notice ends after 6 s",
+        CHAT,
+        "            self.stop_typing(number, side, out);\n        }\n    }\n\n    /// A locked chat",
+        "        }\n    }\n\n    /// A locked chat",
+    ),
+    bug(
+        "a ticket is assigned only to who has room",
+        ASSIGN,
+        "(self.staff[key].online && self.has_room(key)).then(",
+        "self.staff[key].online.then(",
+    ),
+    bug(
+        "what waits is assigned in the same turn",
+        PRESENCE,
+        "        self.lose_staff(now, key, out);\n        self.forget_staff_if_gone(key);\n        self.assign_waiting(now, out);",
+        "        self.lose_staff(now, key, out);\n        self.forget_staff_if_gone(key);",
+    ),
+    bug(
+        "nothing crosses tickets",
+        OUTBOX,
+        "self.entries.push(Entry::Frame { to: first..self.addressees.len(), bytes });",
+        "self.entries.push(Entry::Frame { to: first.saturating_sub(1)..self.addressees.len(), bytes });",
+    ),
+    bug(
+        "who does not read is closed at 256 KiB",
+        CONNECTION,
+        "frame.len() > limits.output_bytes_max {",
+        "frame.len() > 8 * limits.output_bytes_max {",
+    ),
+    bug(
+        "nothing of one peer is left in the shared codec for the next",
+        READING,
+        "        self.codec.forget_unread();\n",
+        "",
+    ),
+    bug(
+        "a connection with more to read is read again",
+        HUB,
+        "if slot.connection.wants_read() || slot.is_due_for_room() {",
+        "if slot.is_due_for_room() {",
+    ),
+    bug("every connection has a deadline", HUB, "            slot.armed = NEVER;\n", ""),
+    bug(
+        "output goes on when there is room again",
+        HUB,
+        "        if writable && slot.connection.is_blocked() {",
+        "        if writable && slot.connection.is_blocked() && end_near {",
+    ),
+    bug(
+        "no two connections have the same id",
+        HUB,
+        "        self.generation = self.generation.wrapping_add(1);",
+        "        self.generation = self.generation.wrapping_add(u32::from(slot > 3));",
+    ),
+    bug(
+        "whoever answers a ping is alive",
+        CONNECTION,
+        "                    self.since = now;\n                    self.pinged = false;",
+        "                    self.since = now;",
+    ),
+    bug(
+        "who answers no ping is gone",
+        CONNECTION,
+        "                self.enter(Phase::Dead, now);\n                Some(\"silent, and did not answer a ping\")",
+        "                self.since = now;\n                Some(\"silent, and did not answer a ping\")",
+    ),
+    bug(
+        "a close frame arrives",
+        CONNECTION,
+        "let lingers = !self.ended && self.stream.shutdown_write().is_ok();",
+        "let lingers = false;",
+    ),
+    bug("a flood is ended", CONNECTION, "            _ => Pace::Flood,", "            _ => Pace::TooFast,"),
+];

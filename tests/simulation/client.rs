@@ -1,0 +1,194 @@
+//! The other end of a link: a browser's WebSocket, and what is held against the server there.
+
+use std::fmt::Write;
+
+use serde_json::Value;
+
+use crate::chance::Chance;
+use crate::kernel::End;
+use crate::websocket::{self, Decoder, Heard};
+use crate::world::World;
+
+/// Whose a link is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Tab(usize),
+    /// Which one, and whether it is there as a user.
+    Rascal(usize, bool),
+    /// A plain request, and the status that it has to be answered with.
+    Plain(u16),
+    /// Forgotten by its page.
+    Nobody,
+}
+
+pub struct Client {
+    pub kind: Kind,
+    pub decoder: Decoder,
+    pub is_upgraded: bool,
+    /// It has sent a close frame.
+    pub has_closed: bool,
+    pub code: Option<u16>,
+    pub status: Option<u16>,
+    pub is_over: bool,
+    pub answers_pings: bool,
+}
+
+impl Client {
+    pub fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            decoder: Decoder::default(),
+            is_upgraded: false,
+            has_closed: false,
+            code: None,
+            status: None,
+            is_over: false,
+            answers_pings: true,
+        }
+    }
+}
+
+impl World {
+    /// Sends a text, sometimes in fragments with something in between.
+    pub fn say(&mut self, link: usize, text: &str) {
+        if self.clients[link].has_closed || self.clients[link].is_over {
+            return;
+        }
+        self.tell(|| format!("link {link} says {}", shorten(text)));
+        let mut bytes = Vec::new();
+        append_text(&mut bytes, text.as_bytes(), &mut self.chance);
+        let mut shared = self.links[link].borrow_mut();
+        if shared.up_end.is_some() {
+            return;
+        }
+        shared.send(&bytes, self.now);
+        if shared.note.breach.is_empty() {
+            let end = shared.note.sent_bytes;
+            shared.note.sent.push_back((end, text.into()));
+        }
+    }
+
+    /// The client reads what has come.
+    pub fn hear(&mut self, link: usize) {
+        while let Some(heard) = self.clients[link].decoder.next() {
+            match heard {
+                Heard::Upgraded(protocol) => {
+                    self.clients[link].is_upgraded = true;
+                    if protocol.as_deref() != Some("deskwire.v1") {
+                        self.accuse(|| format!("link {link}: subprotocol {protocol:?}"));
+                    }
+                }
+                Heard::Status(status) => self.clients[link].status = Some(status),
+                Heard::Text(text) => self.hear_text(link, &text),
+                Heard::Ping(payload) if self.clients[link].answers_pings => {
+                    let mut pong = Vec::new();
+                    websocket::append_frame(&mut pong, websocket::FIN | websocket::PONG, &payload, 9);
+                    self.links[link].borrow_mut().send(&pong, self.now);
+                }
+                Heard::Ping(_) => {}
+                Heard::Close(code) => self.hear_close(link, code),
+                Heard::Breach(what) => self.accuse(|| format!("link {link}: {what}")),
+            }
+        }
+    }
+
+    fn hear_text(&mut self, link: usize, text: &[u8]) {
+        let said = self.links[link].borrow_mut().note.emitted.pop_front();
+        if said.as_deref() != Some(text) || self.clients[link].code.is_some() {
+            return self.accuse(|| {
+                let said = said.map(|said| String::from_utf8_lossy(&said).into_owned());
+                format!("link {link} was sent {}, and the desk said {said:?}", String::from_utf8_lossy(text))
+            });
+        }
+        let Ok(frame) = serde_json::from_slice::<Value>(text) else { return };
+        match self.clients[link].kind {
+            Kind::Tab(tab) => {
+                self.tell(|| format!("link {link} hears {}", shorten(&frame.to_string())));
+                let out = self.tabs[tab].hear(&frame, self.now, &mut self.ledger);
+                self.send_from_tab(tab, out);
+            }
+            Kind::Rascal(rascal, as_user) => self.rascals[rascal].hear(&frame, as_user, &mut self.ledger),
+            _ => {}
+        }
+    }
+
+    fn hear_close(&mut self, link: usize, code: Option<u16>) {
+        let client = &mut self.clients[link];
+        client.code = code.or(Some(1005));
+        if !client.has_closed {
+            client.has_closed = true;
+            let mut answer = Vec::new();
+            let payload = code.unwrap_or(1000).to_be_bytes();
+            websocket::append_frame(&mut answer, websocket::FIN | websocket::CLOSE, &payload, 11);
+            self.links[link].borrow_mut().send(&answer, self.now);
+        }
+    }
+
+    /// The server's side has ended.
+    pub fn ended(&mut self, link: usize, how: End) {
+        if self.clients[link].is_over {
+            return;
+        }
+        self.tell(|| format!("link {link} has ended: {how:?}"));
+        self.clients[link].is_over = true;
+        self.links[link].borrow_mut().end(how, true, self.now);
+        self.check_end(link, how);
+        let code = self.clients[link].code;
+        if let Kind::Tab(tab) = self.clients[link].kind {
+            self.tab_lost(tab, code.unwrap_or(1006));
+        }
+    }
+
+    /// "Always with a close frame that arrives", with a code that there is a reason for, and whole.
+    fn check_end(&mut self, link: usize, how: End) {
+        let (client, shared) = (&self.clients[link], self.links[link].borrow());
+        let (note, code) = (&shared.note, client.code);
+        let mut problem = String::new();
+        if let Kind::Plain(status) = client.kind {
+            if note.blame.is_none() && client.status != Some(status) {
+                let _ = write!(problem, "was answered {:?} instead of {status}", client.status);
+            }
+        } else if let Some(code) = code {
+            let level_of_flood = u64::from(self.limits.frames_per_s) * deskwire::config::BURST_S * 2000;
+            let is_right = match code {
+                1013 => note.was_choked,
+                1008 => note.flooded && note.level + 1000 >= level_of_flood,
+                1000 | 1005 => note.blame.is_some(),
+                _ => note.closes.contains(&code) || note.breach.contains(&code),
+            };
+            if !is_right {
+                let _ = write!(problem, "was closed with {code} without a reason");
+            }
+        } else if note.blame.is_none() {
+            let _ = write!(problem, "was ended without a close frame ({how:?}, {:?})", client.status);
+        }
+        if note.blame.is_none() && how == End::Fin && client.decoder.has_rest() {
+            problem.push_str("was cut in the middle of a frame");
+        }
+        drop(shared);
+        if !problem.is_empty() {
+            self.accuse(|| format!("link {link} {problem}"));
+        }
+    }
+}
+
+fn append_text(out: &mut Vec<u8>, text: &[u8], chance: &mut Chance) {
+    let mask = chance.next() as u32;
+    if text.len() < 2 || !chance.one_in(8) {
+        return websocket::append_frame(out, websocket::FIN | websocket::TEXT, text, mask);
+    }
+    let (first, rest) = text.split_at(chance.below(text.len()));
+    websocket::append_frame(out, websocket::TEXT, first, mask);
+    if chance.one_in(2) {
+        websocket::append_frame(out, websocket::FIN | websocket::PING, b"between", mask);
+    }
+    websocket::append_frame(out, websocket::FIN | websocket::CONTINUATION, rest, mask);
+}
+
+fn shorten(text: &str) -> String {
+    const LENGTH_MAX: usize = 240;
+    match text.char_indices().nth(LENGTH_MAX) {
+        Some((end, _)) => format!("{}... ({} bytes)", &text[..end], text.len()),
+        None => text.to_owned(),
+    }
+}

@@ -1,0 +1,241 @@
+//! The end of every world: all is mended and everybody comes back, so that nothing may be missing; then all go, and
+//! nothing may be left.
+
+use deskwire::config::{CLOSING_MS, HEAD_MS, HTTP_MS, LINGER_MS, Millis, PONG_MS, STALL_MS};
+use deskwire::net::close::GOING_AWAY;
+use deskwire::state::Counts;
+use serde_json::Value;
+
+use crate::chance::Chance;
+use crate::client::Kind;
+use crate::kernel::End;
+use crate::model::State;
+use crate::page::{Chat, Conversation, Fate, Page, Staffer, Status};
+use crate::world::World;
+
+/// A page waits 8 s for an answer that does not come, and 15 s before it tries again.
+const RETRY_MS: Millis = 24_000;
+
+impl World {
+    pub fn finale(&mut self) {
+        self.chance = Chance::new(self.setup.seed);
+        self.tell(|| "-- all is mended".to_owned());
+        self.mend();
+        self.pass(RETRY_MS);
+        self.open_all_chats();
+        self.check_state();
+        if self.violation.is_none() {
+            self.check_pages();
+        }
+        if self.setup.ends_by_shutdown {
+            self.tell(|| "-- the server goes down".to_owned());
+            self.listens = false;
+            self.live
+                .iter()
+                .for_each(|link| self.links[*link].borrow_mut().note.closes.push(GOING_AWAY.code));
+            self.hub.close_all(GOING_AWAY, self.now);
+            self.pass(CLOSING_MS + HTTP_MS + LINGER_MS + 1);
+        } else {
+            self.tell(|| "-- all leave".to_owned());
+            self.all_leave();
+            let silence = self.limits.ping_interval_ms + PONG_MS + STALL_MS + HEAD_MS;
+            self.pass(silence + 2 * self.setup.rules.user_grace_ms + HTTP_MS + LINGER_MS);
+            self.check_nothing_is_left();
+        }
+        if !self.hub.is_empty() {
+            let census = self.hub.census();
+            self.accuse(|| format!("connections are left: {census:?}"));
+        }
+    }
+
+    fn mend(&mut self) {
+        self.is_calm = true;
+        for link in &self.live {
+            let mut link = self.links[*link].borrow_mut();
+            link.dead &= link.slot.is_none();
+            link.choked = false;
+            link.pieces.clear();
+            link.lag = link.lag.min(2);
+            link.room = 1 << 20;
+        }
+        for at in self.live.clone() {
+            if !matches!(self.clients[at].kind, Kind::Tab(_)) {
+                self.leave(at, Some(End::Fin));
+            }
+        }
+        let mut paths = std::collections::BTreeSet::new();
+        for at in 0..self.tabs.len() {
+            (self.tabs[at].is_cut_off, self.tabs[at].hidden) = (false, false);
+            if !paths.insert(self.tabs[at].path()) {
+                // Of two tabs of the same one, the first stays.
+                self.detach(at);
+                self.tabs[at].reload();
+            } else if self.tabs[at].line.status == Status::Stopped {
+                self.tabs[at].line.start();
+            }
+        }
+        self.pass(500);
+        for at in 0..self.tabs.len() {
+            if self.tabs[at].line.reason == Some("elsewhere") {
+                self.tabs[at].line.start();
+            }
+        }
+    }
+
+    fn with_staffers(&mut self, act: impl Fn(&mut Staffer, &mut crate::page::Desk<'_>)) {
+        for tab in 0..self.tabs.len() {
+            self.with_page(tab, |page, desk| {
+                if let Page::Staffer(staffer) = page
+                    && desk.is_open
+                {
+                    act(staffer, desk);
+                }
+            });
+        }
+        self.pass(400);
+    }
+
+    /// Staff go online, pick what they have room for, and look at each of their chats.
+    fn open_all_chats(&mut self) {
+        self.with_staffers(|staffer, desk| staffer.set_online(true, desk));
+        for _ in 0..6 {
+            self.with_staffers(|staffer, desk| {
+                let free = staffer.board.values().find(|ticket| ticket["state"] != "active");
+                if let Some(ticket) = free.and_then(|ticket| ticket["ticket_id"].as_str()).map(str::to_owned)
+                    && staffer.active().len() < staffer.max_chats
+                {
+                    staffer.act("pick_ticket", &ticket, None, desk);
+                }
+            });
+        }
+        for nth in 0..10 {
+            self.with_staffers(|staffer, desk| {
+                let active = staffer.active();
+                staffer.show(active.get(nth % active.len().max(1)).map(String::as_str), desk);
+            });
+        }
+        for tab in 0..self.tabs.len() {
+            self.with_page(tab, |page, desk| page.look(desk));
+        }
+        self.pass(3000);
+    }
+
+    /// What every page shows is what there is.
+    fn check_pages(&mut self) {
+        let mut problem = None;
+        for tab in self.tabs.iter().filter(|tab| tab.line.status == Status::Open) {
+            let found = match &tab.page {
+                Page::Visitor(visitor) => {
+                    let chat = visitor.chat.as_ref().filter(|chat| chat.state != Chat::Closed);
+                    let ticket =
+                        self.hub.service.model.tickets.iter().find(|ticket| ticket.user == visitor.id);
+                    let shown = chat.map(|chat| (chat.ticket.as_str(), chat.state));
+                    let right = ticket.map(|ticket| (ticket.id.as_str(), state(ticket.state)));
+                    let is_wrong = shown != right;
+                    is_wrong.then(|| format!("{} shows {shown:?}; right is {right:?}", visitor.id))
+                }
+                Page::Staffer(staffer) => self.check_board(staffer),
+            };
+            let chats = tab.page.chats();
+            let open = chats.iter().filter(|chat| chat.is_open && chat.state == Chat::Active);
+            let unsettled = open.filter_map(|chat| self.check_chat(chat)).next();
+            problem = problem.or(found).or(unsettled);
+        }
+        if let Some(problem) = problem {
+            self.accuse(|| problem);
+        }
+    }
+
+    fn check_board(&self, staffer: &Staffer) -> Option<String> {
+        let model = &self.hub.service.model;
+        let right: Vec<Value> = model.tickets.iter().map(|ticket| model.view(ticket)).collect();
+        let is_right =
+            |view: &Value| view["ticket_id"].as_str().and_then(|id| staffer.board.get(id)) == Some(view);
+        if staffer.board.len() != right.len() || !right.iter().all(is_right) {
+            return Some(format!("{} sees {:?}; right is {right:?}", staffer.id, staffer.board));
+        }
+        let online: Vec<&String> = model
+            .staff
+            .iter()
+            .filter(|(id, staff)| staff.online && **id != staffer.id)
+            .map(|(id, _)| id)
+            .collect();
+        let is_online = model.staff.get(&staffer.id).is_some_and(|staff| staff.online);
+        if staffer.colleagues.iter().ne(online.iter().copied()) || staffer.online != is_online {
+            return Some(format!("{} sees {:?}; right is {online:?}", staffer.id, staffer.colleagues));
+        }
+        let mine = |ticket: &&crate::model::Ticket| {
+            ticket.state == State::Active && ticket.staff.as_ref() == Some(&staffer.id)
+        };
+        let mut chats: Vec<&str> =
+            model.tickets.iter().filter(mine).map(|ticket| ticket.id.as_str()).collect();
+        chats.sort_unstable();
+        let shown = staffer.active();
+        (shown != chats).then(|| format!("{} has {shown:?}; right is {chats:?}", staffer.id))
+    }
+
+    /// "What was accepted ends delivered": both sides are there, and look at it.
+    fn check_chat(&self, chat: &Conversation) -> Option<String> {
+        let is_there = |tab: &crate::page::Tab| {
+            let is_other_side = matches!(tab.page, Page::Visitor(_)) != chat.is_user;
+            let is_open = |other: &&Conversation| {
+                other.ticket == chat.ticket
+                    && other.is_open
+                    && other.state == Chat::Active
+                    && !other.lost_a_receipt
+            };
+            tab.line.status == Status::Open && is_other_side && tab.page.chats().iter().any(is_open)
+        };
+        if !self.tabs.iter().any(is_there) {
+            return None;
+        }
+        let is_settled = |fate| matches!(fate, Fate::Delivered | Fate::Failed);
+        let mut mine = chat.entries.iter().filter(|entry| entry.is_mine);
+        let open = mine.find(|entry| {
+            !is_settled(entry.fate) && !entry.is_guess && !self.ledger.is_let_go(&entry.text)
+        })?;
+        Some(format!("in {} this stays: {open:?}", chat.ticket))
+    }
+
+    fn all_leave(&mut self) {
+        for tab in 0..self.tabs.len() {
+            let Some(link) = self.tabs[tab].line.socket else {
+                self.tabs[tab].reload();
+                continue;
+            };
+            match self.chance.below(4) {
+                0 => self.leave(link, Some(End::Reset)),
+                1 => self.leave(link, Some(End::Fin)),
+                2 => {
+                    let mut shared = self.links[link].borrow_mut();
+                    shared.note.blame.get_or_insert("its network swallows everything");
+                    shared.dead = true;
+                    drop(shared);
+                    self.clients[link].is_over = true;
+                }
+                _ => self.detach(tab),
+            }
+            self.clients[link].kind = Kind::Nobody;
+            self.tabs[tab].reload();
+        }
+    }
+
+    fn check_nothing_is_left(&mut self) {
+        let counts = self.hub.service.desk.state().counts();
+        if counts != Counts::default() {
+            self.accuse(|| format!("everybody has left, and there are {counts:?}"));
+        }
+        let due = self.hub.next_due();
+        if due.is_some() || self.hub.has_work() {
+            self.accuse(|| format!("everybody has left, and something is due: {due:?}"));
+        }
+    }
+}
+
+fn state(of: State) -> Chat {
+    match of {
+        State::Waiting => Chat::Waiting,
+        State::Active => Chat::Active,
+        State::Paused => Chat::Paused,
+    }
+}

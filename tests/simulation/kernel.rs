@@ -1,0 +1,273 @@
+//! The kernel and the network: sockets with edges, buffers that fill, bytes that are late, cut up, or never come.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, Read, Write};
+use std::rc::Rc;
+
+use deskwire::config::Millis;
+use deskwire::net::ConnId;
+use deskwire::net::connection::Stream;
+
+use crate::chance::Trail;
+
+pub type Shared = Rc<RefCell<Link>>;
+/// The hash of all that the server has written.
+pub type Written = Rc<RefCell<Trail>>;
+
+/// How one side ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    Fin,
+    Reset,
+}
+
+/// One connection: both directions of it, and what has been seen of it.
+#[derive(Default)]
+pub struct Link {
+    /// From the client, under way; in the server's receive buffer; from the server, in its send buffer or under way.
+    pub up: VecDeque<u8>,
+    pub inbox: VecDeque<u8>,
+    pub down: VecDeque<u8>,
+    pub up_end: Option<End>,
+    pub arrived_end: Option<End>,
+    pub down_end: Option<End>,
+    /// The client's socket is gone altogether: what the server sends then is answered with a reset.
+    pub client_gone: bool,
+    pub server_gone: bool,
+    /// The server's send buffer, in bytes; it was full; something has happened since the last poll.
+    pub room: usize,
+    pub no_space: bool,
+    pub was_refused: bool,
+    pub edge: bool,
+    pub lag: Millis,
+    pub up_at: Option<Millis>,
+    pub down_at: Option<Millis>,
+    /// The network swallows everything; the client does not read.
+    pub dead: bool,
+    pub choked: bool,
+    /// The sizes of the next pieces that arrive, either way. Without any, all comes at once.
+    pub pieces: Vec<usize>,
+    pub slot: Option<u32>,
+    pub note: Note,
+}
+
+/// What is known of a connection, to be checked.
+#[derive(Default)]
+pub struct Note {
+    pub conn: Option<ConnId>,
+    /// It belongs to somebody, as far as the service knows.
+    pub open: bool,
+    /// The last change from or to that.
+    pub changed_at: Millis,
+    /// Why nobody may complain if it ends.
+    pub blame: Option<&'static str>,
+    /// Close codes that may come: the service's, and those that a breach must be answered with.
+    pub closes: Vec<u16>,
+    pub breach: Vec<u16>,
+    /// Where the breach ends in the stream.
+    pub breach_end: u64,
+    pub was_choked: bool,
+    pub flooded: bool,
+    /// The last bytes read, or taken after a while of refusing them.
+    pub sign_at: Millis,
+    pub read_bytes: u64,
+    pub sent_bytes: u64,
+    /// What the service said, and the client has not read yet.
+    pub emitted: VecDeque<Rc<[u8]>>,
+    /// What the client said: where it ends in the stream, and the text; until the service is told.
+    pub sent: VecDeque<(u64, Rc<str>)>,
+    /// The rate limit: frames that are still to leak, times 1000, and since when.
+    pub level: u64,
+    pub level_at: Millis,
+    pub operations: u64,
+    pub now: Millis,
+}
+
+impl Link {
+    pub fn send(&mut self, bytes: &[u8], now: Millis) {
+        if self.client_gone || self.up_end.is_some() {
+            return;
+        }
+        self.note.sent_bytes += bytes.len() as u64;
+        self.up.extend(bytes);
+        self.up_at.get_or_insert(now + self.lag);
+    }
+
+    /// The client ends its side, or all of it.
+    pub fn end(&mut self, how: End, gone: bool, now: Millis) {
+        self.client_gone |= gone;
+        if how == End::Reset {
+            self.up.clear();
+        }
+        if self.up_end.is_none() || how == End::Reset {
+            self.up_end = Some(how);
+        }
+        self.up_at.get_or_insert(now + self.lag);
+    }
+
+    pub fn is_moving(&self) -> bool {
+        !self.dead && (self.up_at.is_some() || (self.down_at.is_some() && !self.choked))
+    }
+
+    pub fn next_move(&self) -> Option<Millis> {
+        if self.dead {
+            return None;
+        }
+        let down = if self.choked { None } else { self.down_at };
+        self.up_at.into_iter().chain(down).min()
+    }
+
+    /// Lets arrive at the server what is due.
+    pub fn move_up(&mut self, now: Millis) {
+        if self.dead || self.up_at.is_none_or(|at| at > now) {
+            return;
+        }
+        let count = self.piece(self.up.len());
+        if self.server_gone {
+            // Nobody has this socket any more: its kernel answers with a reset, and that may eat what was not read yet.
+            if !self.up.is_empty() {
+                self.down.clear();
+                self.down_end = Some(End::Reset);
+                self.down_at.get_or_insert(now + self.lag);
+            }
+            self.up.clear();
+        } else {
+            self.edge |= count > 0;
+            self.inbox.extend(self.up.drain(..count));
+        }
+        if self.up.is_empty() {
+            self.up_at = None;
+            if let Some(end) = self.up_end
+                && self.arrived_end != Some(end)
+            {
+                self.arrived_end = Some(end);
+                self.edge |= !self.server_gone;
+            }
+        } else {
+            self.up_at = Some(now + 1 + self.lag / 4);
+        }
+    }
+
+    /// Lets the client read what is due; and whether this is the end.
+    pub fn move_down(&mut self, now: Millis, into: &mut Vec<u8>) -> Option<End> {
+        if self.dead || self.choked || self.down_at.is_none_or(|at| at > now) {
+            return None;
+        }
+        let count = self.piece(self.down.len());
+        if self.client_gone && count > 0 {
+            self.down.clear();
+            self.end(End::Reset, true, now);
+        } else {
+            into.extend(self.down.drain(..count));
+        }
+        // Linux tells of room only once there is a third of it.
+        if self.no_space && self.down.len() * 3 <= self.room * 2 {
+            self.no_space = false;
+            self.edge |= !self.server_gone;
+        }
+        if self.down.is_empty() {
+            self.down_at = None;
+            return self.down_end;
+        }
+        self.down_at = Some(now + 1 + self.lag / 4);
+        None
+    }
+
+    fn piece(&mut self, of: usize) -> usize {
+        self.pieces.pop().map_or(of, |size| size.min(of))
+    }
+}
+
+/// The server's end of a link.
+pub struct Socket {
+    pub link: Shared,
+    pub written: Written,
+}
+
+impl Read for Socket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut link = self.link.borrow_mut();
+        link.note.operations += 1;
+        if link.note.operations.is_multiple_of(31) {
+            return Err(ErrorKind::Interrupted.into());
+        }
+        if link.inbox.is_empty() {
+            return match link.arrived_end {
+                Some(End::Fin) => Ok(0),
+                Some(End::Reset) => Err(ErrorKind::ConnectionReset.into()),
+                None => Err(ErrorKind::WouldBlock.into()),
+            };
+        }
+        let count = link.inbox.len().min(buffer.len());
+        for (place, byte) in buffer.iter_mut().zip(link.inbox.drain(..count)) {
+            *place = byte;
+        }
+        link.note.read_bytes += count as u64;
+        link.note.sign_at = link.note.now;
+        Ok(count)
+    }
+}
+
+impl Write for Socket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut link = self.link.borrow_mut();
+        link.note.operations += 1;
+        if link.note.operations.is_multiple_of(37) {
+            return Err(ErrorKind::Interrupted.into());
+        }
+        if link.arrived_end == Some(End::Reset) {
+            return Err(ErrorKind::BrokenPipe.into());
+        }
+        let count = bytes.len().min(link.room.saturating_sub(link.down.len()));
+        let was_refused = std::mem::replace(&mut link.was_refused, count < bytes.len());
+        link.no_space |= count < bytes.len();
+        if count == 0 {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        link.down.extend(&bytes[..count]);
+        let now = link.note.now;
+        if was_refused {
+            link.note.sign_at = now;
+        }
+        let due = now + link.lag;
+        link.down_at.get_or_insert(due);
+        self.written.borrow_mut().add_bytes(&bytes[..count]);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Stream for Socket {
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        let mut link = self.link.borrow_mut();
+        link.note.operations += 1;
+        if link.arrived_end == Some(End::Reset) {
+            return Err(ErrorKind::NotConnected.into());
+        }
+        link.down_end.get_or_insert(End::Fin);
+        let due = link.note.now + link.lag;
+        link.down_at.get_or_insert(due);
+        Ok(())
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        let mut link = self.link.borrow_mut();
+        link.server_gone = true;
+        link.edge = false;
+        // Linux resets where there is something that nobody has read, and forgets what it has not sent.
+        if link.inbox.is_empty() {
+            link.down_end.get_or_insert(End::Fin);
+        } else {
+            link.down.clear();
+            link.down_end = Some(End::Reset);
+        }
+        let due = link.note.now + link.lag;
+        link.down_at.get_or_insert(due);
+    }
+}

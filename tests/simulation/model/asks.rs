@@ -1,0 +1,111 @@
+//! What a client asks for, read as PROTOCOL.md's tables say.
+
+use serde_json::Value;
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ask {
+    Create(String),
+    Message(u64, String),
+    Delivered(u64),
+    Typing(bool),
+    Close,
+    GoOnline,
+    GoOffline,
+    Pick,
+    Release,
+    Transfer(String, Option<String>),
+}
+
+/// A frame: what it asks for, or the codes that it may be refused with, and what it speaks of.
+#[derive(Debug)]
+pub struct Frame {
+    pub ask: Result<Ask, Vec<&'static str>>,
+    pub id: Option<u64>,
+    pub ticket: Option<String>,
+}
+
+impl Frame {
+    pub fn is_message(&self) -> bool {
+        matches!(self.ask, Ok(Ask::Message(..)))
+    }
+}
+
+pub fn read(text: &str, is_staff: bool) -> Frame {
+    let bad = Frame { ask: Err(vec!["bad_message"]), id: None, ticket: None };
+    let Ok(frame) = serde_json::from_str::<Value>(text) else { return bad };
+    let Some(kind) = frame.get("type").and_then(Value::as_str) else {
+        return Frame {
+            id: frame["id"].as_u64(),
+            ticket: frame["ticket_id"].as_str().map(str::to_owned),
+            ..bad
+        };
+    };
+    let mut problems = Vec::new();
+    let ask = fields(&frame, kind, is_staff, &mut problems);
+    let ticket = frame.get("ticket_id").and_then(Value::as_str).map(str::to_owned);
+    let needs_ticket = is_staff && !matches!(kind, "go_online" | "go_offline");
+    if needs_ticket && ticket.is_none() {
+        problems.push("bad_message");
+    }
+    let ask = match ask {
+        Some(ask) if problems.is_empty() => Ok(ask),
+        _ => {
+            if problems.is_empty() {
+                problems.push("bad_message");
+            } else if needs_ticket && ticket.is_some() {
+                problems.push("no_ticket"); // it may be that the ticket is looked for first
+            }
+            Err(problems)
+        }
+    };
+    Frame { ask, id: frame.get("id").and_then(Value::as_u64), ticket }
+}
+
+fn fields(frame: &Value, kind: &str, is_staff: bool, problems: &mut Vec<&'static str>) -> Option<Ask> {
+    let whole = |name: &str, problems: &mut Vec<&'static str>| {
+        let number = frame.get(name).and_then(Value::as_u64);
+        if number.is_none() {
+            problems.push("bad_message");
+        }
+        number.unwrap_or(0)
+    };
+    Some(match (kind, is_staff) {
+        ("create_ticket", false) => Ask::Create(text(frame.get("subject"), 1, 200, problems)),
+        ("message", _) => {
+            let id = whole("id", problems);
+            if id == 0 {
+                problems.push("bad_message");
+            }
+            Ask::Message(id, text(frame.get("text"), 1, 4000, problems))
+        }
+        ("delivered", _) => Ask::Delivered(whole("seq", problems)),
+        ("typing", _) => match frame.get("active").and_then(Value::as_bool) {
+            Some(active) => Ask::Typing(active),
+            None => return None,
+        },
+        ("close_ticket", _) => Ask::Close,
+        ("go_online", true) => Ask::GoOnline,
+        ("go_offline", true) => Ask::GoOffline,
+        ("pick_ticket", true) => Ask::Pick,
+        ("release_ticket", true) => Ask::Release,
+        ("transfer_ticket", true) => {
+            let note = match frame.get("note") {
+                None | Some(Value::Null) => None,
+                note => Some(text(note, 0, 500, problems)),
+            };
+            Ask::Transfer(frame.get("to").and_then(Value::as_str)?.to_owned(), note)
+        }
+        _ => return None,
+    })
+}
+
+/// "Text and subject lengths are in Unicode scalar values."
+fn text(value: Option<&Value>, min: usize, max: usize, problems: &mut Vec<&'static str>) -> String {
+    let text = value.and_then(Value::as_str);
+    match text.map(|text| text.chars().count()) {
+        Some(length) if length > max => problems.push("too_long"),
+        Some(length) if length >= min => {}
+        _ => problems.push("bad_message"),
+    }
+    text.unwrap_or("").to_owned()
+}

@@ -1,0 +1,196 @@
+//! Messages, receipts and typing: what a message is promised.
+
+use std::rc::Rc;
+
+use deskwire::net::ConnId;
+use serde_json::json;
+
+use super::wants::{Sent, Track, Want};
+use super::{HELD_BYTES, HELD_MESSAGES, Held, Model, Side, State, TYPING, Ticket};
+
+impl Ticket {
+    fn side(&mut self, is_user: bool) -> &mut Side {
+        if is_user { &mut self.by_user } else { &mut self.by_staff }
+    }
+}
+
+impl Model {
+    pub(super) fn user_message(
+        &mut self,
+        conn: ConnId,
+        at: usize,
+        id: u64,
+        text: &str,
+    ) -> Option<&'static str> {
+        if self.is_repeated(conn, at, true, id) {
+            return None;
+        }
+        let Some(to) = self.other_end(at, true) else { return Some("staff_offline") };
+        let sender = self.tickets[at].user.clone();
+        self.accept((conn, to), at, true, (id, text), sender);
+        None
+    }
+
+    pub(super) fn staff_message(
+        &mut self,
+        (conn, staff): (ConnId, &str),
+        at: usize,
+        id: u64,
+        text: &str,
+    ) -> Option<&'static str> {
+        if self.is_repeated(conn, at, false, id) {
+            return None;
+        }
+        let Some(to) = self.other_end(at, false) else { return Some("user_offline") };
+        self.accept((conn, to), at, false, (id, text), staff.to_owned());
+        None
+    }
+
+    /// "The latest accepted `id` is acknowledged again with its `seq`, an older one with `seq` null."
+    fn is_repeated(&mut self, conn: ConnId, at: usize, is_user: bool, id: u64) -> bool {
+        let ticket = self.tickets[at].id.clone();
+        let side = self.tickets[at].side(is_user);
+        if id > side.last_id {
+            return false;
+        }
+        let seq = (id == side.last_id).then_some(side.last_id_seq);
+        let times = [side.last_id_at, self.now];
+        self.stories.repeated += 1;
+        let ack = json!({ "type": "ack", "ticket_id": ticket, "id": id, "seq": seq });
+        self.wants.add(conn, Track::Talk, Want::Ack(ack, times));
+        true
+    }
+
+    fn accept(
+        &mut self,
+        (conn, to): (ConnId, ConnId),
+        at: usize,
+        is_user: bool,
+        (id, text): (u64, &str),
+        sender: String,
+    ) {
+        self.stories.messages += 1;
+        let now = self.now;
+        let ticket = &mut self.tickets[at];
+        ticket.last_seq += 1;
+        let (seq, name) = (ticket.last_seq, ticket.id.clone());
+        let from = if is_user { "user" } else { "staff" };
+        let held = Held { seq, id, at: now, from, sender, text: text.to_owned() };
+        let frame = held.frame(&name);
+        let side = ticket.side(is_user);
+        (side.last_id, side.last_id_seq, side.last_id_at) = (id, seq, now);
+        side.held.push(held);
+        let size = |held: &Held| json!(held.text).to_string().len() - 2;
+        while side.held.len() > HELD_MESSAGES || side.held.iter().map(size).sum::<usize>() > HELD_BYTES {
+            self.let_go.push(side.held.remove(0).text);
+        }
+        self.to(Some(to), Track::Talk, frame);
+        self.to(
+            Some(conn),
+            Track::Talk,
+            json!({ "type": "ack", "ticket_id": name, "id": id, "seq": seq, "at": now }),
+        );
+    }
+
+    pub(super) fn user_confirms(&mut self, at: usize, seq: u64) -> Option<&'static str> {
+        self.confirm(at, true, seq);
+        None
+    }
+
+    pub(super) fn staff_confirms(&mut self, at: usize, seq: u64) -> Option<&'static str> {
+        self.confirm(at, false, seq);
+        None
+    }
+
+    /// "Everything up to `seq` is on my screen."
+    fn confirm(&mut self, at: usize, by_user: bool, seq: u64) {
+        let ticket = &mut self.tickets[at];
+        let last_seq = ticket.last_seq;
+        let side = ticket.side(!by_user);
+        if seq > last_seq || seq <= side.delivered_seq {
+            return;
+        }
+        side.delivered_seq = seq;
+        side.held.retain(|held| held.seq > seq);
+        let frame = json!({ "type": "delivered", "ticket_id": ticket.id, "seq": seq, "at": self.now });
+        let to = self.other_end(at, by_user);
+        self.to(to, Track::Talk, frame);
+    }
+
+    /// The connection at the other end, while the chat is open.
+    fn other_end(&self, at: usize, of_user: bool) -> Option<ConnId> {
+        let ticket = &self.tickets[at];
+        match &ticket.staff {
+            Some(staff) if of_user && ticket.state == State::Active => {
+                self.staff.get(staff).map(|staff| staff.conn)
+            }
+            _ if of_user => None,
+            _ => self.users.get(&ticket.user)?.conn,
+        }
+    }
+
+    pub(super) fn types(&mut self, at: usize, is_user: bool, active: bool) -> Option<&'static str> {
+        if !active {
+            self.say_typing_ends(at, is_user, true);
+            return None;
+        }
+        if self.tickets[at].state != State::Active {
+            return None;
+        }
+        let to = self.other_end(at, is_user);
+        self.tickets[at].side(is_user).typing = Some((self.now + TYPING, to));
+        let frame = json!({ "type": "typing", "ticket_id": self.tickets[at].id, "active": true });
+        self.to(to, Track::Talk, frame);
+        None
+    }
+
+    /// The notice ends. It has to be said to whoever was shown it, and may be to others; not while the chat is ended or
+    /// locked, which says enough.
+    fn say_typing_ends(&mut self, at: usize, is_user: bool, is_due: bool) {
+        let told = self.tickets[at].side(is_user).typing.take().and_then(|(_, told)| told);
+        let Some(to) = self.typing_end(at, is_user) else { return };
+        let frame = Rc::new(json!({ "type": "typing", "ticket_id": self.tickets[at].id, "active": false }));
+        let want = if is_due && told == Some(to) { Want::Frame(frame) } else { Want::Maybe(frame) };
+        self.wants.add(to, Track::Talk, want);
+    }
+
+    fn typing_end(&self, at: usize, is_user: bool) -> Option<ConnId> {
+        match &self.tickets[at].staff {
+            Some(staff) if is_user => self.staff.get(staff).map(|staff| staff.conn),
+            _ if is_user => None,
+            _ => self.users.get(&self.tickets[at].user)?.conn,
+        }
+    }
+
+    /// Both notices end, or the user's alone.
+    pub(super) fn end_typing(&mut self, at: usize, of_user_alone: bool) {
+        self.say_typing_ends(at, true, false);
+        if !of_user_alone {
+            self.end_typing_of(at, false);
+        }
+    }
+
+    pub(super) fn end_typing_of(&mut self, at: usize, is_user: bool) {
+        self.say_typing_ends(at, is_user, false);
+    }
+
+    /// What is due by now: absences, and notices that were not renewed.
+    pub fn tick(&mut self, sent: &[Sent]) {
+        self.give_up_users(sent);
+        for at in 0..self.tickets.len() {
+            for is_user in [true, false] {
+                if self.tickets[at].side(is_user).typing.is_some_and(|(due, _)| due <= self.now) {
+                    self.say_typing_ends(at, is_user, true);
+                }
+            }
+        }
+    }
+
+    pub(super) fn check_typing(&self) -> Result<(), String> {
+        let is_over = |side: &Side| side.typing.is_some_and(|(due, told)| told.is_some() && due < self.now);
+        match self.tickets.iter().find(|ticket| is_over(&ticket.by_user) || is_over(&ticket.by_staff)) {
+            Some(ticket) => Err(format!("a typing notice in {} was not ended", ticket.id)),
+            None => Ok(()),
+        }
+    }
+}

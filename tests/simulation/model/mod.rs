@@ -1,0 +1,331 @@
+//! A naive desk, written from PROTOCOL.md and not from the code: lists that are searched from the start.
+//!
+//! It is told every call that the service gets, and says what has to be sent for it. Where PROTOCOL.md leaves a choice
+//! (a ticket's id, who is assigned a ticket), it looks at what was sent and says whether that was allowed.
+
+pub mod asks;
+mod chat;
+mod places;
+mod presence;
+mod tickets;
+pub mod wants;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use deskwire::config::{Assign, Millis};
+use deskwire::net::ConnId;
+use deskwire::state::{Counts, Rules};
+use serde_json::{Value, json};
+
+use self::wants::{Refusal, Sent, Track, Want, Wants};
+
+/// "Each side of a ticket: the last 32 messages, 64 KiB." The bytes are those of the JSON form.
+const HELD_MESSAGES: usize = 32;
+const HELD_BYTES: usize = 64 * 1024;
+/// "Holds for 6 s unless renewed."
+const TYPING: Millis = 6000;
+
+pub struct Model {
+    pub rules: Rules,
+    pub now: Millis,
+    /// Everybody who is known. A user is "while connected, while a ticket is open, and for the grace time after one
+    /// closed in their absence".
+    pub users: BTreeMap<String, User>,
+    /// Those who are connected.
+    pub staff: BTreeMap<String, Staff>,
+    /// The open ones, the oldest first.
+    pub tickets: Vec<Ticket>,
+    pub peers: BTreeMap<ConnId, Who>,
+    /// Texts that are held no longer though nobody has confirmed them: the limit allows that.
+    pub let_go: Vec<String>,
+    pub stories: Stories,
+    wants: Wants,
+    sessions: BTreeSet<String>,
+    ticket_ids: BTreeSet<String>,
+    picks: u64,
+}
+
+/// How often what happened, so that it can be seen that a run was worth its time.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stories {
+    pub messages: u64,
+    pub repeated: u64,
+    pub sent_again: u64,
+    pub picked: u64,
+    pub assigned: u64,
+    pub transfers: u64,
+    pub paused: u64,
+    pub replaced: u64,
+    pub timeouts: u64,
+    pub refused: u64,
+}
+
+impl Stories {
+    pub fn add(&mut self, other: &Self) {
+        let Self {
+            messages,
+            repeated,
+            sent_again,
+            picked,
+            assigned,
+            transfers,
+            paused,
+            replaced,
+            timeouts,
+            refused,
+        } = other;
+        self.messages += messages;
+        self.repeated += repeated;
+        self.sent_again += sent_again;
+        self.picked += picked;
+        self.assigned += assigned;
+        self.transfers += transfers;
+        self.paused += paused;
+        self.replaced += replaced;
+        self.timeouts += timeouts;
+        self.refused += refused;
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Who {
+    User(String),
+    Staff(String),
+}
+
+pub struct User {
+    session: String,
+    pub conn: Option<ConnId>,
+    pub ticket: Option<String>,
+    away_since: Millis,
+    ended: Option<Ended>,
+}
+
+struct Ended {
+    view: Value,
+    ticket: String,
+    held: Vec<Held>,
+}
+
+pub struct Staff {
+    pub conn: ConnId,
+    pub online: bool,
+    /// When they got their last ticket, if they have been here since.
+    last_turn: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    Waiting,
+    Active,
+    Paused,
+}
+
+pub struct Ticket {
+    pub id: String,
+    pub user: String,
+    subject: String,
+    pub state: State,
+    /// Who has it, or had it when it was paused.
+    pub staff: Option<String>,
+    created_at: Millis,
+    last_seq: u64,
+    by_user: Side,
+    by_staff: Side,
+    released_by: Option<String>,
+    place: places::Known,
+}
+
+#[derive(Default)]
+struct Side {
+    last_id: u64,
+    last_id_seq: u64,
+    last_id_at: Millis,
+    delivered_seq: u64,
+    held: Vec<Held>,
+    /// Until when, and who was told.
+    typing: Option<(Millis, Option<ConnId>)>,
+}
+
+#[derive(Clone)]
+struct Held {
+    seq: u64,
+    id: u64,
+    at: Millis,
+    from: &'static str,
+    sender: String,
+    text: String,
+}
+
+impl Held {
+    fn frame(&self, ticket: &str) -> Value {
+        json!({ "type": "message", "ticket_id": ticket, "seq": self.seq, "from": self.from,
+            "sender_id": self.sender, "id": self.id, "text": self.text, "at": self.at })
+    }
+}
+
+impl Model {
+    pub fn new(rules: Rules) -> Self {
+        Self {
+            rules,
+            now: 0,
+            users: BTreeMap::new(),
+            staff: BTreeMap::new(),
+            tickets: Vec::new(),
+            peers: BTreeMap::new(),
+            let_go: Vec::new(),
+            stories: Stories::default(),
+            wants: Wants::default(),
+            sessions: BTreeSet::new(),
+            ticket_ids: BTreeSet::new(),
+            picks: 0,
+        }
+    }
+
+    /// The call is over: what was sent is what had to be.
+    pub fn settle(&mut self, sent: &[Sent]) -> Result<(), String> {
+        self.assign(sent)?;
+        let others = self.wants.compare(sent)?;
+        for (conn, frame) in others {
+            if frame["type"] != "queue" {
+                return Err(format!("{conn} was sent {frame} without a reason"));
+            }
+            self.told_place(conn, &frame)?;
+        }
+        self.note_places();
+        Ok(())
+    }
+
+    /// What is overdue by now.
+    pub fn check_time(&mut self) -> Result<(), String> {
+        self.check_absences()?;
+        self.check_typing()?;
+        self.check_places()
+    }
+
+    /// When the desk has to act next.
+    pub fn next_due(&self) -> Option<Millis> {
+        let typing = self.tickets.iter().flat_map(|ticket| {
+            [&ticket.by_user, &ticket.by_staff].into_iter().filter_map(|side| side.typing.map(|(due, _)| due))
+        });
+        let absences = self.users.values().filter(|user| user.conn.is_none());
+        typing.chain(absences.map(|user| user.away_since + self.rules.user_grace_ms)).min()
+    }
+
+    pub fn counts(&self) -> Counts {
+        let in_state = |state| self.tickets.iter().filter(|ticket| ticket.state == state).count();
+        let paused_by = |ticket: &Ticket| match &ticket.staff {
+            Some(staff) if ticket.state == State::Paused && !self.staff.contains_key(staff) => {
+                Some(staff.clone())
+            }
+            _ => None,
+        };
+        let remembered: BTreeSet<String> = self.tickets.iter().filter_map(paused_by).collect();
+        Counts {
+            users_known: self.users.len(),
+            staff_known: self.staff.len() + remembered.len(),
+            staff_online: self.staff.values().filter(|staff| staff.online).count(),
+            tickets_waiting: in_state(State::Waiting),
+            tickets_active: in_state(State::Active),
+            tickets_paused: in_state(State::Paused),
+        }
+    }
+
+    /// A ticket as staff see it.
+    pub fn view(&self, ticket: &Ticket) -> Value {
+        json!({ "ticket_id": ticket.id, "user_id": ticket.user, "subject": ticket.subject,
+            "state": ticket.state.name(), "staff_id": ticket.staff, "created_at": ticket.created_at,
+            "user_online": self.users.get(&ticket.user).is_some_and(|user| user.conn.is_some()) })
+    }
+
+    fn find(&self, id: &str) -> Option<usize> {
+        self.tickets.iter().position(|ticket| ticket.id == id)
+    }
+
+    fn to(&mut self, conn: Option<ConnId>, track: Track, frame: Value) {
+        if let Some(conn) = conn {
+            self.wants.add(conn, track, Want::Frame(Rc::new(frame)));
+        }
+    }
+
+    fn tell_user(&mut self, id: &str, frame: Value) {
+        let conn = self.users.get(id).and_then(|user| user.conn);
+        self.to(conn, Track::Talk, frame);
+    }
+
+    /// "Every connected staff member gets these, online or not."
+    fn tell_board(&mut self, frame: Value) {
+        let frame = Rc::new(frame);
+        for staff in self.staff.values() {
+            self.wants.add(staff.conn, Track::Board, Want::Frame(Rc::clone(&frame)));
+        }
+    }
+
+    fn board_update(&mut self, at: usize) {
+        let view = self.view(&self.tickets[at]);
+        self.tell_board(json!({ "type": "ticket_updated", "ticket": view }));
+    }
+
+    fn refuse(&mut self, conn: ConnId, frame: &asks::Frame, codes: Vec<&'static str>) {
+        self.stories.refused += 1;
+        let is_due = frame.is_message();
+        self.wants.add(
+            conn,
+            Track::Talk,
+            Want::Error(Refusal {
+                codes,
+                id: frame.id,
+                id_is_due: is_due,
+                ticket: frame.ticket.clone(),
+                ticket_is_due: is_due && matches!(self.peers.get(&conn), Some(Who::Staff(_))),
+            }),
+        );
+    }
+
+    /// A frame from this connection.
+    pub fn message(&mut self, conn: ConnId, text: &str, is_fair: bool, sent: &[Sent]) -> Result<(), String> {
+        match self.peers.get(&conn).cloned() {
+            Some(Who::User(id)) if self.users.get(&id).is_some_and(|user| user.conn == Some(conn)) => {
+                let frame = asks::read(text, false);
+                match frame.ask.clone() {
+                    Err(codes) => self.refuse(conn, &frame, or_too_fast(codes, is_fair)),
+                    Ok(_) if !is_fair => self.refuse(conn, &frame, vec!["rate_limited"]),
+                    Ok(ask) => self.user_asks((conn, &id), ask, &frame, sent)?,
+                }
+            }
+            Some(Who::Staff(id)) if self.staff.get(&id).is_some_and(|staff| staff.conn == conn) => {
+                let frame = asks::read(text, true);
+                match frame.ask.clone() {
+                    Err(codes) => self.refuse(conn, &frame, or_too_fast(codes, is_fair)),
+                    Ok(_) if !is_fair => self.refuse(conn, &frame, vec!["rate_limited"]),
+                    Ok(ask) => self.staff_asks((conn, &id), ask, &frame),
+                }
+            }
+            _ => {} // replaced by a newer one: nobody listens to it any more
+        }
+        Ok(())
+    }
+}
+
+fn or_too_fast(mut codes: Vec<&'static str>, is_fair: bool) -> Vec<&'static str> {
+    if !is_fair {
+        codes.push("rate_limited");
+    }
+    codes
+}
+
+impl State {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Active => "active",
+            Self::Paused => "paused",
+        }
+    }
+}
+
+/// Whoever may be given the next ticket where the desk assigns them.
+fn is_automatic(rules: &Rules) -> bool {
+    rules.assign != Assign::Manual
+}

@@ -1,0 +1,277 @@
+//! Who comes and goes.
+
+use deskwire::config::Millis;
+use deskwire::net::ConnId;
+use serde_json::{Value, json};
+
+use super::wants::{Sent, Track};
+use super::{Model, Staff, State, Ticket, User, Who};
+
+const SESSION_LENGTH: usize = 32; // 128 bits in hex
+
+impl Model {
+    /// A user's connection; false where it has to be refused.
+    pub fn user_opens(
+        &mut self,
+        conn: ConnId,
+        id: &str,
+        offered: Option<&str>,
+        sent: &[Sent],
+    ) -> Result<bool, String> {
+        let resumed = self.users.get(id).map(|user| offered == Some(user.session.as_str()));
+        if resumed == Some(false) {
+            return Ok(false);
+        }
+        if resumed.is_none() {
+            let session = welcome_of(conn, sent)?["session"].as_str().unwrap_or("").to_owned();
+            if session.len() < SESSION_LENGTH || !self.sessions.insert(session.clone()) {
+                return Err(format!("a session too short, or given before: {session}"));
+            }
+            self.users.insert(
+                id.to_owned(),
+                User { session, conn: None, ticket: None, away_since: 0, ended: None },
+            );
+        }
+        let desk_online = self.staff.values().any(|staff| staff.online);
+        let Some(user) = self.users.get_mut(id) else { return Ok(false) };
+        let older = user.conn.replace(conn);
+        self.stories.replaced += u64::from(older.is_some());
+        let ended = user.ended.take();
+        let (session, ticket) = (user.session.clone(), user.ticket.clone());
+        self.peers.insert(conn, Who::User(id.to_owned()));
+        let at = ticket.as_deref().and_then(|ticket| self.find(ticket));
+        let own = at.map(|at| own_ticket(&self.tickets[at]));
+        self.to(
+            Some(conn),
+            Track::Talk,
+            json!({ "type": "welcome", "protocol": 1, "role": "user", "user_id": id,
+            "session": session, "resumed": resumed.is_some(), "now": self.now, "desk_online": desk_online,
+            "ticket": own, "ended": ended.as_ref().map(|ended| ended.view.clone()) }),
+        );
+        if let Some(ended) = ended {
+            for held in ended.held {
+                self.stories.sent_again += 1;
+                self.to(Some(conn), Track::Talk, held.frame(&ended.ticket));
+            }
+        }
+        if let Some(at) = at {
+            self.user_is_back(conn, at, older.is_some());
+        }
+        Ok(true)
+    }
+
+    fn user_is_back(&mut self, conn: ConnId, at: usize, was_there: bool) {
+        let ticket = &mut self.tickets[at];
+        ticket.place = super::places::Known::default();
+        let id = ticket.id.clone();
+        let held: Vec<Value> = ticket.by_staff.held.iter().map(|held| held.frame(&id)).collect();
+        self.stories.sent_again += held.len() as u64;
+        let (state, staff) = (ticket.state, ticket.staff.clone());
+        held.into_iter().for_each(|frame| self.to(Some(conn), Track::Talk, frame));
+        let is_back =
+            staff.as_deref().and_then(|staff| self.staff.get(staff)).is_some_and(|staff| staff.online);
+        if state == State::Paused && is_back {
+            self.to(
+                Some(conn),
+                Track::Talk,
+                json!({ "type": "staff_online", "ticket_id": id, "staff_id": staff, "at": self.now }),
+            );
+        }
+        if !was_there {
+            self.board_update(at);
+        }
+    }
+
+    pub fn closes(&mut self, conn: ConnId) {
+        match self.peers.remove(&conn) {
+            Some(Who::User(id)) => self.user_leaves(conn, &id),
+            Some(Who::Staff(id)) if self.staff.get(&id).is_some_and(|staff| staff.conn == conn) => {
+                self.staff_goes_offline(&id, false);
+                self.staff.remove(&id);
+            }
+            _ => {}
+        }
+    }
+
+    fn user_leaves(&mut self, conn: ConnId, id: &str) {
+        let Some(user) = self.users.get_mut(id).filter(|user| user.conn == Some(conn)) else { return };
+        user.conn = None;
+        user.away_since = self.now;
+        let Some(at) = user.ticket.clone().and_then(|ticket| self.find(&ticket)) else {
+            self.users.remove(id);
+            return;
+        };
+        self.end_typing(at, true);
+        self.board_update(at);
+    }
+
+    /// A staff member's connection, with the right token.
+    pub fn staff_opens(&mut self, conn: ConnId, id: &str, sent: &[Sent]) -> Result<(), String> {
+        let mut last_turn = None;
+        if self.staff.contains_key(id) {
+            self.stories.replaced += 1;
+            self.staff_goes_offline(id, false);
+            last_turn = self.staff.remove(id).and_then(|older| older.last_turn);
+        }
+        self.staff.insert(id.to_owned(), Staff { conn, online: false, last_turn });
+        self.peers.insert(conn, Who::Staff(id.to_owned()));
+        // The list of ids has no order.
+        let listed = welcome_of(conn, sent)?["staff"].clone();
+        let mut ids: Vec<&str> = listed.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        ids.sort_unstable();
+        let online: Vec<&str> =
+            self.staff.iter().filter(|(_, staff)| staff.online).map(|(id, _)| id.as_str()).collect();
+        if ids != online {
+            return Err(format!("online are {online:?}, and {id} is told {ids:?}"));
+        }
+        let tickets: Vec<Value> = self.tickets.iter().map(|ticket| self.view(ticket)).collect();
+        let assign = match self.rules.assign {
+            deskwire::config::Assign::Manual => "manual",
+            deskwire::config::Assign::RoundRobin => "round-robin",
+            deskwire::config::Assign::LeastBusy => "least-busy",
+        };
+        self.to(
+            Some(conn),
+            Track::Talk,
+            json!({ "type": "welcome", "protocol": 1, "role": "staff", "staff_id": id,
+            "online": false, "now": self.now, "max_chats": self.rules.max_chats, "assign": assign,
+            "tickets": tickets, "more": 0, "staff": listed }),
+        );
+        Ok(())
+    }
+
+    pub(super) fn staff_goes_online(&mut self, id: &str) {
+        let Some(staff) = self.staff.get_mut(id) else { return };
+        let (conn, was_online) = (staff.conn, std::mem::replace(&mut staff.online, true));
+        self.to(Some(conn), Track::Loose, json!({ "type": "presence", "online": true }));
+        if !was_online {
+            self.tell_presence(id, true);
+            self.tell_paused(id, "staff_online");
+        }
+    }
+
+    /// Goes offline, by a word (then it is told) or by being cut off.
+    pub(super) fn staff_goes_offline(&mut self, id: &str, by_word: bool) {
+        let Some(staff) = self.staff.get_mut(id) else { return };
+        let (conn, was_online) = (staff.conn, std::mem::replace(&mut staff.online, false));
+        if by_word {
+            self.to(Some(conn), Track::Loose, json!({ "type": "presence", "online": false }));
+        }
+        if !was_online {
+            return;
+        }
+        // Whoever is cut off hears nothing of what follows.
+        let cut_off = if by_word { None } else { self.staff.remove(id) };
+        self.tell_presence(id, false);
+        self.tell_paused(id, "staff_offline");
+        for at in 0..self.tickets.len() {
+            if self.tickets[at].state == State::Active && self.tickets[at].staff.as_deref() == Some(id) {
+                self.stories.paused += 1;
+                self.end_typing(at, false);
+                self.tickets[at].state = State::Paused;
+                self.tell_staff(at, "staff_offline", id);
+                self.board_update(at);
+            }
+        }
+        if let Some(staff) = cut_off {
+            self.staff.insert(id.to_owned(), staff);
+        }
+    }
+
+    fn tell_presence(&mut self, id: &str, online: bool) {
+        let others: Vec<ConnId> =
+            self.staff.iter().filter(|(other, _)| *other != id).map(|(_, staff)| staff.conn).collect();
+        for conn in others {
+            self.to(
+                Some(conn),
+                Track::Loose,
+                json!({ "type": "colleague", "staff_id": id, "online": online }),
+            );
+        }
+        // "Whether any staff member is online; sent when that changes."
+        if !self.staff.iter().any(|(other, staff)| other != id && staff.online) {
+            let users: Vec<ConnId> = self.users.values().filter_map(|user| user.conn).collect();
+            for conn in users {
+                self.to(Some(conn), Track::Loose, json!({ "type": "desk", "online": online }));
+            }
+        }
+    }
+
+    fn tell_paused(&mut self, id: &str, what: &str) {
+        for at in 0..self.tickets.len() {
+            if self.tickets[at].state == State::Paused && self.tickets[at].staff.as_deref() == Some(id) {
+                self.tell_staff(at, what, id);
+            }
+        }
+    }
+
+    pub(super) fn tell_staff(&mut self, at: usize, what: &str, staff: &str) {
+        let (user, ticket) = (self.tickets[at].user.clone(), &self.tickets[at].id);
+        let frame = json!({ "type": what, "ticket_id": ticket, "staff_id": staff, "at": self.now });
+        self.tell_user(&user, frame);
+    }
+
+    /// "After the grace time without the user the ticket closes, `by` `timeout`."
+    pub(super) fn give_up_users(&mut self, sent: &[Sent]) {
+        let grace = self.rules.user_grace_ms;
+        let is_over = |user: &User| user.conn.is_none() && user.away_since + grace <= self.now;
+        let mut gone: Vec<(Millis, Option<usize>, String)> = Vec::new();
+        for (id, user) in self.users.iter().filter(|(_, user)| is_over(user)) {
+            // Of two who left in the same moment, either may be the first.
+            let is_theirs =
+                |sent: &Sent| Some(sent.frame["ticket_id"].as_str()) == user.ticket.as_deref().map(Some);
+            let place =
+                sent.iter().position(|sent| sent.frame["type"] == "ticket_removed" && is_theirs(sent));
+            gone.push((user.away_since, place, id.clone()));
+        }
+        gone.sort();
+        for (_, _, id) in gone {
+            let ticket = self.users.get(&id).and_then(|user| user.ticket.clone());
+            match ticket.and_then(|ticket| self.find(&ticket)) {
+                Some(at) => {
+                    self.stories.timeouts += 1;
+                    self.close(at, "timeout");
+                }
+                None => _ = self.users.remove(&id),
+            }
+        }
+    }
+
+    pub(super) fn check_absences(&self) -> Result<(), String> {
+        let due = |user: &User| user.away_since + self.rules.user_grace_ms;
+        match self.users.iter().find(|(_, user)| user.conn.is_none() && due(user) < self.now) {
+            Some((id, user)) => Err(format!("user {id} has been away for {} ms", self.now - user.away_since)),
+            None => Ok(()),
+        }
+    }
+
+    /// The user is there or not when their ticket ends.
+    pub(super) fn end_for_user(&mut self, ticket: Ticket, by: &str) {
+        let Some(user) = self.users.get_mut(&ticket.user) else { return };
+        user.ticket = None;
+        if let Some(conn) = user.conn {
+            let frame = json!({ "type": "ticket_closed", "ticket_id": ticket.id, "by": by, "at": self.now });
+            self.to(Some(conn), Track::Talk, frame);
+        } else {
+            user.away_since = self.now;
+            user.ended = Some(super::Ended {
+                view: json!({ "ticket_id": ticket.id, "by": by, "at": self.now }),
+                ticket: ticket.id,
+                held: ticket.by_staff.held,
+            });
+        }
+    }
+}
+
+fn welcome_of(conn: ConnId, sent: &[Sent]) -> Result<&Value, String> {
+    let first = sent.iter().find(|sent| sent.to.contains(&conn)).map(|sent| &*sent.frame);
+    first
+        .filter(|frame| frame["type"] == "welcome")
+        .ok_or_else(|| format!("{conn} was not sent a welcome first"))
+}
+
+fn own_ticket(ticket: &Ticket) -> Value {
+    json!({ "ticket_id": ticket.id, "subject": ticket.subject, "state": ticket.state.name(),
+        "staff_id": ticket.staff, "created_at": ticket.created_at, "last_seq": ticket.last_seq,
+        "last_id": ticket.by_user.last_id, "delivered_seq": ticket.by_user.delivered_seq })
+}

@@ -1,0 +1,274 @@
+//! A ticket's life: created, picked, released, transferred, assigned, closed.
+
+use deskwire::config::Assign;
+use deskwire::net::ConnId;
+use serde_json::{Value, json};
+
+use super::asks::{Ask, Frame};
+use super::wants::{Sent, Track};
+use super::{Model, Side, State, Ticket, places};
+
+impl Model {
+    pub(super) fn user_asks(
+        &mut self,
+        (conn, id): (ConnId, &str),
+        ask: Ask,
+        frame: &Frame,
+        sent: &[Sent],
+    ) -> Result<(), String> {
+        let at =
+            self.users.get(id).and_then(|user| user.ticket.clone()).and_then(|ticket| self.find(&ticket));
+        let refused = match (ask, at) {
+            (Ask::Create(subject), None) => {
+                self.create((conn, id), subject, sent)?;
+                None
+            }
+            (Ask::Create(_), Some(_)) => Some("ticket_exists"),
+            (_, None) => Some("no_ticket"),
+            (Ask::Message(id, text), Some(at)) => self.user_message(conn, at, id, &text),
+            (Ask::Delivered(seq), Some(at)) => self.user_confirms(at, seq),
+            (Ask::Typing(active), Some(at)) => self.types(at, true, active),
+            (Ask::Close, Some(at)) => {
+                self.close(at, "user");
+                None
+            }
+            _ => None,
+        };
+        if let Some(code) = refused {
+            self.refuse(conn, frame, vec![code]);
+        }
+        Ok(())
+    }
+
+    pub(super) fn staff_asks(&mut self, (conn, id): (ConnId, &str), ask: Ask, frame: &Frame) {
+        match ask {
+            Ask::GoOnline => return self.staff_goes_online(id),
+            Ask::GoOffline => return self.staff_goes_offline(id, true),
+            _ => {}
+        }
+        let at = frame.ticket.as_deref().and_then(|ticket| self.find(ticket));
+        if ask == Ask::Pick {
+            let codes = self.why_not_pick(id, at);
+            return match at {
+                Some(at) if codes.is_empty() => self.hand(at, id, &json!(false), (None, None)),
+                _ => self.refuse(conn, frame, codes),
+            };
+        }
+        let Some(at) = at else { return self.refuse(conn, frame, vec!["no_ticket"]) };
+        let is_own = self.tickets[at].state == State::Active && self.tickets[at].staff.as_deref() == Some(id);
+        let refused = match ask {
+            _ if !is_own => Some("not_yours"),
+            Ask::Release => {
+                self.release(at, id);
+                None
+            }
+            Ask::Transfer(to, note) => self.transfer(at, id, &to, note),
+            Ask::Message(message, text) => self.staff_message((conn, id), at, message, &text),
+            Ask::Delivered(seq) => self.staff_confirms(at, seq),
+            Ask::Typing(active) => self.types(at, false, active),
+            Ask::Close => {
+                self.close(at, "staff");
+                None
+            }
+            _ => None,
+        };
+        if let Some(code) = refused {
+            self.refuse(conn, frame, vec![code]);
+        }
+    }
+
+    fn create(&mut self, (conn, user): (ConnId, &str), subject: String, sent: &[Sent]) -> Result<(), String> {
+        let created =
+            sent.iter().find(|sent| sent.frame["type"] == "ticket_created" && sent.to.contains(&conn));
+        let id = created.and_then(|sent| sent.frame["ticket_id"].as_str()).unwrap_or("").to_owned();
+        if id.is_empty() || !self.ticket_ids.insert(id.clone()) {
+            return Err(format!("{conn} got no ticket, or an id that was given before: {id:?}"));
+        }
+        self.tickets.push(Ticket {
+            id: id.clone(),
+            user: user.to_owned(),
+            subject: subject.clone(),
+            state: State::Waiting,
+            staff: None,
+            created_at: self.now,
+            last_seq: 0,
+            by_user: Side::default(),
+            by_staff: Side::default(),
+            released_by: None,
+            place: places::Known::default(),
+        });
+        if let Some(user) = self.users.get_mut(user) {
+            user.ticket = Some(id.clone());
+        }
+        let at = self.tickets.len() - 1;
+        let (position, waiting) = self.place(at);
+        let place =
+            places::Known { place: Some((position, waiting)), told_at: Some(self.now), ..Default::default() };
+        self.tickets[at].place = place;
+        let told = sent.iter().find(|sent| sent.frame["type"] == "queue" && sent.frame["ticket_id"] == *id);
+        let wait_s = told.map_or(Value::Null, |sent| sent.frame["wait_s"].clone());
+        if !self.may_be_estimate(&wait_s) {
+            return Err(format!("an estimate of {wait_s} without a pick"));
+        }
+        self.to(
+            Some(conn),
+            Track::Talk,
+            json!({ "type": "ticket_created", "ticket_id": id, "subject": subject, "at": self.now }),
+        );
+        self.to(
+            Some(conn),
+            Track::Talk,
+            json!({ "type": "queue", "ticket_id": id, "position": position,
+            "waiting": waiting, "wait_s": wait_s }),
+        );
+        let view = self.view(&self.tickets[at]);
+        self.tell_board(json!({ "type": "ticket_added", "ticket": view }));
+        Ok(())
+    }
+
+    /// "Only online, only with room, only a ticket that is `waiting` or `paused`."
+    fn why_not_pick(&self, id: &str, at: Option<usize>) -> Vec<&'static str> {
+        let mut codes = Vec::new();
+        if !self.staff.get(id).is_some_and(|staff| staff.online) {
+            codes.push("you_are_offline");
+        }
+        if !self.has_room(id) {
+            codes.push("at_capacity");
+        }
+        match at {
+            None => codes.push("no_ticket"),
+            Some(at) if self.tickets[at].state == State::Active => codes.push("ticket_taken"),
+            Some(_) => {}
+        }
+        codes
+    }
+
+    fn chats(&self, staff: &str) -> usize {
+        let is_theirs =
+            |ticket: &&Ticket| ticket.state == State::Active && ticket.staff.as_deref() == Some(staff);
+        self.tickets.iter().filter(is_theirs).count()
+    }
+
+    fn has_room(&self, staff: &str) -> bool {
+        self.chats(staff) < self.rules.max_chats as usize
+    }
+
+    /// The ticket becomes this one's.
+    fn hand(&mut self, at: usize, staff: &str, auto: &Value, (from, note): (Option<&str>, Option<String>)) {
+        self.picks += 1;
+        self.stories.picked += 1;
+        self.stories.assigned += u64::from(*auto == true);
+        let picks = self.picks;
+        let conn = self.staff.get_mut(staff).map(|member| {
+            member.last_turn = Some(picks);
+            member.conn
+        });
+        let ticket = &mut self.tickets[at];
+        let is_again = ticket.state == State::Paused && ticket.staff.as_deref() == Some(staff);
+        ticket.state = State::Active;
+        ticket.staff = Some(staff.to_owned());
+        let ticket = &self.tickets[at];
+        let picked = json!({ "type": "ticket_picked", "ticket_id": ticket.id, "user_id": ticket.user,
+            "subject": ticket.subject, "last_seq": ticket.last_seq, "last_id": ticket.by_staff.last_id,
+            "delivered_seq": ticket.by_staff.delivered_seq, "at": self.now, "auto": auto, "from_staff": from,
+            "note": note });
+        let held: Vec<Value> = ticket.by_user.held.iter().map(|held| held.frame(&ticket.id)).collect();
+        self.stories.sent_again += held.len() as u64;
+        self.to(conn, Track::Talk, picked);
+        held.into_iter().for_each(|frame| self.to(conn, Track::Talk, frame));
+        self.tell_staff(at, if is_again { "staff_reconnected" } else { "staff_joined" }, staff);
+        self.board_update(at);
+    }
+
+    fn release(&mut self, at: usize, id: &str) {
+        self.end_typing(at, false);
+        let ticket = &mut self.tickets[at];
+        ticket.state = State::Waiting;
+        ticket.staff = None;
+        ticket.released_by = Some(id.to_owned());
+        ticket.place = places::Known::default(); // it is told at once, as on creation
+        self.tell_staff(at, "staff_left", id);
+        self.board_update(at);
+    }
+
+    fn transfer(&mut self, at: usize, id: &str, to: &str, note: Option<String>) -> Option<&'static str> {
+        let target = self.staff.get(to).filter(|_| to != id);
+        match target {
+            None => return Some("unknown_staff"),
+            Some(target) if !target.online => return Some("staff_offline"),
+            Some(_) if !self.has_room(to) => return Some("at_capacity"),
+            Some(_) => {}
+        }
+        self.stories.transfers += 1;
+        self.end_typing_of(at, false);
+        self.hand(at, to, &json!(false), (Some(id), note));
+        None
+    }
+
+    /// "A `waiting` or `paused` ticket goes, oldest first, to an online staff member with room."
+    pub(super) fn assign(&mut self, sent: &[Sent]) -> Result<(), String> {
+        if !super::is_automatic(&self.rules) {
+            return Ok(());
+        }
+        let mut given =
+            sent.iter().filter(|sent| sent.frame["type"] == "ticket_picked" && sent.frame["auto"] == true);
+        while let Some(at) = self.tickets.iter().position(|ticket| ticket.state != State::Active) {
+            let candidates: Vec<String> = self
+                .staff
+                .iter()
+                .filter(|(id, staff)| staff.online && self.has_room(id))
+                .map(|(id, _)| id.clone())
+                .collect();
+            if candidates.is_empty() {
+                break;
+            }
+            let ticket = self.tickets[at].id.clone();
+            let conn =
+                given.next().filter(|sent| sent.frame["ticket_id"] == *ticket).map(|sent| sent.to.clone());
+            let chosen = candidates.iter().find(|id| conn.as_deref() == Some(&[self.staff[*id].conn]));
+            let Some(chosen) = chosen else {
+                return Err(format!("{ticket} went to none of {candidates:?}, who have room: {conn:?}"));
+            };
+            self.check_choice(at, chosen, &candidates)?;
+            self.hand(at, &chosen.clone(), &json!(true), (None, None));
+        }
+        match given.next() {
+            Some(sent) => Err(format!("assigned without a reason: {}", sent.frame)),
+            None => Ok(()),
+        }
+    }
+
+    /// Round robin is "whose last assignment is longest ago", least busy "the fewest chats"; whoever gave it back is not
+    /// the first choice.
+    fn check_choice(&self, at: usize, chosen: &str, candidates: &[String]) -> Result<(), String> {
+        let released_by = self.tickets[at].released_by.as_deref();
+        if released_by == Some(chosen) && candidates.len() > 1 {
+            return Err(format!("{chosen} got back what they had released"));
+        }
+        let is_before =
+            |id: &str| match (self.rules.assign, self.staff[id].last_turn, self.staff[chosen].last_turn) {
+                (Assign::LeastBusy, _, _) => self.chats(id) < self.chats(chosen),
+                (_, Some(theirs), Some(of_chosen)) => theirs < of_chosen,
+                _ => false,
+            };
+        let before = candidates.iter().find(|id| released_by != Some(id) && is_before(id));
+        match before {
+            Some(before) => Err(format!("{chosen} was assigned a ticket before {before}")),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn close(&mut self, at: usize, by: &str) {
+        self.end_typing(at, true);
+        let ticket = self.tickets.remove(at);
+        let owner = ticket.staff.as_deref().filter(|_| ticket.state == State::Active);
+        let conn = owner.and_then(|owner| self.staff.get(owner)).map(|staff| staff.conn);
+        self.to(
+            conn,
+            Track::Talk,
+            json!({ "type": "ticket_closed", "ticket_id": ticket.id, "by": by, "at": self.now }),
+        );
+        self.tell_board(json!({ "type": "ticket_removed", "ticket_id": ticket.id }));
+        self.end_for_user(ticket, by);
+    }
+}

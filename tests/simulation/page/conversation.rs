@@ -1,0 +1,288 @@
+//! conversation.js: one ticket's chat as data: what was said, what is still to be sent, what is confirmed.
+
+use serde_json::{Value, json};
+
+use super::Desk;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    Queued,
+    Sending,
+    Sent,
+    Delivered,
+    Failed,
+}
+
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub key: u64,
+    pub text: String,
+    pub is_mine: bool,
+    pub fate: Fate,
+    pub id: Option<u64>,
+    pub seq: Option<u64>,
+    /// `seq` is at most that: the page could not ask again, since the chat was locked.
+    pub is_guess: bool,
+}
+
+/// The ticket's state as the page has it: the visitor's words first, then the staff's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Chat {
+    Waiting,
+    Active,
+    Paused,
+    Closed,
+    Repick,
+    Taken,
+}
+
+#[derive(Clone, Debug)]
+pub struct Conversation {
+    pub ticket: String,
+    pub is_user: bool,
+    pub state: Chat,
+    pub entries: Vec<Entry>,
+    /// On the screen; a visitor's always is.
+    pub is_open: bool,
+    /// The desk refused a receipt of ours, since we had said too much at once; the page does not repeat it.
+    pub lost_a_receipt: bool,
+    next_id: u64,
+    next_key: u64,
+    pub heard_seq: u64,
+    confirmed_seq: u64,
+    delivered_seq: u64,
+    in_flight: Option<u64>,
+}
+
+/// What a conversation may do just now.
+#[derive(Clone, Copy)]
+pub struct Leave {
+    pub can_send: bool,
+    pub on_screen: bool,
+}
+
+impl Conversation {
+    pub fn new(ticket: &str, is_user: bool, state: Chat) -> Self {
+        Self {
+            ticket: ticket.to_owned(),
+            is_user,
+            state,
+            entries: Vec::new(),
+            is_open: true,
+            lost_a_receipt: false,
+            next_id: 1,
+            next_key: 0,
+            heard_seq: 0,
+            confirmed_seq: 0,
+            delivered_seq: 0,
+            in_flight: None,
+        }
+    }
+
+    /// What was on its way when the page went away: the next `resume` tells whether it arrived.
+    pub fn reload(&mut self) {
+        self.in_flight = None;
+        for entry in self.entries.iter_mut().filter(|entry| entry.fate == Fate::Sending) {
+            entry.fate = Fate::Queued;
+        }
+    }
+
+    /// What no line has carried yet.
+    pub fn queued(&self) -> impl Iterator<Item = &str> {
+        self.entries
+            .iter()
+            .filter(|entry| is_unsent(entry) && entry.id.is_none())
+            .map(|entry| entry.text.as_str())
+    }
+
+    pub fn say(&mut self, text: String, leave: Leave, desk: &mut Desk<'_>) {
+        self.append(Entry {
+            key: 0,
+            text,
+            is_mine: true,
+            fate: Fate::Queued,
+            id: None,
+            seq: None,
+            is_guess: false,
+        });
+        self.pump(leave, desk);
+    }
+
+    fn append(&mut self, entry: Entry) {
+        self.next_key += 1;
+        self.entries.push(Entry { key: self.next_key, ..entry });
+    }
+
+    /// Sends the next message; only one is on its way at a time.
+    pub fn pump(&mut self, leave: Leave, desk: &mut Desk<'_>) {
+        let in_flight = self.in_flight;
+        let fate = if leave.can_send { Fate::Sending } else { Fate::Queued };
+        for entry in self.entries.iter_mut().filter(|entry| is_unsent(entry) && Some(entry.key) != in_flight)
+        {
+            entry.fate = fate;
+        }
+        if !leave.can_send || in_flight.is_some() {
+            return;
+        }
+        let unsent = |entry: &&mut Entry| is_unsent(entry);
+        // One with an id was on its way before: it goes first, under the same id.
+        let with_id = self.entries.iter().position(|entry| is_unsent(entry) && entry.id.is_some());
+        let next = match with_id {
+            Some(at) => self.entries.get_mut(at),
+            None => self.entries.iter_mut().find(unsent),
+        };
+        let Some(next) = next else { return };
+        if next.id.is_none() {
+            let id = desk.id(self.next_id);
+            next.id = Some(id);
+            self.next_id = id + 1;
+        }
+        self.in_flight = Some(next.key);
+        desk.out.push(frame(&self.ticket, next));
+    }
+
+    pub fn acknowledged(&mut self, ack: &Value, leave: Leave, desk: &mut Desk<'_>) {
+        let (id, seq) = (ack["id"].as_u64(), ack["seq"].as_u64());
+        let delivered_seq = self.delivered_seq;
+        let Some(entry) = self.entries.iter_mut().find(|entry| entry.is_mine && entry.id == id) else {
+            return;
+        };
+        if self.in_flight == Some(entry.key) {
+            self.in_flight = None;
+        }
+        entry.seq = seq.or(entry.seq);
+        entry.is_guess &= seq.is_none();
+        mark(
+            entry,
+            if entry.seq.is_some_and(|seq| seq <= delivered_seq) { Fate::Delivered } else { Fate::Sent },
+            desk,
+        );
+        self.pump(leave, desk);
+    }
+
+    pub fn refused(&mut self, id: u64, leave: Leave, desk: &mut Desk<'_>) {
+        let Some(entry) = self.entries.iter_mut().find(|entry| entry.is_mine && entry.id == Some(id)) else {
+            return;
+        };
+        if self.in_flight == Some(entry.key) {
+            self.in_flight = None;
+        }
+        fail(entry);
+        self.pump(leave, desk);
+    }
+
+    /// The other side has everything up to `seq` on its screen.
+    pub fn delivered(&mut self, seq: u64, desk: &mut Desk<'_>) {
+        self.delivered_seq = self.delivered_seq.max(seq);
+        for entry in &mut self.entries {
+            if entry.fate == Fate::Sent && entry.seq.is_some_and(|seq| seq <= self.delivered_seq) {
+                mark(entry, Fate::Delivered, desk);
+            }
+        }
+    }
+
+    /// Says a failed message again. It was never accepted; the plus is there so that no text is said twice.
+    pub fn retry(&mut self, leave: Leave, desk: &mut Desk<'_>) {
+        let Some(at) = self.entries.iter().position(|entry| entry.fate == Fate::Failed) else { return };
+        self.entries.remove(at);
+        let text = desk.ledger.text(&self.ticket, self.is_user, 0, "");
+        self.say(text, leave, desk);
+    }
+
+    /// The line is dead: what was on its way waits again.
+    pub fn cut(&mut self, leave: Leave, desk: &mut Desk<'_>) {
+        self.in_flight = None;
+        self.pump(leave, desk);
+    }
+
+    /// Connected again, or picked again: the desk says how far it has come.
+    pub fn resume(&mut self, told: &Value, leave: Leave, desk: &mut Desk<'_>) {
+        let number = |name: &str| told[name].as_u64().unwrap_or(0);
+        let (last_id, last_seq) = (number("last_id"), number("last_seq"));
+        self.in_flight = None;
+        self.next_id = self.next_id.max(last_id + 1);
+        for at in 0..self.entries.len() {
+            let entry = &mut self.entries[at];
+            let Some(id) = entry.id.filter(|id| is_unsent(entry) && *id <= last_id) else { continue };
+            if id < last_id {
+                fail(entry); // somebody else spoke on our side
+                continue;
+            }
+            (entry.seq, entry.is_guess) = (Some(last_seq), true); // sending it again tells exactly
+            mark(entry, Fate::Sent, desk);
+            if leave.can_send {
+                desk.out.push(frame(&self.ticket, entry));
+            }
+        }
+        self.delivered(number("delivered_seq"), desk);
+        self.pump(leave, desk);
+    }
+
+    /// Somebody else speaks on our side now: ids tell nothing of our last message.
+    pub fn doubt(&mut self, leave: Leave, desk: &mut Desk<'_>) {
+        self.in_flight = None;
+        self.entries.iter_mut().filter(|entry| is_unsent(entry) && entry.id.is_some()).for_each(fail);
+        self.pump(leave, desk);
+    }
+
+    pub fn end(&mut self) {
+        self.state = Chat::Closed;
+        self.in_flight = None;
+        self.entries.iter_mut().filter(|entry| is_unsent(entry)).for_each(fail);
+    }
+
+    pub fn hear(&mut self, message: &Value, leave: Leave, desk: &mut Desk<'_>) {
+        let seq = message["seq"].as_u64().unwrap_or(0);
+        let text = message["text"].as_str().unwrap_or("");
+        if seq > self.heard_seq {
+            self.heard_seq = seq;
+            let is_again = self.entries.iter().any(|entry| !entry.is_mine && entry.text == text);
+            if is_again && !desk.ledger.is_copied(text) {
+                desk.ledger.accuse(format_args!("{text:?} is shown twice in {}", self.ticket));
+            }
+            desk.ledger.show(text, &self.ticket, self.is_user);
+            let text = text.to_owned();
+            self.append(Entry {
+                key: 0,
+                text,
+                is_mine: false,
+                fate: Fate::Sent,
+                id: None,
+                seq: Some(seq),
+                is_guess: false,
+            });
+        } else {
+            self.confirmed_seq = self.confirmed_seq.min(seq - 1); // our receipt was lost, too
+        }
+        self.confirm(leave, desk);
+    }
+
+    /// "On my screen" is said only when it is true.
+    pub fn confirm(&mut self, leave: Leave, desk: &mut Desk<'_>) {
+        if self.heard_seq <= self.confirmed_seq || !leave.on_screen || !desk.is_open {
+            return;
+        }
+        desk.out.push(json!({ "type": "delivered", "ticket_id": self.ticket, "seq": self.heard_seq }));
+        self.confirmed_seq = self.heard_seq;
+    }
+}
+
+fn is_unsent(entry: &Entry) -> bool {
+    matches!(entry.fate, Fate::Queued | Fate::Sending)
+}
+
+fn frame(ticket: &str, entry: &Entry) -> Value {
+    json!({ "type": "message", "ticket_id": ticket, "id": entry.id, "text": entry.text })
+}
+
+fn fail(entry: &mut Entry) {
+    entry.id = None;
+    entry.fate = Fate::Failed;
+}
+
+fn mark(entry: &mut Entry, fate: Fate, desk: &mut Desk<'_>) {
+    if fate == Fate::Delivered && entry.fate != fate {
+        desk.ledger.deliver(&entry.text);
+    }
+    entry.fate = fate;
+}

@@ -1,0 +1,110 @@
+//! wire.js: one WebSocket kept alive. It notices when it is lost or silent, and tries again for ever.
+
+use deskwire::config::Millis;
+use serde_json::Value;
+
+use crate::chance::Chance;
+
+const RETRY_FIRST: Millis = 500;
+const RETRY_MAX: Millis = 15_000;
+const ANSWER_MAX: Millis = 8000;
+const SILENCE_MAX: Millis = 20_000;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Status {
+    #[default]
+    Stopped,
+    Connecting,
+    Retrying,
+    Open,
+}
+
+#[derive(Clone, Default)]
+pub struct Line {
+    pub status: Status,
+    pub reason: Option<&'static str>,
+    /// The link of the socket.
+    pub socket: Option<usize>,
+    failures: u32,
+    heard_at: Millis,
+    asked_at: Option<Millis>,
+    retry_at: Option<Millis>,
+}
+
+/// What time has brought.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Due {
+    Connect,
+    Lost,
+    Probe,
+}
+
+impl Line {
+    pub fn start(&mut self) {
+        *self = Self { status: Status::Connecting, retry_at: Some(0), ..Self::default() };
+    }
+
+    pub fn connected(&mut self, socket: usize, now: Millis) {
+        self.socket = Some(socket);
+        self.retry_at = None;
+        self.asked_at = Some(now); // the welcome is owed
+    }
+
+    /// The desk does not answer `delivered` and `typing`, so silence after them means nothing.
+    pub fn note_sent(&mut self, frame: &Value, now: Millis) {
+        if frame["type"] != "delivered" && frame["type"] != "typing" {
+            self.asked_at.get_or_insert(now);
+        }
+    }
+
+    /// Only a welcome is success: a refused secret is closed after an upgrade that looked fine.
+    pub fn hear(&mut self, frame: &Value, now: Millis) {
+        self.heard_at = now;
+        self.asked_at = None;
+        if frame["type"] == "welcome" {
+            self.failures = 0;
+            self.status = Status::Open;
+            self.reason = None;
+        }
+    }
+
+    pub fn next_due(&self) -> Option<Millis> {
+        let probe = (self.status == Status::Open && self.asked_at.is_none())
+            .then_some(self.heard_at + SILENCE_MAX + 1);
+        let answer = self.asked_at.map(|at| at + ANSWER_MAX + 1);
+        self.retry_at.into_iter().chain(probe).chain(answer).min()
+    }
+
+    pub fn due(&self, now: Millis) -> Option<Due> {
+        if self.next_due()? > now {
+            return None;
+        }
+        Some(match (self.retry_at, self.asked_at) {
+            (Some(_), _) => Due::Connect,
+            (None, Some(at)) if now - at > ANSWER_MAX => Due::Lost,
+            _ => Due::Probe,
+        })
+    }
+
+    /// Forgets the socket; the code says whether to try again. Gives the reason.
+    pub fn lost(&mut self, code: u16, now: Millis, chance: &mut Chance) -> &'static str {
+        self.socket = None;
+        self.asked_at = None;
+        let stop = match code {
+            4401 => "refused",
+            4403 => "not-yours",
+            4409 => "elsewhere",
+            _ => {
+                let wait = RETRY_MAX.min(RETRY_FIRST << self.failures);
+                self.failures = (self.failures + 1).min(10);
+                self.retry_at = Some(now + chance.in_ms(wait / 2, wait));
+                self.status = Status::Retrying;
+                self.reason = Some("lost");
+                return "lost";
+            }
+        };
+        self.status = Status::Stopped;
+        self.reason = Some(stop);
+        stop
+    }
+}

@@ -1,0 +1,142 @@
+//! user.js: the visitor's page.
+
+use serde_json::{Value, json};
+
+use super::Desk;
+use super::conversation::{Chat, Conversation, Leave};
+
+#[derive(Clone)]
+pub struct Visitor {
+    pub id: String,
+    pub session: Option<String>,
+    pub chat: Option<Conversation>,
+    /// The subject of a ticket that was asked for and is not there yet.
+    asking: Option<String>,
+}
+
+impl Visitor {
+    pub fn new(id: String) -> Self {
+        Self { id, session: None, chat: None, asking: None }
+    }
+
+    pub fn reload(&mut self) {
+        self.chat.iter_mut().for_each(Conversation::reload);
+    }
+
+    pub fn ask(&mut self, subject: String, desk: &mut Desk<'_>) {
+        if self.chat.as_ref().is_some_and(|chat| chat.state != Chat::Closed) || self.asking.is_some() {
+            return;
+        }
+        if desk.is_open {
+            desk.out.push(json!({ "type": "create_ticket", "subject": subject }));
+        }
+        self.asking = Some(subject);
+    }
+
+    /// Does something with the chat, as far as it may.
+    pub fn with_chat(
+        &mut self,
+        desk: &mut Desk<'_>,
+        act: impl FnOnce(&mut Conversation, Leave, &mut Desk<'_>),
+    ) {
+        if let Some(chat) = &mut self.chat {
+            let leave = leave(chat, desk);
+            act(chat, leave, desk);
+        }
+    }
+
+    pub fn look(&mut self, desk: &mut Desk<'_>) {
+        self.with_chat(desk, Conversation::confirm);
+    }
+
+    pub fn line_lost(&mut self, why: &'static str, desk: &mut Desk<'_>) {
+        self.with_chat(desk, |chat, leave, desk| {
+            if why == "elsewhere" {
+                chat.doubt(leave, desk);
+            }
+            chat.cut(leave, desk);
+        });
+    }
+
+    pub fn hear(&mut self, frame: &Value, desk: &mut Desk<'_>) {
+        match frame["type"].as_str().unwrap_or("") {
+            "welcome" => self.welcomed(frame, desk),
+            "ticket_created" => self.start_chat(frame, Chat::Waiting),
+            "staff_joined" | "staff_reconnected" => self.become_state(Chat::Active, desk),
+            "staff_offline" | "staff_online" => self.become_state(Chat::Paused, desk),
+            "staff_left" => self.become_state(Chat::Waiting, desk),
+            "message" if self.is_ours(frame) => {
+                self.with_chat(desk, |chat, leave, desk| chat.hear(frame, leave, desk));
+            }
+            "ack" => self.with_chat(desk, |chat, leave, desk| chat.acknowledged(frame, leave, desk)),
+            "delivered" => {
+                self.with_chat(desk, |chat, _, desk| {
+                    chat.delivered(frame["seq"].as_u64().unwrap_or(0), desk);
+                });
+            }
+            "ticket_closed" if self.is_ours(frame) => self.with_chat(desk, |chat, _, _| chat.end()),
+            "error" if frame["code"] == "rate_limited" && frame["id"].is_null() => {
+                self.asking = None;
+                self.with_chat(desk, |chat, _, _| chat.lost_a_receipt = true);
+            }
+            "error" => match frame["id"].as_u64() {
+                Some(id) => self.with_chat(desk, |chat, leave, desk| chat.refused(id, leave, desk)),
+                None if frame["code"] != "bad_message" => self.asking = None,
+                None => {}
+            },
+            _ => {}
+        }
+    }
+
+    fn is_ours(&self, frame: &Value) -> bool {
+        self.chat.as_ref().is_some_and(|chat| frame["ticket_id"] == *chat.ticket)
+    }
+
+    fn become_state(&mut self, state: Chat, desk: &mut Desk<'_>) {
+        if let Some(chat) = &mut self.chat {
+            chat.state = state;
+        }
+        self.with_chat(desk, Conversation::pump);
+    }
+
+    fn start_chat(&mut self, ticket: &Value, state: Chat) {
+        self.asking = None;
+        self.chat = Some(Conversation::new(ticket["ticket_id"].as_str().unwrap_or(""), true, state));
+    }
+
+    fn welcomed(&mut self, frame: &Value, desk: &mut Desk<'_>) {
+        self.session = frame["session"].as_str().map(str::to_owned);
+        let ticket = &frame["ticket"];
+        if ticket.is_object() {
+            let state = match ticket["state"].as_str() {
+                Some("active") => Chat::Active,
+                Some("paused") => Chat::Paused,
+                _ => Chat::Waiting,
+            };
+            self.asking = None;
+            if !self.is_ours(ticket) {
+                self.start_chat(ticket, state);
+            }
+            if let Some(chat) = &mut self.chat {
+                chat.state = state;
+            }
+            self.with_chat(desk, |chat, leave, desk| {
+                chat.resume(ticket, leave, desk);
+                chat.confirm(leave, desk);
+            });
+        } else {
+            // What was missed follows this welcome, and is still shown.
+            self.with_chat(desk, |chat, _, _| chat.end());
+            if let Some(subject) = &self.asking {
+                desk.out.push(json!({ "type": "create_ticket", "subject": subject }));
+            }
+        }
+    }
+}
+
+fn leave(chat: &Conversation, desk: &Desk<'_>) -> Leave {
+    Leave {
+        can_send: desk.is_open && chat.state == Chat::Active,
+        on_screen: desk.is_seen && chat.state != Chat::Closed,
+    }
+}

@@ -1,0 +1,149 @@
+//! What a seed stands for: who is there, under which rules, and what they do, step by step.
+
+use deskwire::config::{Assign, Millis};
+use deskwire::state::Rules;
+
+use crate::chance::Chance;
+
+#[derive(Clone, Copy, Debug)]
+pub struct Setup {
+    pub seed: u64,
+    pub users: usize,
+    pub staff: usize,
+    pub has_rascals: bool,
+    pub rules: Rules,
+    pub ping_interval_ms: Millis,
+    /// It ends with the server going down, and not with everybody leaving.
+    pub ends_by_shutdown: bool,
+    /// Pages count their messages from 1, and do not choose ids that no other tab chooses (`SIM_COUNTED_IDS=1`).
+    pub counts_ids: bool,
+}
+
+/// Time passes, and somebody does something. Who and how is drawn from the salt.
+#[derive(Clone, Copy, Debug)]
+pub struct Step {
+    pub wait_ms: Millis,
+    pub what: What,
+    pub salt: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    // Users.
+    Ask,
+    Say,
+    SayMuch,
+    Type,
+    CloseTicket,
+    // Staff.
+    Online,
+    Offline,
+    Pick,
+    Show,
+    Release,
+    Transfer,
+    // Anybody at a page.
+    Hide,
+    Look,
+    Retry,
+    Reload,
+    Duplicate,
+    Leave,
+    Return,
+    // The network.
+    CutOff,
+    Mend,
+    Reset,
+    Choke,
+    Unchoke,
+    Split,
+    Slow,
+    Nudge,
+    // Those who mean no good.
+    Mischief,
+    // Nobody: the State goes through JSON.
+    Snapshot,
+}
+
+/// How often each is done, where a seed has no other preference.
+const WEIGHTS: [(What, usize); 28] = [
+    (What::Ask, 10),
+    (What::Say, 40),
+    (What::SayMuch, 1),
+    (What::Type, 6),
+    (What::CloseTicket, 3),
+    (What::Online, 12),
+    (What::Offline, 2),
+    (What::Pick, 22),
+    (What::Show, 8),
+    (What::Release, 3),
+    (What::Transfer, 4),
+    (What::Hide, 3),
+    (What::Look, 4),
+    (What::Retry, 2),
+    (What::Reload, 4),
+    (What::Duplicate, 2),
+    (What::Leave, 3),
+    (What::Return, 6),
+    (What::CutOff, 3),
+    (What::Mend, 5),
+    (What::Reset, 3),
+    (What::Choke, 2),
+    (What::Unchoke, 4),
+    (What::Split, 8),
+    (What::Slow, 3),
+    (What::Nudge, 2),
+    (What::Mischief, 16),
+    (What::Snapshot, 1),
+];
+
+pub fn plan(seed: u64, steps: usize) -> (Setup, Vec<Step>) {
+    let mut chance = Chance::new(seed ^ 0xD0D0_CAFE);
+    let setup = Setup {
+        seed,
+        users: 2 + chance.below(4),
+        staff: 1 + chance.below(3),
+        has_rascals: !chance.one_in(3),
+        rules: Rules {
+            max_chats: 1 + chance.below(4) as u32,
+            assign: *chance.pick(&[Assign::Manual, Assign::Manual, Assign::RoundRobin, Assign::LeastBusy]),
+            user_grace_ms: *chance.pick(&[15_000, 60_000, 300_000]),
+        },
+        ping_interval_ms: *chance.pick(&[5000, 30_000]),
+        ends_by_shutdown: chance.one_in(4),
+        counts_ids: std::env::var_os("SIM_COUNTED_IDS").is_some(),
+    };
+    // A world in which some things never happen, and others often, finds what an even mixture does not. Without tickets
+    // and words it would find nothing.
+    let is_needed = |what| matches!(what, What::Ask | What::Say | What::Online | What::Pick);
+    let factor =
+        |what, chance: &mut Chance| *chance.pick(if is_needed(what) { &[1, 1, 2, 4] } else { &[0, 1, 2, 4] });
+    let weights: Vec<(What, usize)> =
+        WEIGHTS.iter().map(|(what, weight)| (*what, weight * factor(*what, &mut chance))).collect();
+    let all: usize = weights.iter().map(|(_, weight)| weight).sum();
+    let haste = chance.below(3);
+    let steps = (0..steps).map(|_| {
+        let mut left = chance.below(all.max(1));
+        let what = weights.iter().find(|(_, weight)| match left.checked_sub(*weight) {
+            Some(rest) => {
+                left = rest;
+                false
+            }
+            None => true,
+        });
+        let wait_ms = wait(&mut chance, haste);
+        Step { wait_ms, what: what.map_or(What::Say, |(what, _)| *what), salt: chance.next() }
+    });
+    (setup, steps.collect())
+}
+
+fn wait(chance: &mut Chance, haste: usize) -> Millis {
+    match chance.below(40 << haste) {
+        0 => chance.in_ms(8000, 70_000),
+        1 => chance.in_ms(900, 1100),
+        2 | 3 => chance.in_ms(1000, 9000),
+        4..=9 => chance.in_ms(100, 1000),
+        10..=19 => 0,
+        _ => chance.in_ms(0, 30),
+    }
+}

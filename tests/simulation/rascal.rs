@@ -1,0 +1,272 @@
+//! Those who mean no good: foreign ids, wrong secrets, wrong tickets, garbage, floods, silence.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::client::Kind;
+use crate::kernel::End;
+use crate::ledger::{Ledger, UNSURE};
+use crate::plan::Setup;
+use crate::websocket::{self, BINARY, CLOSE, CONTINUATION, FIN, PING, TEXT};
+use crate::world::{TOKEN, World};
+
+pub struct Rascal {
+    is_user: bool,
+    /// Whom it speaks as just now.
+    as_user: bool,
+    session: Option<String>,
+    link: Option<usize>,
+    /// How far it has read in which ticket.
+    heard: BTreeMap<String, u64>,
+    next_id: u64,
+}
+
+impl Rascal {
+    /// One who comes as a user, and one who has a staff token.
+    pub fn all(setup: &Setup) -> Vec<Self> {
+        let new = |is_user| Self {
+            is_user,
+            as_user: is_user,
+            session: None,
+            link: None,
+            heard: BTreeMap::new(),
+            next_id: 1,
+        };
+        if setup.has_rascals { vec![new(true), new(false)] } else { Vec::new() }
+    }
+
+    pub fn hear(&mut self, frame: &Value, as_user: bool, ledger: &mut Ledger) {
+        if frame["type"] == "message" {
+            let ticket = frame["ticket_id"].as_str().unwrap_or("");
+            ledger.show(frame["text"].as_str().unwrap_or(""), ticket, as_user);
+            let heard = self.heard.entry(ticket.to_owned()).or_default();
+            *heard = (*heard).max(frame["seq"].as_u64().unwrap_or(0));
+        } else if frame["type"] == "welcome" && frame["user_id"] == "mallory" {
+            self.session = frame["session"].as_str().map(str::to_owned);
+        }
+    }
+}
+
+impl World {
+    pub fn mischief(&mut self) {
+        if self.rascals.is_empty() {
+            return;
+        }
+        let who = self.chance.below(self.rascals.len());
+        let link = self.rascals[who].link.filter(|link| !self.clients[*link].is_over);
+        let Some(link) = link else { return self.break_in(who) };
+        match self.chance.below(24) {
+            0 => self.break_the_rules(link),
+            1 => self.flood(link),
+            2 => {
+                self.links[link].borrow_mut().note.blame.get_or_insert("it answers no ping");
+                self.clients[link].answers_pings = false;
+            }
+            3 => {
+                // Ends its side and reads on.
+                let mut shared = self.links[link].borrow_mut();
+                shared.note.blame.get_or_insert("it ended its side");
+                shared.end(End::Fin, false, self.now);
+            }
+            4 => self.leave(link, Some(End::Reset)),
+            5 => self.leave(link, None),
+            6 => self.ask_plainly(),
+            7 => self.break_in(who),
+            _ => {
+                for _ in 0..1 + self.chance.below(3) {
+                    let frame = self.odd_frame(who);
+                    self.say(link, &frame);
+                }
+            }
+        }
+    }
+
+    /// Connects: as itself, or as somebody else without a secret.
+    fn break_in(&mut self, who: usize) {
+        let link = self.dial(Kind::Nobody);
+        let is_user = self.rascals[who].is_user;
+        let session = self.rascals[who].session.clone();
+        let foreign = self.chance.below(3);
+        let (path, secret) = match self.chance.below(6) {
+            0 => (format!("/ws/user/user-{foreign}"), None),
+            1 => (format!("/ws/user/user-{foreign}"), Some("00000000000000000000000000000000".to_owned())),
+            2 => (format!("/ws/staff/staff-{foreign}"), Some("a-wrong-token".to_owned())),
+            _ if is_user => ("/ws/user/mallory".to_owned(), session),
+            _ => ("/ws/staff/mort".to_owned(), Some(TOKEN.to_owned())),
+        };
+        self.clients[link].kind = Kind::Rascal(who, path.starts_with("/ws/user"));
+        let rascal = &mut self.rascals[who];
+        (rascal.link, rascal.as_user) = (Some(link), path.starts_with("/ws/user"));
+        rascal.next_id = 1;
+        let mut protocols = vec!["deskwire.v1".to_owned()];
+        protocols.extend(secret.map(|secret| format!("secret.{secret}")));
+        self.tell(|| format!("link {link}: a rascal connects to {path}"));
+        self.links[link].borrow_mut().send(&websocket::head(&path, &protocols), self.now);
+        // Behind the head, and nobody has said yet that it is let in.
+        for _ in 0..self.chance.below(3) {
+            let frame = self.odd_frame(who);
+            self.say(link, &frame);
+        }
+    }
+
+    /// A plain request, well or badly made.
+    fn ask_plainly(&mut self) {
+        let long = format!("GET /healthz HTTP/1.1\r\nHost: desk\r\nX: {}\r\n\r\n", "x".repeat(9000));
+        let upgrade = String::from_utf8_lossy(&websocket::head("/ws/user/a%20b", &[])).into_owned();
+        let requests = [
+            (200, "GET /healthz HTTP/1.1\r\nHost: desk\r\n\r\n"),
+            (200, "GET /staff HTTP/1.1\r\nHost: desk\r\n\r\n"),
+            (404, "GET /nothing HTTP/1.1\r\nHost: desk\r\n\r\n"),
+            (405, "POST / HTTP/1.1\r\nHost: desk\r\n\r\n"),
+            (426, "GET /ws/user/ann HTTP/1.1\r\nHost: desk\r\n\r\n"),
+            (400, "GET / HTTP/1.1\r\n\r\n"),
+            (400, "\x16\x03\x01"),
+            (408, "GET / HTTP/1.1\r\nHost: de"),
+            (431, &long),
+            (400, &upgrade),
+        ];
+        let (status, request) = *self.chance.pick(&requests);
+        let link = self.dial(Kind::Plain(status));
+        let ends = status != 408 && self.chance.one_in(3);
+        let mut shared = self.links[link].borrow_mut();
+        shared.send(request.as_bytes(), self.now);
+        if ends {
+            shared.end(End::Fin, false, self.now);
+        }
+    }
+
+    fn flood(&mut self, link: usize) {
+        {
+            let note = &mut self.links[link].borrow_mut().note;
+            note.flooded = true;
+            note.blame.get_or_insert("it floods");
+        }
+        let text =
+            *self.chance.pick(&[r#"{"type":"typing","active":true}"#, r#"{"type":"go_online"}"#, "[]"]);
+        for _ in 0..90 + self.chance.below(250) {
+            self.say(link, text);
+        }
+    }
+
+    /// RFC 6455, and the limits on top of it; each with the code that it has to be closed with.
+    fn break_the_rules(&mut self, link: usize) {
+        let frames: [(u16, u8, &[u8]); 10] = [
+            (1003, FIN | BINARY, b"binary"),
+            (1007, FIN | TEXT, b"\xff\xfe"),
+            (1002, FIN | 3, b"of no kind"),
+            (1002, FIN | 0x40 | TEXT, b"{}"),
+            (1002, PING, b"in pieces"),
+            (1002, FIN | PING, &[0; 126]),
+            (1002, FIN | CONTINUATION, b"of nothing"),
+            (1002, FIN | CLOSE, &[3]),
+            (1002, FIN | CLOSE, &[3, 0xED]), // 1005
+            (1002, FIN | CLOSE, &[0, 1]),
+        ];
+        let mut bytes = Vec::new();
+        let mask = self.chance.next() as u32;
+        let code = match self.chance.below(16) {
+            0 => {
+                websocket::append_header(&mut bytes, FIN | TEXT, 16 * 1024 + 1, mask);
+                1009
+            }
+            1 => {
+                websocket::append_header(&mut bytes, FIN | TEXT, 1 << 62, mask);
+                1009
+            }
+            2 => {
+                for first in [TEXT, CONTINUATION, CONTINUATION] {
+                    websocket::append_frame(&mut bytes, first, &[b'x'; 6000], mask);
+                }
+                1009
+            }
+            3 => {
+                bytes.extend(b"\x81\x02hi"); // not masked
+                1002
+            }
+            4 => {
+                websocket::append_frame(&mut bytes, TEXT, b"{", mask);
+                websocket::append_frame(&mut bytes, FIN | TEXT, b"{}", mask);
+                1002
+            }
+            _ => {
+                let (code, first, payload) = *self.chance.pick(&frames);
+                websocket::append_frame(&mut bytes, first, payload, mask);
+                code
+            }
+        };
+        let client = &self.clients[link];
+        let mut shared = self.links[link].borrow_mut();
+        if client.has_closed || shared.up_end.is_some() {
+            return;
+        }
+        shared.note.breach.push(code);
+        shared.send(&bytes, self.now);
+        shared.note.breach_end = shared.note.sent_bytes;
+        drop(shared);
+        self.tell(|| format!("link {link} breaks the rules, for {code}"));
+    }
+
+    /// Something of the right form and the wrong content, or the other way round.
+    fn odd_frame(&mut self, who: usize) -> String {
+        let chance = &mut self.chance;
+        let open: Vec<String> =
+            self.hub.service.model.tickets.iter().map(|ticket| ticket.id.clone()).collect();
+        let ticket = match chance.below(6) {
+            0 => "0000-0000".to_owned(),
+            1 => "no such ticket".to_owned(),
+            _ if open.is_empty() => "7K2M-Q4XH".to_owned(),
+            _ => chance.pick(&open).clone(),
+        };
+        let rascal = &mut self.rascals[who];
+        let heard = rascal.heard.get(&ticket).copied().unwrap_or(0);
+        match chance.below(24) {
+            0..=4 => {
+                let id = *chance.pick(&[0, 1, rascal.next_id, rascal.next_id, rascal.next_id + 3, 1 << 60]);
+                rascal.next_id = (id + 1).min(1 << 50);
+                let place = if rascal.as_user { UNSURE } else { &ticket };
+                let text = self.ledger.text(place, rascal.as_user, 0, "");
+                let long = "x".repeat(4001);
+                let text = *chance.pick(&[&text, &text, &text, "", &long]);
+                json!({ "type": "message", "ticket_id": ticket, "id": id, "text": text })
+            }
+            5 | 6 => {
+                // It never says that it has seen what it has not: nobody could prove it wrong.
+                let seq = *chance.pick(&[heard, heard, 0, 1 << 40]);
+                json!({ "type": "delivered", "ticket_id": ticket, "seq": seq })
+            }
+            7 => json!({ "type": "typing", "ticket_id": ticket, "active": chance.one_in(2) }),
+            8 => json!({ "type": "close_ticket", "ticket_id": ticket }),
+            9 | 10 => {
+                let long = "x".repeat(201);
+                json!({ "type": "create_ticket", "subject": *chance.pick(&["s", "", "\u{e9}\n", &long]) })
+            }
+            11 | 12 => json!({ "type": "go_online" }),
+            13 => json!({ "type": "go_offline" }),
+            14..=16 => json!({ "type": "pick_ticket", "ticket_id": ticket }),
+            17 => json!({ "type": "release_ticket", "ticket_id": ticket }),
+            18 => {
+                let to = *chance.pick(&["staff-0", "staff-1", "mort", "nobody", ""]);
+                let note = chance
+                    .pick(&[json!(null), json!("n"), json!(""), json!(5), json!("x".repeat(501))])
+                    .clone();
+                json!({ "type": "transfer_ticket", "ticket_id": ticket, "to": to, "note": note })
+            }
+            19 => json!({ "type": "message", "ticket_id": ticket, "id": 7 }),
+            20 => json!({ "type": "delivered", "ticket_id": 5, "seq": -1 }),
+            21 => json!({ "type": chance.pick(&["welcome", "ping", ""]), "id": 9 }),
+            22 => json!([{ "type": "typing" }]),
+            _ => {
+                return (*chance.pick(&[
+                    "",
+                    "{",
+                    "null",
+                    "{\"type\":\"message\",\"id\":1,\"text\":\"\\ud800\"}",
+                    "\u{1F600}",
+                ]))
+                .to_owned();
+            }
+        }
+        .to_string()
+    }
+}

@@ -1,0 +1,272 @@
+//! The desk, watched: every call that it gets and everything that it says is held against the model.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use deskwire::config::{BURST_S, Limits, Millis};
+use deskwire::desk::{Desk, Guest, Peer};
+use deskwire::metrics::Metrics;
+use deskwire::net::ConnId;
+use deskwire::net::close::CloseReason;
+use deskwire::net::connection::Pace;
+use deskwire::net::http::Request;
+use deskwire::net::websocket::Incoming;
+use deskwire::outbox::{Item, Outbox};
+use deskwire::service::{Answer, Service};
+
+use crate::kernel::Shared;
+use crate::model::Model;
+use crate::model::wants::Sent;
+
+/// Which link a connection is, by its slot and by its id.
+#[derive(Default)]
+pub struct Wiring {
+    pub slots: BTreeMap<u32, Shared>,
+    conns: BTreeMap<ConnId, Shared>,
+}
+
+pub struct Spy {
+    pub desk: Desk,
+    pub model: Model,
+    pub wiring: Rc<RefCell<Wiring>>,
+    /// The first thing that was not as it should be.
+    pub violation: Option<String>,
+    pub calls: u64,
+    limits: Limits,
+    staff_token: &'static str,
+    generations: BTreeSet<u32>,
+}
+
+impl Spy {
+    pub fn new(
+        desk: Desk,
+        model: Model,
+        wiring: Rc<RefCell<Wiring>>,
+        limits: Limits,
+        staff_token: &'static str,
+    ) -> Self {
+        Self {
+            desk,
+            model,
+            wiring,
+            violation: None,
+            calls: 0,
+            limits,
+            staff_token,
+            generations: BTreeSet::new(),
+        }
+    }
+
+    pub fn accuse(&mut self, what: String) {
+        self.violation.get_or_insert(what);
+    }
+
+    /// Reads what was said in this call, and gives each frame to the links that should get it.
+    fn sent(&mut self, out: &Outbox) -> Vec<Sent> {
+        let mut all = Vec::new();
+        let wiring = Rc::clone(&self.wiring);
+        let wiring = wiring.borrow();
+        for item in out.items() {
+            match item {
+                Item::Frame(to, bytes) => {
+                    let payload: Rc<[u8]> = payload(bytes).into();
+                    for conn in to {
+                        if let Some(link) = wiring.conns.get(conn) {
+                            link.borrow_mut().note.emitted.push_back(Rc::clone(&payload));
+                        }
+                    }
+                    match serde_json::from_slice(&payload) {
+                        Ok(frame) => all.push(Sent { to: to.to_vec(), frame: Rc::new(frame) }),
+                        Err(error) => {
+                            self.accuse(format!("not JSON: {error}: {}", String::from_utf8_lossy(&payload)));
+                        }
+                    }
+                }
+                Item::Close(conn, why) => {
+                    if let Some(link) = wiring.conns.get(&conn) {
+                        link.borrow_mut().note.closes.push(why.code);
+                    }
+                }
+                Item::Room(_) => {}
+            }
+        }
+        all
+    }
+
+    fn start(&mut self, now: Millis) {
+        self.calls += 1;
+        self.model.now = now;
+    }
+
+    fn finish(&mut self, what: &str, sent: &[Sent], result: Result<(), String>) {
+        if let Err(problem) = result.and_then(|()| self.model.settle(sent)) {
+            self.accuse(format!("{what}: {problem}"));
+        }
+    }
+
+    fn link(&self, conn: ConnId) -> Option<Shared> {
+        self.wiring.borrow().conns.get(&conn).cloned()
+    }
+
+    /// "50 frames a second and connection, burst 100"; as much again is a flood.
+    fn check_pace(&mut self, link: &Shared, pace: Pace, now: Millis) {
+        let note = &mut link.borrow_mut().note;
+        let per_s = u64::from(self.limits.frames_per_s);
+        note.level = note.level.saturating_sub((now - note.level_at) * per_s) + 1000;
+        note.level_at = now;
+        let burst = per_s * BURST_S * 1000;
+        let right = match note.level {
+            level if level <= burst => Pace::Fair,
+            level if level <= 2 * burst => Pace::TooFast,
+            _ => Pace::Flood,
+        };
+        if pace != right {
+            self.accuse(format!("{pace:?} at a level of {} frames", note.level / 1000));
+        }
+    }
+
+    /// The frame is the next one that this link's client has said.
+    fn check_text(&mut self, link: &Shared, text: &str) {
+        let note = &mut link.borrow_mut().note;
+        let said = note.sent.pop_front();
+        if said.as_ref().is_none_or(|(_, said)| **said != *text) && note.breach.is_empty() {
+            self.accuse(format!("read {text:?} where the client said {said:?}"));
+        }
+    }
+}
+
+/// What is in a frame of a server.
+fn payload(frame: &[u8]) -> &[u8] {
+    let header = match frame.get(1) {
+        Some(127) => 10,
+        Some(126) => 4,
+        _ => 2,
+    };
+    &frame[header..]
+}
+
+impl Service for Spy {
+    type Guest = Guest;
+    type Peer = Peer;
+
+    fn request(&mut self, request: &Request<'_>, metrics: &Metrics) -> Answer<Guest> {
+        self.calls += 1;
+        self.desk.request(request, metrics)
+    }
+
+    fn opened(
+        &mut self,
+        now: Millis,
+        conn: ConnId,
+        guest: Guest,
+        out: &mut Outbox,
+    ) -> Result<Peer, CloseReason> {
+        self.start(now);
+        let link = self.wiring.borrow().slots.get(&conn.slot).cloned();
+        if let Some(link) = &link {
+            let note = &mut link.borrow_mut().note;
+            (note.conn, note.open, note.changed_at) = (Some(conn), true, now);
+            self.wiring.borrow_mut().conns.insert(conn, Rc::clone(link));
+        }
+        if !self.generations.insert(conn.generation) {
+            self.accuse(format!("{conn} has a generation that another had"));
+        }
+        let (is_user, id, secret) = match &guest {
+            Guest::User(id, session) => (true, id.as_str().to_owned(), session.clone()),
+            Guest::Staff(id, is_right) => {
+                (false, id.as_str().to_owned(), is_right.then(|| self.staff_token.to_owned()))
+            }
+        };
+        let result = self.desk.opened(now, conn, guest, out);
+        let sent = self.sent(out);
+        let expected = if is_user {
+            self.model
+                .user_opens(conn, &id, secret.as_deref(), &sent)
+                .map(|is_known| if is_known { None } else { Some(4403) })
+        } else if secret.is_some() {
+            self.model.staff_opens(conn, &id, &sent).map(|()| None)
+        } else {
+            Ok(Some(4401))
+        };
+        let code = result.as_ref().err().map(|why| why.code);
+        if let (Some(code), Some(link)) = (code, &link) {
+            let note = &mut link.borrow_mut().note;
+            note.open = false;
+            note.closes.push(code);
+        }
+        let verdict = match expected {
+            Ok(expected) if expected != code => Err(format!("{expected:?} was right, {code:?} was done")),
+            other => other.map(|_| ()),
+        };
+        self.finish(&format!("{conn} opens as {id}"), &sent, verdict);
+        result
+    }
+
+    fn message(
+        &mut self,
+        now: Millis,
+        from: (ConnId, Peer),
+        message: Incoming,
+        pace: Pace,
+        out: &mut Outbox,
+    ) {
+        self.start(now);
+        let (conn, _) = from;
+        let link = self.link(conn);
+        if let Some(link) = &link {
+            self.check_pace(link, pace, now);
+        }
+        let text = if let Incoming::Text(text) = &message { Some(text.as_str().to_owned()) } else { None };
+        if let (Some(link), Some(text)) = (&link, &text) {
+            self.check_text(link, text);
+        }
+        self.desk.message(now, from, message, pace, out);
+        let sent = self.sent(out);
+        let verdict = match &text {
+            Some(text) => self.model.message(conn, text, pace == Pace::Fair, &sent),
+            None => Ok(()),
+        };
+        self.finish(&format!("{conn} says {}", text.as_deref().unwrap_or("nothing")), &sent, verdict);
+    }
+
+    fn closed(&mut self, now: Millis, from: (ConnId, Peer), out: &mut Outbox) {
+        self.start(now);
+        let link = self.link(from.0);
+        if let Some(link) = link {
+            let mut link = link.borrow_mut();
+            if link.no_space && link.note.was_choked {
+                link.note.blame.get_or_insert("more was sent than its line takes");
+            }
+            let note = &mut link.note;
+            (note.open, note.changed_at) = (false, now);
+            if note.blame.is_none() && note.closes.is_empty() && note.breach.is_empty() {
+                self.accuse(format!("{} was cut off without a reason", from.0));
+            }
+        }
+        self.desk.closed(now, from, out);
+        let sent = self.sent(out);
+        self.model.closes(from.0);
+        self.finish(&format!("{} is gone", from.0), &sent, Ok(()));
+        self.wiring.borrow_mut().conns.remove(&from.0);
+    }
+
+    fn drained(&mut self, now: Millis, from: (ConnId, Peer), out: &mut Outbox) {
+        self.start(now);
+        self.desk.drained(now, from, out);
+        let sent = self.sent(out);
+        self.finish("drained", &sent, Ok(()));
+    }
+
+    fn next_due(&self) -> Option<Millis> {
+        self.desk.next_due()
+    }
+
+    fn tick(&mut self, now: Millis, out: &mut Outbox) {
+        self.start(now);
+        self.desk.tick(now, out);
+        let sent = self.sent(out);
+        self.model.tick(&sent);
+        self.finish("tick", &sent, Ok(()));
+    }
+}

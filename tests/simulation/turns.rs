@@ -1,0 +1,190 @@
+//! The loop, as server.rs has it, and what has to hold after each turn of it.
+
+use deskwire::config::{CLOSING_MS, HEAD_MS, HTTP_MS, LINGER_MS, PONG_MS};
+use deskwire::hub::Census;
+
+use crate::kernel::{Link, Socket};
+use crate::world::World;
+
+const KIB: usize = 1024;
+/// A turn that nothing came of may happen: a deadline that was moved, a connection that died meanwhile. Not one after the
+/// other.
+const IDLE_MAX: usize = 3;
+const TURNS_MAX: usize = 5000;
+
+impl World {
+    /// Turns for as long as the server would not sleep.
+    pub fn turn_around(&mut self) {
+        let mut idle = 0;
+        for turn in 0.. {
+            self.take_edges_of_the_moved();
+            let mut edges: Vec<usize> =
+                self.live.iter().copied().filter(|at| self.links[*at].borrow().edge).collect();
+            let is_called = !edges.is_empty() || !self.backlog.is_empty();
+            let is_due = self.hub.next_due().is_some_and(|due| due <= self.now);
+            if self.violation.is_some() || !(is_called || is_due || self.hub.has_work()) {
+                break;
+            }
+            if turn > TURNS_MAX {
+                return self.accuse(|| "the loop does not come to rest".to_owned());
+            }
+            let before = self.activity();
+            self.poll(&mut edges);
+            self.accept();
+            self.turns += 1;
+            self.hub.serve(self.now);
+            self.hub.expire(self.now);
+            self.hub.settle(self.now);
+            idle = if is_called || self.activity() != before { 0 } else { idle + 1 };
+            if idle > IDLE_MAX {
+                self.accuse(|| "turns without a cause".to_owned());
+            }
+            self.check_turn();
+        }
+        if self.violation.is_none() {
+            self.check_rest();
+        }
+    }
+
+    fn take_edges_of_the_moved(&mut self) {
+        for at in &self.live {
+            self.links[*at].borrow_mut().note.now = self.now;
+        }
+    }
+
+    fn poll(&mut self, edges: &mut [usize]) {
+        self.chance.shuffle(edges);
+        for at in edges {
+            let (slot, readable, writable, end_near) = {
+                let mut link = self.links[*at].borrow_mut();
+                link.edge = false;
+                let end_near = link.arrived_end.is_some();
+                (link.slot, !link.inbox.is_empty() || end_near, link.down.len() < link.room, end_near)
+            };
+            if let Some(slot) = slot {
+                self.hub.ready(slot, readable, writable, end_near);
+            }
+        }
+        if self.chance.one_in(64) {
+            self.move_network(); // what comes between poll and read
+        }
+    }
+
+    fn accept(&mut self) {
+        for at in std::mem::take(&mut self.backlog) {
+            let socket = Socket { link: self.links[at].clone(), written: self.written.clone() };
+            let slot = self.hub.admit(socket, self.now);
+            let mut link = self.links[at].borrow_mut();
+            link.slot = Some(slot);
+            link.edge = true; // the poll tells of a new socket what it is ready for
+            (link.note.changed_at, link.note.sign_at) = (self.now, self.now);
+            self.wiring.borrow_mut().slots.insert(slot, self.links[at].clone());
+        }
+    }
+
+    /// A number that changes when a turn has done anything.
+    fn activity(&self) -> (u64, u64, Census) {
+        let operations = self.live.iter().map(|at| self.links[*at].borrow().note.operations).sum();
+        (operations, self.hub.service.calls, self.hub.census())
+    }
+
+    fn check_turn(&mut self) {
+        let census = self.hub.census();
+        if census.without_deadline > 0 {
+            self.accuse(|| format!("connections without a deadline: {census:?}"));
+        }
+        if census.output_bytes_max > self.limits.output_bytes_max + self.limits.message_bytes_max {
+            self.accuse(|| format!("too much output waits: {census:?}"));
+        }
+        let problem = self.hub.service.violation.take().or_else(|| self.ledger.violation.take());
+        if let Some(problem) = problem {
+            self.accuse(|| problem);
+        }
+        for text in std::mem::take(&mut self.hub.service.model.let_go) {
+            self.ledger.let_go(&text);
+        }
+    }
+
+    /// What holds whenever the server sleeps.
+    fn check_rest(&mut self) {
+        self.hub.service.model.now = self.now;
+        let late = self.hub.service.model.check_time();
+        if let Err(problem) = late {
+            self.accuse(|| problem);
+        }
+        let (is, right) = (self.hub.service.desk.state().counts(), self.hub.service.model.counts());
+        if is != right {
+            self.accuse(|| format!("{is:?}; right is {right:?}"));
+        }
+        if let Some(problem) = self.ledger.violation.take() {
+            self.accuse(|| problem);
+        }
+        let (mut admitted, mut open) = (0, 0);
+        for at in 0..self.live.len() {
+            let number = self.live[at];
+            let link = self.links[number].borrow();
+            admitted += usize::from(link.slot.is_some() && !link.server_gone);
+            open += usize::from(link.note.open);
+            let problem = self.check_link(&link).map(|problem| format!("link {number}: {problem}"));
+            drop(link);
+            if let Some(problem) = problem {
+                self.accuse(|| problem);
+            }
+        }
+        let census = self.hub.census();
+        if (census.connections, census.open) != (admitted, open) {
+            self.accuse(|| format!("{census:?}; right is {admitted} and {open}"));
+        }
+    }
+
+    fn check_link(&self, link: &Link) -> Option<&'static str> {
+        let note = &link.note;
+        let silent_ms = self.now.saturating_sub(note.sign_at);
+        let ending_ms = self.now.saturating_sub(note.changed_at);
+        if link.server_gone || link.slot.is_none() {
+            return note.open.then_some("it is buried, and the desk does not know");
+        }
+        if !link.inbox.is_empty() && !link.no_space {
+            return Some("has sent what is not read");
+        }
+        if link.arrived_end.is_some() && !link.no_space {
+            return Some("has ended, and nobody noticed");
+        }
+        if !note.open {
+            let longest = HEAD_MS + CLOSING_MS + HTTP_MS + LINGER_MS;
+            return (ending_ms > longest).then_some("is neither open nor gone");
+        }
+        if silent_ms > self.limits.ping_interval_ms + PONG_MS {
+            return Some("gives no sign of life, and counts as present");
+        }
+        if note.sent.front().is_some_and(|(end, _)| *end <= note.read_bytes) && note.breach.is_empty() {
+            return Some("was read, and not listened to");
+        }
+        if note.read_bytes >= note.breach_end && !note.breach.is_empty() {
+            return Some("has broken the rules, and is open");
+        }
+        if link.down.is_empty() && !link.client_gone && !note.emitted.is_empty() {
+            return Some("was not sent what the desk said");
+        }
+        None
+    }
+
+    /// What the State takes in JSON is bounded by what may be held.
+    pub fn check_state(&mut self) {
+        let state = self.hub.service.desk.state();
+        let tickets = self.hub.service.model.tickets.len();
+        let digest = state.digest();
+        let json = serde_json::to_string(state).unwrap_or_default();
+        // A held byte takes up to four digits and signs.
+        let most = (tickets + self.hub.service.model.users.len() + 1) * 2 * (64 * KIB * 4 + 16 * KIB);
+        match serde_json::from_str::<deskwire::state::State>(&json) {
+            Ok(again) if again.digest() == digest => {}
+            Ok(_) => self.accuse(|| "the State is another one after a round trip through JSON".to_owned()),
+            Err(error) => self.accuse(|| format!("the State does not come back from JSON: {error}")),
+        }
+        if json.len() > most {
+            self.accuse(|| format!("the State takes {} bytes of JSON for {tickets} tickets", json.len()));
+        }
+        self.written.borrow_mut().add(digest);
+    }
+}

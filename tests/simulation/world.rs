@@ -1,0 +1,312 @@
+//! The world: a clock, the hub with the real desk in it, and everybody at the other end of its links.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use deskwire::config::{Limits, Millis};
+use deskwire::desk::Desk;
+use deskwire::desk::auth::{SecretSource, StaffTokens};
+use deskwire::hub::Hub;
+use serde_json::Value;
+
+use crate::chance::{Chance, Trail};
+use crate::client::{Client, Kind};
+use crate::kernel::{End, Link, Shared, Socket, Written};
+use crate::ledger::Ledger;
+use crate::model::Model;
+use crate::page::{Page, Staffer, Status, Tab, Visitor};
+use crate::plan::Setup;
+use crate::rascal::Rascal;
+use crate::spy::{Spy, Wiring};
+use crate::websocket;
+
+pub const TOKEN: &str = "the-staff-token";
+/// When the world begins.
+pub const START: Millis = 1_700_000_000_000;
+
+pub struct World {
+    pub now: Millis,
+    pub hub: Hub<Socket, Spy>,
+    pub setup: Setup,
+    pub limits: Limits,
+    pub wiring: Rc<RefCell<Wiring>>,
+    pub written: Written,
+    pub links: Vec<Shared>,
+    pub clients: Vec<Client>,
+    /// The links that something can still happen to.
+    pub live: Vec<usize>,
+    /// Links that wait to be accepted.
+    pub backlog: Vec<usize>,
+    pub tabs: Vec<Tab>,
+    pub rascals: Vec<Rascal>,
+    pub ledger: Ledger,
+    /// Drawn anew for each step, so that a step that is left out changes no other.
+    pub chance: Chance,
+    pub violation: Option<String>,
+    /// Lines are as good as they can be.
+    pub is_calm: bool,
+    /// The server takes newcomers.
+    pub listens: bool,
+    pub turns: u64,
+    /// What happened, for whoever reads of a failure.
+    pub story: Option<Vec<String>>,
+}
+
+impl World {
+    pub fn new(setup: Setup, tells: bool) -> Self {
+        let limits = Limits { ping_interval_ms: setup.ping_interval_ms, ..Limits::default() };
+        let mut chance = Chance::new(setup.seed);
+        let secrets = SecretSource::from_fn(move |bytes| {
+            bytes.fill_with(|| chance.next().to_le_bytes()[0]);
+            Ok(())
+        });
+        let tokens = StaffTokens::desk(TOKEN).expect("a token");
+        let desk = Desk::new(setup.rules, tokens, None, Vec::new(), secrets).expect("secrets");
+        let wiring = Rc::new(RefCell::new(Wiring::default()));
+        let spy = Spy::new(desk, Model::new(setup.rules), Rc::clone(&wiring), limits, TOKEN);
+        let mut tabs = Vec::new();
+        for number in 0..setup.users {
+            let visitor = Visitor::new(format!("user-{number}"));
+            tabs.push(Tab::new(Page::Visitor(visitor), tabs.len() as u64));
+        }
+        for number in 0..setup.staff {
+            let staffer = Staffer::new(format!("staff-{number}"), TOKEN.to_owned());
+            tabs.push(Tab::new(Page::Staffer(staffer), tabs.len() as u64));
+        }
+        let mut world = Self {
+            now: START,
+            hub: Hub::new(spy, limits),
+            setup,
+            limits,
+            wiring,
+            written: Rc::new(RefCell::new(Trail(0))),
+            links: Vec::new(),
+            clients: Vec::new(),
+            live: Vec::new(),
+            backlog: Vec::new(),
+            tabs,
+            rascals: Rascal::all(&setup),
+            ledger: Ledger::default(),
+            chance: Chance::new(setup.seed),
+            violation: None,
+            is_calm: false,
+            listens: true,
+            turns: 0,
+            story: tells.then(Vec::new),
+        };
+        for tab in &mut world.tabs {
+            tab.line.start();
+            tab.number = tab.number.filter(|_| !setup.counts_ids);
+        }
+        world
+    }
+
+    pub fn tell(&mut self, what: impl FnOnce() -> String) {
+        if let Some(story) = self.story.as_mut().filter(|_| self.violation.is_none()) {
+            story.push(format!("{:>7} ms  {}", self.now - START, what()));
+        }
+    }
+
+    pub fn accuse(&mut self, what: impl FnOnce() -> String) {
+        if self.violation.is_none() {
+            self.violation = Some(what());
+        }
+    }
+
+    /// Lets time pass, with all that happens in it.
+    pub fn pass(&mut self, span: Millis) {
+        let end = self.now + span;
+        self.settle();
+        while self.violation.is_none() {
+            let Some(next) = self.next_event().filter(|next| *next <= end) else { break };
+            self.now = self.now.max(next);
+            self.settle();
+        }
+        self.now = end;
+        self.settle();
+    }
+
+    /// All that happens at this moment.
+    fn settle(&mut self) {
+        const ROUNDS_MAX: usize = 10_000;
+        for _ in 0..ROUNDS_MAX {
+            if self.violation.is_some() {
+                return;
+            }
+            let moved = self.move_network();
+            let acted = self.wake_tabs();
+            self.turn_around();
+            if !moved && !acted && !self.is_due_now() {
+                return;
+            }
+        }
+        self.accuse(|| "this moment does not end".to_owned());
+    }
+
+    fn is_due_now(&self) -> bool {
+        self.next_event().is_some_and(|next| next <= self.now)
+    }
+
+    fn next_event(&self) -> Option<Millis> {
+        let network = self.live.iter().filter_map(|link| self.links[*link].borrow().next_move());
+        let pages = self.tabs.iter().filter_map(|tab| tab.line.next_due());
+        // The desk may be late for what is due; that is for the checks to find.
+        let model = self.hub.service.model.next_due().map(|due| due + 1).filter(|due| *due > self.now);
+        network.chain(pages).chain(self.hub.next_due()).chain(model).min()
+    }
+
+    /// Moves what is due on every link. True if anything moved.
+    pub fn move_network(&mut self) -> bool {
+        let mut moved = false;
+        for at in 0..self.live.len() {
+            let link = self.live[at];
+            if self.links[link].borrow().next_move().is_none_or(|due| due > self.now) {
+                continue;
+            }
+            moved = true;
+            let mut bytes = std::mem::take(&mut self.clients[link].decoder.bytes);
+            let end = {
+                let mut shared = self.links[link].borrow_mut();
+                shared.note.now = self.now;
+                shared.move_up(self.now);
+                shared.move_down(self.now, &mut bytes)
+            };
+            self.clients[link].decoder.bytes = bytes;
+            self.hear(link);
+            if let Some(end) = end {
+                self.ended(link, end);
+            }
+        }
+        let (links, clients) = (&self.links, &self.clients);
+        self.live.retain(|at| {
+            let link = links[*at].borrow();
+            !(link.server_gone && clients[*at].is_over && (link.dead || !link.is_moving()))
+        });
+        moved
+    }
+
+    fn wake_tabs(&mut self) -> bool {
+        use crate::page::Due;
+        let mut acted = false;
+        for at in 0..self.tabs.len() {
+            let Some(due) = self.tabs[at].line.due(self.now) else { continue };
+            acted = true;
+            match due {
+                Due::Connect => self.connect_tab(at),
+                Due::Lost => self.give_up(at),
+                Due::Probe => self.send_from_tab(at, vec![serde_json::json!({ "type": "ping" })]),
+            }
+        }
+        acted
+    }
+
+    /// A new link to the server.
+    pub fn dial(&mut self, kind: Kind) -> usize {
+        let chance = &mut self.chance;
+        let lag = if chance.one_in(4) { chance.in_ms(0, 150) } else { chance.in_ms(0, 3) };
+        let room = if chance.one_in(6) { 200 + chance.below(5000) } else { 1 << 20 };
+        let pieces = if chance.one_in(3) {
+            (0..chance.below(12)).map(|_| 1 + chance.below(60)).collect()
+        } else {
+            Vec::new()
+        };
+        let mut link = match self.is_calm {
+            true => Link { lag: 1, room: 1 << 20, ..Link::default() },
+            false => Link { lag, room, pieces, ..Link::default() },
+        };
+        link.note.was_choked = link.room < 1 << 20;
+        let is_reachable = self.listens && !matches!(kind, Kind::Tab(tab) if self.tabs[tab].is_cut_off);
+        if !is_reachable {
+            (link.dead, link.server_gone) = (true, true);
+        }
+        self.links.push(Rc::new(RefCell::new(link)));
+        let at = self.links.len() - 1;
+        self.clients.push(Client::new(kind));
+        self.live.push(at);
+        if is_reachable {
+            self.backlog.push(at);
+        }
+        at
+    }
+
+    pub fn connect_tab(&mut self, tab: usize) {
+        let link = self.dial(Kind::Tab(tab));
+        let mut protocols = vec!["deskwire.v1".to_owned()];
+        protocols.extend(self.tabs[tab].secret().map(|secret| format!("secret.{secret}")));
+        let path = self.tabs[tab].path();
+        let head = websocket::head(&path, &protocols);
+        self.tabs[tab].line.connected(link, self.now);
+        self.links[link].borrow_mut().send(&head, self.now);
+        self.tell(|| format!("link {link}: {path} connects"));
+    }
+
+    /// The page forgets its socket, and the browser closes it as well as it can.
+    pub fn detach(&mut self, tab: usize) {
+        let Some(link) = self.tabs[tab].line.socket.take() else { return };
+        self.clients[link].kind = Kind::Nobody;
+        self.leave(link, None);
+    }
+
+    pub fn give_up(&mut self, tab: usize) {
+        self.tell(|| format!("tab {tab} gives up its line"));
+        self.detach(tab);
+        self.tab_lost(tab, 1006);
+    }
+
+    pub fn tab_lost(&mut self, tab: usize, code: u16) {
+        let was_open = self.tabs[tab].line.status == Status::Open;
+        if let Some(link) = self.tabs[tab].line.socket {
+            self.clients[link].kind = Kind::Nobody;
+        }
+        let why = self.tabs[tab].line.lost(code, self.now, &mut self.chance);
+        self.tell(|| format!("tab {tab} is lost: {why} ({code})"));
+        self.tabs[tab].now = self.now;
+        if was_open {
+            let (_, out) = self.tabs[tab].act(&mut self.ledger, |page, desk| page.line_lost(why, desk));
+            self.send_from_tab(tab, out);
+        }
+    }
+
+    pub fn send_from_tab(&mut self, tab: usize, frames: Vec<Value>) {
+        let Some(link) = self.tabs[tab].line.socket else { return };
+        for frame in frames {
+            self.tabs[tab].line.note_sent(&frame, self.now);
+            self.say(link, &frame.to_string());
+        }
+    }
+
+    /// Does something with a page, and sends what it says.
+    pub fn with_page(&mut self, tab: usize, act: impl FnOnce(&mut Page, &mut crate::page::Desk<'_>)) {
+        self.tabs[tab].now = self.now;
+        let (_, out) = self.tabs[tab].act(&mut self.ledger, act);
+        self.send_from_tab(tab, out);
+    }
+
+    /// The client of a link ends it: with a close frame, or as it is.
+    pub fn leave(&mut self, link: usize, how: Option<End>) {
+        let client = &mut self.clients[link];
+        let mut shared = self.links[link].borrow_mut();
+        shared.note.blame.get_or_insert("its client left");
+        if client.is_over {
+            return;
+        }
+        match how {
+            None if client.is_upgraded && !client.has_closed => {
+                client.has_closed = true;
+                let mut frame = Vec::new();
+                websocket::append_frame(
+                    &mut frame,
+                    websocket::FIN | websocket::CLOSE,
+                    &1000_u16.to_be_bytes(),
+                    7,
+                );
+                shared.send(&frame, self.now);
+            }
+            None if client.is_upgraded => {}
+            how => {
+                client.is_over = true;
+                shared.end(how.unwrap_or(End::Fin), true, self.now);
+            }
+        }
+    }
+}
