@@ -82,13 +82,16 @@ impl Outbox {
         })
     }
 
-    /// Forgets what was done; gives back a buffer that a rare large frame has grown.
+    /// Forgets what was done; gives back what a rare large frame, or news for everybody, has grown.
     pub fn clear(&mut self) {
         const KEPT_BYTES: usize = 256 * 1024;
+        const KEPT_ENTRIES: usize = 4096;
         self.bytes.clear();
         self.bytes.shrink_to(KEPT_BYTES);
         self.addressees.clear();
+        self.addressees.shrink_to(KEPT_ENTRIES);
         self.entries.clear();
+        self.entries.shrink_to(KEPT_ENTRIES);
     }
 }
 

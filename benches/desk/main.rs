@@ -5,6 +5,7 @@
 //! | compare | all servers on all workloads in alternation: the table and the picture |
 //! | relay, idle, visits | the workloads: chats; connections that rest; connections that come, tickets that are shown |
 //! | growth, full_desk | what each operation costs as the desk gets fuller |
+//! | check, script, script_hub | instructions and allocations of a fixed script, against those recorded |
 //! | crowd, metronome | the load generator: one loop, many client connections; its clock |
 //! | wire, frame | a client's frames and the fields in a server's |
 //! | lobby | gets users and staff to where a workload begins |
@@ -19,6 +20,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "progress and results are printed")]
 #![allow(clippy::cast_possible_truncation, reason = "counts and times of one run, far below any limit")]
 
+mod check;
 mod compare;
 mod crowd;
 mod frame;
@@ -30,6 +32,8 @@ mod metronome;
 mod peers;
 mod picture;
 mod relay;
+mod script;
+mod script_hub;
 mod server;
 mod table;
 mod usage;
@@ -57,6 +61,11 @@ enum Command {
     Compare(compare::Options),
     /// What each operation costs with 100, 1,000, 10,000 and as many connections and waiting tickets as there may be
     Growth(growth::Options),
+    /// Instructions and allocations of a fixed script against those in benches/instructions.txt
+    Check(check::Options),
+    /// The script that `check` counts
+    #[command(hide = true)]
+    Script(script::Options),
 }
 
 fn main() -> ExitCode {
@@ -69,6 +78,8 @@ fn main() -> ExitCode {
     let is_good = match &command {
         Command::Compare(options) => compare::run(options),
         Command::Growth(options) => growth::run(options),
+        Command::Check(options) => check::run(options),
+        Command::Script(options) => script::run(options),
     };
     if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

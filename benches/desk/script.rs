@@ -1,0 +1,184 @@
+//! What `check` counts the instructions of: the same acts, one after the other, in a process without a socket.
+//!
+//! `State` is asked directly; `hub` gets bytes through streams in memory, so that handshake, frames, JSON and State are
+//! all in it. What the script itself does, such as to mask a frame, is counted too; it is the same each time. Time stands
+//! still, but for the walks.
+
+use std::borrow::Cow;
+use std::hint::black_box;
+
+use clap::{Args, ValueEnum};
+use deskwire::config::{Assign, Millis};
+use deskwire::ids::{JsonText, SecretHash, StaffId, TicketId, UserId};
+use deskwire::net::ConnId;
+use deskwire::state::{Emit, Event, Rules, StaffCommand, StaffKey, State, UserCommand, UserKey};
+
+use crate::script_hub::HubScene;
+
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Options {
+    pub(crate) layer: Layer,
+    /// Users who wait, with a ticket each, before anything is done
+    pub(crate) waiting: u32,
+    /// Messages from one side to the other and its receipt, the sides in turn
+    pub(crate) messages: u32,
+    /// Users who connect, open a ticket, are picked, released, picked again, close and leave
+    pub(crate) visits: u32,
+    /// Walks through the queue
+    pub(crate) walks: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Layer {
+    State,
+    Hub,
+}
+
+/// A desk with a staff member who is online and has one chat.
+pub(crate) trait Scene {
+    fn message(&mut self);
+    fn visit(&mut self);
+    fn walk(&mut self);
+}
+
+pub(crate) const RULES: Rules = Rules { max_chats: u32::MAX, assign: Assign::Manual, user_grace_ms: 600_000 };
+pub(crate) const NOW: Millis = 1_700_000_000_000;
+/// Longer than between two walks.
+pub(crate) const WALK_MS: Millis = 2000;
+pub(crate) const TEXT: &str =
+    "The printer on the third floor is out of paper again, and it blinks as if it knew about that.";
+pub(crate) const SUBJECT: &str = "The printer on the third floor";
+
+pub(crate) fn run(options: &Options) -> bool {
+    match options.layer {
+        Layer::State => play(StateScene::with_waiting(options.waiting), options),
+        Layer::Hub => play(HubScene::with_waiting(options.waiting), options),
+    }
+    true
+}
+
+fn play(mut scene: impl Scene, options: &Options) {
+    (0..options.messages).for_each(|_| scene.message());
+    (0..options.visits).for_each(|_| scene.visit());
+    (0..options.walks).for_each(|_| scene.walk());
+    std::process::exit(0); // to take all that down is no part of it
+}
+
+/// Where events end: counted, and the last ticket kept.
+#[derive(Default)]
+struct Sink {
+    events: u64,
+    ticket: Option<TicketId>,
+}
+
+impl Emit for Sink {
+    fn emit(&mut self, to: ConnId, event: &Event<'_>) {
+        self.events += 1;
+        if let Event::TicketCreated { ticket, .. } = event {
+            self.ticket = Some(*ticket);
+        }
+        black_box((to, event));
+    }
+
+    fn emit_all(&mut self, to: &mut dyn Iterator<Item = ConnId>, event: &Event<'_>) {
+        to.for_each(|to| self.emit(to, event));
+    }
+
+    fn dismiss(&mut self, _: ConnId) {}
+
+    fn ask_when_drained(&mut self, _: ConnId) {}
+}
+
+/// State, and who is always there.
+struct Front {
+    state: State,
+    sink: Sink,
+    now: Millis,
+    connections: u32,
+    staff: (ConnId, StaffKey),
+}
+
+struct StateScene {
+    desk: Front,
+    user: (ConnId, UserKey),
+    ticket: TicketId,
+    messages: u64,
+}
+
+impl StateScene {
+    fn with_waiting(waiting: u32) -> Self {
+        let (mut state, mut sink) = (State::new(RULES, [1, 2]), Sink::default());
+        let conn = ConnId { slot: 0, generation: 0 };
+        let id = StaffId::parse("sam").expect("an id");
+        let staff = (conn, state.staff_connects(NOW, conn, id, &mut sink));
+        state.staff_asks(NOW, staff, &StaffCommand::GoOnline, &mut sink);
+        let mut desk = Front { state, sink, now: NOW, connections: 1, staff };
+        let (user, ticket) = desk.comes();
+        let mut scene = Self { desk, user, ticket, messages: 0 };
+        scene.desk.staff_asks(StaffCommand::PickTicket { ticket });
+        (0..waiting).for_each(|_| {
+            scene.desk.comes();
+        });
+        scene.walk(); // and none of what follows is due for another
+        scene
+    }
+}
+
+impl Front {
+    /// A user connects and opens a ticket.
+    fn comes(&mut self) -> ((ConnId, UserKey), TicketId) {
+        let conn = ConnId { slot: self.connections, generation: self.connections };
+        self.connections += 1;
+        let id = UserId::parse(&format!("user-{}", self.connections)).expect("an id");
+        let session = SecretHash::of(id.as_str());
+        let key = self.state.user_connects(self.now, conn, id, None, session, &mut self.sink);
+        let user = (conn, key.expect("an id that is new"));
+        self.user_asks(user, UserCommand::CreateTicket { subject: json_text(SUBJECT) });
+        (user, self.sink.ticket.expect("a ticket"))
+    }
+
+    fn user_asks(&mut self, user: (ConnId, UserKey), command: UserCommand<'_>) {
+        self.state.user_asks(self.now, user, &command, &mut self.sink);
+    }
+
+    fn staff_asks(&mut self, command: StaffCommand<'_>) {
+        self.state.staff_asks(self.now, self.staff, &command, &mut self.sink);
+    }
+}
+
+fn json_text(text: &str) -> JsonText<'_> {
+    JsonText::from_parsed(Cow::Borrowed(text))
+}
+
+impl Scene for StateScene {
+    fn message(&mut self) {
+        let (user, ticket) = (self.user, self.ticket);
+        let (id, text) = (self.messages / 2 + 1, json_text(TEXT));
+        self.messages += 1;
+        let seq = self.messages;
+        if seq % 2 == 1 {
+            self.desk.user_asks(user, UserCommand::Message { id, text });
+            self.desk.staff_asks(StaffCommand::Delivered { ticket, seq });
+        } else {
+            self.desk.staff_asks(StaffCommand::Message { ticket, id, text });
+            self.desk.user_asks(user, UserCommand::Delivered { seq });
+        }
+    }
+
+    fn visit(&mut self) {
+        let (user, ticket) = self.desk.comes();
+        self.desk.staff_asks(StaffCommand::PickTicket { ticket });
+        self.desk.staff_asks(StaffCommand::ReleaseTicket { ticket });
+        self.desk.staff_asks(StaffCommand::PickTicket { ticket });
+        self.desk.user_asks(user, UserCommand::CloseTicket);
+        self.desk.state.user_leaves(self.desk.now, user, &mut self.desk.sink);
+    }
+
+    fn walk(&mut self) {
+        self.desk.now += WALK_MS;
+        let ticket = self.ticket;
+        self.desk.staff_asks(StaffCommand::ReleaseTicket { ticket });
+        self.desk.staff_asks(StaffCommand::PickTicket { ticket });
+        self.desk.state.tick(self.desk.now, &mut self.desk.sink);
+    }
+}
