@@ -258,6 +258,12 @@ impl<S: Stream, V: Service> Hub<S, V> {
             }
         }
         self.touched.clear();
+        if buried {
+            let slots = &self.slots;
+            self.deadlines.tidy(slots.len(), |due, id| {
+                slots.get(id.slot as usize).is_some_and(|slot| slot.id == id && slot.armed == due)
+            });
+        }
         buried
     }
 

@@ -40,13 +40,19 @@ impl Deadlines {
         if self.next_due()? > now {
             return None;
         }
-        let entry = self.queue.pop().map(|Reverse(entry)| entry);
-        // Connections that came and went leave their entries until these are due: a storm of them is not to be paid for
-        // ever after.
-        if self.queue.len() < self.queue.capacity() / 4 {
-            self.queue.shrink_to(self.queue.capacity() / 2);
+        self.queue.pop().map(|Reverse(entry)| entry)
+    }
+
+    /// Drops what nobody waits for any more, once that is more than half: connections that came and went leave their
+    /// entries behind, and a storm of them would be paid for until these are due. `is_current` tells those of the
+    /// `connections` that there are.
+    pub fn tidy(&mut self, connections: usize, is_current: impl Fn(Millis, ConnId) -> bool) {
+        /// So few are not worth a walk.
+        const ENTRIES_MIN: usize = 1024;
+        if self.queue.len() > 2 * connections.max(ENTRIES_MIN) {
+            self.queue.retain(|Reverse((due, conn))| is_current(*due, *conn));
+            self.queue.shrink_to(2 * self.queue.len().max(ENTRIES_MIN));
         }
-        entry
     }
 
     /// How many entries wait.
@@ -76,5 +82,17 @@ mod tests {
         assert_eq!(deadlines.pop_due(30), Some((10, conn)));
         assert_eq!(deadlines.pop_due(30), Some((30, conn)));
         assert!(deadlines.is_empty());
+    }
+
+    #[test]
+    fn what_those_who_left_leave_behind_is_dropped() {
+        let conn = |slot| ConnId { slot, generation: 0 };
+        let mut deadlines = Deadlines::default();
+        for slot in 0..100_000 {
+            deadlines.arm(conn(slot), &mut NEVER.clone(), u64::from(slot));
+            deadlines.tidy(1, |due, _| due == 7);
+            assert!(deadlines.len() <= 2048, "{} entries", deadlines.len());
+        }
+        assert_eq!(deadlines.pop_due(NEVER), Some((7, conn(7))));
     }
 }
