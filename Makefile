@@ -1,11 +1,12 @@
 # deskwire's errands; `make` alone lists them.
-.PHONY: help run test test-server check conformance simulate sabotage fuzz bench bench-growth bench-check screenshots clean
+.PHONY: help run test test-server check conformance simulate sabotage fuzz bench bench-growth bench-check bench-honest soak screenshots clean
 .DEFAULT_GOAL := help
 CARGO ?= cargo
 FUZZ_SECONDS ?= 60
 SEEDS ?= 20000
 STEPS ?= 150
 FIRST_SEED ?= 0
+CYCLES ?= 1000000
 # Every test crate but the browser's.
 SERVER_TESTS = $(basename $(notdir $(wildcard tests/*.rs))) simulation
 
@@ -50,6 +51,12 @@ bench-growth: ## what a message, a pick, a connect costs at a small desk and at 
 
 bench-check: ## instructions and allocations of a fixed script against those recorded, by valgrind; 5 % more fails
 	$(CARGO) bench --bench desk -- check
+
+bench-honest: ## the round trips of honest people while others attack
+	$(CARGO) bench --bench desk -- honest
+
+soak: ## CYCLES=1000000 users connect, chat and leave: no descriptor and no memory may stay
+	$(CARGO) bench --bench desk -- soak --cycles $(CYCLES)
 
 screenshots: ## make the pictures of README anew
 	SCREENSHOTS_DIR=$(CURDIR)/tests/browser/pictures $(CARGO) test --test browser -- --ignored screenshots

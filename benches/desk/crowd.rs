@@ -18,6 +18,8 @@ pub(crate) type Nanos = u64;
 pub(crate) const SECOND: Nanos = 1_000_000_000;
 /// Nothing on loopback takes so long, but for the slowest peer with as many connections as there may be.
 const PATIENCE: Nanos = 120 * SECOND;
+/// How long silence is waited for.
+const UNREST_MAX: Nanos = 5 * SECOND;
 const RECV_BYTES: usize = 256 * 1024;
 const EVENTS_PER_TURN: usize = 256;
 /// Addresses of ours to connect from, so that ports do not run out while closed ones are in TIME_WAIT.
@@ -116,7 +118,8 @@ impl Crowd {
         self.connect(who, &format!("/ws/staff/{id}"), Some(TOKEN));
     }
 
-    fn add_place(&mut self) -> usize {
+    /// A place for a connection, without one.
+    pub(crate) fn add_place(&mut self) -> usize {
         self.members.push(Member {
             stream: None,
             upgraded: false,
@@ -159,6 +162,11 @@ impl Crowd {
             out.extend_from_slice(&1000_u16.to_be_bytes());
         });
         self.note_unflushed(who);
+    }
+
+    /// Ends a connection without a word.
+    pub(crate) fn hang_up(&mut self, who: usize) {
+        self.members[who].stream = None;
     }
 
     /// One turn: writes what is queued, waits for input until `until` at the latest, hands it on.
@@ -213,10 +221,11 @@ impl Crowd {
         }
     }
 
-    /// Turns until nothing has come for so long.
+    /// Turns until nothing has come for so long, or others make news without end.
     pub(crate) fn run_until_quiet(&mut self, script: &mut impl Script, silence: Nanos) {
         let mut last = self.now();
-        while self.now() < last + silence {
+        let end = last + UNREST_MAX;
+        while self.now() < (last + silence).min(end) {
             if self.turn(script, last + silence) > 0 {
                 last = self.now();
             }

@@ -5,6 +5,8 @@
 //! | compare | all servers on all workloads in alternation: the table and the picture |
 //! | relay, idle, visits | the workloads: chats; connections that rest; connections that come, tickets that are shown |
 //! | growth, full_desk | what each operation costs as the desk gets fuller |
+//! | honest, attack | what honest people notice while others attack |
+//! | soak | users come, chat and leave, a million times |
 //! | check, script, script_hub | instructions and allocations of a fixed script, against those recorded |
 //! | crowd, metronome | the load generator: one loop, many client connections; its clock |
 //! | wire, frame | a client's frames and the fields in a server's |
@@ -20,12 +22,14 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "progress and results are printed")]
 #![allow(clippy::cast_possible_truncation, reason = "counts and times of one run, far below any limit")]
 
+mod attack;
 mod check;
 mod compare;
 mod crowd;
 mod frame;
 mod full_desk;
 mod growth;
+mod honest;
 mod idle;
 mod lobby;
 mod metronome;
@@ -35,6 +39,7 @@ mod relay;
 mod script;
 mod script_hub;
 mod server;
+mod soak;
 mod table;
 mod usage;
 mod visits;
@@ -63,6 +68,13 @@ enum Command {
     Growth(growth::Options),
     /// Instructions and allocations of a fixed script against those in benches/instructions.txt
     Check(check::Options),
+    /// A million users connect, chat and leave: no descriptor and no memory may stay
+    Soak(soak::Options),
+    /// The round trips of honest people while others attack
+    Honest(honest::Options),
+    /// Attacks a server, for `honest`
+    #[command(hide = true)]
+    Attack(attack::Options),
     /// The script that `check` counts
     #[command(hide = true)]
     Script(script::Options),
@@ -79,6 +91,9 @@ fn main() -> ExitCode {
         Command::Compare(options) => compare::run(options),
         Command::Growth(options) => growth::run(options),
         Command::Check(options) => check::run(options),
+        Command::Soak(options) => soak::run(options),
+        Command::Honest(options) => honest::run(options),
+        Command::Attack(options) => attack::run(options),
         Command::Script(options) => script::run(options),
     };
     if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -305,6 +305,7 @@ pub(crate) fn run(
             ("p999 µs", quantile_us(&chats.to_peer, 0.999)),
             ("ack p50 µs", quantile_us(&chats.to_ack, 0.5)),
             ("ack p99 µs", quantile_us(&chats.to_ack, 0.99)),
+            ("ack p999 µs", quantile_us(&chats.to_ack, 0.999)),
             ("server CPU %", cpu / wall * 100.0),
             ("load CPU %", (after.1 - before.1) as f64 / wall * 100.0),
         ],

@@ -1,5 +1,6 @@
 //! One server as a process of its own, on a core of its own.
 
+use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -28,18 +29,23 @@ impl Server {
         // Free just now, and nobody else here is likely to take it in between.
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|l| l.local_addr());
         let address = address.expect("a free port");
+        let log = File::create(target_directory().join("server.log")).expect("the servers' log");
         let started = Instant::now();
         let child = on_core(SERVER_CORE, &command(address))
             .env("DESKWIRE_STAFF_TOKEN", TOKEN)
             .env("DESKWIRE_MAX_CHATS", "100000") // an option goes before it
             .stdout(Stdio::null())
+            .stderr(log)
             .spawn()
             .expect("taskset (util-linux)");
         let mut server = Self { child, address, start: Duration::ZERO };
         while TcpStream::connect(address).is_err() {
             assert!(started.elapsed() < START_MAX, "the server does not listen");
             if let Ok(Some(status)) = server.child.try_wait() {
-                panic!("the server ended at its start: {status}");
+                panic!(
+                    "the server ended at its start: {status}; see {}/server.log",
+                    target_directory().display()
+                );
             }
             thread::sleep(Duration::from_micros(200));
         }

@@ -14,6 +14,10 @@ impl Outcome {
     pub(crate) fn main(&self) -> f64 {
         self.figures[0].1
     }
+
+    pub(crate) fn figure(&self, name: &str) -> Option<f64> {
+        self.figures.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
+    }
 }
 
 /// A Markdown table; the first column is text, the others are numbers.

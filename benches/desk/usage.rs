@@ -21,6 +21,11 @@ pub(crate) fn rss_bytes(pid: u32) -> u64 {
     kib.expect("its Rss") * 1024
 }
 
+/// Descriptors that are open.
+pub(crate) fn descriptors(pid: u32) -> usize {
+    fs::read_dir(format!("/proc/{pid}/fd")).expect("the process").count()
+}
+
 /// What the machine is, in a line.
 pub(crate) fn machine() -> String {
     let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
