@@ -33,6 +33,8 @@ pub const PONG_MS: Millis = 20 * SECOND;
 pub const SHUTDOWN_MS: Millis = 5 * SECOND;
 /// Before a try to accept again after descriptors ran out. A connection that ends brings it forward.
 pub const ACCEPT_RETRY_MS: Millis = SECOND;
+/// Between two log lines that accepting rests. One tells the operator; the metrics count on.
+pub const SAME_WARNING_MS: Millis = 60 * SECOND;
 
 /// One recv, and all that one connection is read in a turn: 64 KiB is what loopback and a fast network deliver at once,
 /// and about 0.1 ms of work, which is what the others wait for it.

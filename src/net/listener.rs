@@ -11,7 +11,7 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::config::{ACCEPT_RETRY_MS, BACKLOG, Millis};
+use crate::config::{ACCEPT_RETRY_MS, BACKLOG, Millis, SAME_WARNING_MS};
 
 /// Linux gives an accepted socket the listener's TCP_NODELAY. Elsewhere it costs a call.
 const INHERITS_NODELAY: bool = cfg!(target_os = "linux");
@@ -24,6 +24,8 @@ pub struct Listener {
     pending: bool,
     /// Accepting rests until then.
     paused_until: Option<Millis>,
+    /// When the log was told of it last.
+    told_at: Option<Millis>,
 }
 
 impl Listener {
@@ -38,7 +40,7 @@ impl Listener {
         socket.listen(BACKLOG)?;
         let mut socket = TcpListener::from_std(socket.into());
         registry.register(&mut socket, token, Interest::READABLE)?;
-        Ok(Self { socket, pending: false, paused_until: None })
+        Ok(Self { socket, pending: false, paused_until: None, told_at: None })
     }
 
     /// The address, with the port that was taken.
@@ -81,33 +83,28 @@ impl Listener {
                         return None;
                     }
                     // accept(2): network errors of the new connection are reported here, and are not the listener's.
-                    ErrorKind::Interrupted | ErrorKind::ConnectionAborted => {}
-                    _ if is_out_of_resources(&error) => {
+                    ErrorKind::Interrupted
+                    | ErrorKind::ConnectionAborted
+                    | ErrorKind::NetworkDown
+                    | ErrorKind::NetworkUnreachable
+                    | ErrorKind::HostUnreachable => {}
+                    // No descriptor or no memory. What else there may be is not asked for again at once either.
+                    _ => {
                         self.pause(now, &error.to_string());
                         return None;
                     }
-                    _ => {}
                 },
             }
         }
     }
 
-    /// Rests for a while, or until a connection ends.
+    /// Rests for a while, or until a connection ends. Where connections come and go at the limit that is thousands of
+    /// times a second; the metrics count them, the log tells of it now and then.
     pub fn pause(&mut self, now: Millis, why: &str) {
-        if self.paused_until.is_none() {
+        if self.told_at.is_none_or(|at| at + SAME_WARNING_MS <= now) {
             warn!("accepting rests: {why}");
+            self.told_at = Some(now);
         }
         self.paused_until = Some(now + ACCEPT_RETRY_MS);
     }
-}
-
-/// EMFILE, ENFILE, ENOBUFS, ENOMEM. The kinds of the first three have no stable name, so the numbers (Linux, macOS, BSD).
-fn is_out_of_resources(error: &io::Error) -> bool {
-    const ENFILE: i32 = 23;
-    const EMFILE: i32 = 24;
-    const ENOBUFS: [i32; 2] = [105, 55];
-    error.kind() == ErrorKind::OutOfMemory
-        || error
-            .raw_os_error()
-            .is_some_and(|code| code == ENFILE || code == EMFILE || ENOBUFS.contains(&code))
 }
