@@ -92,7 +92,7 @@ pub struct Limits {
     pub connections_max: usize,
 }
 
-/// Frames that may come at once, in seconds of the rate. Half as much again and more is a flood.
+/// Frames that may come at once, in seconds of the rate. What is beyond twice as much is a flood.
 pub const BURST_S: u64 = 2;
 
 impl Default for Limits {

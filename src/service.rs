@@ -4,8 +4,8 @@ use crate::config::Millis;
 use crate::metrics::Metrics;
 use crate::net::ConnId;
 use crate::net::close::CloseReason;
-use crate::net::connection::Pace;
 use crate::net::http::{Request, Response};
+use crate::net::pace::Pace;
 use crate::net::websocket::Incoming;
 use crate::outbox::Outbox;
 

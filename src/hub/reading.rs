@@ -6,8 +6,9 @@ use super::{Hub, find};
 use crate::config::Millis;
 use crate::net::ConnId;
 use crate::net::close::{self, CloseReason};
-use crate::net::connection::{Pace, Received, Stream};
+use crate::net::connection::{Received, Stream};
 use crate::net::http::{self, Head, Upgrade};
+use crate::net::pace::Pace;
 use crate::service::{Answer, Service};
 
 impl<S: Stream, V: Service> Hub<S, V> {

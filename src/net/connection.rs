@@ -16,8 +16,9 @@ use super::close::CloseReason;
 use super::deadlines::NEVER;
 use super::frame;
 use super::http::{Method, Response, Status};
+use super::pace::{Bucket, Pace};
 use super::websocket::{Codec, End, Incoming, Reader};
-use crate::config::{BURST_S, CLOSING_MS, HEAD_MS, HTTP_MS, LINGER_MS, Limits, Millis, PONG_MS, STALL_MS};
+use crate::config::{CLOSING_MS, HEAD_MS, HTTP_MS, LINGER_MS, Limits, Millis, PONG_MS, STALL_MS};
 
 /// What a connection needs of a socket: non-blocking reads and writes, and to shut its own side.
 pub trait Stream: Read + Write {
@@ -65,17 +66,6 @@ pub enum Received {
     End,
 }
 
-/// How a frame stands to the rate limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pace {
-    /// Within it.
-    Fair,
-    /// Over it: refuse what it asks for.
-    TooFast,
-    /// Far over it: end the connection.
-    Flood,
-}
-
 /// One socket and all that is known of it, but for whose it is.
 #[derive(Debug)]
 pub struct Connection<S> {
@@ -92,12 +82,11 @@ pub struct Connection<S> {
     /// The end of the input has been reached, or the peer's word that nothing follows.
     ended: bool,
     output: Vec<u8>,
-    /// How much of the output the socket has taken.
+    /// How much of it the socket has taken.
     sent: usize,
     /// When the socket last took some, or refused to first.
     blocked_since: Option<Millis>,
-    /// The rate limit's memory: the time at which the frames so far would be due at the allowed rate, in microseconds.
-    paid_until_us: u64,
+    bucket: Bucket,
 }
 
 impl<S: Stream> Connection<S> {
@@ -114,7 +103,7 @@ impl<S: Stream> Connection<S> {
             output: Vec::new(),
             sent: 0,
             blocked_since: None,
-            paid_until_us: 0,
+            bucket: Bucket::default(),
         }
     }
 
@@ -365,20 +354,9 @@ impl<S: Stream> Connection<S> {
         written
     }
 
-    /// Counts a frame against the rate limit: a bucket that leaks at the allowed rate, kept as a time.
+    /// Counts a frame against the rate limit.
     pub fn pace(&mut self, limits: &Limits, now: Millis) -> Pace {
-        const US_PER_MS: u64 = 1000;
-        const US_PER_S: u64 = 1_000_000;
-        if limits.frames_per_s == 0 {
-            return Pace::Fair;
-        }
-        let now_us = now * US_PER_MS;
-        self.paid_until_us = self.paid_until_us.max(now_us) + US_PER_S / u64::from(limits.frames_per_s);
-        match self.paid_until_us - now_us {
-            debt if debt <= BURST_S * US_PER_S => Pace::Fair,
-            debt if debt <= 2 * BURST_S * US_PER_S => Pace::TooFast,
-            _ => Pace::Flood,
-        }
+        self.bucket.count(limits.frames_per_s, now)
     }
 
     /// Tells the peer what it did wrong, and reads no more of it.

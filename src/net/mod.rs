@@ -6,6 +6,7 @@ pub mod deadlines;
 pub mod frame;
 pub mod http;
 pub mod listener;
+pub mod pace;
 pub mod websocket;
 
 use serde::{Deserialize, Serialize};
