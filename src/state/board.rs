@@ -159,3 +159,99 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use super::*;
+    use crate::config::{Assign, SUBJECT_CHARS_MAX};
+    use crate::ids::{JsonText, SecretHash, UserId};
+    use crate::protocol::append_event;
+    use crate::state::{Rules, StaffCommand, UserCommand};
+
+    const NOW: Millis = 1_000_000;
+
+    /// What one connection is sent, in bytes.
+    #[derive(Default)]
+    struct Scales {
+        watched: Option<ConnId>,
+        frames: Vec<usize>,
+        has_asked: bool,
+    }
+
+    impl Emit for Scales {
+        fn emit(&mut self, to: ConnId, event: &Event<'_>) {
+            if Some(to) == self.watched {
+                let mut bytes = Vec::new();
+                append_event(&mut bytes, event, "");
+                self.frames.push(bytes.len());
+            }
+        }
+
+        fn emit_all(&mut self, to: &mut dyn Iterator<Item = ConnId>, event: &Event<'_>) {
+            to.for_each(|conn| self.emit(conn, event));
+        }
+
+        fn dismiss(&mut self, _: ConnId) {}
+
+        fn ask_when_drained(&mut self, _: ConnId) {
+            self.has_asked = true;
+        }
+    }
+
+    impl Scales {
+        /// What was sent since the last time is as much as there may be, and not much less.
+        fn weigh(&mut self) {
+            let bytes: usize = self.frames.drain(..).sum();
+            assert!(bytes <= BOARD_BYTES_MAX, "{bytes} bytes");
+            assert!(bytes > BOARD_BYTES_MAX / 5 * 4 || !self.has_asked, "{bytes} bytes, and more to come");
+        }
+    }
+
+    fn conn(slot: u32) -> ConnId {
+        ConnId { slot, generation: 0 }
+    }
+
+    /// An id of the longest sort.
+    fn long_id(name: &str, number: u32) -> String {
+        format!("{name}-{number:-<58}")
+    }
+
+    /// A desk with so many staff online and so many tickets, all with the longest of ids and subjects.
+    fn desk(staff: u32, tickets: u32) -> State {
+        let rules = Rules { max_chats: 1, assign: Assign::Manual, user_grace_ms: 0 };
+        let (mut state, mut out) = (State::new(rules, [7, 9]), Scales::default());
+        for number in 0..staff {
+            let id = StaffId::parse(&long_id("staff", number)).unwrap();
+            let key = state.staff_connects(NOW, conn(number), id, &mut out);
+            state.staff_asks(NOW, (conn(number), key), &StaffCommand::GoOnline, &mut out);
+        }
+        let subject = "\u{1F5A8}".repeat(SUBJECT_CHARS_MAX);
+        for number in 0..tickets {
+            let (at, session) = (conn(staff + number), SecretHash::of(""));
+            let id = UserId::parse(&long_id("user", number)).unwrap();
+            let key = state.user_connects(NOW, at, id, None, session, &mut out).unwrap();
+            let subject = JsonText::from_parsed(Cow::Borrowed(&subject));
+            state.user_asks(NOW, (at, key), &UserCommand::CreateTicket { subject }, &mut out);
+        }
+        state
+    }
+
+    #[test]
+    fn a_board_comes_in_parts_that_are_full_and_not_too_large() {
+        // Colleagues may take up half of it.
+        for colleagues in [0, 500, 1440] {
+            let mut state = desk(colleagues, 400);
+            let sam = conn(u32::MAX);
+            let mut out = Scales { watched: Some(sam), ..Scales::default() };
+            let key = state.staff_connects(NOW, sam, StaffId::parse("sam").unwrap(), &mut out);
+            out.weigh();
+            while std::mem::take(&mut out.has_asked) {
+                state.send_more_tickets((sam, key), &mut out);
+                out.weigh();
+            }
+            assert_eq!(state.staff[key].board, Board::Whole);
+        }
+    }
+}
