@@ -199,6 +199,25 @@ mod tests {
             accept(&mut conversation, id, &"x".repeat(16_000));
         }
         assert_eq!(seqs(&conversation.user.held), [42, 43, 44, 45]);
+        for id in 46..=49 {
+            accept(&mut conversation, id, &"x".repeat(HELD_BYTES_MAX / 4));
+        }
+        assert_eq!(seqs(&conversation.user.held), [46, 47, 48, 49], "to the last byte");
+    }
+
+    #[test]
+    fn a_chat_that_has_gone_quiet_keeps_a_small_buffer_and_gives_a_large_one_back() {
+        for (bytes, is_kept) in [(KEPT_TEXT_BYTES, true), (KEPT_TEXT_BYTES + 1, false)] {
+            let mut conversation = Conversation::default();
+            let seq = accept(&mut conversation, 1, &"x".repeat(bytes));
+            conversation.confirm(Side::Staff, seq);
+            assert_eq!(conversation.user.held.texts.capacity() > 0, is_kept, "{bytes} bytes");
+        }
+        let mut conversation = Conversation::default();
+        let seq = accept(&mut conversation, 1, "text");
+        accept(&mut conversation, 2, &"x".repeat(KEPT_TEXT_BYTES + 1));
+        conversation.confirm(Side::Staff, seq);
+        assert_eq!(seqs(&conversation.user.held), [2], "what is not confirmed stays, however large");
     }
 
     #[test]
