@@ -1,5 +1,7 @@
 //! State by itself: what depends on time, on the size of the desk, or on being the same twice.
 
+mod queue;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -282,108 +284,6 @@ fn a_typing_notice_ends_by_itself_and_a_renewed_one_later() {
     world.asks(ann, UserCommand::Message { id: 1, text: text("done") });
     world.wait(10_000);
     assert_eq!(world.told(sam), ["typing true", "message 1 done", "typing false"]);
-}
-
-#[test]
-fn places_are_told_once_a_second_and_the_wait_is_estimated_from_the_picks() {
-    let mut world = World::new(Assign::Manual);
-    let sam = world.online("sam");
-    let users: Vec<_> = (0..6).map(|n| world.user(&format!("u{n}"))).collect();
-    let tickets: Vec<_> = users.iter().map(|user| world.create(*user)).collect();
-    assert_eq!(world.told(users[5]), ["welcome", "created", "place 6 of 6, None s"]);
-    world.wait(1_000);
-    assert_eq!(world.told(users[5]), [""; 0], "a place that is known is not told again");
-    for ticket in &tickets[..2] {
-        world.does(sam, StaffCommand::PickTicket { ticket: *ticket });
-        world.wait(10_000);
-    }
-    // Picks ten seconds apart; four wait.
-    assert_eq!(world.told(users[5]), ["place 5 of 5, None s", "place 4 of 4, Some(40) s"]);
-    world.does(sam, StaffCommand::ReleaseTicket { ticket: tickets[0] });
-    world.does(sam, StaffCommand::ReleaseTicket { ticket: tickets[1] });
-    world.wait(1_000);
-    assert_eq!(world.told(users[5]), ["place 6 of 6, Some(60) s"], "two changes, one notice");
-    assert!(world.told(users[0]).contains(&"place 1 of 6, Some(10) s".to_owned()), "at its old place");
-    world.does(sam, StaffCommand::GoOffline);
-    world.wait(1_000);
-    assert_eq!(world.told(users[5]), ["desk false", "place 6 of 6, None s"], "nobody is there to pick");
-}
-
-#[test]
-fn round_robin_goes_by_turn_and_least_busy_by_load() {
-    let picked = |assign, closing: bool| {
-        let mut world = World::new(assign);
-        let (sam, tom) = (world.online("sam"), world.online("tom"));
-        let first = world.user("first");
-        let ticket = world.create(first);
-        if closing {
-            world.does(sam, StaffCommand::CloseTicket { ticket });
-        }
-        world.told(sam);
-        let second = world.user("second");
-        world.create(second);
-        (world.told(sam).iter().any(|t| t == "picked second, auto"), world.told(tom).len())
-    };
-    assert!(!picked(Assign::RoundRobin, false).0);
-    assert!(!picked(Assign::RoundRobin, true).0, "it is the other one's turn");
-    assert!(!picked(Assign::LeastBusy, false).0, "the other one is less busy");
-}
-
-#[test]
-fn a_ticket_that_waits_is_assigned_as_soon_as_there_is_room() {
-    let mut world = World::new(Assign::RoundRobin);
-    let sam = world.online("sam");
-    let users: Vec<_> = (0..4).map(|n| world.user(&format!("u{n}"))).collect();
-    let tickets: Vec<_> = users.iter().map(|user| world.create(*user)).collect();
-    assert_eq!(world.state.counts().tickets_waiting, 2, "two chats are all that one may have");
-    world.told(sam);
-    world.does(sam, StaffCommand::CloseTicket { ticket: tickets[0] });
-    assert!(world.told(sam).contains(&"picked u2, auto".to_owned()), "the oldest that waits");
-    let tom = world.online("tom");
-    assert!(world.told(tom).contains(&"picked u3, auto".to_owned()));
-    // Given back, it goes to somebody else if there is one.
-    world.does(sam, StaffCommand::ReleaseTicket { ticket: tickets[1] });
-    assert!(world.told(tom).contains(&"picked u1, auto".to_owned()));
-    world.does(tom, StaffCommand::GoOffline);
-    assert_eq!(world.state.counts().tickets_paused, 1, "one found room with the other");
-    world.does(tom, StaffCommand::GoOnline);
-    assert_eq!(world.state.counts().tickets_paused, 0);
-}
-
-#[test]
-fn a_long_board_is_sent_in_parts_and_what_was_not_sent_is_not_spoken_of() {
-    let mut world = World::new(Assign::Manual);
-    let users: Vec<_> = (0..1500).map(|n| world.user(&format!("u{n}"))).collect();
-    let tickets: Vec<_> = users.iter().map(|user| world.create(*user)).collect();
-    let (sam, tom) = (world.staff("sam"), world.online("tom"));
-    assert_eq!(world.told(sam), ["welcome, 200 tickets, 1300 more", "tom true"]);
-    world.does(tom, StaffCommand::PickTicket { ticket: tickets[199] });
-    world.does(tom, StaffCommand::PickTicket { ticket: tickets[200] });
-    world.asks(users[201], UserCommand::CloseTicket);
-    assert_eq!(world.told(sam), ["updated u199 Active"]);
-    assert!(world.take_board(sam) > 1, "in parts");
-    let added = world.told(sam);
-    let expected: Vec<_> = (200..1500).filter(|n| *n != 201).map(|n| format!("added u{n}")).collect();
-    assert_eq!(added, expected);
-    let late = world.user("late");
-    world.create(late);
-    assert_eq!(world.told(sam), ["added late"]);
-}
-
-#[test]
-fn one_pick_costs_the_same_at_a_large_desk() {
-    let events_of_a_pick = |waiting: usize| {
-        let mut world = World::new(Assign::Manual);
-        let users: Vec<_> = (0..waiting).map(|n| world.user(&format!("u{n}"))).collect();
-        let tickets: Vec<_> = users.iter().map(|user| world.create(*user)).collect();
-        let sam = world.online("sam");
-        world.take_board(sam);
-        world.wait(2_000);
-        let before = world.told.events;
-        world.does(sam, StaffCommand::PickTicket { ticket: tickets[waiting / 2] });
-        world.told.events - before
-    };
-    assert_eq!(events_of_a_pick(10), events_of_a_pick(3_000));
 }
 
 #[test]
