@@ -90,4 +90,14 @@ mod tests {
         assert!((18..=22).contains(&mean(&|n| (ids.id(TicketNo(n)), ids.id(TicketNo(n + 1))))));
         assert!((18..=22).contains(&mean(&|n| (ids.id(TicketNo(n)), others.id(TicketNo(n))))));
     }
+
+    #[test]
+    fn a_round_is_what_splitmix64_gives() {
+        // The first three numbers of the generator from 0, as its reference implementation prints them.
+        const FROM_0: [u64; 3] = [0xE220_A839_7B1D_CDAF, 0x6E78_9E6A_A1B9_65F4, 0x06C4_5D18_8009_454F];
+        let ids = TicketIds::new([0, 0]);
+        for (round, number) in (1..).zip(FROM_0) {
+            assert_eq!(ids.mix(round, 0), number & HALF_MASK);
+        }
+    }
 }
