@@ -49,6 +49,8 @@ pub(super) struct User {
     /// Given up then, unless they come back.
     absent_until: Option<Millis>,
     ended: Option<Box<Ended>>,
+    /// The grace time of a ticket that closed in their absence: until then the id stays theirs, told of it or not.
+    known_until: Millis,
 }
 
 /// What a user has to be told of a ticket that closed in their absence.
@@ -113,15 +115,17 @@ impl State {
     /// A user's connection is gone.
     pub fn user_leaves(&mut self, now: Millis, (conn, key): (ConnId, UserKey), out: &mut impl Emit) {
         let Some(user) = self.users.get(key).filter(|user| user.conn == Some(conn)) else { return };
-        let ticket = user.ticket;
+        let (ticket, known_until) = (user.ticket, user.known_until);
         self.users[key].conn = None;
-        let Some(number) = ticket else {
-            self.forget_user(key);
-            return;
-        };
-        self.stop_typing(number, Side::User, out);
-        self.await_user(now, key);
-        self.announce_update(number, out);
+        match ticket {
+            Some(number) => {
+                self.stop_typing(number, Side::User, out);
+                self.await_user(key, now + self.rules.user_grace_ms);
+                self.announce_update(number, out);
+            }
+            None if known_until > now => self.await_user(key, known_until),
+            None => self.forget_user(key),
+        }
     }
 
     /// A staff member connects, whose token has been checked. They start offline.
@@ -230,7 +234,9 @@ impl State {
             out.emit(conn, &Event::TicketClosed { ticket: ticket.ticket, by: ticket.by, at: ticket.at });
         } else {
             user.ended = Some(Box::new(Ended { ticket, held }));
-            self.await_user(now, key);
+            user.known_until = now + self.rules.user_grace_ms;
+            let due = user.known_until;
+            self.await_user(key, due);
         }
     }
 
@@ -244,8 +250,15 @@ impl State {
     }
 
     fn add_user(&mut self, id: UserId, session: SecretHash) -> UserKey {
-        let user =
-            User { id: id.clone(), session, conn: None, ticket: None, absent_until: None, ended: None };
+        let user = User {
+            id: id.clone(),
+            session,
+            conn: None,
+            ticket: None,
+            absent_until: None,
+            ended: None,
+            known_until: 0,
+        };
         let key = UserKey(self.users.insert(user));
         self.users_by_id.insert(id, key);
         key
@@ -271,9 +284,8 @@ impl State {
         key
     }
 
-    /// Gives an absent user the grace time from now.
-    fn await_user(&mut self, now: Millis, key: UserKey) {
-        let due = now + self.rules.user_grace_ms;
+    /// Gives an absent user until `due`.
+    fn await_user(&mut self, key: UserKey, due: Millis) {
         if let Some(earlier) = self.users[key].absent_until.replace(due) {
             self.alarms.remove(&(earlier, Alarm::Absence(key)));
         }

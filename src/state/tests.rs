@@ -250,6 +250,27 @@ fn an_absent_user_finds_out_what_became_of_the_ticket_and_only_once() {
 }
 
 #[test]
+fn an_id_stays_its_users_for_the_grace_time_even_when_they_have_been_told() {
+    let mut world = World::new(Assign::Manual);
+    let (ann, sam) = (world.user("ann"), world.online("sam"));
+    let ticket = world.create(ann);
+    world.does(sam, StaffCommand::PickTicket { ticket });
+    world.leave(ann);
+    world.does(sam, StaffCommand::CloseTicket { ticket });
+    let ann = world.user("ann");
+    world.leave(ann);
+    let mut stranger_is_let_in = |after_ms| {
+        world.wait(after_ms);
+        let (conn, id) = (world.conn(), UserId::parse("ann").unwrap());
+        let fresh = SecretHash::of("another");
+        world.state.user_connects(world.now, conn, id, None, fresh, &mut world.told).is_ok()
+    };
+    assert!(!stranger_is_let_in(0));
+    assert!(!stranger_is_let_in(59_999));
+    assert!(stranger_is_let_in(1));
+}
+
+#[test]
 fn who_comes_back_in_time_is_waited_for_anew() {
     let mut world = World::new(Assign::Manual);
     let ann = world.user("ann");

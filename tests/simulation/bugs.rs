@@ -30,6 +30,12 @@ pub const BUGS: &[Bug] = &[
         "ticket.conversation.sent_by(Side::Staff).held.views(Side::Staff, &user.id).take(0) {",
     ),
     bug(
+        "an id stays its user's for the grace time after a ticket closed in their absence",
+        PRESENCE,
+        "None if known_until > now => self.await_user(key, known_until),",
+        "None if known_until > now && false => self.await_user(key, known_until),",
+    ),
+    bug(
         "what was held for a user whose ticket ended is sent after the welcome, too",
         PRESENCE,
         "for message in ended.held.views(Side::Staff, &user.id) {",

@@ -99,6 +99,8 @@ pub struct User {
     pub conn: Option<ConnId>,
     pub ticket: Option<String>,
     away_since: Millis,
+    /// When a ticket of theirs closed in their absence.
+    closed_away: Option<Millis>,
     ended: Option<Ended>,
 }
 

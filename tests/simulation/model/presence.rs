@@ -29,7 +29,7 @@ impl Model {
             }
             self.users.insert(
                 id.to_owned(),
-                User { session, conn: None, ticket: None, away_since: 0, ended: None },
+                User { session, conn: None, ticket: None, away_since: 0, closed_away: None, ended: None },
             );
         }
         let desk_online = self.staff.values().any(|staff| staff.online);
@@ -97,10 +97,15 @@ impl Model {
         let Some(user) = self.users.get_mut(id).filter(|user| user.conn == Some(conn)) else { return };
         user.conn = None;
         user.away_since = self.now;
-        let Some(at) = user.ticket.clone().and_then(|ticket| self.find(&ticket)) else {
-            self.users.remove(id);
+        let grace = self.rules.user_grace_ms;
+        let Some(ticket) = user.ticket.clone() else {
+            match user.closed_away.filter(|at| at + grace > self.now) {
+                Some(at) => user.away_since = at,
+                None => _ = self.users.remove(id),
+            }
             return;
         };
+        let Some(at) = self.find(&ticket) else { return };
         self.end_typing(at, true);
         self.board_update(at);
     }
@@ -254,6 +259,7 @@ impl Model {
             self.to(Some(conn), Track::Talk, frame);
         } else {
             user.away_since = self.now;
+            user.closed_away = Some(self.now);
             user.ended = Some(super::Ended {
                 view: json!({ "ticket_id": ticket.id, "by": by, "at": self.now }),
                 ticket: ticket.id,
