@@ -95,13 +95,16 @@ fn sighup_without_a_staff_file_changes_nothing() {
 
 #[test]
 fn a_mistake_in_the_options_is_one_clear_line_and_exit_2() {
-    let mistakes: [(&[&str], &str); 15] = [
+    let mistakes: [(&[&str], &str); 18] = [
         (&["--nonsense"], "--nonsense"),
         (&["stray"], "stray"),
         (&["--listen"], "--listen"),
         (&["--listen", "nowhere"], "nowhere"),
         (&["--listen", "127.0.0.1"], "127.0.0.1"),
         (&["--listen", "127.0.0.1:99999"], "99999"),
+        (&["--allow-origin", "help.example"], "help.example"),
+        (&["--allow-origin", "https://help.example/"], "https://help.example/"),
+        (&["--allow-origin", "https://"], "https://"),
         (&["--assign", "random"], "random"),
         (&["--max-chats", "many"], "many"),
         (&["--max-chats", "-1"], "-1"),
