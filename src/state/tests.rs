@@ -193,6 +193,19 @@ fn the_same_commands_give_the_same_state() {
 }
 
 #[test]
+fn the_digest_tells_states_apart_that_differ_in_one_secret() {
+    let digest = |session: &str| {
+        let mut world = World::new(Assign::Manual);
+        let (conn, id) = (world.conn(), UserId::parse("ann").unwrap());
+        let fresh = SecretHash::of(session);
+        world.state.user_connects(world.now, conn, id, None, fresh, &mut world.told).unwrap();
+        world.state.digest()
+    };
+    assert_eq!(digest("one"), digest("one"));
+    assert_ne!(digest("one"), digest("another"));
+}
+
+#[test]
 fn a_state_that_was_stored_and_read_again_goes_on_as_before() {
     let (mut one, mut other) = (a_busy_hour(Assign::LeastBusy), a_busy_hour(Assign::LeastBusy));
     let stored = serde_json::to_string(&other.state).unwrap();

@@ -81,6 +81,18 @@ mod tests {
     }
 
     #[test]
+    fn ids_do_not_repeat_beyond_a_million_tickets() {
+        let ids = TicketIds::new([1, 2]);
+        let numbers = (0..TicketId::BITS).map(|bit| TicketNo(1 << bit)).chain([TicketNo((1 << 40) - 1)]);
+        let mut seen = BTreeSet::new();
+        for number in numbers {
+            let id = ids.id(number);
+            assert_eq!(ids.number(id), number);
+            assert!(seen.insert(id), "{id} twice");
+        }
+    }
+
+    #[test]
     fn neighbours_and_other_seeds_share_nothing() {
         let (ids, others) = (TicketIds::new([1, 2]), TicketIds::new([1, 3]));
         let differing_bits = |a: TicketId, b: TicketId| (a.bits() ^ b.bits()).count_ones();
