@@ -15,10 +15,9 @@ fn scrolled_up_a_button_counts_what_is_new_and_nothing_jumps(source: Source) {
     let stage = Stage::new(source);
     let (visitor, console, _) = chat(&stage);
     for (page, other) in [(&*visitor, &*console), (&*console, &*visitor)] {
-        for n in 1..=12 {
-            other.say(&format!("{n}\nof\nmany"));
-        }
-        page.until_heard("12\nof\nmany");
+        let long = |n| format!("{n}{}", "\na long text".repeat(20));
+        (1..=3).for_each(|n| other.say(&long(n)));
+        page.until_heard(&long(3));
         page.until(AT_END);
         page.scroll_to_top();
         for n in 1..=3 {

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 /// How long one command may take: a busy machine with a cold cache is slow, a hung page is slower.
 const COMMAND_PATIENCE: Duration = Duration::from_secs(20);
 
-const FLAGS: [&str; 15] = [
+const FLAGS: [&str; 18] = [
     "--remote-debugging-pipe",
     "--headless=new",
     "--disable-gpu",
@@ -31,6 +31,11 @@ const FLAGS: [&str; 15] = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--disable-domain-reliability",
+    "--no-startup-window", // each page opens its own; the first one would load the new tab page from the network
+    // Left on, each new window loads the address bar's suggestions as a page of 150 modules, and each navigation starts
+    // a process for the next one: a quarter of all that the tests cost.
+    "--disable-features=WebUIOmniboxAimPopup,SpareRendererForSitePerProcess,AutofillServerCommunication",
     "--disable-back-forward-cache", // a page that was left is gone, with its socket
     // Every page is in a window of its own, and only one can be in front: the others must not fall asleep.
     "--disable-backgrounding-occluded-windows",

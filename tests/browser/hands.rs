@@ -65,6 +65,17 @@ impl Page {
         self.cdp("Input.insertText", json!({ "text": text }));
     }
 
+    /// The same as `fill`, by focus rather than by mouse: for what is only the way into a story.
+    #[track_caller]
+    pub fn put(&self, css: &str, text: &str) {
+        self.until_there(css);
+        self.eval(&format!(
+            "(field => (field.focus(), field.select()))(document.querySelector({}))",
+            quoted(css)
+        ));
+        if text.is_empty() { self.key("Backspace") } else { self.write(text) }
+    }
+
     /// Text instead of what a field holds.
     #[track_caller]
     pub fn fill(&self, css: &str, text: &str) {

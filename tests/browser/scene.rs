@@ -1,13 +1,13 @@
 //! The opening scenes: a desk, the pages that people open at it, and the words to tell what they do there.
 
-use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Condvar, Mutex};
 
 use crate::chromium::lock;
+use crate::opening::Opening;
 use crate::page::{Page, quoted};
 use crate::proxy::Proxy;
-use crate::support::{Desk, TOKEN};
+use crate::support::Desk;
 
 /// Where the pages come from: each story is told for both.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -40,8 +40,8 @@ pub enum Kind {
 
 pub const BOTH: [Kind; 2] = [Kind::Visitor, Kind::Staff];
 
-/// More pages at once would be slower, and a slow page looks like a broken one.
-const STAGES_MAX: usize = 2;
+/// A story has two pages as a rule. More at once would be slower, and a slow page looks like a broken one.
+const STAGES_MAX: usize = 3;
 static STAGES: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
 
 pub struct Stage {
@@ -68,19 +68,6 @@ impl Drop for Turn {
     }
 }
 
-/// How a page is to be opened.
-pub struct Opening {
-    source: Source,
-    kind: Kind,
-    addr: SocketAddr,
-    is_proxied: bool,
-    size: (u32, u32),
-    before: Vec<String>,
-    languages: Option<String>,
-    media: Vec<(&'static str, &'static str)>,
-    fragment: String,
-}
-
 impl Stage {
     pub fn new(source: Source) -> Self {
         Self::with(source, &[])
@@ -99,17 +86,7 @@ impl Stage {
     pub fn page(&self, kind: Kind) -> Opening {
         let (source, addr) = (self.source, self.desk.server.addr);
         let (before, media, fragment) = (vec![], vec![], String::new());
-        Opening {
-            source,
-            kind,
-            addr,
-            is_proxied: false,
-            size: (1280, 800),
-            before,
-            languages: None,
-            media,
-            fragment,
-        }
+        Opening { source, kind, addr, is_proxied: false, size: (1280, 800), before, media, fragment }
     }
 
     /// The visitor's page, connected, and nothing asked yet.
@@ -123,94 +100,6 @@ impl Stage {
     }
 }
 
-impl Opening {
-    pub fn by(mut self, proxy: &Proxy) -> Self {
-        self.addr = proxy.addr;
-        self.is_proxied = true;
-        self
-    }
-
-    /// Some other desk's address.
-    pub fn at(mut self, addr: SocketAddr) -> Self {
-        self.addr = addr;
-        self
-    }
-
-    pub fn size(mut self, width: u32, height: u32) -> Self {
-        self.size = (width, height);
-        self
-    }
-
-    /// A script that runs before the page's own.
-    pub fn before(mut self, script: &str) -> Self {
-        self.before.push(script.to_owned());
-        self
-    }
-
-    pub fn languages(mut self, languages: &str) -> Self {
-        self.languages = Some(languages.to_owned());
-        self
-    }
-
-    pub fn media(mut self, name: &'static str, value: &'static str) -> Self {
-        self.media.push((name, value));
-        self
-    }
-
-    pub fn fragment(mut self, fragment: &str) -> Self {
-        self.fragment = fragment.to_owned();
-        self
-    }
-
-    /// Where this page is, as typed into the address bar.
-    pub fn url(&self) -> String {
-        let (addr, is_visitor) = (self.addr, self.kind == Kind::Visitor);
-        let address = match self.source {
-            Source::Disk => {
-                let file = if is_visitor { "index.html" } else { "staff.html" };
-                format!("file://{}/{file}?ws=ws://{addr}", pages_dir())
-            }
-            Source::Served => format!("http://{addr}/{}", if is_visitor { "" } else { "staff" }),
-        };
-        address + &self.fragment
-    }
-
-    /// The page as it loads, connected or not.
-    pub fn open(self) -> Page {
-        let mut page = Page::fresh(self.size);
-        let addr = self.addr;
-        page.allowed = match self.source {
-            Source::Disk => vec![format!("file://{}/", pages_dir()), format!("ws://{addr}/ws/")],
-            Source::Served => vec![format!("http://{addr}/"), format!("ws://{addr}/ws/")],
-        };
-        page.may_lose_line = self.is_proxied;
-        self.before.iter().for_each(|script| page.before_scripts(script));
-        self.languages.iter().for_each(|languages| page.speak(languages));
-        page.media(&self.media);
-        page.go(&self.url());
-        page
-    }
-
-    pub fn visitor(self) -> Visitor {
-        let visitor = Visitor(self.open());
-        visitor.until_connected();
-        visitor
-    }
-
-    pub fn console(self, name: &str) -> Console {
-        let console = Console(self.open());
-        sign_in(&console, name, TOKEN);
-        console.until_connected();
-        console.until_there("#desk");
-        console
-    }
-}
-
-/// The tree's own, unless a copy is named, to see the stories fail on pages that were broken on purpose.
-pub fn pages_dir() -> String {
-    std::env::var("PAGES_DIR").unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/frontend").to_owned())
-}
-
 /// What is alike on both pages.
 impl Page {
     pub fn until_connected(&self) {
@@ -222,7 +111,7 @@ impl Page {
         let writes_already =
             "(e => e == document.activeElement && e.value == '')(document.querySelector('#text'))";
         if !self.is(writes_already) {
-            self.fill("#text", "");
+            self.put("#text", "");
         }
         self.write(text);
         self.key("Enter");
@@ -274,7 +163,7 @@ pub struct Visitor(Page);
 impl Visitor {
     /// Asks for help, and has a ticket: its id.
     pub fn ask(&self, subject: &str) -> String {
-        self.fill("#subject", subject);
+        self.put("#subject", subject);
         self.key("Enter");
         self.until("document.body.dataset.view == 'chat'");
         self.until("document.querySelector('#ticket-id').textContent");
@@ -351,8 +240,8 @@ is_a_page!(Visitor);
 is_a_page!(Console);
 
 pub fn sign_in(page: &Page, name: &str, token: &str) {
-    page.fill("#staff-id", name);
-    page.fill("#token", token);
+    page.put("#staff-id", name);
+    page.put("#token", token);
     page.key("Enter");
 }
 

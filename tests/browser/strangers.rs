@@ -136,27 +136,10 @@ fn an_id_of_somebody_else_is_told_and_a_new_one_offered(source: Source) {
     visitor.ask("may I?");
 }
 
-/// The page's time runs so many times as fast: what takes it half a minute takes us a few seconds.
-fn fast_clock(rate: u32) -> String {
-    format!(
-        "{{
-            const [began, now, after, every] = [Date.now(), Date.now.bind(Date), setTimeout, setInterval];
-            Date.now = () => began + (now() - began) * {rate};
-            let due = null;
-            window.setTimeout = (act, ms = 0, ...rest) => after(() => {{ due = ms; act(...rest); due = null; }}, ms / {rate});
-            window.setInterval = (act, ms = 0, ...rest) => every(act, ms / {rate}, ...rest);
-            window.waits = []; // how long the page waited before each socket that a timer opened
-            window.WebSocket = class extends WebSocket {{
-                constructor(...args) {{ super(...args); if (due !== null) waits.push(due); }}
-            }};
-        }}"
-    )
-}
-
 fn a_stalled_line_is_noticed(source: Source) {
     let stage = Stage::new(source);
     let line = stage.proxy();
-    let open = |kind| stage.page(kind).by(&line).before(&fast_clock(10)).open();
+    let open = |kind| stage.page(kind).by(&line).faster(10).open();
     let pages = BOTH.map(open);
     sign_in(&pages[1], "sam", TOKEN);
     pages.iter().for_each(Page::until_connected);
@@ -176,7 +159,7 @@ fn a_stalled_line_is_noticed(source: Source) {
 fn retries_are_jittered_and_capped_and_never_end(source: Source) {
     let stage = Stage::new(source);
     let line = stage.proxy();
-    let visitor = stage.page(Kind::Visitor).by(&line).before(&fast_clock(40)).visitor();
+    let visitor = stage.page(Kind::Visitor).by(&line).faster(40).visitor();
     line.cut();
     visitor.until("waits.length >= 12");
     let waits: Vec<f64> = serde_json::from_value(visitor.eval("waits.slice(0, 12)")).unwrap();

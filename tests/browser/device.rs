@@ -1,0 +1,89 @@
+//! The reader's device: its screen, its colours, its language, and the other tabs in front of the page.
+
+use std::thread;
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use crate::chromium::chromium;
+use crate::page::{LOOK_AGAIN, PATIENCE, Page};
+
+impl Page {
+    pub fn resize(&self, width: u32, height: u32) {
+        let screen = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        self.cdp("Emulation.setDeviceMetricsOverride", screen);
+    }
+
+    /// A phone: touch, and no pointer that could hover.
+    pub fn phone(&self, width: u32, height: u32) {
+        let screen = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": true });
+        self.cdp("Emulation.setDeviceMetricsOverride", screen);
+        self.cdp("Emulation.setTouchEmulationEnabled", json!({ "enabled": true, "maxTouchPoints": 5 }));
+        self.until("matchMedia('(pointer: coarse)').matches");
+    }
+
+    /// Media features such as `("prefers-color-scheme", "dark")`; those not named are as usual.
+    pub fn media(&self, features: &[(&str, &str)]) {
+        let features: Vec<_> =
+            features.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
+        self.cdp("Emulation.setEmulatedMedia", json!({ "features": features }));
+    }
+
+    /// What `navigator.languages` says from the next load on.
+    pub fn speak(&self, languages: &str) {
+        self.is_reusable.set(false);
+        let agent = self.eval("navigator.userAgent");
+        self.cdp(
+            "Emulation.setUserAgentOverride",
+            json!({ "userAgent": agent, "acceptLanguage": languages }),
+        );
+    }
+
+    /// Puts another tab in front of this one, as a reader does: the page is hidden until the tab is closed.
+    pub fn hide(&self) -> String {
+        self.is_reusable.set(false);
+        self.cdp("Emulation.setFocusEmulationEnabled", json!({ "enabled": false }));
+        chromium().call("Target.activateTarget", json!({ "targetId": self.target }));
+        let tab = json!({ "url": "about:blank", "browserContextId": self.context.0 });
+        let tab = chromium().call("Target.createTarget", tab)["targetId"].as_str().expect("an id").to_owned();
+        self.until("document.hidden");
+        tab
+    }
+
+    pub fn show_again(&self, tab: &str) {
+        chromium().call("Target.closeTarget", json!({ "targetId": tab }));
+        self.until("!document.hidden");
+        self.cdp("Emulation.setFocusEmulationEnabled", json!({ "enabled": true }));
+    }
+
+    /// "Duplicate this tab": the copy starts with the tab's storage, as in a browser.
+    pub fn duplicate(&self) -> Page {
+        self.is_reusable.set(false);
+        let open = "window.open(location.href, '_blank', 'popup,width=900,height=700'), 0";
+        self.cdp("Runtime.evaluate", json!({ "expression": open, "userGesture": true }));
+        let copies = || {
+            let targets = chromium().call("Target.getTargets", json!({}))["targetInfos"].take();
+            let targets = targets.as_array().cloned().unwrap_or_default();
+            targets.into_iter().find(|target| target["openerId"] == self.target.as_str())
+        };
+        let deadline = Instant::now() + PATIENCE;
+        let target = loop {
+            if let Some(target) = copies() {
+                break target;
+            }
+            assert!(Instant::now() < deadline, "the second tab never opened");
+            thread::sleep(LOOK_AGAIN);
+        };
+        let mut copy = Self::attach(&self.context, target["targetId"].as_str().expect("an id"));
+        copy.allowed.clone_from(&self.allowed);
+        copy.until("location.href != 'about:blank' && document.readyState == 'complete'");
+        copy
+    }
+
+    /// A command about the whole context, which lasts: nobody else is to have it after us.
+    pub fn context_cdp(&self, method: &str, mut params: Value) {
+        self.is_reusable.set(false);
+        params["browserContextId"] = self.context.0.clone();
+        chromium().call(method, params);
+    }
+}

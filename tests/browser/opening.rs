@@ -1,0 +1,120 @@
+//! How a page is opened: from where, on which device, over which line.
+
+use std::net::SocketAddr;
+
+use crate::page::Page;
+use crate::proxy::Proxy;
+use crate::scene::{Console, Kind, Source, Visitor, sign_in};
+use crate::support::TOKEN;
+
+/// How a page is to be opened.
+pub struct Opening {
+    pub source: Source,
+    pub kind: Kind,
+    pub addr: SocketAddr,
+    pub is_proxied: bool,
+    pub size: (u32, u32),
+    pub before: Vec<String>,
+    pub media: Vec<(&'static str, &'static str)>,
+    pub fragment: String,
+}
+
+impl Opening {
+    pub fn by(mut self, proxy: &Proxy) -> Self {
+        self.addr = proxy.addr;
+        self.is_proxied = true;
+        self
+    }
+
+    /// Some other desk's address.
+    pub fn at(mut self, addr: SocketAddr) -> Self {
+        self.addr = addr;
+        self
+    }
+
+    pub fn size(mut self, width: u32, height: u32) -> Self {
+        self.size = (width, height);
+        self
+    }
+
+    /// A script that runs before the page's own.
+    pub fn before(mut self, script: &str) -> Self {
+        self.before.push(script.to_owned());
+        self
+    }
+
+    /// The page's time runs so many times as fast: what takes it half a minute takes us a few seconds.
+    pub fn faster(self, rate: u32) -> Self {
+        let clock = format!(
+            "{{
+                const [began, now, after, every] = [Date.now(), Date.now.bind(Date), setTimeout, setInterval];
+                Date.now = () => began + (now() - began) * {rate};
+                let due = null;
+                window.setTimeout = (act, ms = 0, ...rest) => after(() => {{ due = ms; act(...rest); due = null; }}, ms / {rate});
+                window.setInterval = (act, ms = 0, ...rest) => every(act, ms / {rate}, ...rest);
+                window.waits = []; // how long the page waited before each socket that a timer opened
+                window.WebSocket = class extends WebSocket {{
+                    constructor(...args) {{ super(...args); if (due !== null) waits.push(due); }}
+                }};
+            }}"
+        );
+        self.before(&clock)
+    }
+
+    pub fn media(mut self, name: &'static str, value: &'static str) -> Self {
+        self.media.push((name, value));
+        self
+    }
+
+    pub fn fragment(mut self, fragment: &str) -> Self {
+        self.fragment = fragment.to_owned();
+        self
+    }
+
+    /// Where this page is, as typed into the address bar.
+    pub fn url(&self) -> String {
+        let (addr, is_visitor) = (self.addr, self.kind == Kind::Visitor);
+        let address = match self.source {
+            Source::Disk => {
+                let file = if is_visitor { "index.html" } else { "staff.html" };
+                format!("file://{}/{file}?ws=ws://{addr}", pages_dir())
+            }
+            Source::Served => format!("http://{addr}/{}", if is_visitor { "" } else { "staff" }),
+        };
+        address + &self.fragment
+    }
+
+    /// The page as it loads, connected or not.
+    pub fn open(self) -> Page {
+        let mut page = Page::fresh(self.size);
+        let addr = self.addr;
+        page.allowed = match self.source {
+            Source::Disk => vec![format!("file://{}/", pages_dir()), format!("ws://{addr}/ws/")],
+            Source::Served => vec![format!("http://{addr}/"), format!("ws://{addr}/ws/")],
+        };
+        page.may_lose_line = self.is_proxied;
+        self.before.iter().for_each(|script| page.before_scripts(script));
+        page.media(&self.media);
+        page.go(&self.url());
+        page
+    }
+
+    pub fn visitor(self) -> Visitor {
+        let visitor = Visitor::from(self.open());
+        visitor.until_connected();
+        visitor
+    }
+
+    pub fn console(self, name: &str) -> Console {
+        let console = Console::from(self.open());
+        sign_in(&console, name, TOKEN);
+        console.until_connected();
+        console.until_there("#desk");
+        console
+    }
+}
+
+/// The tree's own, unless a copy is named, to see the stories fail on pages that were broken on purpose.
+pub fn pages_dir() -> String {
+    std::env::var("PAGES_DIR").unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/frontend").to_owned())
+}
