@@ -7,6 +7,7 @@ SEEDS ?= 20000
 STEPS ?= 150
 FIRST_SEED ?= 0
 CYCLES ?= 1000000
+ROUNDS ?= 5
 # Every test crate but the browser's.
 SERVER_TESTS = $(basename $(notdir $(wildcard tests/*.rs))) simulation
 
@@ -43,8 +44,8 @@ fuzz: ## each fuzz target for FUZZ_SECONDS=60 (cargo install cargo-fuzz)
 		$(CARGO) fuzz run -s none --fuzz-dir tests/fuzz $$target tests/fuzz/corpus/$$target tests/fuzz/seeds/$$target \
 			-- -max_total_time=$(FUZZ_SECONDS) -max_len=4096; done
 
-bench: ## deskwire beside its peers: a table and a picture in target/bench
-	$(CARGO) bench --bench desk -- compare
+bench: ## deskwire beside its peers, ROUNDS=5: a table and a picture in target/bench
+	$(CARGO) bench --bench desk -- compare --rounds $(ROUNDS)
 
 bench-growth: ## what a message, a pick, a connect costs at a small desk and at a large one
 	$(CARGO) bench --bench desk -- growth
