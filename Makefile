@@ -8,6 +8,8 @@ STEPS ?= 150
 FIRST_SEED ?= 0
 CYCLES ?= 1000000
 ROUNDS ?= 5
+# A test waits for most of its time: one more at once than there are cores.
+test test-server: export RUST_TEST_THREADS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 # Every test crate but the browser's.
 SERVER_TESTS = $(basename $(notdir $(wildcard tests/*.rs))) simulation
 

@@ -27,7 +27,8 @@ impl State {
             Some(repeated) => repeated,
             None => {
                 let to = staff_connection(&self.staff, ticket.status).ok_or(ErrorCode::StaffOffline)?;
-                let seq = ticket.conversation.accept(Side::User, id, None, text.as_str(), now);
+                let seq =
+                    ticket.conversation.accept(Side::User, id, None, text.as_str(), now, &mut self.spare);
                 relay(ticket.id, to, (Side::User, user.id.as_str()), (seq, id), text, now, out);
                 Accepted::New(seq)
             }
@@ -53,7 +54,14 @@ impl State {
             Some(repeated) => repeated,
             None => {
                 let to = self.users[ticket.user].conn.ok_or(ErrorCode::UserOffline)?;
-                let seq = ticket.conversation.accept(Side::Staff, id, Some(&staff.id), text.as_str(), now);
+                let seq = ticket.conversation.accept(
+                    Side::Staff,
+                    id,
+                    Some(&staff.id),
+                    text.as_str(),
+                    now,
+                    &mut self.spare,
+                );
                 relay(ticket.id, to, (Side::Staff, staff.id.as_str()), (seq, id), text, now, out);
                 Accepted::New(seq)
             }
@@ -155,7 +163,7 @@ impl State {
 
     fn confirm(&mut self, now: Millis, number: TicketNo, side: Side, seq: u64, out: &mut impl Emit) {
         let Some(ticket) = self.tickets.get_mut(&number) else { return };
-        if ticket.conversation.confirm(side, seq)
+        if ticket.conversation.confirm(side, seq, &mut self.spare)
             && let Some((ticket, to)) = self.other_side(number, side)
         {
             out.emit(to, &Event::Delivered { ticket, seq, at: now });

@@ -1,6 +1,7 @@
 //! A chat's two sides: counters, and the messages that were accepted and not yet confirmed. No other text is kept.
 
 use std::collections::VecDeque;
+use std::hash::{Hash, Hasher};
 
 use serde::{Deserialize, Serialize};
 
@@ -72,17 +73,21 @@ impl Conversation {
         sender: Option<&StaffId>,
         text: &str,
         at: Millis,
+        spare: &mut Spare,
     ) -> u64 {
         self.last_seq += 1;
         let seq = self.last_seq;
         let sent = self.sent_by_mut(side);
         (sent.last_id, sent.last_id_seq, sent.last_id_at) = (id, seq, at);
+        if sent.held.messages.is_empty() {
+            sent.held = spare.take();
+        }
         sent.held.push(HeldMessage { seq, id, at, sender: sender.cloned(), text_bytes: text.len() }, text);
         seq
     }
 
     /// `side` has everything up to `seq` on screen. Whether that is news.
-    pub(super) fn confirm(&mut self, side: Side, seq: u64) -> bool {
+    pub(super) fn confirm(&mut self, side: Side, seq: u64, spare: &mut Spare) -> bool {
         if seq > self.last_seq {
             return false; // of an earlier ticket, or made up
         }
@@ -91,6 +96,9 @@ impl Conversation {
         if is_news {
             sent.delivered_seq = seq;
             sent.held.drop_until(seq);
+            if sent.held.messages.is_empty() {
+                spare.put(std::mem::take(&mut sent.held));
+            }
         }
         is_news
     }
@@ -134,9 +142,6 @@ impl Held {
         while self.messages.front().is_some_and(|message| message.seq <= seq) {
             self.drop_first();
         }
-        if self.messages.is_empty() && self.texts.capacity() > KEPT_TEXT_BYTES {
-            *self = Self::default(); // a chat that has gone quiet keeps little
-        }
     }
 
     /// Everything, in order, as it is sent again.
@@ -160,8 +165,34 @@ impl Held {
     }
 }
 
-/// What an emptied buffer may keep, so that a chat in full swing does not allocate for each message.
-const KEPT_TEXT_BYTES: usize = 256;
+/// Buffers that nothing is held in, for the next chat that holds something: one that has gone quiet keeps none, and those
+/// in full swing allocate none. No part of the State: without them it is the same.
+#[derive(Debug, Default)]
+pub(super) struct Spare(Vec<Held>);
+
+impl Spare {
+    /// Enough for the chats of a busy moment.
+    const BUFFERS: usize = 256;
+    /// An ordinary message, and a few of them; what is larger goes back to the heap.
+    const TEXT_BYTES: usize = 256;
+    const MESSAGES: usize = 4;
+
+    fn take(&mut self) -> Held {
+        self.0.pop().unwrap_or_default()
+    }
+
+    fn put(&mut self, held: Held) {
+        let is_small =
+            held.texts.capacity() <= Self::TEXT_BYTES && held.messages.capacity() <= Self::MESSAGES;
+        if is_small && self.0.len() < Self::BUFFERS {
+            self.0.push(held);
+        }
+    }
+}
+
+impl Hash for Spare {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
+}
 
 #[cfg(test)]
 mod tests {
@@ -173,18 +204,18 @@ mod tests {
     }
 
     fn accept(conversation: &mut Conversation, id: u64, text: &str) -> u64 {
-        conversation.accept(Side::User, id, None, text, 0)
+        conversation.accept(Side::User, id, None, text, 0, &mut Spare::default())
     }
 
     #[test]
     fn what_is_confirmed_is_let_go() {
-        let mut conversation = Conversation::default();
+        let (mut conversation, spare) = (Conversation::default(), &mut Spare::default());
         for id in 1..=5 {
             accept(&mut conversation, id, "text");
         }
-        assert!(conversation.confirm(Side::Staff, 3));
-        assert!(!conversation.confirm(Side::Staff, 3), "no news");
-        assert!(!conversation.confirm(Side::Staff, 6), "never sent");
+        assert!(conversation.confirm(Side::Staff, 3, spare));
+        assert!(!conversation.confirm(Side::Staff, 3, spare), "no news");
+        assert!(!conversation.confirm(Side::Staff, 6, spare), "never sent");
         assert_eq!(seqs(&conversation.user.held), [4, 5]);
     }
 
@@ -206,18 +237,17 @@ mod tests {
     }
 
     #[test]
-    fn a_chat_that_has_gone_quiet_keeps_a_small_buffer_and_gives_a_large_one_back() {
-        for (bytes, is_kept) in [(KEPT_TEXT_BYTES, true), (KEPT_TEXT_BYTES + 1, false)] {
+    fn a_chat_that_has_gone_quiet_keeps_no_buffer_and_the_next_one_gets_it() {
+        let mut spare = Spare::default();
+        for (bytes, is_kept) in [(Spare::TEXT_BYTES, true), (Spare::TEXT_BYTES + 1, false)] {
             let mut conversation = Conversation::default();
-            let seq = accept(&mut conversation, 1, &"x".repeat(bytes));
-            conversation.confirm(Side::Staff, seq);
-            assert_eq!(conversation.user.held.texts.capacity() > 0, is_kept, "{bytes} bytes");
+            let seq = conversation.accept(Side::User, 1, None, &"x".repeat(bytes), 0, &mut spare);
+            conversation.confirm(Side::Staff, seq, &mut spare);
+            let held = &conversation.user.held;
+            assert_eq!((held.texts.capacity(), held.messages.capacity()), (0, 0));
+            assert_eq!(spare.0.len(), usize::from(is_kept), "{bytes} bytes");
+            spare.take();
         }
-        let mut conversation = Conversation::default();
-        let seq = accept(&mut conversation, 1, "text");
-        accept(&mut conversation, 2, &"x".repeat(KEPT_TEXT_BYTES + 1));
-        conversation.confirm(Side::Staff, seq);
-        assert_eq!(seqs(&conversation.user.held), [2], "what is not confirmed stays, however large");
     }
 
     #[test]

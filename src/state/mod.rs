@@ -43,6 +43,7 @@ pub use self::presence::{SomebodyElse, StaffKey, UserKey};
 pub use self::ticket_ids::Seed;
 
 use self::assign::Seats;
+use self::conversation::Spare;
 use self::presence::{Staff, User};
 use self::queue::Queue;
 use self::ticket::Ticket;
@@ -77,6 +78,8 @@ pub struct State {
     queue: Queue,
     seats: Seats,
     alarms: BTreeSet<(Millis, Alarm)>,
+    #[serde(skip)]
+    spare: Spare,
 }
 
 /// What happens later, if nothing prevents it.
@@ -115,6 +118,7 @@ impl State {
             queue: Queue::default(),
             seats: Seats::default(),
             alarms: BTreeSet::new(),
+            spare: Spare::default(),
         }
     }
 
