@@ -7,6 +7,7 @@ stories![
     hidden_the_title_counts_and_is_plain_again_on_return,
     sound_comes_only_when_it_was_switched_on,
     permission_is_asked_on_a_click_alone,
+    with_permission_a_hidden_console_calls_and_a_click_leads_to_the_chat,
     of_many_tabs_one_rings,
     what_is_not_on_the_screen_is_not_called_delivered,
 ];
@@ -107,6 +108,33 @@ fn permission_is_asked_on_a_click_alone(source: Source) {
     console.click("#open-settings");
     console.click("#notify");
     console.until("asked == 1");
+}
+
+/// A desktop that shows notices, and keeps them to be clicked.
+const DESKTOP: &str = "
+    window.shown = [];
+    window.Notification = class {
+        static permission = 'granted';
+        constructor(title, options) { Object.assign(this, { title, ...options }); shown.push(this); }
+    };";
+
+fn with_permission_a_hidden_console_calls_and_a_click_leads_to_the_chat(source: Source) {
+    let stage = Stage::new(source);
+    let console = stage.page(Kind::Staff).before(DESKTOP);
+    let (visitor, console, first) = chat_by(stage.page(Kind::Visitor), console);
+    let mut other = stage.desk.user("other");
+    let second = other.create("the scanner");
+    console.pick(&second);
+    visitor.say("seen as it comes");
+    console.until_there(&format!("#chat-list [data-chat='{first}'] [data-unread]"));
+    console.check("shown.length == 0");
+    let tab = console.hide();
+    visitor.say("are you there?");
+    console.until("shown.length == 1");
+    console.check("shown[0].body.includes('the printer')"); // whose it is; what was said is nobody else's
+    console.show_again(&tab);
+    console.eval("shown[0].onclick(), 0");
+    console.until_shown(&first);
 }
 
 fn of_many_tabs_one_rings(source: Source) {

@@ -34,7 +34,7 @@ const FLAGS: [&str; 18] = [
     "--disable-domain-reliability",
     "--no-startup-window", // each page opens its own; the first one would load the new tab page from the network
     // Left on, each new window loads the address bar's suggestions as a page of 150 modules, and each navigation starts
-    // a process for the next one: a quarter of all that the tests cost.
+    // a process for the next one: an eighth of all that the tests cost.
     "--disable-features=WebUIOmniboxAimPopup,SpareRendererForSitePerProcess,AutofillServerCommunication",
     "--disable-back-forward-cache", // a page that was left is gone, with its socket
     // Every page is in a window of its own, and only one can be in front: the others must not fall asleep.

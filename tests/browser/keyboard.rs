@@ -1,10 +1,11 @@
 //! A staff member's day without a mouse, and keys that know when somebody is writing.
 
-use crate::scene::{Console, Kind, Source, Stage, sign_in, stories};
+use crate::scene::{Console, Kind, Source, Stage, chat_by, sign_in, stories};
 use crate::support::TOKEN;
 
 stories![
     a_staff_member_does_everything_by_keyboard,
+    after_a_cut_one_key_picks_the_chat_again_and_one_leads_to_its_text,
     single_keys_do_nothing_while_somebody_writes,
     the_help_names_every_key_and_gives_the_focus_back,
     single_keys_can_be_switched_off,
@@ -135,6 +136,23 @@ fn a_staff_member_does_everything_by_keyboard(source: Source) {
     tab_to(&console, "sign-out");
     console.key("Enter");
     console.until_there("#sign-in-form");
+}
+
+fn after_a_cut_one_key_picks_the_chat_again_and_one_leads_to_its_text(source: Source) {
+    let stage = Stage::new(source);
+    let line = stage.proxy();
+    let (visitor, console, _) = chat_by(stage.page(Kind::Visitor), stage.page(Kind::Staff).by(&line));
+    line.cut();
+    console.until_locked("lost");
+    line.mend();
+    console.until_locked("repick");
+    console.key("Escape");
+    console.key("p");
+    visitor.until_unlocked();
+    console.key("Escape");
+    console.check("document.activeElement.id != 'text'");
+    console.key("m");
+    console.check("document.activeElement.id == 'text'");
 }
 
 fn single_keys_do_nothing_while_somebody_writes(source: Source) {

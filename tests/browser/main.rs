@@ -42,7 +42,7 @@
 //! | 35 missed once, in order | cuts: what_was_missed..., a_reload..., a_chat_closed... |
 //! | 36 "3 new" | alerts: scrolled_up... |
 //! | 37 count in the title | alerts: hidden... |
-//! | 38 sound, permission | alerts: sound_..., permission_..., of_many_tabs... |
+//! | 38 sound, permission | alerts: sound_..., permission_..., with_permission_..., of_many_tabs... |
 //! | 39 markup is text | hostile: all |
 //! | 40 clean console, no outside request | every story; talk: a_visitor_and_a_staff_member_talk counts sockets |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]

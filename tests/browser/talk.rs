@@ -44,18 +44,20 @@ fn a_visitor_and_a_staff_member_talk(source: Source) {
 
 fn the_visitor_sees_the_place_in_the_queue_and_who_is_there(source: Source) {
     let stage = Stage::new(source);
-    let mut first = stage.desk.user("first");
-    let ticket = first.create("before you");
+    let tickets = ["first", "second"].map(|id| stage.desk.user(id).create("before you"));
     let visitor = stage.visitor();
     visitor.until_text("#desk-state", "Nobody is online");
     visitor.ask("the printer");
-    visitor.until_text("#queue-place", "2");
+    visitor.until_text("#queue-place", "3");
     visitor.until_text("#queue-wait", "Nobody is online");
     visitor.until_locked("waiting");
     let mut sam = stage.desk.staff("sam").online();
-    sam.pick(&ticket);
-    visitor.until_text("#queue-place", "You are next");
+    sam.pick(&tickets[0]);
+    visitor.until_text("#queue-place", "2");
     visitor.until("!document.querySelector('#queue-wait').textContent.includes('Nobody')");
+    sam.pick(&tickets[1]);
+    visitor.until_text("#queue-place", "You are next");
+    visitor.until_text("#queue-wait", "about 1 minute"); // as the two picks were, and rounded up
 }
 
 fn the_end_offers_another_chat_and_the_transcript(source: Source) {
@@ -129,6 +131,7 @@ fn the_board_shows_what_waits_is_mine_is_taken_and_is_paused(source: Source) {
     lee.cut();
     let console = stage.console("sam");
     console.until_ticket(&paused, "paused");
+    console.until_text("#oldest-waiting", "2 waiting, the oldest for 1 minute");
     console.until_text("#colleagues", "kim");
     console.check("document.querySelector('#tickets [data-pick]').disabled"); // offline sees, and cannot pick
     console.go_online();
