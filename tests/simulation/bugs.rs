@@ -20,6 +20,7 @@ const ASSIGN: &str = "src/state/assign.rs";
 const HUB: &str = "src/hub/mod.rs";
 const READING: &str = "src/hub/reading.rs";
 const CONNECTION: &str = "src/net/connection.rs";
+const PACE: &str = "src/net/pace.rs";
 const OUTBOX: &str = "src/outbox.rs";
 
 pub const BUGS: &[Bug] = &[
@@ -68,14 +69,14 @@ pub const BUGS: &[Bug] = &[
     bug(
         "a connection that was replaced takes nothing with it",
         PRESENCE,
-        "self.users.get(key).filter(|user| user.conn == Some(conn)) else { return };\n        let ticket",
-        "self.users.get(key).filter(|user| user.conn != Some(ConnId { slot: u32::MAX, ..conn })) else { return };\n        let ticket",
+        "self.users.get(key).filter(|user| user.conn == Some(conn)) else { return };\n        let (ticket",
+        "self.users.get(key).filter(|user| user.conn != Some(ConnId { slot: u32::MAX, ..conn })) else { return };\n        let (ticket",
     ),
     bug(
         "whoever has left is not online",
         PRESENCE,
-        "let ticket = user.ticket;\n        self.users[key].conn = None;",
-        "let ticket = user.ticket;\n        if ticket.is_none() {\n            self.users[key].conn = None;\n        }",
+        "let (ticket, known_until) = (user.ticket, user.known_until);\n        self.users[key].conn = None;",
+        "let (ticket, known_until) = (user.ticket, user.known_until);\n        if ticket.is_none() {\n            self.users[key].conn = None;\n        }",
     ),
     bug(
         "what is not confirmed stays",
@@ -128,8 +129,8 @@ pub const BUGS: &[Bug] = &[
     bug(
         "a ticket without its user closes after the grace time",
         PRESENCE,
-        "        self.stop_typing(number, Side::User, out);\n        self.await_user(now, key);",
-        "        self.stop_typing(number, Side::User, out);",
+        "                self.await_user(key, now + self.rules.user_grace_ms);",
+        "",
     ),
     bug(
         "of two connections of one user, the older is closed",
@@ -222,5 +223,5 @@ pub const BUGS: &[Bug] = &[
         "let lingers = !self.ended && self.stream.shutdown_write().is_ok();",
         "let lingers = false;",
     ),
-    bug("a flood is ended", CONNECTION, "            _ => Pace::Flood,", "            _ => Pace::TooFast,"),
+    bug("a flood is ended", PACE, "            _ => Pace::Flood,", "            _ => Pace::TooFast,"),
 ];
