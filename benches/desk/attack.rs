@@ -36,19 +36,6 @@ pub(crate) enum Attack {
 }
 
 impl Attack {
-    pub(crate) const ALL: [Self; 10] = [
-        Self::Fragments,
-        Self::Pings,
-        Self::Messages,
-        Self::Heads,
-        Self::SlowHeads,
-        Self::Connects,
-        Self::Upgrades,
-        Self::Lengths,
-        Self::Secrets,
-        Self::Race,
-    ];
-
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Fragments => "empty fragments, without end",

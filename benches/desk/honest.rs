@@ -3,7 +3,7 @@
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use crate::attack::Attack;
 use crate::crowd::{Nanos, SECOND};
@@ -52,7 +52,7 @@ pub(crate) fn run(options: &Options) -> bool {
     move_to_load_core();
     let mut rows = Vec::new();
     let mut is_good = true;
-    for attack in [None].into_iter().chain(Attack::ALL.map(Some)) {
+    for attack in [None].into_iter().chain(Attack::value_variants().iter().copied().map(Some)) {
         let title = attack.map_or("nobody attacks", Attack::title);
         eprintln!("{title}");
         let server = Server::deskwire(&[]); // with the limits that everybody has
