@@ -38,9 +38,7 @@ impl State {
         if self.rules.assign == Assign::Manual {
             return;
         }
-        while let Some(number) = self.queue.waiting.first().into_iter().chain(self.queue.paused.first()).min()
-        {
-            let number = *number;
+        while let Some(number) = self.queue.oldest() {
             let Some(key) = self.best_seat(number) else { return };
             self.hand(now, number, key, &Handing { auto: true, ..Handing::default() }, out);
         }

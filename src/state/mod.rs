@@ -11,6 +11,7 @@
 //! | conversation | a chat's numbers, and the messages that are not confirmed yet |
 //! | chat | messages, receipts and typing between the two sides |
 //! | queue | who waits, where, and for how long |
+//! | line | the order of those who wait |
 //! | assign | who gets the next ticket, where nobody picks |
 //! | board | what staff see of the tickets |
 //! | ticket_ids | numbers to ids that do not tell the number |
@@ -21,6 +22,7 @@ mod chat;
 mod command;
 mod conversation;
 mod event;
+mod line;
 mod presence;
 mod queue;
 #[cfg(test)]
@@ -202,7 +204,7 @@ impl State {
 
     /// How many there are of what.
     pub fn counts(&self) -> Counts {
-        let (tickets_waiting, tickets_paused) = (self.queue.waiting.len(), self.queue.paused.len());
+        let (tickets_waiting, tickets_paused) = (self.queue.len(), self.queue.paused.len());
         Counts {
             users_known: self.users.len(),
             staff_known: self.staff.len(),

@@ -78,9 +78,8 @@ impl State {
         let number = self.ids.next();
         let id = self.ids.id(number);
         self.users[key].ticket = Some(number);
-        self.queue.waiting.insert(number);
-        // The newest is the last.
-        let place = self.queue.place(self.queue.waiting.len() as u64, self.staff_online);
+        self.queue.enter(number, now);
+        let place = self.queue.last_place(self.staff_online);
         let ticket = Ticket {
             id,
             user: key,
@@ -95,7 +94,6 @@ impl State {
         self.to_user(key, &Event::Queue { ticket: id, place }, out);
         self.tickets.insert(number, Box::new(ticket));
         self.announce_new(number, out);
-        self.queue.changed(now);
         Ok(())
     }
 
@@ -140,7 +138,7 @@ impl State {
         }
         self.staff[key].active.remove(&number);
         self.refresh_seat(key);
-        self.queue.waiting.insert(number); // by its number, which is its old place
+        self.queue.enter(number, now);
         self.queue.forget_told(&mut self.tickets, number, now);
         self.announce_update(number, out);
         Ok(())
@@ -281,10 +279,7 @@ impl State {
         }
         let ended = EndedTicket { ticket: ticket.id, by, at: now };
         match ticket.status {
-            Status::Waiting => {
-                self.queue.waiting.remove(&number);
-                self.queue.changed(now);
-            }
+            Status::Waiting => self.queue.leave(number, now),
             Status::Active(key) => {
                 self.to_staff(key, &Event::TicketClosed { ticket: ticket.id, by, at: now }, out);
                 self.staff[key].active.remove(&number);

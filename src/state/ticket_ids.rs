@@ -14,6 +14,20 @@ pub type Seed = [u64; 2];
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(super) struct TicketNo(u64);
 
+impl TicketNo {
+    /// Which of the blocks of 2^`bits` numbers it is in.
+    pub(super) fn block(self, bits: u32) -> u64 {
+        self.0 >> bits
+    }
+}
+
+#[cfg(test)]
+impl From<u64> for TicketNo {
+    fn from(number: u64) -> Self {
+        Self(number)
+    }
+}
+
 const HALF_BITS: u32 = TicketId::BITS / 2;
 const HALF_MASK: u64 = (1 << HALF_BITS) - 1;
 const ROUNDS: u64 = 6;

@@ -15,6 +15,7 @@ const PRESENCE: &str = "src/state/presence.rs";
 const TICKET: &str = "src/state/ticket.rs";
 const CONVERSATION: &str = "src/state/conversation.rs";
 const CHAT: &str = "src/state/chat.rs";
+const LINE: &str = "src/state/line.rs";
 const QUEUE: &str = "src/state/queue.rs";
 const ASSIGN: &str = "src/state/assign.rs";
 const HUB: &str = "src/hub/mod.rs";
@@ -108,17 +109,24 @@ pub const BUGS: &[Bug] = &[
         "        if seq > self.last_seq {",
         "        if seq > self.last_seq + (1 << 50) {",
     ),
-    bug(
-        "a place in the queue counts from 1",
-        QUEUE,
-        "in (1..).zip(&self.queue.waiting)",
-        "in (0..).zip(&self.queue.waiting)",
-    ),
+    bug("a place in the queue counts from 1", LINE, "        before as u64 + 1", "        before as u64"),
     bug(
         "a change of place is told",
-        TICKET,
-        "                self.queue.waiting.remove(&number);\n                self.queue.changed(now);",
-        "                self.queue.waiting.remove(&number);",
+        QUEUE,
+        "        if self.waiting.remove(number) {\n            self.note_moved(number, now);",
+        "        if self.waiting.remove(number) && self.notice_due == Some(now) {\n            self.note_moved(number, now);",
+    ),
+    bug(
+        "all between two who moved are told",
+        QUEUE,
+        "moved.first().zip(moved.last())",
+        "moved.first().zip(moved.first())",
+    ),
+    bug(
+        "who is back is told their place",
+        QUEUE,
+        "            self.untold.insert(number);\n            self.changed(now);",
+        "            self.changed(now);",
     ),
     bug(
         "the grace time ends when the user is back",

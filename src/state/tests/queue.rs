@@ -60,6 +60,47 @@ fn the_wait_is_as_long_as_the_picks_of_late_have_taken() {
 }
 
 #[test]
+fn whatever_happens_within_a_second_everybody_knows_their_place_after_the_next() {
+    let mut world = World::new(Assign::Manual);
+    let mut users: Vec<_> = (0..300).map(|n| (n, world.user(&format!("u{n}")))).collect();
+    let staff: Vec<_> = (0..20).map(|n| world.online(&format!("s{n}"))).collect();
+    let mut dice = 1_u64;
+    let mut roll = |sides: usize| {
+        dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (dice >> 33) as usize % sides
+    };
+    let mut told_by_outlook = [0, 0];
+    for _ in 0..2_000 {
+        let known_outlook = world.state.queue.outlook(world.state.staff_online);
+        for _ in 0..roll(5) {
+            let (n, user) = &mut users[roll(300)];
+            let member = staff[roll(20)];
+            let open = world.state.users[user.1].ticket.map(|number| world.state.ids.id(number));
+            match (roll(6), open) {
+                (0 | 1, _) => world.asks(*user, UserCommand::CreateTicket { subject: text("subject") }),
+                (2, _) => world.asks(*user, UserCommand::CloseTicket),
+                (3, Some(ticket)) => world.does(member, StaffCommand::PickTicket { ticket }),
+                (4, Some(ticket)) => {
+                    staff.iter().for_each(|s| world.does(*s, StaffCommand::ReleaseTicket { ticket }));
+                }
+                (5, _) => *user = world.user(&format!("u{n}")),
+                _ => world.does(member, [StaffCommand::GoOffline, StaffCommand::GoOnline][roll(2)].clone()),
+            }
+        }
+        let before = world.told.events;
+        world.wait(2_000);
+        let state = &world.state;
+        let waiting = state.tickets.iter().filter(|(_, ticket)| ticket.status == ticket::Status::Waiting);
+        let known: Vec<_> = waiting.map(|(_, ticket)| ticket.told.map(|(place, _)| place)).collect();
+        let outlook = state.queue.outlook(state.staff_online);
+        told_by_outlook[usize::from(known_outlook == outlook)] += world.told.events - before;
+        let expected: Vec<_> = (1..=known.len() as u64).map(|n| Some(outlook.place(n))).collect();
+        assert_eq!(known, expected);
+    }
+    assert!(told_by_outlook.iter().all(|told| *told > 1_000), "{told_by_outlook:?}");
+}
+
+#[test]
 fn round_robin_goes_by_turn_and_least_busy_by_load() {
     let picked = |assign, closing: bool| {
         let mut world = World::new(assign);
