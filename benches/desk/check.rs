@@ -54,7 +54,7 @@ pub(crate) fn run(options: &Options) -> bool {
     }
     let mut counts = Vec::new();
     for layer in [Layer::State, Layer::Hub] {
-        let start = script::Options { layer, waiting: 0, messages: 10_000, visits: 200, walks: 0 };
+        let start = script::Options { layer, waiting: 0, messages: 10_000, visits: 200, notices: 0 };
         let base = count(&start);
         let more_messages = count(&script::Options { messages: start.messages + 10_000, ..start });
         let more_visits = count(&script::Options { visits: start.visits + 1000, ..start });
@@ -122,22 +122,22 @@ fn count_growth() {
         let mut cells = [(); 3].map(|()| Vec::new());
         for waiting in SIZES {
             eprintln!("{}: {waiting} waiting", name(layer));
-            let start = script::Options { layer, waiting, messages: 100, visits: 100, walks: 0 };
+            let start = script::Options { layer, waiting, messages: 100, visits: 100, notices: 0 };
             let base = count(&start);
             let message = Count::of_one(count(&script::Options { messages: 600, ..start }), base, 500);
             // Now and then the C library's allocator puts in order what was freed, and one visit pays for all before it.
             let visits = [300, 500, 700].map(|visits| count(&script::Options { visits, ..start }));
             let steps = [base, visits[0], visits[1], visits[2]];
             let steps = steps.windows(2).map(|step| Count::of_one(step[1], step[0], 200).instructions);
-            let walk = Count::of_one(count(&script::Options { walks: 2, ..start }), base, 2);
+            let notice = Count::of_one(count(&script::Options { notices: 2, ..start }), base, 2);
             let figures = [
                 message.instructions,
                 median(&steps.collect::<Vec<_>>()),
-                walk.instructions / f64::from(waiting),
+                notice.instructions / f64::from(waiting),
             ];
             figures.iter().zip(&mut cells).for_each(|(figure, cells)| cells.push(number(*figure)));
         }
-        let acts = ["message and receipt", "visit", "queue walk, for each who waits"];
+        let acts = ["message and receipt", "visit", "queue notice, for each who waits"];
         for (act, cells) in acts.iter().zip(cells) {
             rows.push([vec![format!("{}: {act}", name(layer))], cells].concat());
         }
@@ -158,7 +158,7 @@ fn name(layer: Layer) -> String {
 /// Runs the script under callgrind.
 fn count(options: &script::Options) -> Count {
     let out = target_directory().join("callgrind.out");
-    let numbers = [options.waiting, options.messages, options.visits, options.walks].map(|n| n.to_string());
+    let numbers = [options.waiting, options.messages, options.visits, options.notices].map(|n| n.to_string());
     let output = Command::new("valgrind")
         .arg("--tool=callgrind")
         .arg(format!("--callgrind-out-file={}", out.display()))

@@ -1,16 +1,16 @@
 //! A desk with a long queue, those in it who act, and what one act costs the server.
 //!
-//! A change of the queue is followed by a walk through it, at most once a second. So that the walk is not counted with
-//! what caused it, one is provoked first; what is done right after it is measured before the next.
+//! A change of the queue is followed by a notice to those whose place is another one, at most once a second. So that it is
+//! not counted with what caused it, one is provoked first; what is done right after it is measured before the next.
 
 use crate::crowd::{Crowd, Nanos, SECOND};
 use crate::frame::Kind;
 use crate::lobby::Lobby;
 use crate::server::Server;
 
-/// After a walk began, the next one begins a second later. Within this time we are safely before it.
+/// After a notice, the next one comes a second later. Within this time we are safely before it.
 const UNDISTURBED: Nanos = SECOND * 7 / 10;
-/// Longer than the pauses within one walk on a machine where others run too, far shorter than the second between two.
+/// Longer than the pauses within one notice to all on a machine where others run too, far shorter than the second between two.
 const SILENCE: Nanos = SECOND / 8;
 /// For the kernel to have booked what the server did.
 const BOOKED: Nanos = SECOND / 200;
@@ -56,13 +56,7 @@ pub(crate) const OPERATIONS: [Operation; 7] = [
     Operation {
         name: "user with a ticket leaves and is back",
         must_be_sent: "the same, and 2 to each of 2 staff",
-        act: |desk| {
-            let (who, id) = (desk.in_the_middle, desk.name_in_the_middle.clone());
-            desk.leave(who);
-            let session = desk.lobby.session(who).to_owned();
-            desk.crowd.connect_user(who, &id, Some(&session));
-            desk.await_one(&[Kind::Welcome], |_| {});
-        },
+        act: FullDesk::leave_and_come_back,
     },
     Operation {
         name: "staff go online and offline, beside another",
@@ -150,7 +144,7 @@ impl FullDesk {
         let newcomer = lobby.admit_users(&mut crowd, 1, "newcomer-")[0];
         let visitor = lobby.admit_users(&mut crowd, 1, "visitor-")[0];
         let visiting_staff = lobby.admit_staff(&mut crowd, 1, "visiting-")[0];
-        crowd.run_until_quiet(&mut lobby, 2 * SECOND); // the board, and the last of the walks
+        crowd.run_until_quiet(&mut lobby, 2 * SECOND); // the board, and the last of the queue notices
         let middle = size / 2;
         let mut desk = Self {
             server,
@@ -174,7 +168,7 @@ impl FullDesk {
         desk
     }
 
-    /// The cost of an operation, without the walk that may follow.
+    /// The cost of an operation, without the queue notice that may follow.
     pub(crate) fn measure(&mut self, operation: &Operation) -> Cost {
         self.rest();
         self.colleague_comes_and_goes();
@@ -214,12 +208,20 @@ impl FullDesk {
         self.staff_ask("release_ticket", &ticket, Kind::StaffLeft);
     }
 
-    /// A walk through the queue that finds nobody to tell anything, with the coming and going that causes it.
-    pub(crate) fn walk_in_silence(&mut self) -> Cost {
+    /// A queue notice that has nothing to tell anybody, with the coming and going that causes it.
+    pub(crate) fn tell_nobody(&mut self) -> Cost {
         self.rest();
         let before = self.so_far();
         self.colleague_comes_and_goes();
         self.crowd.run_until_quiet(&mut self.lobby, SILENCE);
+        self.cost_since(before, 1)
+    }
+
+    /// A queue notice to one in the middle, with the coming back that causes it.
+    pub(crate) fn tell_one(&mut self) -> Cost {
+        self.rest();
+        let before = self.so_far();
+        self.await_one(&[Kind::Queue], Self::leave_and_come_back);
         self.cost_since(before, 1)
     }
 
@@ -243,6 +245,13 @@ impl FullDesk {
         let message = format!(r#"{{"type":"message","id":{},"text":"It blinks again."}}"#, self.message_id);
         let who = self.customer;
         self.await_one(&[Kind::Message, Kind::Ack], |desk| desk.crowd.send(who, &message));
+    }
+
+    fn leave_and_come_back(&mut self) {
+        let (who, id) = (self.in_the_middle, self.name_in_the_middle.clone());
+        self.leave(who);
+        let session = self.lobby.session(who).to_owned();
+        self.await_one(&[Kind::Welcome], |desk| desk.crowd.connect_user(who, &id, Some(&session)));
     }
 
     fn colleague_comes_and_goes(&mut self) {
@@ -273,7 +282,7 @@ impl FullDesk {
         self.lobby.await_gone(&mut self.crowd, gone, 1);
     }
 
-    /// Until the last walk was more than a second ago, so that the next follows its cause at once.
+    /// Until the last notice was more than a second ago, so that the next follows its cause at once.
     fn rest(&mut self) {
         self.crowd.run_until_quiet(&mut self.lobby, SECOND + SECOND / 5);
     }

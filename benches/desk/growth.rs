@@ -28,10 +28,11 @@ struct Row {
     costs: Vec<Vec<Cost>>,
 }
 
-const BESIDES: [(&str, &str); 4] = [
+const BESIDES: [(&str, &str); 5] = [
     ("a ping and its pong", "the ping"),
-    ("queue walk, nobody has to be told", "nothing but for its cause: 4"),
-    ("pick of the first and queue walk, all are told", "1 to each who waits"),
+    ("presence and a queue notice that nobody needs", "1 to them, 1 to the other, twice"),
+    ("user with a ticket leaves, is back, is told the place", "1 more than without the place"),
+    ("pick of the first, and a queue notice to all", "1 to each who waits"),
     ("the only staff member goes online or offline", "1 or 2 to each who is connected"),
 ];
 
@@ -57,18 +58,18 @@ fn measure(size: usize, rounds: usize) -> Vec<Vec<Cost>> {
     let tell = |what: &str| eprintln!("{} connections: {what}", number(size as f64));
     let mut desk = FullDesk::open(size, &[]);
     let mut picked = Vec::new();
-    let mut walks = Vec::new();
+    let mut notices = Vec::new();
     for round in 1..=rounds {
         tell(&format!("picked, round {round} of {rounds}"));
         let opens = desk.open_or_close(true);
-        let told = desk.pick_the_first();
+        let all = desk.pick_the_first();
         picked.push(OPERATIONS.iter().map(|operation| desk.measure(operation)).collect::<Vec<_>>());
-        let silent = desk.walk_in_silence();
+        let (nobody, one) = (desk.tell_nobody(), desk.tell_one());
         desk.release_the_first();
         let closes = desk.open_or_close(false);
         // One of them is half of both.
         let either = Cost { ns: opens.ns.midpoint(closes.ns), frames: opens.frames.midpoint(closes.frames) };
-        walks.push([silent, told, either]);
+        notices.push([nobody, one, all, either]);
     }
     drop(desk);
     tell("assigned");
@@ -81,10 +82,10 @@ fn measure(size: usize, rounds: usize) -> Vec<Vec<Cost>> {
     tell("at rest");
     let mut desk = FullDesk::open(size, &["--ping-interval", "1"]);
     let pings: Vec<_> = (0..rounds).map(|_| desk.ping_all(2 * SECOND)).collect();
-    let parts = picked.into_iter().zip(assigned).zip(pings).zip(walks);
+    let parts = picked.into_iter().zip(assigned).zip(pings).zip(notices);
     parts
-        .map(|(((picked, assigned), ping), walks)| {
-            picked.into_iter().chain(assigned).chain([ping]).chain(walks).collect()
+        .map(|(((picked, assigned), ping), notices)| {
+            picked.into_iter().chain(assigned).chain([ping]).chain(notices).collect()
         })
         .collect()
 }

@@ -2,7 +2,7 @@
 //!
 //! `State` is asked directly; `hub` gets bytes through streams in memory, so that handshake, frames, JSON and State are
 //! all in it. What the script itself does, such as to mask a frame, is counted too; it is the same each time. Time stands
-//! still, but for the walks.
+//! still, but for the notices.
 
 use std::borrow::Cow;
 use std::hint::black_box;
@@ -24,8 +24,8 @@ pub(crate) struct Options {
     pub(crate) messages: u32,
     /// Users who connect, open a ticket, are picked, released, picked again, close and leave
     pub(crate) visits: u32,
-    /// Walks through the queue
-    pub(crate) walks: u32,
+    /// Queue notices to all who wait
+    pub(crate) notices: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -38,13 +38,13 @@ pub(crate) enum Layer {
 pub(crate) trait Scene {
     fn message(&mut self);
     fn visit(&mut self);
-    fn walk(&mut self);
+    fn notice(&mut self);
 }
 
 pub(crate) const RULES: Rules = Rules { max_chats: u32::MAX, assign: Assign::Manual, user_grace_ms: 600_000 };
 pub(crate) const NOW: Millis = 1_700_000_000_000;
-/// Longer than between two walks.
-pub(crate) const WALK_MS: Millis = 2000;
+/// Longer than between two notices.
+pub(crate) const NOTICE_MS: Millis = 2000;
 pub(crate) const TEXT: &str =
     "The printer on the third floor is out of paper again, and it blinks as if it knew about that.";
 pub(crate) const SUBJECT: &str = "The printer on the third floor";
@@ -60,7 +60,7 @@ pub(crate) fn run(options: &Options) -> bool {
 fn play(mut scene: impl Scene, options: &Options) {
     (0..options.messages).for_each(|_| scene.message());
     (0..options.visits).for_each(|_| scene.visit());
-    (0..options.walks).for_each(|_| scene.walk());
+    (0..options.notices).for_each(|_| scene.notice());
     std::process::exit(0); // to take all that down is no part of it
 }
 
@@ -119,7 +119,7 @@ impl StateScene {
         (0..waiting).for_each(|_| {
             scene.desk.comes();
         });
-        scene.walk(); // and none of what follows is due for another
+        scene.notice(); // and none of what follows is due for another
         scene
     }
 }
@@ -174,8 +174,8 @@ impl Scene for StateScene {
         self.desk.state.user_leaves(self.desk.now, user, &mut self.desk.sink);
     }
 
-    fn walk(&mut self) {
-        self.desk.now += WALK_MS;
+    fn notice(&mut self) {
+        self.desk.now += NOTICE_MS;
         let ticket = self.ticket;
         self.desk.staff_asks(StaffCommand::ReleaseTicket { ticket });
         self.desk.staff_asks(StaffCommand::PickTicket { ticket });

@@ -11,7 +11,7 @@ use deskwire::hub::Hub;
 use deskwire::net::connection::Stream;
 
 use crate::frame::Frame;
-use crate::script::{NOW, RULES, SUBJECT, Scene, TEXT, WALK_MS};
+use crate::script::{NOTICE_MS, NOW, RULES, SUBJECT, Scene, TEXT};
 use crate::server::TOKEN;
 use crate::wire;
 
@@ -107,7 +107,7 @@ impl HubScene {
             let (user, _) = scene.comes();
             scene.waiting.push(user);
         }
-        scene.walk(); // and none of what follows is due for another
+        scene.notice(); // and none of what follows is due for another
         scene
     }
 
@@ -231,8 +231,8 @@ impl Scene for HubScene {
         self.forget_output(&self.staff);
     }
 
-    fn walk(&mut self) {
-        self.now += WALK_MS;
+    fn notice(&mut self) {
+        self.now += NOTICE_MS;
         let ticket = self.ticket.clone();
         self.staff_asks("release_ticket", &ticket);
         self.staff_asks("pick_ticket", &ticket);
