@@ -57,6 +57,15 @@ impl<S: Stream, V: Service> Hub<S, V> {
         }
     }
 
+    /// Writes to who was touched from the nth on. Whatever else becomes of them is decided at the end of the turn.
+    pub(super) fn flush_touched(&mut self, nth: usize, now: Millis) {
+        for id in &self.touched[nth..] {
+            if let Some(slot) = find(&mut self.slots, *id).filter(|slot| slot.connection.is_open()) {
+                self.metrics.bytes_out += slot.connection.flush(now, &mut self.spare) as u64;
+            }
+        }
+    }
+
     pub(super) fn close(&mut self, id: ConnId, why: CloseReason, now: Millis) {
         let Some(slot) = self.slot(id).filter(|slot| slot.connection.is_open()) else { return };
         slot.connection.close(why, now);

@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use log::debug;
 use slab::Slab;
 
-use crate::config::{Limits, Millis, OVERFLOW_CONNECTIONS, RECV_BYTES};
+use crate::config::{FLUSHED_AT_ONCE_MAX, Limits, Millis, OVERFLOW_CONNECTIONS, RECV_BYTES};
 use crate::metrics::Metrics;
 use crate::net::ConnId;
 use crate::net::close::CloseReason;
@@ -191,9 +191,11 @@ impl<S: Stream, V: Service> Hub<S, V> {
 
     /// Phase "serve": reads each connection that waits its turn, once.
     pub fn serve(&mut self, now: Millis) {
+        let are_few = self.run_queue.len() <= FLUSHED_AT_ONCE_MAX;
         // Who joins the queue meanwhile is served in the next turn.
         for _ in 0..self.run_queue.len() {
             let Some(id) = self.run_queue.pop_front() else { break };
+            let touched_before = self.touched.len();
             let Some(slot) = self.slot(id) else { continue };
             slot.in_run_queue = false;
             if slot.is_due_for_room() {
@@ -205,6 +207,9 @@ impl<S: Stream, V: Service> Hub<S, V> {
             }
             if self.slot(id).is_some_and(|slot| slot.connection.wants_read()) {
                 self.read(id, now);
+            }
+            if are_few {
+                self.flush_touched(touched_before, now);
             }
         }
     }
@@ -230,7 +235,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
         }
     }
 
-    /// Phase "settle": tells the service who left, flushes each touched connection once, buries the dead. What the
+    /// Phase "settle": tells the service who left, flushes each touched connection, buries the dead. What the
     /// service says to that is settled as well, until there is nothing left.
     pub fn settle(&mut self, now: Millis) -> bool {
         let mut buried = false;
