@@ -39,8 +39,9 @@ pub const SAME_WARNING_MS: Millis = 60 * SECOND;
 /// One recv, and all that one connection is read in a turn: 64 KiB is what loopback and a fast network deliver at once,
 /// and about 0.1 ms of work, which is what the others wait for it.
 pub const RECV_BYTES: usize = 64 * KIB;
-/// Connections in a turn up to which each is answered before the next is read. So few have little to gather, and at 20,000
-/// messages a second it saves half of the users 13 us; more are answered together, or a message would cost half as much again.
+/// Connections in a turn up to which each is answered before the next is read, if the answer goes to no more than this many.
+/// So few have little to gather, and at 20,000 messages a second it saves half of the users 13 us; more are answered together,
+/// or a message would cost half as much again.
 pub const FLUSHED_AT_ONCE_MAX: usize = 4;
 /// tungstenite's read buffer, in bytes, zeroed for each read. A chat frame fits; more comes in several reads.
 pub const READ_BUFFER_BYTES: usize = 512;

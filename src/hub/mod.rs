@@ -208,7 +208,8 @@ impl<S: Stream, V: Service> Hub<S, V> {
             if self.slot(id).is_some_and(|slot| slot.connection.wants_read()) {
                 self.read(id, now);
             }
-            if are_few {
+            // What goes to everybody is often followed by more to everybody, such as their places in the queue.
+            if are_few && self.touched.len() - touched_before <= FLUSHED_AT_ONCE_MAX {
                 self.flush_touched(touched_before, now);
             }
         }
