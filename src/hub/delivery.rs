@@ -57,9 +57,10 @@ impl<S: Stream, V: Service> Hub<S, V> {
         }
     }
 
-    /// Writes to who was touched from the nth on. Whatever else becomes of them is decided at the end of the turn.
+    /// Writes to who was touched from the nth on, in reverse: whoever is spoken to is not kept waiting by the receipt
+    /// of the one who spoke. Whatever else becomes of them is decided at the end of the turn.
     pub(super) fn flush_touched(&mut self, nth: usize, now: Millis) {
-        for id in &self.touched[nth..] {
+        for id in self.touched[nth..].iter().rev() {
             if let Some(slot) = find(&mut self.slots, *id).filter(|slot| slot.connection.is_open()) {
                 self.metrics.bytes_out += slot.connection.flush(now, &mut self.spare) as u64;
             }
