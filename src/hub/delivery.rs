@@ -42,12 +42,11 @@ impl<S: Stream, V: Service> Hub<S, V> {
         if !slot.connection.is_open() {
             return;
         }
-        let (connection, spare) = (&mut slot.connection, &mut self.spare);
-        let mut queued = connection.queue(frame, &self.limits, spare);
+        let mut queued = slot.connection.queue(frame, &self.limits, &mut self.spare);
         if !queued {
             // It may be that the socket would take it, and nobody has asked it in this turn.
-            self.metrics.bytes_out += connection.flush(now, spare) as u64;
-            queued = connection.queue(frame, &self.limits, spare);
+            slot.flush(now, &mut self.spare, &mut self.metrics);
+            queued = slot.connection.queue(frame, &self.limits, &mut self.spare);
         }
         if queued {
             self.metrics.frames_out += 1;
@@ -62,7 +61,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
     pub(super) fn flush_touched(&mut self, nth: usize, now: Millis) {
         for id in self.touched[nth..].iter().rev() {
             if let Some(slot) = find(&mut self.slots, *id).filter(|slot| slot.connection.is_open()) {
-                self.metrics.bytes_out += slot.connection.flush(now, &mut self.spare) as u64;
+                slot.flush(now, &mut self.spare, &mut self.metrics);
             }
         }
     }

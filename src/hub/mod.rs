@@ -77,6 +77,10 @@ pub struct Census {
 }
 
 impl<S: Stream, P> Slot<S, P> {
+    fn flush(&mut self, now: Millis, spare: &mut Vec<Vec<u8>>, metrics: &mut Metrics) {
+        metrics.bytes_out += self.connection.flush(now, spare) as u64;
+    }
+
     fn is_due_for_room(&self) -> bool {
         self.wants_room && !self.connection.has_output()
     }
@@ -249,7 +253,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
                 continue;
             };
             slot.is_touched = false;
-            self.metrics.bytes_out += slot.connection.flush(now, &mut self.spare) as u64;
+            slot.flush(now, &mut self.spare, &mut self.metrics);
             let phase = slot.connection.phase();
             self.metrics.moved(std::mem::replace(&mut slot.counted, phase), phase);
             if phase == PhaseName::Dead {
