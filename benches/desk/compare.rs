@@ -133,8 +133,8 @@ fn page(options: &Options, servers: &[Peer], missing: &[String], results: &Resul
     let mut page = format!(
         "Measured {} on {}. Each server on one core, the load generator on another, over loopback; {} rounds of {} s in \
          alternation, a fresh server for each figure. The first figure is the server's CPU time, user and system, for what \
-         is named there (idle: resident memory): the best round and the median of all. The other columns are the best \
-         round's. \"ok\" counts the rounds in which each message came once, in order and whole.\n\n",
+         is named there (idle: resident memory): the best round and the median of all. The other columns are medians: an \
+         open loop costs least where messages wait and are answered together. \"ok\" counts the rounds in which each message came once, in order and whole.\n\n",
         today(),
         usage::machine(),
         options.rounds,
@@ -161,8 +161,9 @@ fn best(rounds: &[Option<Outcome>]) -> Option<&Outcome> {
     rounds.iter().flatten().min_by(|a, b| a.main().total_cmp(&b.main()))
 }
 
-fn median_main(rounds: &[Option<Outcome>]) -> f64 {
-    median(&rounds.iter().flatten().map(Outcome::main).collect::<Vec<_>>())
+/// The median of the nth figure, over the rounds in which the server kept up.
+fn median_of(rounds: &[Option<Outcome>], nth: usize) -> f64 {
+    median(&rounds.iter().flatten().map(|outcome| outcome.figures[nth].1).collect::<Vec<_>>())
 }
 
 fn table(tried: &[(Peer, &Vec<Option<Outcome>>)]) -> String {
@@ -171,7 +172,7 @@ fn table(tried: &[(Peer, &Vec<Option<Outcome>>)]) -> String {
     };
     let names: Vec<_> = names.figures.iter().map(|(name, _)| (*name).to_owned()).collect();
     let own = tried.iter().find(|(peer, _)| *peer == Peer::Deskwire).map(|(_, rounds)| *rounds);
-    let own = own.and_then(|rounds| Some((best(rounds)?.main(), median_main(rounds))));
+    let own = own.and_then(|rounds| Some((best(rounds)?.main(), median_of(rounds, 0))));
     let (own_best, own_median) = own.unwrap_or((f64::NAN, f64::NAN));
     let mut header = vec!["server".to_owned(), format!("**{}**, best", names[0]), "×".to_owned()];
     header.extend(["median".to_owned(), "×".to_owned()]);
@@ -183,11 +184,11 @@ fn table(tried: &[(Peer, &Vec<Option<Outcome>>)]) -> String {
             row.resize(header.len(), "-".to_owned());
             return row;
         };
-        let (main, median) = (outcome.main(), median_main(rounds));
+        let (main, median) = (outcome.main(), median_of(rounds, 0));
         let good = rounds.iter().flatten().filter(|outcome| outcome.is_good).count();
         let mut row = vec![peer.name().to_owned(), format!("**{}**", number(main)), number(main / own_best)];
         row.extend([number(median), number(median / own_median)]);
-        row.extend(outcome.figures[1..].iter().map(|(_, value)| number(*value)));
+        row.extend((1..outcome.figures.len()).map(|nth| number(median_of(rounds, nth))));
         row.push(format!("{good}/{}", rounds.len()));
         row
     });

@@ -10,16 +10,18 @@ use crate::server::{self, Server, target_directory};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Peer {
     Deskwire,
+    Axum,
     Fastapi,
     NodeWs,
 }
 
 impl Peer {
-    pub(crate) const ALL: [Self; 3] = [Self::Deskwire, Self::Fastapi, Self::NodeWs];
+    pub(crate) const ALL: [Self; 4] = [Self::Deskwire, Self::Axum, Self::NodeWs, Self::Fastapi];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Deskwire => "deskwire",
+            Self::Axum => "axum",
             Self::Fastapi => "fastapi",
             Self::NodeWs => "node-ws",
         }
@@ -29,6 +31,10 @@ impl Peer {
         match self {
             // The load is no flood; all else is as it comes.
             Self::Deskwire => Server::deskwire(&["--rate-limit", "0"]),
+            Self::Axum => Server::start(|address| {
+                let binary = self.home().join("release/desk-on-axum").to_string_lossy().into_owned();
+                vec![binary, address.port().to_string()]
+            }),
             Self::Fastapi => Server::start(uvicorn),
             Self::NodeWs => Server::start(|address| {
                 let script = self.home().join("server.js").to_string_lossy().into_owned();
@@ -44,6 +50,11 @@ impl Peer {
     pub(crate) fn prepare(self) -> Result<(), String> {
         match self {
             Self::Deskwire => Ok(()),
+            Self::Axum => {
+                let mut cargo = Command::new(env!("CARGO"));
+                cargo.args(["build", "--release", "--locked", "--quiet", "--target-dir"]).arg(self.home());
+                succeed(cargo.current_dir(self.source()))
+            }
             Self::Fastapi => self.prepare_fastapi(),
             Self::NodeWs => self.prepare_node_ws(),
         }
@@ -53,6 +64,15 @@ impl Peer {
     pub(crate) fn versions(self) -> String {
         match self {
             Self::Deskwire => env!("CARGO_PKG_VERSION").to_owned(),
+            Self::Axum => {
+                let lock = fs::read_to_string(self.source().join("Cargo.lock")).unwrap_or_default();
+                let version = |name: &str| {
+                    let entry = format!("name = \"{name}\"\nversion = \"");
+                    let known = lock.split_once(&entry).and_then(|(_, rest)| rest.split('"').next());
+                    format!("{name} {}", known.unwrap_or("?"))
+                };
+                ["axum", "tokio", "tungstenite"].map(version).join(", ")
+            }
             Self::Fastapi => {
                 let pins = fs::read_to_string(self.source().join("requirements.txt")).unwrap_or_default();
                 let known = ["fastapi==", "uvicorn==", "uvloop==", "httptools==", "websockets==", "orjson=="];
