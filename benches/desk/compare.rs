@@ -134,7 +134,8 @@ fn page(options: &Options, servers: &[Peer], missing: &[String], results: &Resul
         "Measured {} on {}. Each server on one core, the load generator on another, over loopback; {} rounds of {} s in \
          alternation, a fresh server for each figure. The first figure is the server's CPU time, user and system, for what \
          is named there (idle: resident memory): the best round and the median of all. The other columns are medians: an \
-         open loop costs least where messages wait and are answered together. \"ok\" counts the rounds in which each message came once, in order and whole.\n\n",
+         open loop costs least where messages wait and are answered together. \"ok\" counts the rounds in which each \
+         message came once, in order and whole.\n\n",
         today(),
         usage::machine(),
         options.rounds,
