@@ -250,8 +250,8 @@ impl Desk {
                 ticket
                     .user
                     .send(&json!({"type": "staff_joined", "ticket_id": id, "staff_id": staff_id, "at": at}));
-                let updated = encode(&json!({"type": "ticket_updated", "ticket": ticket.view()}));
-                self.staff.values().for_each(|other| other.send_encoded(updated.clone()));
+                let updated = json!({"type": "ticket_updated", "ticket": ticket.view()});
+                self.tell_staff(&updated);
             }
             _ => member.refuse("bad_message", frame),
         }
