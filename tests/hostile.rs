@@ -298,7 +298,8 @@ fn silent_and_slow_heads_are_all_answered_with_408() {
     let desk = Desk::start();
     let grown = while_two_chat(&desk, || {
         let begun = Instant::now();
-        let mut all: Vec<Wire> = (0..sockets_max(200)).map(|_| Wire::connect(desk.server.addr)).collect();
+        let crowd = sockets_max(200);
+        let mut all: Vec<Wire> = (0..crowd).map(|_| Wire::connect(desk.server.addr)).collect();
         let mut head = b"GET / HTTP/1.1\r\nHost: x\r\nX: ".iter().chain([b'x'; 1000].iter());
         // Half of them say nothing, the others a byte every half second: the first of them tells when it is over.
         loop {
@@ -317,6 +318,7 @@ fn silent_and_slow_heads_are_all_answered_with_408() {
             wire.rest();
         }
         assert!(begun.elapsed() < Duration::from_secs(15), "a byte now and then has bought more time");
+        assert_eq!(desk.metrics().total(&["expired"]), crowd as f64);
     });
     assert!(grown < 3 * KIB, "grown by {grown} KiB");
 }

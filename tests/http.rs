@@ -8,7 +8,7 @@ mod support;
 use std::fs;
 use std::path::Path;
 
-use support::scenario::eventually;
+use support::scenario::{Metrics, eventually};
 use support::wire::whole;
 use support::{Desk, Request, Response, Value, Wire, op};
 
@@ -178,12 +178,7 @@ fn metrics_are_prometheus_text_and_count_what_happens() {
     }
 
     let metrics = desk.metrics();
-    let total = |words: &[&str]| -> f64 {
-        let found: Vec<_> =
-            metrics.iter().filter(|(name, _)| words.iter().all(|word| name.contains(word))).collect();
-        assert!(!found.is_empty(), "no sample has {words:?} in {metrics:#?}");
-        found.iter().map(|(_, value)| value).sum()
-    };
+    let total = |words: &[&str]| metrics.total(words);
     assert_eq!(total(&["tickets", "state=\"waiting\""]), 1.0);
     assert_eq!(total(&["tickets", "state=\"active\""]), 1.0);
     assert_eq!(total(&["tickets", "state=\"paused\""]), 0.0);
@@ -197,6 +192,38 @@ fn metrics_are_prometheus_text_and_count_what_happens() {
     assert!(total(&["turns"]) > 5.0);
     total(&["turn", "longest"]);
     sam.nothing_of(&["error"]);
+}
+
+#[test]
+fn what_comes_in_and_goes_out_is_counted_to_the_byte() {
+    let desk = Desk::start();
+    let support::Chat { mut alice, mut sam, .. } = desk.chat();
+    let question = Request::get("/metrics").bytes(desk.server.addr);
+    let look = || {
+        let mut wire = Wire::connect(desk.server.addr);
+        wire.write(&question);
+        wire.rest()
+    };
+    let counted = |answer: &[u8]| {
+        let head = answer.windows(4).position(|four| four == b"\r\n\r\n").expect("a head");
+        let metrics = Metrics::parse(&answer[head + 4..]);
+        ["accepted", "bytes_in", "bytes_out", "frames_in", "frames_out"].map(|name| metrics.total(&[name]))
+    };
+    let (first, second) = (look(), look());
+    alice.say(1, "hello");
+    alice.expect("ack");
+    sam.expect("message");
+    let third = look();
+    let grown = |before: &[u8], after: &[u8]| {
+        let (before, after) = (counted(before), counted(after));
+        std::array::from_fn(|nth| after[nth] - before[nth])
+    };
+    // What has asked is counted already, its answer is not yet.
+    let between: [f64; 5] = grown(&first, &second);
+    assert_eq!(between, [1.0, question.len() as f64, first.len() as f64, 0.0, 0.0]);
+    let [accepted, bytes_in, bytes_out, frames_in, frames_out] = grown(&second, &third);
+    assert_eq!([accepted, frames_in, frames_out], [1.0, 1.0, 2.0], "a message, its ack and itself");
+    assert!(bytes_in > question.len() as f64 && bytes_out > second.len() as f64);
 }
 
 #[test]

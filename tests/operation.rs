@@ -8,7 +8,7 @@ use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use support::client::of_type;
-use support::scenario::{TempFile, eventually, names, upgrade};
+use support::scenario::{Metrics, TempFile, eventually, names, upgrade};
 use support::wire::whole;
 use support::{Chat, Desk, Launch, Next, PATIENCE, Request, TOKEN, Value, Wire, int, json, op};
 
@@ -370,6 +370,23 @@ fn one_more_than_max_connections_is_told_that_the_server_is_full() {
     bob.leave();
     eventually("the place is free again", || desk.user_peer("carol", None).try_next().is_some());
     alice.nothing_more();
+}
+
+#[test]
+fn beyond_those_who_are_told_so_newcomers_wait_outside_until_somebody_leaves() {
+    /// Those who may come in beside the one, to be told that it is full.
+    const OVERFLOW: usize = 32;
+    let desk = Desk::with(&["--max-connections", "1"]);
+    let mut silent: Vec<Wire> = (0..1 + OVERFLOW).map(|_| Wire::connect(desk.server.addr)).collect();
+    let mut newcomer = Wire::connect(desk.server.addr);
+    newcomer.write(&Request::get("/metrics").bytes(desk.server.addr));
+    desk.server.log.wait("that it is full", |line| line.contains("accepting rests"));
+    silent.pop().expect("the last of them").fin();
+    assert_eq!(newcomer.response().status, 200);
+    let metrics = Metrics::parse(&newcomer.rest());
+    assert_eq!(metrics.total(&["connections{"]), (1 + OVERFLOW) as f64);
+    assert_eq!(metrics.total(&["accepted"]), (1 + OVERFLOW + 1) as f64);
+    assert!(metrics.total(&["accept_pauses"]) >= 1.0);
 }
 
 #[test]

@@ -76,23 +76,41 @@ impl Desk {
         Chat { alice, sam, ticket }
     }
 
-    /// The value of a sample of `/metrics`, by the start of its line.
-    pub fn metrics(&self) -> Vec<(String, f64)> {
+    /// The samples of `/metrics`.
+    pub fn metrics(&self) -> Metrics {
         let (response, body) = Wire::fetch(self.server.addr, &Request::get("/metrics"));
         assert_eq!(response.status, 200);
-        let body = String::from_utf8(body).expect("text");
-        let samples = body.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
-        let sample = |line: &str| {
-            let (name, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("no sample: {line:?}"));
-            (name.to_owned(), value.parse().unwrap_or_else(|_| panic!("no number: {line:?}")))
-        };
-        samples.map(sample).collect()
+        Metrics::parse(&body)
     }
 
     /// The server answers whoever asks.
     pub fn is_well(&self) {
         let (response, body) = Wire::fetch(self.server.addr, &Request::get("/healthz"));
         assert_eq!((response.status, body.trim_ascii()), (200, &b"ok"[..]));
+    }
+}
+
+/// What the server counts: names with their labels, and values.
+#[derive(Debug)]
+pub struct Metrics(Vec<(String, f64)>);
+
+impl Metrics {
+    pub fn parse(body: &[u8]) -> Self {
+        let body = std::str::from_utf8(body).expect("text");
+        let samples = body.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+        let sample = |line: &str| {
+            let (name, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("no sample: {line:?}"));
+            (name.to_owned(), value.parse().unwrap_or_else(|_| panic!("no number: {line:?}")))
+        };
+        Self(samples.map(sample).collect())
+    }
+
+    /// The sum of the samples that have all these words in their names.
+    pub fn total(&self, words: &[&str]) -> f64 {
+        let found: Vec<_> =
+            self.0.iter().filter(|(name, _)| words.iter().all(|word| name.contains(word))).collect();
+        assert!(!found.is_empty(), "no sample has {words:?} in {self:#?}");
+        found.iter().map(|(_, value)| value).sum()
     }
 }
 
