@@ -40,7 +40,7 @@ fn sigterm_and_sigint_close_everyone_with_1001_and_end_with_exit_0() {
 fn those_who_do_not_answer_the_close_do_not_keep_the_server() {
     let mut desk = Desk::start();
     let mut silent: Vec<_> = (0..5).map(|n| desk.user(&format!("user-{n}"))).collect();
-    let half_a_head = {
+    let mut half_a_head = {
         let mut wire = Wire::connect(desk.server.addr);
         wire.write(b"GET / HT");
         wire
@@ -50,8 +50,11 @@ fn those_who_do_not_answer_the_close_do_not_keep_the_server() {
     for user in &mut silent {
         user.expect_close_frame(1001);
     }
+    // With one who has asked for nothing yet, there is nothing to wait for.
+    assert!(!matches!(half_a_head.more(Instant::now() + PATIENCE), Next::Late));
+    let mut other = silent.swap_remove(0).into_wire();
+    assert!(matches!(other.more(Instant::now()), Next::Late), "it has waited for the others' answers");
     assert_eq!(desk.server.exit_within(OUT_WITHIN), Some(0));
-    drop(half_a_head);
 }
 
 #[test]
