@@ -149,6 +149,10 @@ fn metrics_are_prometheus_text_and_count_what_happens() {
     alice.say(1, "hello");
     alice.expect("ack");
     desk.staff_peer("kim", None).expect_close(4401);
+    let mut mallory = desk.user_peer("mallory", None);
+    mallory.write(&whole(3, b"an opcode that is not in use"));
+    mallory.expect_close(1002);
+    desk.server.log.wait("whose fault it was", |line| line.contains("closed with 1002"));
 
     let (response, body) = fetch(&desk, &Request::get("/metrics"));
     assert_eq!(response.status, 200);
@@ -187,7 +191,8 @@ fn metrics_are_prometheus_text_and_count_what_happens() {
     assert!(total(&["connections", "phase=\"open\""]) >= 3.0);
     assert!(total(&["messages"]) >= 1.0);
     assert_eq!(total(&["code=\"bad_message\""]), 1.0);
-    assert!(total(&["clos", "code=\"4401\""]) >= 1.0);
+    assert_eq!(total(&["clos", "code=\"4401\""]), 1.0);
+    assert_eq!(total(&["clos", "code=\"1002\""]), 1.0);
     assert!(total(&["bytes"]) > 500.0);
     assert!(total(&["turns"]) > 5.0);
     total(&["turn", "longest"]);
