@@ -1,5 +1,5 @@
 # deskwire's errands; `make` alone lists them.
-.PHONY: help run test test-server check conformance simulate sabotage fuzz bench bench-growth bench-check bench-honest soak screenshots clean
+.PHONY: help run test test-server check conformance simulate sabotage fuzz bench bench-awake bench-growth bench-check bench-honest soak screenshots clean
 .DEFAULT_GOAL := help
 CARGO ?= cargo
 FUZZ_SECONDS ?= 60
@@ -48,6 +48,9 @@ fuzz: ## each fuzz target for FUZZ_SECONDS=60 (cargo install cargo-fuzz)
 
 bench: ## deskwire beside its peers, ROUNDS=5: a table and a picture in target/bench
 	$(CARGO) bench --bench desk -- compare --rounds $(ROUNDS)
+
+bench-awake: ## the latencies at 20,000 messages/s with both cores kept from going to sleep
+	$(CARGO) bench --bench desk -- compare --rounds $(ROUNDS) --workloads rate-20k --awake
 
 bench-growth: ## what a message, a pick, a connect costs at a small desk and at a large one
 	$(CARGO) bench --bench desk -- growth

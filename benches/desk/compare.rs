@@ -6,6 +6,7 @@ use std::fs;
 
 use clap::Args;
 
+use crate::awake::Awake;
 use crate::crowd::{Nanos, SECOND};
 use crate::peers::{self, Peer};
 use crate::picture::{self, Group};
@@ -28,6 +29,9 @@ pub(crate) struct Options {
     /// Seconds that each measurement lasts
     #[arg(long, default_value_t = 2.0)]
     secs: f64,
+    /// Keep both cores from going to sleep: latencies of the servers, less the machine's; CPU times are not comparable
+    #[arg(long)]
+    awake: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
@@ -106,6 +110,7 @@ pub(crate) fn run(options: &Options) -> bool {
     let workloads = if options.workloads.is_empty() { &Workload::ALL[..] } else { &options.workloads };
     let (servers, missing) = peers::available(wanted);
     missing.iter().for_each(|why| eprintln!("{why}"));
+    let _awake = options.awake.then(Awake::keep);
     move_to_load_core();
     let span = (options.secs * SECOND as f64) as Nanos;
     let mut results = Results::new();
@@ -122,10 +127,11 @@ pub(crate) fn run(options: &Options) -> bool {
     let page = page(options, &servers, &missing, &results);
     println!("{page}");
     let directory = target_directory();
-    fs::write(directory.join("results.md"), page).expect("the results' file");
-    let picture = directory.join("results.svg");
+    let name = if options.awake { "awake" } else { "results" };
+    fs::write(directory.join(name).with_extension("md"), page).expect("the results' file");
+    let picture = directory.join(name).with_extension("svg");
     picture::draw_bars(&picture, "What one costs the server (less is better)", &groups(&servers, &results));
-    eprintln!("written: {}/results.md and results.svg", directory.display());
+    eprintln!("written: {}/{name}.md and {name}.svg", directory.display());
     results.values().flatten().flatten().all(|outcome| outcome.is_good)
 }
 
@@ -141,6 +147,12 @@ fn page(options: &Options, servers: &[Peer], missing: &[String], results: &Resul
         options.rounds,
         options.secs
     );
+    if options.awake {
+        page.push_str(
+            "Both cores were kept awake by what spins at the lowest priority. CPU times hold less than else: two virtual \
+             cores may be the two halves of one.\n\n",
+        );
+    }
     for peer in servers {
         writeln!(page, "- {}: {}", peer.name(), peer.versions()).expect("memory");
     }

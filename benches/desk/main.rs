@@ -9,6 +9,7 @@
 //! | soak | users come, chat and leave, a million times |
 //! | check, script, script_hub | instructions and allocations of a fixed script, against those recorded |
 //! | crowd, metronome | the load generator: one loop, many client connections; its clock |
+//! | awake | keeps the cores from going to sleep |
 //! | wire, frame | a client's frames and the fields in a server's |
 //! | lobby | gets users and staff to where a workload begins |
 //! | peers, server, usage | which servers there are; one of them as a process; what it uses |
@@ -23,6 +24,7 @@
 #![allow(clippy::cast_possible_truncation, reason = "counts and times of one run, far below any limit")]
 
 mod attack;
+mod awake;
 mod check;
 mod compare;
 mod crowd;

@@ -11,8 +11,8 @@ use crate::usage;
 
 /// The staff token of every desk that is benched.
 pub(crate) const TOKEN: &str = "bench-token";
-const SERVER_CORE: &str = "0";
-const LOAD_CORE: &str = "1";
+pub(crate) const SERVER_CORE: &str = "0";
+pub(crate) const LOAD_CORE: &str = "1";
 /// A Python process imports for a second or two.
 const START_MAX: Duration = Duration::from_secs(30);
 
@@ -88,7 +88,8 @@ pub(crate) fn deskwire(address: SocketAddr, more: &[&str]) -> Vec<String> {
     line
 }
 
-fn on_core(core: &str, line: &[String]) -> Command {
+/// A command that is held to one core.
+pub(crate) fn on_core(core: &str, line: &[String]) -> Command {
     let mut command = Command::new("taskset");
     command.args(["--cpu-list", core]).args(line);
     command
