@@ -1,5 +1,5 @@
 # deskwire's errands; `make` alone lists them.
-.PHONY: help run test test-server check conformance simulate sabotage fuzz bench bench-awake bench-growth bench-check bench-honest soak screenshots clean
+.PHONY: help run test test-server test-firefox check conformance simulate sabotage fuzz bench bench-awake bench-growth bench-check bench-honest soak screenshots clean
 .DEFAULT_GOAL := help
 CARGO ?= cargo
 FUZZ_SECONDS ?= 60
@@ -24,6 +24,9 @@ test: ## all tests: State, sockets, simulation, and both pages in a real Chromiu
 
 test-server: ## the same without the browser
 	$(CARGO) test --lib --bins --examples $(SERVER_TESTS:%=--test %)
+
+test-firefox: ## the main story once more in a real Firefox
+	$(CARGO) test --test browser -- --ignored firefox
 
 check: ## formatting, clippy and the documentation, all without a warning
 	$(CARGO) fmt --check

@@ -2,7 +2,8 @@
 //!
 //! Whatever the story, a page that goes is checked: nothing in the console, no request but for its own files and its
 //! one socket (windows.rs). `PAGES_DIR` names other pages than frontend/, to see the stories fail on broken ones;
-//! `CHROME` names a browser. What the pages are held to, and which story holds them to it:
+//! `CHROME` names a browser. The main story is told once more in Firefox, on demand (firefox.rs). What the pages are held
+//! to, and which story holds them to it:
 //!
 //! | point | story |
 //! | --- | --- |
@@ -69,6 +70,7 @@ mod windows;
 mod access;
 mod alerts;
 mod cuts;
+mod firefox;
 mod focus;
 mod hostile;
 mod keyboard;

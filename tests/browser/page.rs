@@ -156,7 +156,7 @@ impl Page {
 }
 
 /// Of a promise, what it comes to: a promise itself is always true.
-fn truth_of(expression: &str) -> String {
+pub fn truth_of(expression: &str) -> String {
     format!("(async () => !!(await ({expression})))()")
 }
 

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Finds what the browser tests need and is not ours, installing it where this machine is a bare Debian and we may.
 #   tools.sh chromium     prints the path of a Chromium: $CHROME, or on PATH, or in /Applications
+#   tools.sh firefox      prints the path of a Firefox on PATH
 #   tools.sh axe DIR      prints the path of axe.min.js, fetched by npm into DIR once
 set -eu
 
@@ -39,6 +40,14 @@ find_chromium() {
   command -v chromium
 }
 
+find_firefox() {
+  for name in firefox firefox-esr; do
+    command -v $name && return
+  done
+  install Firefox firefox-esr fonts-dejavu
+  command -v firefox-esr
+}
+
 find_axe() {
   file=$1/$AXE/axe.min.js
   if [ ! -s "$file" ]; then
@@ -57,6 +66,7 @@ find_axe() {
 
 case ${1:-} in
   chromium) find_chromium ;;
+  firefox) find_firefox ;;
   axe) find_axe "$2" ;;
   *) give_up "unknown: ${1:-nothing}" ;;
 esac

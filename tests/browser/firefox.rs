@@ -1,0 +1,248 @@
+//! The main story once more in Firefox, over WebDriver BiDi (<https://w3c.github.io/webdriver-bidi/>): nothing that the
+//! pages stand on may be Chromium's alone. `make test-firefox`
+
+use std::fs;
+use std::io::{self, BufRead, BufReader};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Instant;
+
+use serde_json::{Value, json};
+use tungstenite::{Message, WebSocket};
+
+use crate::chromium::{target_dir, tool};
+use crate::page::{LOOK_AGAIN, PATIENCE, quoted, truth_of};
+use crate::scene::{Kind, Source, Stage, row};
+use crate::support::TOKEN;
+
+const ENTER: &str = "\u{E007}"; // as https://www.w3.org/TR/webdriver2/#keyboard-actions numbers it
+
+#[test]
+#[ignore = "it needs Firefox; `make test-firefox` asks for it"]
+fn a_visitor_and_a_staff_member_talk_in_firefox() {
+    let mut firefox = Firefox::start();
+    for source in [Source::Served, Source::Disk] {
+        talk(&mut firefox, &Stage::new(source));
+    }
+    assert_eq!(firefox.complaints, Vec::<String>::new());
+}
+
+fn talk(firefox: &mut Firefox, stage: &Stage) {
+    let line = stage.proxy();
+    let mut visitor = firefox.open(&stage.page(Kind::Visitor).by(&line).url());
+    firefox.until(&visitor, "document.querySelector('#status').dataset.connection == 'open'");
+    firefox.write(&visitor, "#subject", "the printer");
+    firefox.until(&visitor, "document.querySelector('#ticket-id').textContent");
+    let ticket = firefox.eval(&visitor, "document.querySelector('#ticket-id').textContent");
+    let ticket = ticket.as_str().unwrap();
+
+    let console = firefox.open(&stage.page(Kind::Staff).url());
+    firefox.click(&console, "#staff-id");
+    firefox.keys(&console, "sam");
+    firefox.write(&console, "#token", TOKEN);
+    firefox.click(&console, "#go-online");
+    let pick = format!("#tickets li[data-ticket='{ticket}'] [data-pick]");
+    firefox.click(&console, &pick);
+    let unlocked = "document.querySelector('#composer').dataset.locked === undefined";
+    let locked = |why| format!("document.querySelector('#composer').dataset.locked == '{why}'");
+    firefox.until(&visitor, unlocked);
+
+    // Each looks at the own window, and each window is on the screen.
+    let said = |text, from, state| format!("{}.dataset.state == '{state}'", row(text, from));
+    firefox.write(&visitor, "#text", "it is on <b>fire</b> 🔥");
+    firefox.until(&console, &row("it is on <b>fire</b> 🔥", "them"));
+    firefox.until(&visitor, &said("it is on <b>fire</b> 🔥", "me", "delivered"));
+    firefox.click(&console, "#text");
+    firefox.keys(&console, "which colour?");
+    firefox.until(&visitor, "document.querySelector('#typing').textContent.includes('sam')");
+    firefox.keys(&console, ENTER);
+    firefox.until(&visitor, &row("which colour?", "them"));
+    firefox.until(&console, &said("which colour?", "me", "delivered"));
+
+    // Offline, and back: the chat goes on when the ticket is picked again.
+    firefox.click(&console, "#go-offline");
+    firefox.until(&visitor, &locked("staff-offline"));
+    firefox.click(&console, "#go-online");
+    firefox.click(&console, &pick);
+    firefox.until(&visitor, unlocked);
+
+    // A reload and a cut line lose nothing.
+    firefox.reload(&mut visitor);
+    firefox.until(&visitor, "document.querySelectorAll('#log li.message').length == 2");
+    firefox.until(&visitor, unlocked);
+    line.cut();
+    firefox.until(&visitor, &locked("lost"));
+    firefox.until(&console, &locked("user-offline"));
+    line.mend();
+    firefox.until(&visitor, unlocked);
+    firefox.write(&visitor, "#text", "green");
+    firefox.until(&visitor, &said("green", "me", "delivered"));
+    let messages =
+        "[...document.querySelectorAll('#log li.message .text')].map(e => e.textContent).join('|')";
+    assert_eq!(firefox.eval(&visitor, messages), firefox.eval(&console, messages));
+
+    firefox.click(&console, "#close-chat");
+    firefox.click(&console, "#confirm-yes");
+    firefox.until(&visitor, "document.querySelector('#chat').dataset.ticketState == 'closed'");
+    firefox.close(visitor);
+    firefox.close(console);
+}
+
+struct Firefox {
+    child: Child,
+    profile: PathBuf,
+    session: WebSocket<TcpStream>,
+    next_id: u64,
+    /// What the consoles of the pages have said, but for what says no more than that a line broke.
+    complaints: Vec<String>,
+}
+
+/// A window with storage of its own.
+struct Window(Value);
+
+impl Firefox {
+    fn start() -> Self {
+        let profile = target_dir().join(format!("firefox-{}", std::process::id()));
+        fs::create_dir_all(&profile).expect("the target directory can be written");
+        let mut command = Command::new(tool(&["firefox"]));
+        command
+            .args(["--headless", "--no-remote", "--remote-debugging-port", "0", "--profile"])
+            .arg(&profile);
+        let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
+        let mut child = child.expect("Firefox starts");
+        let mut words = BufReader::new(child.stderr.take().expect("stderr is piped"));
+        let addr = loop {
+            let mut said = String::new();
+            assert!(words.read_line(&mut said).is_ok_and(|n| n > 0), "Firefox ended at its start");
+            if let Some((_, addr)) = said.split_once("WebDriver BiDi listening on ws://") {
+                break addr.trim().to_owned();
+            }
+        };
+        thread::spawn(move || io::copy(&mut words, &mut io::sink())); // a full pipe would stop it
+        let stream = TcpStream::connect(&addr).expect("Firefox listens");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+        let (session, _) = tungstenite::client(format!("ws://{addr}/session"), stream).expect("a session");
+        let mut firefox = Self { child, profile, session, next_id: 0, complaints: Vec::new() };
+        firefox.ask("session.new", json!({ "capabilities": {} }));
+        firefox.ask("session.subscribe", json!({ "events": ["log.entryAdded"] }));
+        firefox
+    }
+
+    fn open(&mut self, url: &str) -> Window {
+        let user = self.ask("browser.createUserContext", json!({}))["userContext"].clone();
+        let window = json!({ "type": "window", "userContext": user });
+        let window = self.ask("browsingContext.create", window)["context"].clone();
+        let load = json!({ "context": window, "url": url, "wait": "complete" });
+        self.ask("browsingContext.navigate", load);
+        Window(window)
+    }
+
+    fn reload(&mut self, window: &mut Window) {
+        self.ask("browsingContext.reload", json!({ "context": window.0, "wait": "complete" }));
+    }
+
+    fn close(&mut self, window: Window) {
+        self.ask("browsingContext.close", json!({ "context": window.0 }));
+    }
+
+    /// What an expression gives, in BiDi's own terms.
+    fn try_eval(&mut self, window: &Window, expression: &str) -> Result<Value, String> {
+        let target = json!({ "context": window.0 });
+        let asked = json!({ "expression": expression, "target": target, "awaitPromise": true });
+        let mut reply = self.ask("script.evaluate", asked);
+        if reply["type"] == "success" { Ok(reply["result"].take()) } else { Err(reply.to_string()) }
+    }
+
+    fn eval(&mut self, window: &Window, expression: &str) -> Value {
+        let mut value = self.try_eval(window, expression).unwrap_or_else(|e| panic!("{expression}: {e}"));
+        value["value"].take()
+    }
+
+    /// Waits until the expression is true. What throws is not true yet.
+    #[track_caller]
+    fn until(&mut self, window: &Window, expression: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        let asked = truth_of(expression);
+        loop {
+            let seen = self.try_eval(window, &asked);
+            if seen.as_ref().is_ok_and(|value| value["value"] == true) {
+                return;
+            }
+            if Instant::now() > deadline {
+                let shown = self.eval(window, "document.body.innerText");
+                panic!("never came true: {expression}\n  last: {seen:?}\n  showing {shown}");
+            }
+            thread::sleep(LOOK_AGAIN);
+        }
+    }
+
+    /// By the mouse, once the element can be seen and used.
+    #[track_caller]
+    fn click(&mut self, window: &Window, css: &str) {
+        let element = format!("document.querySelector({})", quoted(css));
+        self.until(window, &format!("{element}.checkVisibility() && !{element}.disabled"));
+        let element = self.try_eval(window, &element).expect("it was there just now");
+        let origin = json!({ "type": "element", "element": { "sharedId": element["sharedId"] } });
+        let actions = json!([
+            { "type": "pointerMove", "x": 0, "y": 0, "origin": origin },
+            { "type": "pointerDown", "button": 0 },
+            { "type": "pointerUp", "button": 0 },
+        ]);
+        self.act(window, json!({ "type": "pointer", "id": "mouse", "actions": actions }));
+    }
+
+    /// Key by key, into what has the focus.
+    fn keys(&mut self, window: &Window, text: &str) {
+        let keys = text.chars().map(String::from);
+        let actions: Vec<_> = keys
+            .flat_map(|key| ["keyDown", "keyUp"].map(|what| json!({ "type": what, "value": key })))
+            .collect();
+        self.act(window, json!({ "type": "key", "id": "keyboard", "actions": actions }));
+    }
+
+    /// Into this field, and Enter.
+    #[track_caller]
+    fn write(&mut self, window: &Window, css: &str, text: &str) {
+        self.click(window, css);
+        self.keys(window, text);
+        self.keys(window, ENTER);
+    }
+
+    fn act(&mut self, window: &Window, actions: Value) {
+        self.ask("input.performActions", json!({ "context": window.0, "actions": [actions] }));
+    }
+
+    /// One command and its result; what a page's console says in between is kept.
+    fn ask(&mut self, method: &str, params: Value) -> Value {
+        self.next_id += 1;
+        let command = json!({ "id": self.next_id, "method": method, "params": params });
+        self.session.send(Message::text(command.to_string())).expect("Firefox listens");
+        loop {
+            let message = self.session.read().unwrap_or_else(|e| panic!("{method} got no answer: {e}"));
+            let Ok(mut message) = serde_json::from_slice::<Value>(&message.into_data()) else { continue };
+            if message["method"] == "log.entryAdded" {
+                self.hear(&message["params"]);
+            } else if message["id"] == self.next_id {
+                assert_eq!(message["type"], "success", "{method}: {message}");
+                return message["result"].take();
+            }
+        }
+    }
+
+    fn hear(&mut self, entry: &Value) {
+        let text = entry["text"].as_str().unwrap_or_default();
+        if ["error", "warn"].map(Value::from).contains(&entry["level"]) && !text.contains("ws://") {
+            self.complaints.push(text.to_owned());
+        }
+    }
+}
+
+impl Drop for Firefox {
+    fn drop(&mut self) {
+        let _ = self.child.kill(); // it may be gone already
+        let _ = self.child.wait();
+        let _ = fs::remove_dir_all(&self.profile);
+    }
+}
