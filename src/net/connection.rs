@@ -16,7 +16,9 @@ use super::close::CloseReason;
 use super::deadlines::NEVER;
 use super::frame;
 use super::http::{Method, Response, Status};
+use super::output::Output;
 use super::pace::{Bucket, Pace};
+use super::retry_interrupted;
 use super::websocket::{Codec, End, Incoming, Reader};
 use crate::config::{CLOSING_MS, HEAD_MS, HTTP_MS, LINGER_MS, Limits, Millis, PONG_MS, STALL_MS};
 
@@ -81,11 +83,7 @@ pub struct Connection<S> {
     end_near: bool,
     /// The end of the input has been reached, or the peer's word that nothing follows.
     ended: bool,
-    output: Vec<u8>,
-    /// How much of it the socket has taken.
-    sent: usize,
-    /// When the socket last took some, or refused to first.
-    blocked_since: Option<Millis>,
+    output: Output,
     bucket: Bucket,
 }
 
@@ -100,9 +98,7 @@ impl<S: Stream> Connection<S> {
             readable: false,
             end_near: false,
             ended: false,
-            output: Vec::new(),
-            sent: 0,
-            blocked_since: None,
+            output: Output::default(),
             bucket: Bucket::default(),
         }
     }
@@ -143,7 +139,7 @@ impl<S: Stream> Connection<S> {
 
     /// Whether the socket has refused output, and the poll is to tell when it takes some again.
     pub fn is_blocked(&self) -> bool {
-        self.blocked_since.is_some()
+        self.output.blocked_since().is_some()
     }
 
     /// Whether output waits.
@@ -153,7 +149,7 @@ impl<S: Stream> Connection<S> {
 
     /// How much output waits, in bytes.
     pub fn output_bytes(&self) -> usize {
-        self.output.len() - self.sent
+        self.output.len()
     }
 
     /// When somebody must look at it, whatever happens until then.
@@ -162,7 +158,7 @@ impl<S: Stream> Connection<S> {
             Phase::Head(_) => self.since + HEAD_MS,
             Phase::Open(_) => {
                 let silence = limits.ping_interval_ms + if self.pinged { PONG_MS } else { 0 };
-                let stall = self.blocked_since.map_or(NEVER, |since| since + STALL_MS);
+                let stall = self.output.blocked_since().map_or(NEVER, |since| since + STALL_MS);
                 stall.min(self.since + silence)
             }
             Phase::Closing(_) => self.since + CLOSING_MS,
@@ -179,13 +175,13 @@ impl<S: Stream> Connection<S> {
                 self.respond(&Status::Timeout.into(), Method::Get, now);
                 Some("no whole request head in time")
             }
-            Phase::Open(_) if self.blocked_since.is_some_and(|since| since + STALL_MS <= now) => {
+            Phase::Open(_) if self.output.blocked_since().is_some_and(|since| since + STALL_MS <= now) => {
                 self.enter(Phase::Dead, now);
                 Some("took no output in time")
             }
             Phase::Open(_) if !self.pinged => {
                 self.pinged = true;
-                self.output.extend_from_slice(&frame::PING);
+                self.output.bytes().extend_from_slice(&frame::PING);
                 None
             }
             Phase::Open(_) => {
@@ -236,13 +232,13 @@ impl<S: Stream> Connection<S> {
 
     /// Sends an answer that is the last of this connection.
     pub fn respond(&mut self, response: &Response, method: Method, now: Millis) {
-        response.append(method, &mut self.output);
+        response.append(method, self.output.bytes());
         self.enter(Phase::Parting, now);
     }
 
     /// Becomes a WebSocket; `append_answer` appends the 101.
     pub fn open(&mut self, now: Millis, append_answer: impl FnOnce(&mut Vec<u8>)) {
-        append_answer(&mut self.output);
+        append_answer(self.output.bytes());
         self.enter(Phase::Open(Reader::default()), now);
     }
 
@@ -255,7 +251,7 @@ impl<S: Stream> Connection<S> {
         now: Millis,
     ) -> Result<Option<Incoming>, CloseReason> {
         let end = match &mut self.phase {
-            Phase::Open(reader) => match reader.next(shared, input, &mut self.output) {
+            Phase::Open(reader) => match reader.next(shared, input, self.output.bytes()) {
                 Ok(incoming) => return Ok(incoming),
                 Err(end) => end,
             },
@@ -286,21 +282,14 @@ impl<S: Stream> Connection<S> {
     /// Queues a frame. False when there is no room for it.
     #[must_use]
     pub fn queue(&mut self, frame: &[u8], limits: &Limits, spare: &mut Vec<Vec<u8>>) -> bool {
-        if self.output_bytes() + frame.len() > limits.output_bytes_max {
-            return false;
-        }
-        if self.output.capacity() == 0 {
-            self.output = spare.pop().unwrap_or_default();
-        }
-        self.output.extend_from_slice(frame);
-        true
+        self.output.push(frame, limits.output_bytes_max, spare)
     }
 
     /// Starts the closing handshake (RFC 6455 7.1.2).
     pub fn close(&mut self, why: CloseReason, now: Millis) {
         if let Phase::Open(reader) = &mut self.phase {
             let reader = std::mem::take(reader);
-            frame::append_close(&mut self.output, why);
+            frame::append_close(self.output.bytes(), why);
             self.enter(Phase::Closing(reader), now);
         }
     }
@@ -320,30 +309,19 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Writes what waits, in one call. Where that is the last of the connection, shuts our side.
-    /// An emptied buffer goes to the `spare` ones.
+    /// Writes what waits, in one call: how much the socket has taken. Where that is the last of the connection, shuts
+    /// our side. An emptied buffer goes to the `spare` ones.
     pub fn flush(&mut self, now: Millis, spare: &mut Vec<Vec<u8>>) -> usize {
         let mut written = 0;
         if self.has_output() && !matches!(self.phase, Phase::Dead) {
-            match retry_interrupted(|| self.stream.write(&self.output[self.sent..])) {
-                Ok(length) => {
-                    written = length;
-                    self.sent += length;
-                    // RFC 6455 has pings to find out whether the peer is there. If it takes what waited, it is.
-                    if self.blocked_since.take().is_some() && length > 0 && self.is_open() {
-                        self.since = now;
-                    }
-                    if self.sent == self.output.len() {
-                        self.put_back_output(spare);
-                    } else {
-                        self.blocked_since = Some(now);
-                        self.compact_output();
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.blocked_since.get_or_insert(now);
-                }
+            let was_blocked = self.is_blocked();
+            match self.output.flush(&mut self.stream, now, spare) {
+                Ok(length) => written = length,
                 Err(_) => self.enter(Phase::Dead, now),
+            }
+            // RFC 6455 has pings to find out whether the peer is there. If it takes what waited, it is.
+            if was_blocked && written > 0 && self.is_open() {
+                self.since = now;
             }
         }
         // RFC 6455 7.1.1: the server closes TCP first, and only its own side until the peer has closed too.
@@ -361,41 +339,12 @@ impl<S: Stream> Connection<S> {
 
     /// Tells the peer what it did wrong, and reads no more of it.
     pub fn refuse(&mut self, why: CloseReason, now: Millis) {
-        frame::append_close(&mut self.output, why);
+        frame::append_close(self.output.bytes(), why);
         self.enter(Phase::Parting, now);
     }
 
     fn enter(&mut self, phase: Phase, now: Millis) {
         self.phase = phase;
         self.since = now;
-    }
-
-    fn put_back_output(&mut self, spare: &mut Vec<Vec<u8>>) {
-        // Enough for the connections of a busy turn, of a size that chat needs: what is larger goes back to the heap.
-        const SPARE_BUFFERS: usize = 256;
-        const SPARE_BYTES: usize = 16 * 1024;
-        self.sent = 0;
-        let mut buffer = std::mem::take(&mut self.output);
-        buffer.clear();
-        if spare.len() < SPARE_BUFFERS && buffer.capacity() <= SPARE_BYTES {
-            spare.push(buffer);
-        }
-    }
-
-    /// Drops what was sent once it is the larger part, so that each byte is moved at most once on average.
-    fn compact_output(&mut self) {
-        if self.sent > self.output.len() / 2 {
-            self.output.drain(..self.sent);
-            self.sent = 0;
-        }
-    }
-}
-
-fn retry_interrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-    loop {
-        match call() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => return result,
-        }
     }
 }

@@ -6,8 +6,11 @@ pub mod deadlines;
 pub mod frame;
 pub mod http;
 pub mod listener;
+pub mod output;
 pub mod pace;
 pub mod websocket;
+
+use std::io;
 
 use serde::{Deserialize, Serialize};
 
@@ -24,5 +27,15 @@ pub struct ConnId {
 impl std::fmt::Display for ConnId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}.{}", self.slot, self.generation)
+    }
+}
+
+/// A call that a signal has interrupted is made again.
+fn retry_interrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
     }
 }

@@ -1,0 +1,100 @@
+//! What one connection has to say and its socket has not taken yet.
+
+use std::io::{self, Write};
+
+use super::retry_interrupted;
+use crate::config::Millis;
+
+/// Bytes on their way out, in order, and whether the socket takes them.
+#[derive(Debug, Default)]
+pub struct Output {
+    bytes: Vec<u8>,
+    /// How much of them the socket has taken.
+    sent: usize,
+    /// When the socket last took some, or refused to first.
+    blocked_since: Option<Millis>,
+}
+
+impl Output {
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// How much waits, in bytes.
+    pub fn len(&self) -> usize {
+        self.bytes.len() - self.sent
+    }
+
+    /// Since when the socket has taken nothing, where it has refused some.
+    pub fn blocked_since(&self) -> Option<Millis> {
+        self.blocked_since
+    }
+
+    /// To append what must be said, room or not: answers, and control frames.
+    pub fn bytes(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    /// Appends a frame. False where more than `max` bytes would wait. A buffer, where none is there, is a `spare` one.
+    #[must_use]
+    pub fn push(&mut self, frame: &[u8], max: usize, spare: &mut Vec<Vec<u8>>) -> bool {
+        if self.len() + frame.len() > max {
+            return false;
+        }
+        if self.bytes.capacity() == 0 {
+            self.bytes = spare.pop().unwrap_or_default();
+        }
+        self.bytes.extend_from_slice(frame);
+        true
+    }
+
+    /// Writes what waits, in one call: how much of it the socket has taken. An emptied buffer goes to the `spare` ones.
+    ///
+    /// # Errors
+    /// The socket is broken. One that takes nothing now is not.
+    pub fn flush(
+        &mut self,
+        socket: &mut impl Write,
+        now: Millis,
+        spare: &mut Vec<Vec<u8>>,
+    ) -> io::Result<usize> {
+        let written = match retry_interrupted(|| socket.write(&self.bytes[self.sent..])) {
+            Ok(written) => written,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.blocked_since.get_or_insert(now);
+                return Ok(0);
+            }
+            Err(error) => return Err(error),
+        };
+        self.sent += written;
+        if self.sent == self.bytes.len() {
+            self.blocked_since = None;
+            self.put_back(spare);
+        } else {
+            self.blocked_since = Some(now);
+            self.compact();
+        }
+        Ok(written)
+    }
+
+    fn put_back(&mut self, spare: &mut Vec<Vec<u8>>) {
+        // Enough for the connections of a busy turn, of a size that chat needs: what is larger goes back to the heap.
+        const SPARE_BUFFERS: usize = 256;
+        const SPARE_BYTES: usize = 16 * 1024;
+        self.sent = 0;
+        let mut buffer = std::mem::take(&mut self.bytes);
+        buffer.clear();
+        if spare.len() < SPARE_BUFFERS && buffer.capacity() <= SPARE_BYTES {
+            spare.push(buffer);
+        }
+    }
+
+    /// Drops what was sent once it is the larger part, so that each byte is moved at most once on average.
+    fn compact(&mut self) {
+        if self.sent > self.bytes.len() / 2 {
+            self.bytes.drain(..self.sent);
+            self.sent = 0;
+        }
+    }
+}
