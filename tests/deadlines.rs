@@ -1,0 +1,234 @@
+//! How long a peer may take for what, in a time of our own making: one connection over a socket that does as told.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::io::{self, ErrorKind, Read, Write};
+
+use deskwire::config::{CLOSING_MS, HEAD_MS, HTTP_MS, LINGER_MS, Limits, Millis, PONG_MS, STALL_MS};
+use deskwire::net::close::GOING_AWAY;
+use deskwire::net::connection::{Connection, PhaseName, Received, Stream};
+use deskwire::net::http::{Method, Status};
+use deskwire::net::websocket::Codec;
+
+const START: Millis = 1_000_000;
+const CLOSE_1000: [u8; 8] = [0x88, 0x82, 0, 0, 0, 0, 0x03, 0xE8]; // masked with zeros
+
+#[derive(Default)]
+struct Socket {
+    gives: Vec<u8>,
+    /// So many bytes more; then it blocks.
+    takes: usize,
+    written: Vec<u8>,
+    is_shut: bool,
+}
+
+impl Read for Socket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.gives.is_empty() {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        let length = self.gives.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&self.gives[..length]);
+        self.gives.drain(..length);
+        Ok(length)
+    }
+}
+
+impl Write for Socket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let length = self.takes.min(bytes.len());
+        if length == 0 {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        self.takes -= length;
+        self.written.extend_from_slice(&bytes[..length]);
+        Ok(length)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Stream for Socket {
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.is_shut = true;
+        Ok(())
+    }
+}
+
+/// A connection, and what a hub would have beside it.
+struct Line {
+    connection: Connection<Socket>,
+    limits: Limits,
+    spare: Vec<Vec<u8>>,
+}
+
+impl Line {
+    fn accepted() -> Self {
+        let socket = Socket { takes: usize::MAX, ..Socket::default() };
+        Self { connection: Connection::new(socket, START), limits: Limits::default(), spare: Vec::new() }
+    }
+
+    fn open() -> Self {
+        let mut line = Self::accepted();
+        line.connection.open(START, |_| {});
+        line
+    }
+
+    fn queue(&mut self, bytes: usize) -> bool {
+        self.connection.queue(&vec![b'x'; bytes], &self.limits, &mut self.spare)
+    }
+
+    /// Writes where the socket takes so many bytes more.
+    fn flush(&mut self, takes: usize, now: Millis) -> usize {
+        self.connection.stream().takes = takes;
+        self.connection.flush(now, &mut self.spare)
+    }
+
+    /// The peer sends these bytes, and one read takes what it can of them: what it took.
+    fn hear(&mut self, bytes: &[u8], buffer: &mut [u8], now: Millis) -> usize {
+        self.connection.stream().gives.extend_from_slice(bytes);
+        self.connection.note_readiness(true, false);
+        match self.connection.receive(buffer, now) {
+            Received::Bytes(length) => length,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The deadline lies so long after `since`; what is said when it has passed.
+    #[track_caller]
+    fn expires(&mut self, since: Millis, after: Millis) -> Option<&'static str> {
+        assert_eq!(self.connection.deadline(&self.limits), since + after);
+        self.connection.expire(since + after)
+    }
+
+    #[track_caller]
+    fn is(&self, phase: PhaseName) {
+        assert_eq!(self.connection.phase(), phase);
+    }
+}
+
+#[test]
+fn a_head_that_does_not_come_is_answered_and_the_answer_has_its_own_time() {
+    let mut line = Line::accepted();
+    assert_eq!(line.expires(START, HEAD_MS), Some("no whole request head in time"));
+    line.is(PhaseName::Parting);
+    let since = START + HEAD_MS;
+    line.flush(10, since + 1);
+    assert_eq!(line.connection.stream().written, b"HTTP/1.1 4");
+    line.is(PhaseName::Parting);
+    assert_eq!(line.expires(since, HTTP_MS), None);
+    line.is(PhaseName::Dead);
+}
+
+#[test]
+fn silence_is_asked_and_then_given_up() {
+    let mut line = Line::open();
+    let interval = line.limits.ping_interval_ms;
+    assert_eq!(line.expires(START, interval), None);
+    line.flush(usize::MAX, START + interval);
+    assert_eq!(line.connection.stream().written, [0x89, 0]);
+    line.is(PhaseName::Open);
+
+    // Any byte is an answer; the silence begins anew, and so does the asking.
+    let heard = START + interval + PONG_MS - 1;
+    line.hear(&[0x8A], &mut [0; 16], heard);
+    assert_eq!(line.expires(heard, interval), None);
+    line.flush(usize::MAX, heard + interval);
+    assert_eq!(line.connection.stream().written, [0x89, 0, 0x89, 0]);
+    assert_eq!(line.expires(heard, interval + PONG_MS), Some("silent, and did not answer a ping"));
+    line.is(PhaseName::Dead);
+}
+
+#[test]
+fn a_socket_that_takes_nothing_is_given_up_and_each_byte_it_takes_gives_it_time() {
+    let mut line = Line::open();
+    assert!(line.queue(100));
+    line.flush(0, START + 1);
+    assert!(line.connection.is_blocked());
+    line.flush(0, START + 500); // asked again, refused again: that is no progress
+    assert_eq!(line.connection.deadline(&line.limits), START + 1 + STALL_MS);
+
+    let progress = START + STALL_MS;
+    assert_eq!(line.flush(60, progress), 60);
+    assert!(line.connection.is_blocked());
+    assert_eq!(line.connection.expire(progress + STALL_MS - 1), None); // somebody looks too soon: a ping at most
+    line.is(PhaseName::Open);
+    assert_eq!(line.expires(progress, STALL_MS), Some("took no output in time"));
+    line.is(PhaseName::Dead);
+}
+
+#[test]
+fn who_takes_what_waited_is_alive_and_who_refuses_it_is_not() {
+    let mut line = Line::open();
+    let interval = STALL_MS / 2; // so that it shows before the other deadline
+    line.limits.ping_interval_ms = interval;
+    assert!(line.queue(100));
+    assert_eq!(line.flush(100, START + 1), 100);
+    assert_eq!(line.connection.deadline(&line.limits), START + interval, "the kernel took it, not the peer");
+
+    assert!(line.queue(100));
+    line.flush(0, START + 2);
+    let late = START + interval - 1;
+    line.flush(0, late);
+    assert_eq!(
+        line.connection.deadline(&line.limits),
+        START + interval,
+        "a refusal says nothing of the peer"
+    );
+    assert_eq!(line.flush(100, late), 100);
+    assert_eq!(line.connection.deadline(&line.limits), late + interval);
+}
+
+#[test]
+fn a_closing_handshake_and_a_linger_have_their_time() {
+    let mut line = Line::open();
+    line.connection.close(GOING_AWAY, START + 7);
+    line.flush(usize::MAX, START + 7);
+    line.is(PhaseName::Closing);
+    assert_eq!(line.expires(START + 7, CLOSING_MS), None);
+    line.is(PhaseName::Dead);
+
+    let mut line = Line::accepted();
+    line.connection.respond(&Status::NotFound.into(), Method::Get, START + 7);
+    line.flush(usize::MAX, START + 9);
+    line.is(PhaseName::Linger);
+    assert!(line.connection.stream().is_shut);
+    assert_eq!(line.expires(START + 9, LINGER_MS), None);
+    line.is(PhaseName::Dead);
+}
+
+/// RFC 6455 5.5.1: after a close frame comes nothing more. Only who breaks that may lose the answer to a reset.
+#[test]
+fn after_an_orderly_close_nobody_lingers_but_for_who_goes_on_sending() {
+    for (behind, phase) in [(&b""[..], PhaseName::Dead), (b"more", PhaseName::Linger)] {
+        let mut line = Line::open();
+        let (mut buffer, mut codec) = ([0; 8], Codec::new(line.limits.message_bytes_max));
+        let length = line.hear(&[&CLOSE_1000, behind].concat(), &mut buffer, START);
+        let mut input = &buffer[..length];
+        if behind.is_empty() {
+            // A buffer that was filled may have left something; the next read finds that it has not.
+            assert_eq!(line.connection.receive(&mut [0; 8], START), Received::Nothing);
+        }
+        assert!(line.connection.next_message(&mut codec, &mut input, START).unwrap().is_none());
+        line.flush(usize::MAX, START);
+        assert_eq!(line.connection.stream().written, [0x88, 2, 0x03, 0xE8]);
+        line.is(phase);
+    }
+}
+
+#[test]
+fn output_has_a_limit_to_the_byte_and_what_was_taken_does_not_count() {
+    let mut line = Line::open();
+    let max = line.limits.output_bytes_max;
+    assert!(line.queue(max - 10));
+    assert!(!line.queue(11));
+    assert!(line.queue(10));
+    assert!(!line.queue(1));
+    assert_eq!((line.flush(100, START), line.connection.output_bytes()), (100, max - 100));
+    assert!(!line.queue(101));
+    assert!(line.queue(100));
+    assert_eq!(line.flush(usize::MAX, START), max);
+    assert!(!line.connection.has_output() && !line.connection.is_blocked());
+}
