@@ -74,7 +74,7 @@ mod tests {
     fn only_an_earlier_time_is_queued() {
         let conn = ConnId { slot: 0, generation: 0 };
         let (mut deadlines, mut armed) = (Deadlines::default(), NEVER);
-        for due in [30, 50, 40, 10] {
+        for due in [30, 50, 30, 10, 10] {
             deadlines.arm(conn, &mut armed, due);
         }
         assert_eq!((armed, deadlines.len()), (10, 2));
@@ -94,5 +94,27 @@ mod tests {
             assert!(deadlines.len() <= 2048, "{} entries", deadlines.len());
         }
         assert_eq!(deadlines.pop_due(NEVER), Some((7, conn(7))));
+    }
+    #[test]
+    fn a_storm_beside_many_who_stay_costs_each_entry_a_look_or_two() {
+        const STAY: u32 = 10_000;
+        const STORM: u32 = 50_000;
+        let mut deadlines = Deadlines::default();
+        let arm = |deadlines: &mut Deadlines, slot| {
+            deadlines.arm(ConnId { slot, generation: 0 }, &mut NEVER.clone(), u64::from(slot));
+        };
+        (0..STAY).for_each(|slot| arm(&mut deadlines, slot));
+        let looks = std::cell::Cell::new(0);
+        for slot in STAY..STAY + STORM {
+            arm(&mut deadlines, slot);
+            if slot % 7 == 0 {
+                deadlines.tidy(STAY as usize, |_, conn| {
+                    looks.set(looks.get() + 1);
+                    conn.slot < STAY
+                });
+            }
+        }
+        assert!(deadlines.len() <= 2 * STAY as usize + 7, "{} entries", deadlines.len());
+        assert!(looks.get() <= 2 * STORM, "{} looks", looks.get());
     }
 }

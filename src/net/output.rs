@@ -98,3 +98,54 @@ impl Output {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes so many bytes of each write.
+    struct Slow(usize);
+
+    impl Write for Slow {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            Ok(self.0.min(bytes.len()))
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_was_taken_is_dropped_though_something_always_waits() {
+        let (mut output, mut spare) = (Output::default(), Vec::new());
+        assert!(output.push(&[b'x'; 1000], usize::MAX, &mut spare));
+        for _ in 0..1000 {
+            assert!(output.push(&[b'x'; 97], 1097, &mut spare));
+            assert_eq!(output.flush(&mut Slow(97), 0, &mut spare).unwrap(), 97);
+            assert_eq!(output.len(), 1000);
+            assert!(output.bytes.len() <= 2 * 1097, "{} bytes for 1,000", output.bytes.len());
+        }
+    }
+
+    #[test]
+    fn a_buffer_is_used_again_unless_it_is_large_or_there_are_many() {
+        let mut spare = Vec::new();
+        for (bytes, kept) in [(16 * 1024, 1), (16 * 1024 + 1, 0)] {
+            let (mut output, mut spare) = (Output::default(), Vec::new());
+            assert!(output.push(&vec![b'x'; bytes], usize::MAX, &mut spare));
+            output.flush(&mut Slow(bytes), 0, &mut spare).unwrap();
+            assert_eq!((output.bytes.capacity(), spare.len()), (0, kept), "{bytes}");
+        }
+        let mut outputs: Vec<_> = std::iter::repeat_with(Output::default).take(300).collect();
+        for output in &mut outputs {
+            assert!(output.push(b"x", 1, &mut spare));
+        }
+        for output in &mut outputs {
+            output.flush(&mut Slow(1), 0, &mut spare).unwrap();
+        }
+        assert_eq!(spare.len(), 256);
+        assert!(outputs[0].push(b"x", 1, &mut spare));
+        assert_eq!(spare.len(), 255);
+    }
+}
