@@ -310,6 +310,18 @@ mod tests {
     }
 
     #[test]
+    fn the_longest_message_in_the_smallest_fragments_is_no_flood() {
+        const LONGEST: usize = 32 * 1024; // so long that the slack alone does not let it pass
+        let (mut reader, mut shared) = (Reader::default(), Codec::new(LONGEST));
+        let mut texts = read_all(&mut reader, &mut shared, &frame(0x01, b"x")).unwrap();
+        for _ in 0..LONGEST - 2 {
+            texts.extend(read_all(&mut reader, &mut shared, &frame(0x00, b"x")).unwrap());
+        }
+        texts.extend(read_all(&mut reader, &mut shared, &frame(0x80, b"x")).unwrap());
+        assert_eq!(texts, ["x".repeat(LONGEST)]);
+    }
+
+    #[test]
     fn a_close_is_answered_with_its_code_and_what_is_out_of_order_is_noticed() {
         let bye = frame(0x88, b"\x03\xe8bye");
         for (input, code, orderly) in [
