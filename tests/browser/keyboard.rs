@@ -149,6 +149,7 @@ fn after_a_cut_one_key_picks_the_chat_again_and_one_leads_to_its_text(source: So
     console.key("Escape");
     console.key("p");
     visitor.until_unlocked();
+    console.until("document.activeElement.id == 'text'"); // the pick leads there, as soon as the page has heard of it
     console.key("Escape");
     console.check("document.activeElement.id != 'text'");
     console.key("m");
