@@ -21,6 +21,7 @@ const ASSIGN: &str = "src/state/assign.rs";
 const HUB: &str = "src/hub/mod.rs";
 const READING: &str = "src/hub/reading.rs";
 const CONNECTION: &str = "src/net/connection.rs";
+const OUTPUT: &str = "src/net/output.rs";
 const PACE: &str = "src/net/pace.rs";
 const OUTBOX: &str = "src/outbox.rs";
 
@@ -182,12 +183,7 @@ pub const BUGS: &[Bug] = &[
         "self.entries.push(Entry::Frame { to: first..self.addressees.len(), bytes });",
         "self.entries.push(Entry::Frame { to: first.saturating_sub(1)..self.addressees.len(), bytes });",
     ),
-    bug(
-        "who does not read is closed at 256 KiB",
-        CONNECTION,
-        "frame.len() > limits.output_bytes_max {",
-        "frame.len() > 8 * limits.output_bytes_max {",
-    ),
+    bug("who does not read is closed at 256 KiB", OUTPUT, "frame.len() > max {", "frame.len() > 8 * max {"),
     bug(
         "nothing of one peer is left in the shared codec for the next",
         READING,
