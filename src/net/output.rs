@@ -130,13 +130,13 @@ mod tests {
 
     #[test]
     fn a_buffer_is_used_again_unless_it_is_large_or_there_are_many() {
-        let mut spare = Vec::new();
         for (bytes, kept) in [(16 * 1024, 1), (16 * 1024 + 1, 0)] {
             let (mut output, mut spare) = (Output::default(), Vec::new());
             assert!(output.push(&vec![b'x'; bytes], usize::MAX, &mut spare));
             output.flush(&mut Slow(bytes), 0, &mut spare).unwrap();
             assert_eq!((output.bytes.capacity(), spare.len()), (0, kept), "{bytes}");
         }
+        let mut spare = Vec::new();
         let mut outputs: Vec<_> = std::iter::repeat_with(Output::default).take(300).collect();
         for output in &mut outputs {
             assert!(output.push(b"x", 1, &mut spare));

@@ -31,7 +31,7 @@ fn a_visitor_and_a_staff_member_talk_in_firefox() {
 
 fn talk(firefox: &mut Firefox, stage: &Stage) {
     let line = stage.proxy();
-    let mut visitor = firefox.open(&stage.page(Kind::Visitor).by(&line).url());
+    let visitor = firefox.open(&stage.page(Kind::Visitor).by(&line).url());
     firefox.until(&visitor, "document.querySelector('#status').dataset.connection == 'open'");
     firefox.write(&visitor, "#subject", "the printer");
     firefox.until(&visitor, "document.querySelector('#ticket-id').textContent");
@@ -69,7 +69,7 @@ fn talk(firefox: &mut Firefox, stage: &Stage) {
     firefox.until(&visitor, unlocked);
 
     // A reload and a cut line lose nothing.
-    firefox.reload(&mut visitor);
+    firefox.reload(&visitor);
     firefox.until(&visitor, "document.querySelectorAll('#log li.message').length == 2");
     firefox.until(&visitor, unlocked);
     line.cut();
@@ -139,7 +139,7 @@ impl Firefox {
         Window(window)
     }
 
-    fn reload(&mut self, window: &mut Window) {
+    fn reload(&mut self, window: &Window) {
         self.ask("browsingContext.reload", json!({ "context": window.0, "wait": "complete" }));
     }
 
