@@ -10,6 +10,22 @@ use subtle::ConstantTimeEq;
 
 use crate::config::ID_BYTES_MAX;
 
+/// One connection, for as long as it lives: its slot, and a generation that no other connection of this process has. The
+/// next connection in the same slot has another generation, so that an id that was kept reaches nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ConnId {
+    /// The index in the slab.
+    pub slot: u32,
+    /// Counts up with each connection that is accepted; wraps after 2^32.
+    pub generation: u32,
+}
+
+impl fmt::Display for ConnId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.slot, self.generation)
+    }
+}
+
 /// 1 to 64 of `A-Z a-z 0-9 . _ ~ -`: what needs no escape in a URL, in JSON or in a log.
 fn is_id(text: &str) -> bool {
     (1..=ID_BYTES_MAX).contains(&text.len())
@@ -143,12 +159,57 @@ impl<'a> JsonText<'a> {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The same text, borrowed.
+    pub fn as_json(&self) -> JsonStr<'_> {
+        JsonStr(&self.0)
+    }
 }
 
-/// Texts are nobody's business, not even that of a debug log.
+/// Texts stay out of every log, a debug log too.
 impl fmt::Debug for JsonText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_json().fmt(f)
+    }
+}
+
+/// A borrowed text in its JSON form, ready to be put between quotes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct JsonStr<'a>(&'a str);
+
+impl<'a> JsonStr<'a> {
+    /// What stands between the quotes.
+    pub fn as_str(self) -> &'a str {
+        self.0
+    }
+}
+
+impl fmt::Debug for JsonStr<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "({} bytes)", self.0.len())
+    }
+}
+
+/// A text in its JSON form that is kept, such as a subject or a name.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct StoredText(Rc<str>);
+
+impl StoredText {
+    /// The text, borrowed.
+    pub fn as_json(&self) -> JsonStr<'_> {
+        JsonStr(&self.0)
+    }
+}
+
+impl From<&JsonText<'_>> for StoredText {
+    fn from(text: &JsonText<'_>) -> Self {
+        Self(text.as_str().into())
+    }
+}
+
+impl fmt::Debug for StoredText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_json().fmt(f)
     }
 }
 

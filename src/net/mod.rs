@@ -12,23 +12,7 @@ pub mod websocket;
 
 use std::io;
 
-use serde::{Deserialize, Serialize};
-
-/// One connection, for as long as it lives: its slot, and how often the slot had been used before. The next connection
-/// in the same slot has another generation, so that whoever still holds this id reaches nobody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct ConnId {
-    /// The place in the slab.
-    pub slot: u32,
-    /// The use of that place, counted over all slots.
-    pub generation: u32,
-}
-
-impl std::fmt::Display for ConnId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{}", self.slot, self.generation)
-    }
-}
+pub use crate::ids::ConnId;
 
 /// A call that a signal has interrupted is made again.
 fn retry_interrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
