@@ -65,15 +65,27 @@ pub const TEXT_CHARS_MAX: usize = 4000;
 pub const NOTE_CHARS_MAX: usize = 500;
 /// A user's or staff member's id, in bytes.
 pub const ID_BYTES_MAX: usize = 64;
-/// Messages held for one side until it confirms them.
-pub const HELD_MESSAGES_MAX: usize = 32;
+/// Messages held for one side until it confirms them; beyond, their sender is refused with `unread_limit`.
+pub const HELD_MESSAGES_MAX: usize = 200;
 /// Bytes of text held for one side. The longest message is 16 KiB, so that four of them fit.
 pub const HELD_BYTES_MAX: usize = 64 * KIB;
+/// What a connection may be sent before everything that it was sent before has left, in bytes. With one frame more it
+/// bounds the output buffer; it is large enough that a busy chat asks for more only once in a hundred messages.
+pub const CREDIT_BYTES: usize = 32 * KIB;
 /// Tickets in a staff member's welcome.
 pub const WELCOME_TICKETS_MAX: usize = 200;
-/// Bytes of tickets in one welcome or one round of `ticket_added`, counted at their worst. Leaves a quarter of the output
-/// for what happens meanwhile.
-pub const BOARD_BYTES_MAX: usize = 192 * KIB;
+/// Bytes of tickets and colleagues in a staff member's welcome, counted at their worst. The rest follows one by one.
+pub const WELCOME_BYTES_MAX: usize = 56 * KIB;
+/// Changes of the board that follow each other more closely are told together.
+pub const GATHER_MS: Millis = 100;
+/// Staff who are told of a batch of changes in one turn: at most this many credits are written in it, about 2 ms of work.
+pub const STAFF_PER_TURN: u32 = 64;
+/// Users who are told in one turn that staff are online, or are not.
+pub const USERS_PER_TURN: u32 = 512;
+/// Users who are told their place in the queue in one turn. A notice costs about 4 us with its write.
+pub const NOTICES_PER_TURN: usize = 512;
+/// Absent users who are given up in one turn, and typing notices that end in it.
+pub const ALARMS_PER_TURN: usize = 256;
 /// A typing notice holds this long.
 pub const TYPING_MS: Millis = 6 * SECOND;
 /// Queue notices to one user come at most this often.
@@ -112,8 +124,6 @@ impl Default for Limits {
 }
 
 const _: () = assert!(TEXT_CHARS_MAX * 4 < 16 * KIB, "the longest text fits into a message");
-const _: () = assert!(BOARD_BYTES_MAX < 256 * KIB, "a welcome fits into the output");
-const _: () = assert!(HELD_BYTES_MAX * 2 < 256 * KIB, "what is held fits into the output behind a welcome");
 
 /// Who gets a ticket that waits.
 #[derive(
@@ -157,6 +167,9 @@ pub struct Options {
     /// Connections at once [default: 100000, or what the descriptors allow]
     #[arg(long, env = "DESKWIRE_MAX_CONNECTIONS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_connections: Option<u32>,
+    /// Tickets that may be open at once
+    #[arg(long, env = "DESKWIRE_MAX_TICKETS", default_value_t = 10_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_tickets: u32,
     /// Seconds that a ticket waits for its user to come back
     #[arg(long, env = "DESKWIRE_USER_GRACE", default_value_t = 600, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
     pub user_grace: u32,

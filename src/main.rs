@@ -54,6 +54,7 @@ fn run(options: &Options) -> Result<(), Failure> {
     let limits = options.limits(descriptors);
     let rules = Rules {
         max_chats: options.max_chats,
+        max_tickets: options.max_tickets,
         assign: options.assign,
         user_grace_ms: options.user_grace_ms(),
     };

@@ -2,6 +2,7 @@
 
 pub mod auth;
 mod site;
+mod writer;
 
 use std::path::PathBuf;
 
@@ -9,19 +10,18 @@ use log::{debug, error, info, warn};
 
 use self::auth::{AuthError, SecretSource, StaffTokens};
 use self::site::{Page, Route};
+use self::writer::EventWriter;
 use crate::config::Millis;
-use crate::ids::{SecretHash, StaffId, UserId};
+use crate::ids::{ConnId, StaffId, UserId};
 use crate::metrics::{self, Metrics};
-use crate::net::ConnId;
 use crate::net::close::{self as net_close, CloseReason};
-use crate::net::frame::Opcode;
 use crate::net::http::{Method, Request, Response, Status, Upgrade};
 use crate::net::pace::Pace;
 use crate::net::websocket::Incoming;
 use crate::outbox::Outbox;
 use crate::protocol::{self, Refusal, SECRET_PREFIX, SUBPROTOCOL, close};
 use crate::service::{Answer, Service};
-use crate::state::{Emit, ErrorCode, Event, Rules, StaffKey, State, TicketRef, UserKey};
+use crate::state::{Emit, ErrorCode, Event, Input, Rules, Session, State, TicketRef};
 
 /// The support desk, as a service.
 pub struct Desk {
@@ -31,7 +31,7 @@ pub struct Desk {
     staff_file: Option<PathBuf>,
     allowed_origins: Vec<String>,
     secrets: SecretSource,
-    tally: Tally,
+    counters: Counters,
 }
 
 /// Who was let in by a request.
@@ -43,18 +43,18 @@ pub enum Guest {
     Staff(StaffId, bool),
 }
 
-/// Whose an open connection is.
-#[derive(Clone, Copy, Debug)]
-pub enum Peer {
+/// Which of the two protocols an open connection speaks. Whose it is, State knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
     /// A user's.
-    User(UserKey),
+    User,
     /// A staff member's.
-    Staff(StaffKey),
+    Staff,
 }
 
 /// What the desk counts.
 #[derive(Debug, Default)]
-struct Tally {
+struct Counters {
     users: u64,
     staff: u64,
     messages: u64,
@@ -74,7 +74,7 @@ impl Desk {
         mut secrets: SecretSource,
     ) -> Result<Self, AuthError> {
         let state = State::new(rules, secrets.seed()?);
-        Ok(Self { state, staff_tokens, staff_file, allowed_origins, secrets, tally: Tally::default() })
+        Ok(Self { state, staff_tokens, staff_file, allowed_origins, secrets, counters: Counters::default() })
     }
 
     /// The State, to look at.
@@ -82,9 +82,19 @@ impl Desk {
         &self.state
     }
 
-    /// State and where its events go, for one call.
-    fn parts<'a>(&'a mut self, out: &'a mut Outbox) -> (&'a mut State, Letters<'a>) {
-        (&mut self.state, Letters { out, tally: &mut self.tally, offered: "", fresh: "" })
+    /// The only way into State.
+    fn apply(&mut self, now: Millis, input: &Input<'_>, out: &mut Outbox) {
+        self.state.apply(now, input, &mut EventWriter { out, counters: &mut self.counters });
+    }
+
+    fn refuse(
+        &mut self,
+        conn: ConnId,
+        (code, id, ticket): (ErrorCode, Option<u64>, Option<TicketRef<'_>>),
+        out: &mut Outbox,
+    ) {
+        let mut writer = EventWriter { out, counters: &mut self.counters };
+        writer.emit(conn, &Event::Error { code, id, ticket });
     }
 
     fn upgrade(&self, request: &Request<'_>, guest: impl FnOnce(Option<&str>) -> Guest) -> Answer<Guest> {
@@ -123,24 +133,16 @@ impl Desk {
         id: UserId,
         offered: Option<&str>,
         out: &mut Outbox,
-    ) -> Result<Peer, CloseReason> {
+    ) -> Result<Role, CloseReason> {
         let Ok(fresh) = self.secrets.session() else {
             error!("the kernel gives no random bytes");
             return Err(net_close::SERVER_FULL);
         };
-        let offered_hash = offered.map(SecretHash::of);
-        let fresh_hash = SecretHash::of(&fresh);
-        let (state, mut letters) = self.parts(out);
-        (letters.offered, letters.fresh) = (offered.unwrap_or(""), &fresh);
-        let connected =
-            state.user_connects(now, conn, id.clone(), offered_hash.as_ref(), fresh_hash, &mut letters);
-        let Ok(key) = connected else {
-            info!("user {id} was refused: another session");
-            return Err(close::NOT_YOUR_ID);
-        };
-        debug!("connection {conn} is user {id}");
-        self.tally.users += 1;
-        Ok(Peer::User(key))
+        let (offered, fresh) = (offered.map(Session::new), Session::new(&fresh));
+        debug!("connection {conn} says it is user {id}");
+        self.apply(now, &Input::UserConnects { conn, user: id, offered, fresh }, out);
+        self.counters.users += 1;
+        Ok(Role::User)
     }
 
     fn staff_opened(
@@ -150,16 +152,21 @@ impl Desk {
         id: StaffId,
         token_is_right: bool,
         out: &mut Outbox,
-    ) -> Result<Peer, CloseReason> {
+    ) -> Result<Role, CloseReason> {
         if !token_is_right {
             warn!("staff {id} was refused: token missing or wrong");
             return Err(close::STAFF_TOKEN);
         }
         info!("staff {id} signed in");
-        let (state, mut letters) = self.parts(out);
-        let key = state.staff_connects(now, conn, id, &mut letters);
-        self.tally.staff += 1;
-        Ok(Peer::Staff(key))
+        self.apply(now, &Input::StaffConnects { conn, staff: id }, out);
+        self.counters.staff += 1;
+        Ok(Role::Staff)
+    }
+
+    /// Of a frame that was too fast it does not matter what else is wrong with it.
+    fn refuse_frame(&mut self, conn: ConnId, refusal: &Refusal<'_>, pace: Pace, out: &mut Outbox) {
+        let code = if pace == Pace::Fair { refusal.code } else { ErrorCode::RateLimited };
+        self.refuse(conn, (code, refusal.id, refusal.ticket()), out);
     }
 
     fn metrics_page(&self, metrics: &Metrics) -> Response {
@@ -167,7 +174,7 @@ impl Desk {
         metrics.append(&mut page);
         let counts = self.state.counts();
         page.family("deskwire_connections_open", "gauge", "Open connections, by role.")
-            .labelled("role", [("user", self.tally.users), ("staff", self.tally.staff)]);
+            .labelled("role", [("user", self.counters.users), ("staff", self.counters.staff)]);
         page.family("deskwire_staff_online", "gauge", "Staff who are online.")
             .value(counts.staff_online as u64);
         page.family("deskwire_tickets", "gauge", "Open tickets, by state.").labelled(
@@ -179,8 +186,8 @@ impl Desk {
             ],
         );
         page.family("deskwire_messages_total", "counter", "Messages handed on, those sent again included.")
-            .value(self.tally.messages);
-        let refused = ErrorCode::ALL.map(|code| (code.code(), self.tally.refused[code as usize]));
+            .value(self.counters.messages);
+        let refused = ErrorCode::ALL.map(|code| (code.code(), self.counters.refused[code as usize]));
         page.family("deskwire_refused_total", "counter", "Frames refused, by error code.")
             .labelled("code", refused);
         Response {
@@ -194,7 +201,7 @@ impl Desk {
 
 impl Service for Desk {
     type Guest = Guest;
-    type Peer = Peer;
+    type Peer = Role;
 
     fn request(&mut self, request: &Request<'_>, metrics: &Metrics) -> Answer<Guest> {
         let route = site::route(request.path);
@@ -224,7 +231,7 @@ impl Service for Desk {
         conn: ConnId,
         guest: Guest,
         out: &mut Outbox,
-    ) -> Result<Peer, CloseReason> {
+    ) -> Result<Role, CloseReason> {
         match guest {
             Guest::User(id, offered) => self.user_opened(now, conn, id, offered.as_deref(), out),
             Guest::Staff(id, token_is_right) => self.staff_opened(now, conn, id, token_is_right, out),
@@ -234,55 +241,48 @@ impl Service for Desk {
     fn message(
         &mut self,
         now: Millis,
-        from: (ConnId, Peer),
+        from: (ConnId, Role),
         message: Incoming,
         pace: Pace,
         out: &mut Outbox,
     ) {
-        let (conn, peer) = from;
+        let (conn, role) = from;
         let text = match message {
             Incoming::Text(text) => text,
             Incoming::Binary(_) => return out.close(conn, net_close::UNSUPPORTED),
             Incoming::Control => return,
         };
-        let (state, mut letters) = self.parts(out);
-        let in_time = pace == Pace::Fair;
-        match peer {
-            Peer::User(key) => match protocol::user_command(&text) {
-                Ok(command) if in_time => state.user_asks(now, (conn, key), &command, &mut letters),
-                Ok(command) => letters.refuse(conn, ErrorCode::RateLimited, command.message_id(), None),
-                Err(refusal) => letters.refuse_frame(conn, &refusal, in_time),
-            },
-            Peer::Staff(key) => match protocol::staff_command(&text) {
-                Ok(command) if in_time => state.staff_asks(now, (conn, key), &command, &mut letters),
-                Ok(command) => {
-                    let ticket = command.ticket().map(TicketRef::Id);
-                    letters.refuse(conn, ErrorCode::RateLimited, command.message_id(), ticket);
+        let refused = match role {
+            Role::User => match protocol::user_command(&text) {
+                Ok(command) if pace == Pace::Fair => {
+                    return self.apply(now, &Input::UserAsks(conn, command), out);
                 }
-                Err(refusal) => letters.refuse_frame(conn, &refusal, in_time),
+                Ok(command) => (ErrorCode::RateLimited, command.message_id(), None),
+                Err(refusal) => return self.refuse_frame(conn, &refusal, pace, out),
             },
-        }
+            Role::Staff => match protocol::staff_command(&text) {
+                Ok(command) if pace == Pace::Fair => {
+                    return self.apply(now, &Input::StaffAsks(conn, command), out);
+                }
+                Ok(command) => {
+                    (ErrorCode::RateLimited, command.message_id(), command.ticket().map(TicketRef::Id))
+                }
+                Err(refusal) => return self.refuse_frame(conn, &refusal, pace, out),
+            },
+        };
+        self.refuse(conn, refused, out);
     }
 
-    fn closed(&mut self, now: Millis, (conn, peer): (ConnId, Peer), out: &mut Outbox) {
-        let (state, mut letters) = self.parts(out);
-        match peer {
-            Peer::User(key) => {
-                state.user_leaves(now, (conn, key), &mut letters);
-                self.tally.users -= 1;
-            }
-            Peer::Staff(key) => {
-                state.staff_leaves(now, (conn, key), &mut letters);
-                self.tally.staff -= 1;
-            }
+    fn closed(&mut self, now: Millis, (conn, role): (ConnId, Role), out: &mut Outbox) {
+        match role {
+            Role::User => self.counters.users -= 1,
+            Role::Staff => self.counters.staff -= 1,
         }
+        self.apply(now, &Input::Leaves(conn), out);
     }
 
-    fn drained(&mut self, _now: Millis, (conn, peer): (ConnId, Peer), out: &mut Outbox) {
-        if let Peer::Staff(key) = peer {
-            let (state, mut letters) = self.parts(out);
-            state.send_more_tickets((conn, key), &mut letters);
-        }
+    fn drained(&mut self, now: Millis, (conn, _): (ConnId, Role), out: &mut Outbox) {
+        self.apply(now, &Input::Drained(conn), out);
     }
 
     fn next_due(&self) -> Option<Millis> {
@@ -290,8 +290,7 @@ impl Service for Desk {
     }
 
     fn tick(&mut self, now: Millis, out: &mut Outbox) {
-        let (state, mut letters) = self.parts(out);
-        state.tick(now, &mut letters);
+        self.apply(now, &Input::Tick, out);
     }
 
     /// Whoever is not in the staff file any more, or has another token in it, has to sign in anew.
@@ -308,76 +307,6 @@ impl Service for Desk {
             }
         }
         self.staff_tokens = tokens;
-    }
-}
-
-/// Writes State's events down as frames, counts them, and tells the operator of those that matter.
-struct Letters<'a> {
-    out: &'a mut Outbox,
-    tally: &'a mut Tally,
-    /// The session that a user brought, and the one made for them if it is not theirs yet.
-    offered: &'a str,
-    fresh: &'a str,
-}
-
-impl Letters<'_> {
-    /// Of a frame that was too fast it does not matter what else is wrong with it.
-    fn refuse_frame(&mut self, conn: ConnId, refusal: &Refusal<'_>, in_time: bool) {
-        let code = if in_time { refusal.code } else { ErrorCode::RateLimited };
-        self.refuse(conn, code, refusal.id, refusal.ticket());
-    }
-
-    fn refuse(&mut self, conn: ConnId, code: ErrorCode, id: Option<u64>, ticket: Option<TicketRef<'_>>) {
-        self.emit(conn, &Event::Error { code, id, ticket });
-    }
-}
-
-impl Emit for Letters<'_> {
-    fn emit(&mut self, to: ConnId, event: &Event<'_>) {
-        let session = match event {
-            Event::UserWelcome(welcome) if welcome.resumed => self.offered,
-            Event::UserWelcome(_) => self.fresh,
-            Event::Message { .. } => {
-                self.tally.messages += 1;
-                ""
-            }
-            Event::Error { code, .. } => {
-                self.tally.refused[*code as usize] += 1;
-                ""
-            }
-            _ => "",
-        };
-        self.out.send(to, Opcode::Text, |frame| protocol::append_event(frame, event, session));
-    }
-
-    fn emit_all(&mut self, to: &mut dyn Iterator<Item = ConnId>, event: &Event<'_>) {
-        log_event(event);
-        self.out.send_all(to, Opcode::Text, |frame| protocol::append_event(frame, event, ""));
-    }
-
-    fn dismiss(&mut self, conn: ConnId) {
-        self.out.close(conn, close::ELSEWHERE);
-    }
-
-    fn ask_when_drained(&mut self, conn: ConnId) {
-        self.out.ask_when_drained(conn);
-    }
-}
-
-/// What everybody is told is what the operator wants to know. Ids have nothing to escape; texts are left out.
-fn log_event(event: &Event<'_>) {
-    match event {
-        Event::TicketAdded(view) => info!("ticket {} opened by {}", view.ticket, view.user),
-        Event::TicketUpdated(view) => {
-            let staff = view.staff.map_or("nobody", StaffId::as_str);
-            let user = if view.user_online { "there" } else { "away" };
-            info!("ticket {} {:?}: staff {staff}, user {} {user}", view.ticket, view.state, view.user);
-        }
-        Event::TicketRemoved { ticket, by } => info!("ticket {ticket} closed: {by:?}"),
-        Event::Colleague { staff, online } => {
-            info!("staff {staff} went {}", if *online { "online" } else { "offline" });
-        }
-        _ => {}
     }
 }
 

@@ -91,9 +91,11 @@ impl<'a> Frame<'a> {
 
     fn user_command(&mut self) -> Result<UserCommand<'a>, ErrorCode> {
         Ok(match self.kind.str()? {
-            "create_ticket" => {
-                UserCommand::CreateTicket { subject: self.subject.text(1, SUBJECT_CHARS_MAX)? }
-            }
+            "create_ticket" => UserCommand::CreateTicket {
+                subject: self.subject.text(1, SUBJECT_CHARS_MAX)?,
+                name: None,
+                page: None,
+            },
             "message" => {
                 UserCommand::Message { id: self.message_id()?, text: self.text.text(1, TEXT_CHARS_MAX)? }
             }
@@ -106,7 +108,7 @@ impl<'a> Frame<'a> {
 
     fn staff_command(&mut self) -> Result<StaffCommand<'a>, ErrorCode> {
         Ok(match self.kind.str()? {
-            "go_online" => StaffCommand::GoOnline,
+            "go_online" => StaffCommand::GoOnline { name: None },
             "go_offline" => StaffCommand::GoOffline,
             "pick_ticket" => StaffCommand::PickTicket { ticket: self.ticket()? },
             "release_ticket" => StaffCommand::ReleaseTicket { ticket: self.ticket()? },

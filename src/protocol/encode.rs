@@ -1,23 +1,23 @@
 //! From an event to a text frame's payload. `type` comes first, so that a frame can be read at a glance.
 
 use crate::config::Assign;
-use crate::ids::TicketId;
+use crate::ids::{JsonStr, TicketId};
 use crate::state::{
-    ClosedBy, EndedTicket, Event, MessageView, OwnTicket, Picked, Side, StaffChange, StaffWelcome, TicketRef,
-    TicketState, TicketView, UserWelcome,
+    ClosedBy, EndedTicket, Event, MessageView, OwnTicket, Picked, Side, StaffChange, StaffName, StaffWelcome,
+    TicketRef, TicketState, TicketView, UserWelcome,
 };
 
 /// The protocol's version, told in each welcome.
 const VERSION: u64 = 1;
 
-/// Appends an event. `session` is the plain secret that a user's welcome carries; State has only its hash.
-pub fn append_event(out: &mut Vec<u8>, event: &Event<'_>, session: &str) {
+/// Appends an event.
+pub fn append_event(out: &mut Vec<u8>, event: &Event<'_>) {
     match event {
-        Event::UserWelcome(welcome) => user_welcome(out, welcome, session),
+        Event::UserWelcome(welcome) => user_welcome(out, welcome),
         Event::StaffWelcome(welcome) => staff_welcome(out, welcome),
         Event::Desk { online } => frame(out, "desk").bool("online", *online).end(),
         Event::TicketCreated { ticket, subject, at } => {
-            frame(out, "ticket_created").ticket(*ticket).json("subject", subject).num("at", *at).end();
+            frame(out, "ticket_created").ticket(*ticket).json("subject", *subject).num("at", *at).end();
         }
         Event::Queue { ticket, place } => frame(out, "queue")
             .ticket(*ticket)
@@ -26,15 +26,11 @@ pub fn append_event(out: &mut Vec<u8>, event: &Event<'_>, session: &str) {
             .num_or_null("wait_s", place.wait_s)
             .end(),
         Event::Staff { what, ticket, staff, at } => {
-            frame(out, staff_change(*what))
-                .ticket(*ticket)
-                .str("staff_id", staff.as_str())
-                .num("at", *at)
-                .end();
+            frame(out, staff_change(*what)).ticket(*ticket).staff(Some(*staff)).num("at", *at).end();
         }
         Event::Presence { online } => frame(out, "presence").bool("online", *online).end(),
         Event::Colleague { staff, online } => {
-            frame(out, "colleague").str("staff_id", staff.as_str()).bool("online", *online).end();
+            frame(out, "colleague").staff(Some(*staff)).bool("online", *online).end();
         }
         Event::TicketAdded(view) => {
             frame(out, "ticket_added").object("ticket", |out| ticket(out, view)).end();
@@ -42,7 +38,7 @@ pub fn append_event(out: &mut Vec<u8>, event: &Event<'_>, session: &str) {
         Event::TicketUpdated(view) => {
             frame(out, "ticket_updated").object("ticket", |out| ticket(out, view)).end();
         }
-        Event::TicketRemoved { ticket, .. } => frame(out, "ticket_removed").ticket(*ticket).end(),
+        Event::TicketRemoved { ticket } => frame(out, "ticket_removed").ticket(*ticket).end(),
         Event::TicketPicked(picked) => ticket_picked(out, picked),
         Event::Message { ticket, message } => self::message(out, *ticket, message),
         Event::Ack { ticket, id, seq, at } => {
@@ -57,6 +53,7 @@ pub fn append_event(out: &mut Vec<u8>, event: &Event<'_>, session: &str) {
         Event::TicketClosed { ticket, by, at } => {
             frame(out, "ticket_closed").ticket(*ticket).str("by", closed_by(*by)).num("at", *at).end();
         }
+        Event::Pong { now } => frame(out, "pong").num("now", *now).end(),
         Event::Error { code, id, ticket } => {
             let mut frame = frame(out, "error").str("code", code.code()).str("message", code.text());
             if let Some(id) = id {
@@ -71,12 +68,12 @@ pub fn append_event(out: &mut Vec<u8>, event: &Event<'_>, session: &str) {
     }
 }
 
-fn user_welcome(out: &mut Vec<u8>, welcome: &UserWelcome<'_>, session: &str) {
+fn user_welcome(out: &mut Vec<u8>, welcome: &UserWelcome<'_>) {
     frame(out, "welcome")
         .num("protocol", VERSION)
         .str("role", "user")
         .str("user_id", welcome.user.as_str())
-        .str("session", session)
+        .str("session", welcome.session)
         .bool("resumed", welcome.resumed)
         .num("now", welcome.now)
         .bool("desk_online", welcome.desk_online)
@@ -89,7 +86,7 @@ fn own_ticket(out: Object<'_>, own: &OwnTicket<'_>) {
     out.ticket(own.ticket)
         .json("subject", own.subject)
         .str("state", ticket_state(own.state))
-        .str_or_null("staff_id", own.staff.map(|id| id.as_str()))
+        .staff(own.staff)
         .num("created_at", own.created_at)
         .num("last_seq", own.last_seq)
         .num("last_id", own.last_id)
@@ -105,25 +102,29 @@ fn staff_welcome(out: &mut Vec<u8>, welcome: &StaffWelcome<'_>) {
     frame(out, "welcome")
         .num("protocol", VERSION)
         .str("role", "staff")
-        .str("staff_id", welcome.staff_id.as_str())
+        .staff(Some(welcome.staff))
         .bool("online", false)
         .num("now", welcome.now)
         .num("max_chats", u64::from(welcome.max_chats))
         .str("assign", assign(welcome.assign))
         .array("tickets", welcome.tickets, |out, view| ticket(object(out), view))
         .num("more", welcome.more as u64)
-        .array("staff", welcome.staff, |out, id| string(out, id.as_str()))
+        .array("staff", welcome.colleagues, |out, staff| string(out, staff.id.as_str()))
+        .array("colleagues", welcome.colleagues, |out, staff| object(out).staff(Some(*staff)).end())
         .end();
 }
 
 fn ticket(out: Object<'_>, view: &TicketView<'_>) {
     out.ticket(view.ticket)
         .str("user_id", view.user.as_str())
+        .json_or_null("user_name", view.user_name)
         .json("subject", view.subject)
+        .json_or_null("page", view.page)
         .str("state", ticket_state(view.state))
-        .str_or_null("staff_id", view.staff.map(|id| id.as_str()))
+        .staff(view.staff)
         .bool("user_online", view.user_online)
         .num("created_at", view.created_at)
+        .num("since", view.since)
         .end();
 }
 
@@ -131,14 +132,16 @@ fn ticket_picked(out: &mut Vec<u8>, picked: &Picked<'_>) {
     frame(out, "ticket_picked")
         .ticket(picked.ticket)
         .str("user_id", picked.user.as_str())
+        .json_or_null("user_name", picked.user_name)
         .json("subject", picked.subject)
+        .json_or_null("page", picked.page)
         .num("last_seq", picked.last_seq)
         .num("last_id", picked.last_id)
         .num("delivered_seq", picked.delivered_seq)
         .num("at", picked.at)
         .bool("auto", picked.auto)
-        .str_or_null("from_staff", picked.from_staff.map(|id| id.as_str()))
-        .str_or_null("note", picked.note)
+        .str_or_null("from_staff", picked.from_staff.map(|staff| staff.id.as_str()))
+        .json_or_null("note", picked.note)
         .end();
 }
 
@@ -152,6 +155,7 @@ fn message(out: &mut Vec<u8>, ticket: TicketId, message: &MessageView<'_>) {
         .num("seq", message.seq)
         .str("from", from)
         .str("sender_id", message.sender)
+        .json_or_null("sender_name", message.sender_name)
         .num("id", message.id)
         .json_bytes("text", &message.text)
         .num("at", message.at)
@@ -239,9 +243,18 @@ impl Object<'_> {
         }
     }
 
-    /// A text in its JSON form.
-    fn json(self, key: &str, value: &str) -> Self {
-        self.str(key, value)
+    fn json(self, key: &str, value: JsonStr<'_>) -> Self {
+        self.str(key, value.as_str())
+    }
+
+    fn json_or_null(self, key: &str, value: Option<JsonStr<'_>>) -> Self {
+        self.str_or_null(key, value.map(JsonStr::as_str))
+    }
+
+    /// A staff member's id and name.
+    fn staff(self, staff: Option<StaffName<'_>>) -> Self {
+        self.str_or_null("staff_id", staff.map(|staff| staff.id.as_str()))
+            .json_or_null("staff_name", staff.and_then(|staff| staff.name))
     }
 
     /// A text in its JSON form, in pieces.
@@ -332,15 +345,18 @@ impl Object<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::ids::{StaffId, UserId};
+    use crate::ids::{JsonText, StaffId, UserId};
     use crate::state::ErrorCode;
 
     fn written(event: &Event<'_>) -> Value {
         let mut out = Vec::new();
-        append_event(&mut out, event, "s3cret");
+        append_event(&mut out, event);
+        assert!(out.len() + 4 <= event.bytes_max(), "{} bytes of {}", out.len(), event.bytes_max());
         serde_json::from_slice(&out).unwrap()
     }
 
@@ -350,6 +366,7 @@ mod tests {
             seq: 3,
             from: Side::Staff,
             sender: "sam",
+            sender_name: None,
             id: 1,
             text: [r#"a \"quo"#.as_bytes(), r#"te\""#.as_bytes()],
             at: 9,
@@ -357,15 +374,22 @@ mod tests {
         assert_eq!(
             written(&Event::Message { ticket: TicketId::from_bits(1), message }),
             json!({"type": "message", "ticket_id": "0000-0001", "seq": 3, "from": "staff", "sender_id": "sam",
-                "id": 1, "text": "a \"quote\"", "at": 9})
+                "sender_name": null, "id": 1, "text": "a \"quote\"", "at": 9})
         );
     }
 
     #[test]
     fn a_welcome_without_a_ticket_says_null() {
         let user = UserId::parse("ann").unwrap();
-        let welcome =
-            UserWelcome { user: &user, resumed: false, now: 5, desk_online: true, ticket: None, ended: None };
+        let welcome = UserWelcome {
+            user: &user,
+            session: "s3cret",
+            resumed: false,
+            now: 5,
+            desk_online: true,
+            ticket: None,
+            ended: None,
+        };
         assert_eq!(
             written(&Event::UserWelcome(welcome)),
             json!({"type": "welcome", "protocol": 1, "role": "user", "user_id": "ann", "session": "s3cret",
@@ -376,30 +400,39 @@ mod tests {
     #[test]
     fn a_board_is_an_array_of_tickets() {
         let (user, staff) = (UserId::parse("ann").unwrap(), StaffId::parse("sam").unwrap());
+        let [subject, name] =
+            [r"tab\t", "Ann M\u{fc}ller"].map(|text| JsonText::from_parsed(Cow::Borrowed(text)));
+        let sam = StaffName { id: &staff, name: Some(name.as_json()) };
         let view = TicketView {
             ticket: TicketId::from_bits(2),
             user: &user,
-            subject: r"tab\t",
+            user_name: Some(name.as_json()),
+            subject: subject.as_json(),
+            page: None,
             state: TicketState::Paused,
-            staff: Some(&staff),
+            staff: Some(sam),
             user_online: false,
             created_at: 4,
+            since: 5,
         };
-        let ticket = json!({"ticket_id": "0000-0002", "user_id": "ann", "subject": "tab\t", "state": "paused",
-            "staff_id": "sam", "user_online": false, "created_at": 4});
+        let ticket = json!({"ticket_id": "0000-0002", "user_id": "ann", "user_name": "Ann M\u{fc}ller",
+            "subject": "tab\t", "page": null, "state": "paused", "staff_id": "sam", "staff_name": "Ann M\u{fc}ller",
+            "user_online": false, "created_at": 4, "since": 5});
         let welcome = StaffWelcome {
-            staff_id: &staff,
+            staff: StaffName { id: &staff, name: None },
             now: 5,
             max_chats: 3,
             assign: Assign::LeastBusy,
             tickets: &[view, view],
             more: 7,
-            staff: &[&staff],
+            colleagues: &[sam],
         };
         assert_eq!(
             written(&Event::StaffWelcome(welcome)),
-            json!({"type": "welcome", "protocol": 1, "role": "staff", "staff_id": "sam", "online": false, "now": 5,
-                "max_chats": 3, "assign": "least-busy", "tickets": [ticket, ticket], "more": 7, "staff": ["sam"]})
+            json!({"type": "welcome", "protocol": 1, "role": "staff", "staff_id": "sam", "staff_name": null,
+                "online": false, "now": 5, "max_chats": 3, "assign": "least-busy", "tickets": [ticket, ticket],
+                "more": 7, "staff": ["sam"],
+                "colleagues": [{"staff_id": "sam", "staff_name": "Ann M\u{fc}ller"}]})
         );
     }
 

@@ -18,7 +18,7 @@ pub mod close {
     /// The staff token is missing or wrong.
     pub const STAFF_TOKEN: CloseReason = CloseReason::new(4401, "the staff token is missing or wrong");
     /// The user id is in use, and the session is missing or not that user's.
-    pub const NOT_YOUR_ID: CloseReason = CloseReason::new(4403, "that user id is somebody else's");
+    pub const SESSION_MISMATCH: CloseReason = CloseReason::new(4403, "that user id is somebody else's");
     /// The same id has connected again.
     pub const ELSEWHERE: CloseReason = CloseReason::new(4409, "opened elsewhere");
 }

@@ -1,123 +1,129 @@
 //! Messages, receipts and typing, between the two sides of an active ticket.
+//!
+//! What one side does is told to the other side's connection at once where that has credit. Where it has none, nothing is
+//! queued: the conversation knows up to where the connection was told, and `catch_up_chat` tells the rest from there.
 
-use super::conversation::Accepted;
+use super::conversation::{Accepted, Author, Sender};
 use super::event::{Emit, ErrorCode, Event, MessageView, Side};
-use super::presence::{StaffKey, UserKey};
+use super::link::Link;
 use super::ticket::Status;
 use super::ticket_ids::TicketNo;
 use super::{Alarm, State};
 use crate::config::{Millis, TYPING_MS};
-use crate::ids::{JsonText, TicketId};
-use crate::net::ConnId;
+use crate::ids::{ConnId, JsonText, StoredText};
 
 impl State {
-    pub(super) fn user_message(
+    /// A message of one side of a ticket.
+    pub(super) fn message(
         &mut self,
         now: Millis,
-        key: UserKey,
+        (number, side, sender): (TicketNo, Side, ConnId),
         id: u64,
         text: &JsonText<'_>,
         out: &mut impl Emit,
     ) -> Result<(), ErrorCode> {
-        let number = self.users[key].ticket.ok_or(ErrorCode::NoTicket)?;
-        let user = &self.users[key];
-        let ticket = self.tickets.get_mut(&number).ok_or(ErrorCode::NoTicket)?;
-        let Some(conn) = user.conn else { return Ok(()) };
-        let accepted = match ticket.conversation.repeated(Side::User, id, now) {
+        let ticket = self.tickets.get(&number).ok_or(ErrorCode::NoTicket)?;
+        let accepted = match ticket.conversation.repeated(side, id, now) {
             Some(repeated) => repeated,
-            None => {
-                let to = staff_connection(&self.staff, ticket.status).ok_or(ErrorCode::StaffOffline)?;
-                let seq =
-                    ticket.conversation.accept(Side::User, id, None, text.as_str(), now, &mut self.spare);
-                relay(ticket.id, to, (Side::User, user.id.as_str()), (seq, id), text, now, out);
-                Accepted::New(seq)
-            }
+            None => Accepted::New(self.accept_message(now, (number, side), id, text, out)?),
         };
-        acknowledge(ticket.id, conn, id, &accepted, now, out);
+        let (seq, at) = match accepted {
+            Accepted::New(seq) => (Some(seq), now),
+            Accepted::Repeated(seq, at) => (seq, at),
+        };
+        let ticket = self.ids.id(number);
+        self.answer(sender, &Event::Ack { ticket, id, seq, at }, out);
         Ok(())
     }
 
-    pub(super) fn staff_message(
+    fn accept_message(
         &mut self,
         now: Millis,
-        key: StaffKey,
-        ticket: TicketId,
+        (number, side): (TicketNo, Side),
         id: u64,
         text: &JsonText<'_>,
         out: &mut impl Emit,
-    ) -> Result<(), ErrorCode> {
-        let number = self.find_own(key, ticket)?;
-        let staff = &self.staff[key];
+    ) -> Result<u64, ErrorCode> {
         let ticket = self.tickets.get_mut(&number).ok_or(ErrorCode::NoTicket)?;
-        let Some(conn) = staff.conn else { return Ok(()) };
-        let accepted = match ticket.conversation.repeated(Side::Staff, id, now) {
-            Some(repeated) => repeated,
-            None => {
-                let to = self.users[ticket.user].conn.ok_or(ErrorCode::UserOffline)?;
-                let seq = ticket.conversation.accept(
-                    Side::Staff,
-                    id,
-                    Some(&staff.id),
-                    text.as_str(),
-                    now,
-                    &mut self.spare,
-                );
-                relay(ticket.id, to, (Side::Staff, staff.id.as_str()), (seq, id), text, now, out);
-                Accepted::New(seq)
+        let user = &self.users[ticket.user];
+        let (author, reader) = match (side, ticket.status) {
+            (Side::User, Status::Active(key)) => (None, self.staff[key].link.as_ref()),
+            (Side::Staff, Status::Active(key)) => {
+                let staff = &self.staff[key];
+                (Some(Author { id: staff.id.clone(), name: staff.name.clone() }), user.link.as_ref())
             }
+            _ => (None, None),
         };
-        acknowledge(ticket.id, conn, id, &accepted, now, out);
-        Ok(())
+        let reader = reader.ok_or(match side {
+            Side::User => ErrorCode::StaffOffline,
+            Side::Staff => ErrorCode::UserOffline,
+        })?;
+        let seq = ticket.conversation.accept((side, author.clone()), id, text, now, &mut self.spare)?;
+        if reader.has_credit() {
+            let message = MessageView {
+                seq,
+                from: side,
+                sender: author.as_ref().map_or(user.id.as_str(), |author| author.id.as_str()),
+                sender_name: match &author {
+                    Some(author) => author.name.as_ref().map(StoredText::as_json),
+                    None => ticket.user_name.as_ref().map(StoredText::as_json),
+                },
+                id,
+                text: [text.as_str().as_bytes(), &[]],
+                at: now,
+            };
+            reader.send(&Event::Message { ticket: ticket.id, message }, out);
+            ticket.conversation.sent_by_mut(side).relayed_seq = seq;
+        } else {
+            self.note_behind(number, side.other());
+        }
+        Ok(seq)
     }
 
-    pub(super) fn user_confirms(
+    /// One side has everything up to `seq` on screen.
+    pub(super) fn confirm(
         &mut self,
         now: Millis,
-        key: UserKey,
+        (number, side): (TicketNo, Side),
         seq: u64,
         out: &mut impl Emit,
-    ) -> Result<(), ErrorCode> {
-        let number = self.users[key].ticket.ok_or(ErrorCode::NoTicket)?;
-        self.confirm(now, number, Side::User, seq, out);
-        Ok(())
+    ) {
+        let Some(ticket) = self.tickets.get_mut(&number) else { return };
+        if ticket.conversation.confirm(side, seq, &mut self.spare) {
+            self.tell_receipt(now, number, side.other(), out);
+        }
     }
 
-    pub(super) fn staff_confirms(
+    /// One side types, or has stopped. A locked chat relays nothing, and to type into it is no fault: it may have been
+    /// locked just now.
+    pub(super) fn types(
         &mut self,
         now: Millis,
-        key: StaffKey,
-        ticket: TicketId,
-        seq: u64,
-        out: &mut impl Emit,
-    ) -> Result<(), ErrorCode> {
-        let number = self.find_own(key, ticket)?;
-        self.confirm(now, number, Side::Staff, seq, out);
-        Ok(())
-    }
-
-    pub(super) fn user_types(
-        &mut self,
-        now: Millis,
-        key: UserKey,
+        (number, side): (TicketNo, Side),
         active: bool,
         out: &mut impl Emit,
-    ) -> Result<(), ErrorCode> {
-        let number = self.users[key].ticket.ok_or(ErrorCode::NoTicket)?;
-        self.types(now, number, Side::User, active, out);
-        Ok(())
-    }
-
-    pub(super) fn staff_types(
-        &mut self,
-        now: Millis,
-        key: StaffKey,
-        ticket: TicketId,
-        active: bool,
-        out: &mut impl Emit,
-    ) -> Result<(), ErrorCode> {
-        let number = self.find_own(key, ticket)?;
-        self.types(now, number, Side::Staff, active, out);
-        Ok(())
+    ) {
+        if !active {
+            return self.stop_typing(number, side, out);
+        }
+        let Some(ticket) = self.tickets.get_mut(&number) else { return };
+        if !matches!(ticket.status, Status::Active(_)) {
+            return;
+        }
+        let due = now + TYPING_MS;
+        if let Some(earlier) = ticket.conversation.sent_by_mut(side).typing_until.replace(due) {
+            self.alarms.remove(&(earlier, Alarm::Typing(number, side)));
+        }
+        self.alarms.insert((due, Alarm::Typing(number, side)));
+        match self.link_of(number, side.other()) {
+            // A notice that is renewed is relayed again.
+            Some(link)
+                if link.has_credit() && self.tickets[&number].conversation.sent_by(side).typing_shown =>
+            {
+                link.send(&Event::Typing { ticket: self.ids.id(number), active }, out);
+            }
+            _ => self.tell_typing(number, side, out),
+        }
     }
 
     /// Ends a typing notice that somebody may still be shown, because its writer is gone or the chat is locked.
@@ -125,7 +131,7 @@ impl State {
         let Some(ticket) = self.tickets.get_mut(&number) else { return };
         if let Some(due) = ticket.conversation.sent_by_mut(side).typing_until.take() {
             self.alarms.remove(&(due, Alarm::Typing(number, side)));
-            self.tell_typing(number, side, false, out);
+            self.tell_typing(number, side, out);
         }
     }
 
@@ -137,75 +143,84 @@ impl State {
         }
     }
 
-    /// A locked chat relays nothing, and to type into it is no fault: it may have been locked just now.
-    fn types(&mut self, now: Millis, number: TicketNo, side: Side, active: bool, out: &mut impl Emit) {
-        if !active {
-            self.stop_typing(number, side, out);
-            return;
-        }
-        let Some(ticket) = self.tickets.get_mut(&number) else { return };
-        if !matches!(ticket.status, Status::Active(_)) {
-            return;
-        }
-        let due = now + TYPING_MS;
-        if let Some(earlier) = ticket.conversation.sent_by_mut(side).typing_until.replace(due) {
-            self.alarms.remove(&(earlier, Alarm::Typing(number, side)));
-        }
-        self.alarms.insert((due, Alarm::Typing(number, side)));
-        self.tell_typing(number, side, true, out);
+    /// Tells one side's connection all of the chat that it has not been told, as far as its credit goes.
+    pub(super) fn catch_up_chat(&mut self, now: Millis, number: TicketNo, side: Side, out: &mut impl Emit) {
+        self.relay_held(number, side.other(), out);
+        self.tell_receipt(now, number, side, out);
+        self.tell_typing(number, side.other(), out);
     }
 
-    fn tell_typing(&self, number: TicketNo, side: Side, active: bool, out: &mut impl Emit) {
-        if let Some((ticket, to)) = self.other_side(number, side) {
-            out.emit(to, &Event::Typing { ticket, active });
-        }
-    }
-
-    fn confirm(&mut self, now: Millis, number: TicketNo, side: Side, seq: u64, out: &mut impl Emit) {
-        let Some(ticket) = self.tickets.get_mut(&number) else { return };
-        if ticket.conversation.confirm(side, seq, &mut self.spare)
-            && let Some((ticket, to)) = self.other_side(number, side)
-        {
-            out.emit(to, &Event::Delivered { ticket, seq, at: now });
-        }
-    }
-
-    /// The connection that faces `side`, if there is one.
-    fn other_side(&self, number: TicketNo, side: Side) -> Option<(TicketId, ConnId)> {
-        let ticket = self.tickets.get(&number)?;
-        let conn = match side {
-            Side::User => staff_connection(&self.staff, ticket.status)?,
-            Side::Staff => self.users[ticket.user].conn?,
+    /// Sends the other side what `from` wrote and that was not sent to its connection yet.
+    pub(super) fn relay_held(&mut self, number: TicketNo, from: Side, out: &mut impl Emit) {
+        let Some(reader) = self.link_of(number, from.other()) else { return };
+        let ticket = &self.tickets[&number];
+        let user = Sender {
+            id: &self.users[ticket.user].id,
+            name: ticket.user_name.as_ref().map(StoredText::as_json),
         };
-        Some((ticket.id, conn))
+        let sent = ticket.conversation.sent_by(from);
+        let (relayed, is_whole) = sent.held.relay(sent.relayed_seq, (ticket.id, user), reader, out);
+        if let Some(ticket) = self.tickets.get_mut(&number) {
+            ticket.conversation.sent_by_mut(from).relayed_seq = relayed;
+        }
+        if !is_whole {
+            self.note_behind(number, from.other());
+        }
     }
-}
 
-/// The connection of whoever has the ticket.
-fn staff_connection(staff: &super::Slots<super::Staff>, status: Status) -> Option<ConnId> {
-    match status {
-        Status::Active(key) => staff[key].conn,
-        Status::Waiting | Status::Paused(_) => None,
+    /// Tells `side` how much of what it wrote is confirmed, if it does not know.
+    fn tell_receipt(&mut self, now: Millis, number: TicketNo, side: Side, out: &mut impl Emit) {
+        let Some(ticket) = self.tickets.get(&number) else { return };
+        let (id, sent) = (ticket.id, ticket.conversation.sent_by(side));
+        let seq = sent.delivered_seq;
+        if sent.receipt_seq == seq {
+            return;
+        }
+        if let Some(link) = self.link_of(number, side) {
+            if !link.has_credit() {
+                return self.note_behind(number, side);
+            }
+            link.send(&Event::Delivered { ticket: id, seq, at: now }, out);
+        }
+        if let Some(ticket) = self.tickets.get_mut(&number) {
+            ticket.conversation.sent_by_mut(side).receipt_seq = seq;
+        }
     }
-}
 
-fn relay(
-    ticket: TicketId,
-    to: ConnId,
-    (from, sender): (Side, &str),
-    (seq, id): (u64, u64),
-    text: &JsonText<'_>,
-    at: Millis,
-    out: &mut impl Emit,
-) {
-    let text = [text.as_str().as_bytes(), &[]];
-    out.emit(to, &Event::Message { ticket, message: MessageView { seq, from, sender, id, text, at } });
-}
+    /// Tells the other side whether `side` types, if it shows something else.
+    fn tell_typing(&mut self, number: TicketNo, side: Side, out: &mut impl Emit) {
+        let Some(ticket) = self.tickets.get(&number) else { return };
+        let (id, sent) = (ticket.id, ticket.conversation.sent_by(side));
+        let active = sent.typing_until.is_some();
+        if sent.typing_shown == active {
+            return;
+        }
+        let Some(link) = self.link_of(number, side.other()) else { return };
+        if !link.has_credit() {
+            return self.note_behind(number, side.other());
+        }
+        link.send(&Event::Typing { ticket: id, active }, out);
+        if let Some(ticket) = self.tickets.get_mut(&number) {
+            ticket.conversation.sent_by_mut(side).typing_shown = active;
+        }
+    }
 
-fn acknowledge(ticket: TicketId, to: ConnId, id: u64, accepted: &Accepted, now: Millis, out: &mut impl Emit) {
-    let (seq, at) = match accepted {
-        Accepted::New(seq) => (Some(*seq), now),
-        Accepted::Repeated(seq, at) => (*seq, *at),
-    };
-    out.emit(to, &Event::Ack { ticket, id, seq, at });
+    /// The connection of one side of a ticket; of the staff's side only while the chat is open.
+    fn link_of(&self, number: TicketNo, side: Side) -> Option<&Link> {
+        let ticket = self.tickets.get(&number)?;
+        match (side, ticket.status) {
+            (Side::User, _) => self.users[ticket.user].link.as_ref(),
+            (Side::Staff, Status::Active(key)) => self.staff[key].link.as_ref(),
+            (Side::Staff, Status::Waiting | Status::Paused(_)) => None,
+        }
+    }
+
+    /// One side's connection has no credit, and something of this chat waits for it. A user has one chat, which is looked
+    /// at in any case.
+    fn note_behind(&mut self, number: TicketNo, side: Side) {
+        let status = self.tickets.get(&number).map(|ticket| ticket.status);
+        if let (Side::Staff, Some(Status::Active(key))) = (side, status) {
+            self.staff[key].behind.insert(number);
+        }
+    }
 }

@@ -1,25 +1,90 @@
-//! What users and staff ask for.
+//! What State is told: its inputs, and the commands of users and staff among them.
 
 use std::borrow::Cow;
 
-use crate::ids::{JsonText, TicketId};
+use crate::ids::{ConnId, JsonText, SecretHash, StaffId, TicketId, UserId};
+
+/// Everything that State is ever told, but for the time.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// A user connects.
+    UserConnects {
+        /// The connection.
+        conn: ConnId,
+        /// Who it says it is.
+        user: UserId,
+        /// The session that it brings.
+        offered: Option<Session<'a>>,
+        /// The session that it is given if this user is not known yet.
+        fresh: Session<'a>,
+    },
+    /// A staff member connects, whose token has been checked. They start offline.
+    StaffConnects {
+        /// The connection.
+        conn: ConnId,
+        /// Who it is.
+        staff: StaffId,
+    },
+    /// A connection has ended.
+    Leaves(ConnId),
+    /// A user asks for something.
+    UserAsks(ConnId, UserCommand<'a>),
+    /// A staff member asks for something.
+    StaffAsks(ConnId, StaffCommand<'a>),
+    /// Everything that was sent to this connection has left, as asked for by [`Emit::notify_drained`](super::Emit).
+    Drained(ConnId),
+    /// Time has passed.
+    Tick,
+}
+
+/// A user's session: the secret itself, to be told to its owner and not kept, and its hash, which is.
+#[derive(Clone, Copy)]
+pub struct Session<'a> {
+    plain: &'a str,
+    hash: SecretHash,
+}
+
+impl<'a> Session<'a> {
+    /// A session with this secret.
+    pub fn new(plain: &'a str) -> Self {
+        Self { plain, hash: SecretHash::of(plain) }
+    }
+
+    /// The secret.
+    pub fn plain(self) -> &'a str {
+        self.plain
+    }
+
+    /// Its hash.
+    pub fn hash(self) -> SecretHash {
+        self.hash
+    }
+}
+
+/// Secrets stay out of every log.
+impl std::fmt::Debug for Session<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Session")
+    }
+}
 
 /// A user's command.
 #[derive(Clone, Debug)]
-#[expect(missing_docs, reason = "PROTOCOL.md's table, word by word")]
+#[expect(missing_docs, reason = "the protocol's table, word by word")]
 pub enum UserCommand<'a> {
-    CreateTicket { subject: JsonText<'a> },
+    CreateTicket { subject: JsonText<'a>, name: Option<JsonText<'a>>, page: Option<JsonText<'a>> },
     Message { id: u64, text: JsonText<'a> },
     Delivered { seq: u64 },
     Typing { active: bool },
     CloseTicket,
+    Ping,
 }
 
 /// A staff member's command.
 #[derive(Clone, Debug)]
-#[expect(missing_docs, reason = "PROTOCOL.md's table, word by word")]
+#[expect(missing_docs, reason = "the protocol's table, word by word")]
 pub enum StaffCommand<'a> {
-    GoOnline,
+    GoOnline { name: Option<JsonText<'a>> },
     GoOffline,
     PickTicket { ticket: TicketId },
     ReleaseTicket { ticket: TicketId },
@@ -28,6 +93,7 @@ pub enum StaffCommand<'a> {
     Delivered { ticket: TicketId, seq: u64 },
     Typing { ticket: TicketId, active: bool },
     CloseTicket { ticket: TicketId },
+    Ping,
 }
 
 impl UserCommand<'_> {
@@ -46,7 +112,7 @@ impl StaffCommand<'_> {
     /// The ticket that it is about.
     pub fn ticket(&self) -> Option<TicketId> {
         match self {
-            Self::GoOnline | Self::GoOffline => None,
+            Self::GoOnline { .. } | Self::GoOffline | Self::Ping => None,
             Self::PickTicket { ticket }
             | Self::ReleaseTicket { ticket }
             | Self::TransferTicket { ticket, .. }

@@ -5,9 +5,10 @@ use std::hash::{Hash, Hasher};
 
 use serde::{Deserialize, Serialize};
 
-use super::event::{MessageView, Side};
+use super::event::{Emit, ErrorCode, Event, MessageView, Side};
+use super::link::Link;
 use crate::config::{HELD_BYTES_MAX, HELD_MESSAGES_MAX, Millis};
-use crate::ids::{StaffId, UserId};
+use crate::ids::{JsonStr, JsonText, StaffId, StoredText, TicketId, UserId};
 
 /// What is known of a ticket's messages.
 #[derive(Debug, Default, Hash, Serialize, Deserialize)]
@@ -27,18 +28,31 @@ pub(super) struct Sent {
     last_id_at: Millis,
     /// Up to here the other side has confirmed.
     pub(super) delivered_seq: u64,
+    /// Up to here the sender's connection has been told that it is confirmed.
+    pub(super) receipt_seq: u64,
     /// Accepted, and not yet confirmed by the other side.
     pub(super) held: Held,
+    /// Up to here the other side's connection has been sent what is held.
+    pub(super) relayed_seq: u64,
     /// The sender types; the notice ends then.
     pub(super) typing_until: Option<Millis>,
+    /// The other side's connection shows that the sender types.
+    pub(super) typing_shown: bool,
 }
 
-/// A message's fate.
+/// What becomes of a message.
 pub(super) enum Accepted {
     /// It is new, and has this number.
     New(u64),
     /// It was accepted before: the number where it is the latest, and when.
     Repeated(Option<u64>, Millis),
+}
+
+/// A member of the staff who wrote a message.
+#[derive(Clone, Debug, Hash, Serialize, Deserialize)]
+pub(super) struct Author {
+    pub(super) id: StaffId,
+    pub(super) name: Option<StoredText>,
 }
 
 impl Conversation {
@@ -66,24 +80,30 @@ impl Conversation {
     }
 
     /// Accepts a message that is not repeated: gives it its number, and holds it for the other side.
+    ///
+    /// # Errors
+    /// The other side has too much to confirm already.
     pub(super) fn accept(
         &mut self,
-        side: Side,
+        (side, author): (Side, Option<Author>),
         id: u64,
-        sender: Option<&StaffId>,
-        text: &str,
+        text: &JsonText<'_>,
         at: Millis,
         spare: &mut Spare,
-    ) -> u64 {
-        self.last_seq += 1;
-        let seq = self.last_seq;
+    ) -> Result<u64, ErrorCode> {
+        let text = text.as_str();
+        let seq = self.last_seq + 1;
         let sent = self.sent_by_mut(side);
-        (sent.last_id, sent.last_id_seq, sent.last_id_at) = (id, seq, at);
-        if sent.held.messages.is_empty() {
+        if !sent.held.has_capacity(text) {
+            return Err(ErrorCode::UnreadLimit);
+        }
+        if sent.held.is_empty() {
             sent.held = spare.take();
         }
-        sent.held.push(HeldMessage { seq, id, at, sender: sender.cloned(), text_bytes: text.len() }, text);
-        seq
+        sent.held.push(HeldMessage { seq, id, at, author, text_bytes: text.len() }, text);
+        (sent.last_id, sent.last_id_seq, sent.last_id_at) = (id, seq, at);
+        self.last_seq = seq;
+        Ok(seq)
     }
 
     /// `side` has everything up to `seq` on screen. Whether that is news.
@@ -96,11 +116,20 @@ impl Conversation {
         if is_news {
             sent.delivered_seq = seq;
             sent.held.drop_until(seq);
-            if sent.held.messages.is_empty() {
+            if sent.held.is_empty() {
                 spare.put(std::mem::take(&mut sent.held));
             }
         }
         is_news
+    }
+
+    /// `side` has another connection, which shows nothing of the chat yet but the receipts that it is welcomed with.
+    pub(super) fn reset_connection(&mut self, side: Side) {
+        let own = self.sent_by_mut(side);
+        own.receipt_seq = own.delivered_seq;
+        let others = self.sent_by_mut(side.other());
+        others.relayed_seq = others.delivered_seq;
+        others.typing_shown = false;
     }
 }
 
@@ -117,51 +146,105 @@ struct HeldMessage {
     id: u64,
     at: Millis,
     /// Who wrote it, on the side where that may change.
-    sender: Option<StaffId>,
+    author: Option<Author>,
     text_bytes: usize,
 }
 
+/// The user of a conversation, as the sender of its messages.
+#[derive(Clone, Copy)]
+pub(super) struct Sender<'a> {
+    pub(super) id: &'a UserId,
+    pub(super) name: Option<JsonStr<'a>>,
+}
+
 impl Held {
+    fn has_capacity(&self, text: &str) -> bool {
+        self.messages.len() < HELD_MESSAGES_MAX && self.texts.len() + text.len() <= HELD_BYTES_MAX
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
     fn push(&mut self, message: HeldMessage, text: &str) {
-        while self.messages.len() >= HELD_MESSAGES_MAX || self.texts.len() + text.len() > HELD_BYTES_MAX {
-            if !self.drop_first() {
-                break; // a single text is never that long
-            }
-        }
         self.texts.extend(text.as_bytes());
         self.messages.push_back(message);
     }
 
-    fn drop_first(&mut self) -> bool {
-        let Some(message) = self.messages.pop_front() else { return false };
-        self.texts.drain(..message.text_bytes);
-        true
-    }
-
     fn drop_until(&mut self, seq: u64) {
         while self.messages.front().is_some_and(|message| message.seq <= seq) {
-            self.drop_first();
+            if let Some(message) = self.messages.pop_front() {
+                self.texts.drain(..message.text_bytes);
+            }
         }
     }
 
-    /// Everything, in order, as it is sent again.
-    pub(super) fn views<'a>(&'a self, from: Side, user: &'a UserId) -> impl Iterator<Item = MessageView<'a>> {
+    /// What follows a number, in order. Messages without an author are the user's.
+    pub(super) fn after<'a>(&'a self, seq: u64, user: Sender<'a>) -> impl Iterator<Item = MessageView<'a>> {
         let (front, back) = self.texts.as_slices();
         let mut start = 0;
-        self.messages.iter().map(move |message| {
+        let views = self.messages.iter().map(move |message| {
             let range = start..start + message.text_bytes;
             start = range.end;
             let in_front = &front[range.start.min(front.len())..range.end.min(front.len())];
             let in_back = range.start.saturating_sub(front.len())..range.end.saturating_sub(front.len());
+            let author = message.author.as_ref();
             MessageView {
                 seq: message.seq,
-                from,
-                sender: message.sender.as_ref().map_or(user.as_str(), StaffId::as_str),
+                from: if author.is_some() { Side::Staff } else { Side::User },
+                sender: author.map_or(user.id.as_str(), |author| author.id.as_str()),
+                sender_name: match author {
+                    Some(author) => author.name.as_ref().map(StoredText::as_json),
+                    None => user.name,
+                },
                 id: message.id,
                 text: [in_front, &back[in_back]],
                 at: message.at,
             }
-        })
+        });
+        views.skip_while(move |view| view.seq <= seq)
+    }
+}
+
+impl Held {
+    /// Sends what follows `relayed_seq`, as far as the credit goes. Returns up to where, and whether that is all.
+    pub(super) fn relay(
+        &self,
+        relayed_seq: u64,
+        (ticket, user): (TicketId, Sender<'_>),
+        reader: &Link,
+        out: &mut impl Emit,
+    ) -> (u64, bool) {
+        let mut relayed = relayed_seq;
+        for message in self.after(relayed_seq, user) {
+            if !reader.has_credit() {
+                return (relayed, false);
+            }
+            relayed = message.seq;
+            reader.send(&Event::Message { ticket, message }, out);
+        }
+        (relayed, true)
+    }
+}
+
+/// What was held when its ticket closed, for a connection that has not been sent all of it.
+#[derive(Debug, Hash, Serialize, Deserialize)]
+pub(super) struct Unrelayed {
+    pub(super) held: Held,
+    pub(super) relayed_seq: u64,
+}
+
+impl Unrelayed {
+    /// Sends the rest, as far as the credit goes. Returns whether that is all.
+    pub(super) fn relay(
+        &mut self,
+        about: (TicketId, Sender<'_>),
+        reader: &Link,
+        out: &mut impl Emit,
+    ) -> bool {
+        let (relayed, is_whole) = self.held.relay(self.relayed_seq, about, reader, out);
+        self.relayed_seq = relayed;
+        is_whole
     }
 }
 
@@ -196,22 +279,37 @@ impl Hash for Spare {
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use super::*;
 
-    fn seqs(held: &Held) -> Vec<u64> {
-        let user = UserId::parse("u").unwrap();
-        held.views(Side::User, &user).map(|view| view.seq).collect()
+    fn with_user<T>(act: impl FnOnce(Sender<'_>) -> T) -> T {
+        act(Sender { id: &UserId::parse("u").unwrap(), name: None })
     }
 
-    fn accept(conversation: &mut Conversation, id: u64, text: &str) -> u64 {
-        conversation.accept(Side::User, id, None, text, 0, &mut Spare::default())
+    fn seqs(held: &Held) -> Vec<u64> {
+        with_user(|user| held.after(0, user).map(|view| view.seq).collect())
+    }
+
+    fn accept_into(
+        conversation: &mut Conversation,
+        id: u64,
+        text: &str,
+        spare: &mut Spare,
+    ) -> Result<u64, ErrorCode> {
+        let text = JsonText::from_parsed(Cow::Borrowed(text));
+        conversation.accept((Side::User, None), id, &text, 0, spare)
+    }
+
+    fn accept(conversation: &mut Conversation, id: u64, text: &str) -> Result<u64, ErrorCode> {
+        accept_into(conversation, id, text, &mut Spare::default())
     }
 
     #[test]
-    fn what_is_confirmed_is_let_go() {
+    fn what_is_confirmed_is_held_no_longer() {
         let (mut conversation, spare) = (Conversation::default(), &mut Spare::default());
         for id in 1..=5 {
-            accept(&mut conversation, id, "text");
+            accept(&mut conversation, id, "text").unwrap();
         }
         assert!(conversation.confirm(Side::Staff, 3, spare));
         assert!(!conversation.confirm(Side::Staff, 3, spare), "no news");
@@ -220,20 +318,25 @@ mod tests {
     }
 
     #[test]
-    fn the_last_32_and_64_kib_are_held() {
-        let mut conversation = Conversation::default();
-        for id in 1..=40 {
-            accept(&mut conversation, id, "text");
+    fn nothing_is_dropped_and_beyond_200_messages_or_64_kib_nothing_is_accepted() {
+        let (mut conversation, spare) = (Conversation::default(), &mut Spare::default());
+        for id in 1..=200 {
+            accept(&mut conversation, id, "text").unwrap();
         }
-        assert_eq!(seqs(&conversation.user.held), (9..=40).collect::<Vec<_>>());
-        for id in 41..=45 {
-            accept(&mut conversation, id, &"x".repeat(16_000));
+        assert_eq!(accept(&mut conversation, 201, "text"), Err(ErrorCode::UnreadLimit));
+        assert_eq!(conversation.user.last_id, 200, "a refused id may be used again");
+        assert_eq!(seqs(&conversation.user.held), (1..=200).collect::<Vec<_>>());
+        conversation.confirm(Side::Staff, 1, spare);
+        assert_eq!(accept(&mut conversation, 201, "text"), Ok(201), "after a receipt it goes on");
+        conversation.confirm(Side::Staff, 201, spare);
+        for id in 202..=205 {
+            accept(&mut conversation, id, &"x".repeat(16 * 1024)).unwrap();
         }
-        assert_eq!(seqs(&conversation.user.held), [42, 43, 44, 45]);
-        for id in 46..=49 {
-            accept(&mut conversation, id, &"x".repeat(HELD_BYTES_MAX / 4));
-        }
-        assert_eq!(seqs(&conversation.user.held), [46, 47, 48, 49], "to the last byte");
+        assert_eq!(
+            accept(&mut conversation, 206, "x"),
+            Err(ErrorCode::UnreadLimit),
+            "64 KiB, to the last byte"
+        );
     }
 
     #[test]
@@ -241,7 +344,7 @@ mod tests {
         let mut spare = Spare::default();
         for (bytes, is_kept) in [(Spare::TEXT_BYTES, true), (Spare::TEXT_BYTES + 1, false)] {
             let mut conversation = Conversation::default();
-            let seq = conversation.accept(Side::User, 1, None, &"x".repeat(bytes), 0, &mut spare);
+            let seq = accept_into(&mut conversation, 1, &"x".repeat(bytes), &mut spare).unwrap();
             conversation.confirm(Side::Staff, seq, &mut spare);
             let held = &conversation.user.held;
             assert_eq!((held.texts.capacity(), held.messages.capacity()), (0, 0));
@@ -252,22 +355,25 @@ mod tests {
 
     #[test]
     fn texts_come_back_whole_wherever_they_lie_in_the_ring() {
-        let mut conversation = Conversation::default();
+        let (mut conversation, spare) = (Conversation::default(), &mut Spare::default());
         let text = |id: u64| format!("{id:03} {}", "x".repeat(usize::try_from(id % 50).unwrap()));
         for id in 1..=300 {
-            accept(&mut conversation, id, &text(id));
-            let user = UserId::parse("u").unwrap();
-            for view in conversation.user.held.views(Side::User, &user) {
-                assert_eq!(String::from_utf8(view.text.concat()).unwrap(), text(view.id));
-            }
+            let seq = accept(&mut conversation, id, &text(id)).unwrap();
+            with_user(|user| {
+                for view in conversation.user.held.after(0, user) {
+                    assert_eq!(String::from_utf8(view.text.concat()).unwrap(), text(view.id));
+                }
+                assert_eq!(conversation.user.held.after(seq - 1, user).count(), 1, "the last one alone");
+            });
+            conversation.confirm(Side::Staff, seq.saturating_sub(20), spare);
         }
     }
 
     #[test]
     fn a_repeated_id_is_told_apart() {
         let mut conversation = Conversation::default();
-        accept(&mut conversation, 3, "a");
-        accept(&mut conversation, 7, "b");
+        accept(&mut conversation, 3, "a").unwrap();
+        accept(&mut conversation, 7, "b").unwrap();
         assert!(conversation.repeated(Side::User, 8, 9).is_none());
         assert!(matches!(conversation.repeated(Side::User, 7, 9), Some(Accepted::Repeated(Some(2), 0))));
         assert!(matches!(conversation.repeated(Side::User, 5, 9), Some(Accepted::Repeated(None, 9))));

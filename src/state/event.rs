@@ -3,36 +3,56 @@
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Assign, Millis};
-use crate::ids::{StaffId, TicketId, UserId};
-use crate::net::ConnId;
+use crate::ids::{ConnId, JsonStr, StaffId, TicketId, UserId};
 
 /// Where events go. State calls it in the middle of its decisions and expects nothing back.
 pub trait Emit {
     /// An event for one connection.
     fn emit(&mut self, to: ConnId, event: &Event<'_>);
     /// An event for many connections.
-    fn emit_all(&mut self, to: &mut dyn Iterator<Item = ConnId>, event: &Event<'_>);
-    /// This connection's id has connected again: close this one.
-    fn dismiss(&mut self, conn: ConnId);
-    /// Calls `State::send_more_tickets` once everything emitted to this connection has left.
-    fn ask_when_drained(&mut self, conn: ConnId);
+    fn emit_all(&mut self, to: &[ConnId], event: &Event<'_>);
+    /// Closes a connection, after what was emitted to it before.
+    fn close(&mut self, conn: ConnId, why: Dismissal);
+    /// Asks for [`Input::Drained`](super::Input::Drained) once everything emitted to this connection has left.
+    fn notify_drained(&mut self, conn: ConnId);
+    /// Something that the operator wants to know.
+    fn record(&mut self, record: &Record<'_>);
 }
 
-/// An event for a user or a staff member; PROTOCOL.md's tables say what each means.
+/// Why State closes a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dismissal {
+    /// The same id has connected again.
+    Elsewhere,
+    /// The user is known, and this is not their session.
+    SessionMismatch,
+}
+
+/// What the operator's log is made of.
 #[derive(Debug)]
-#[expect(missing_docs, reason = "PROTOCOL.md's tables, word by word")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Record<'a> {
+    TicketOpened { ticket: TicketId, user: &'a UserId },
+    TicketChanged(TicketView<'a>),
+    TicketClosed { ticket: TicketId, by: ClosedBy },
+    StaffPresence { staff: &'a StaffId, online: bool },
+}
+
+/// An event for a user or a staff member; the protocol's tables say what each means.
+#[derive(Debug)]
+#[expect(missing_docs, reason = "the protocol's tables, word by word")]
 pub enum Event<'a> {
     UserWelcome(UserWelcome<'a>),
     StaffWelcome(StaffWelcome<'a>),
     Desk { online: bool },
-    TicketCreated { ticket: TicketId, subject: &'a str, at: Millis },
+    TicketCreated { ticket: TicketId, subject: JsonStr<'a>, at: Millis },
     Queue { ticket: TicketId, place: Place },
-    Staff { what: StaffChange, ticket: TicketId, staff: &'a StaffId, at: Millis },
+    Staff { what: StaffChange, ticket: TicketId, staff: StaffName<'a>, at: Millis },
     Presence { online: bool },
-    Colleague { staff: &'a StaffId, online: bool },
+    Colleague { staff: StaffName<'a>, online: bool },
     TicketAdded(TicketView<'a>),
     TicketUpdated(TicketView<'a>),
-    TicketRemoved { ticket: TicketId, by: ClosedBy },
+    TicketRemoved { ticket: TicketId },
     TicketPicked(Picked<'a>),
     Message { ticket: TicketId, message: MessageView<'a> },
     Ack { ticket: TicketId, id: u64, seq: Option<u64>, at: Millis },
@@ -40,6 +60,67 @@ pub enum Event<'a> {
     Typing { ticket: TicketId, active: bool },
     TicketClosed { ticket: TicketId, by: ClosedBy, at: Millis },
     Error { code: ErrorCode, id: Option<u64>, ticket: Option<TicketRef<'a>> },
+    Pong { now: Millis },
+}
+
+/// What a frame takes besides the texts and ids in it, in bytes, at most.
+const FRAME_BYTES: usize = 288;
+/// What a ticket takes in JSON besides the texts and ids in it, in bytes, at most.
+const TICKET_BYTES: usize = 224;
+
+impl Event<'_> {
+    /// What the frame of this event takes, in bytes, at most. Counted against the connection's credit.
+    pub(crate) fn bytes_max(&self) -> usize {
+        let variable = match self {
+            Self::UserWelcome(welcome) => {
+                let ticket = welcome.ticket.as_ref();
+                let subject = ticket.map_or(0, |ticket| FRAME_BYTES + ticket.subject.as_str().len());
+                welcome.user.as_str().len() + welcome.session.len() + subject + FRAME_BYTES
+            }
+            Self::StaffWelcome(welcome) => {
+                let tickets = welcome.tickets.iter().map(TicketView::bytes_max).sum::<usize>();
+                let colleagues = welcome.colleagues.iter().map(StaffName::bytes_in_welcome).sum::<usize>();
+                welcome.staff.bytes() + tickets + colleagues
+            }
+            Self::TicketCreated { subject, .. } => subject.as_str().len(),
+            Self::Staff { staff, .. } | Self::Colleague { staff, .. } => staff.bytes(),
+            Self::TicketAdded(view) | Self::TicketUpdated(view) => view.bytes_max(),
+            Self::TicketPicked(picked) => {
+                let texts = [Some(picked.subject), picked.user_name, picked.page, picked.note];
+                let texts = texts.iter().flatten().map(|text| text.as_str().len()).sum::<usize>();
+                let from = picked.from_staff.map_or(0, |staff| staff.bytes());
+                picked.user.as_str().len() + texts + from + FRAME_BYTES
+            }
+            Self::Message { message, .. } => {
+                let [first, second] = message.text;
+                let name = message.sender_name.map_or(0, |name| name.as_str().len());
+                message.sender.len() + name + first.len() + second.len()
+            }
+            Self::Error { ticket: Some(TicketRef::Unknown(text)), .. } => 6 * text.len(),
+            _ => 0,
+        };
+        FRAME_BYTES + variable
+    }
+}
+
+/// A staff member as they are told to others.
+#[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct StaffName<'a> {
+    pub id: &'a StaffId,
+    pub name: Option<JsonStr<'a>>,
+}
+
+impl StaffName<'_> {
+    fn bytes(&self) -> usize {
+        self.id.as_str().len() + self.name.map_or(0, |name| name.as_str().len())
+    }
+
+    /// An entry in `staff` and one in `colleagues`.
+    pub(crate) fn bytes_in_welcome(&self) -> usize {
+        const ENTRY_BYTES: usize = 48;
+        ENTRY_BYTES + self.id.as_str().len() + self.bytes()
+    }
 }
 
 /// What became of the staff member of a user's ticket.
@@ -59,9 +140,11 @@ pub enum StaffChange {
 
 /// A user's first frame.
 #[derive(Debug)]
-#[expect(missing_docs, reason = "PROTOCOL.md's table, word by word")]
+#[expect(missing_docs, reason = "the protocol's table, word by word")]
 pub struct UserWelcome<'a> {
     pub user: &'a UserId,
+    /// The session's secret.
+    pub session: &'a str,
     pub resumed: bool,
     pub now: Millis,
     pub desk_online: bool,
@@ -71,12 +154,12 @@ pub struct UserWelcome<'a> {
 
 /// A user's ticket, as they see it.
 #[derive(Debug)]
-#[expect(missing_docs, reason = "PROTOCOL.md's table, word by word")]
+#[expect(missing_docs, reason = "the protocol's table, word by word")]
 pub struct OwnTicket<'a> {
     pub ticket: TicketId,
-    pub subject: &'a str,
+    pub subject: JsonStr<'a>,
     pub state: TicketState,
-    pub staff: Option<&'a StaffId>,
+    pub staff: Option<StaffName<'a>>,
     pub created_at: Millis,
     pub last_seq: u64,
     pub last_id: u64,
@@ -85,7 +168,7 @@ pub struct OwnTicket<'a> {
 
 /// A ticket that closed in its user's absence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "PROTOCOL.md's table, word by word")]
+#[expect(missing_docs, reason = "the protocol's table, word by word")]
 pub struct EndedTicket {
     pub ticket: TicketId,
     pub by: ClosedBy,
@@ -94,53 +177,70 @@ pub struct EndedTicket {
 
 /// A staff member's first frame.
 #[derive(Debug)]
-#[expect(missing_docs, reason = "PROTOCOL.md's table, word by word")]
+#[expect(missing_docs, reason = "the protocol's table, word by word")]
 pub struct StaffWelcome<'a> {
-    pub staff_id: &'a StaffId,
+    pub staff: StaffName<'a>,
     pub now: Millis,
     pub max_chats: u32,
     pub assign: Assign,
     pub tickets: &'a [TicketView<'a>],
     pub more: usize,
-    pub staff: &'a [&'a StaffId],
+    /// Those who are online.
+    pub colleagues: &'a [StaffName<'a>],
 }
 
 /// A ticket, as staff see it.
 #[derive(Clone, Copy, Debug)]
-#[expect(missing_docs, reason = "PROTOCOL.md's table, word by word")]
+#[expect(missing_docs, reason = "the protocol's table, word by word")]
 pub struct TicketView<'a> {
     pub ticket: TicketId,
     pub user: &'a UserId,
-    pub subject: &'a str,
+    pub user_name: Option<JsonStr<'a>>,
+    pub subject: JsonStr<'a>,
+    pub page: Option<JsonStr<'a>>,
     pub state: TicketState,
-    pub staff: Option<&'a StaffId>,
+    pub staff: Option<StaffName<'a>>,
     pub user_online: bool,
     pub created_at: Millis,
+    /// When its state began.
+    pub since: Millis,
+}
+
+impl TicketView<'_> {
+    /// What its JSON takes, in bytes, at most.
+    pub(crate) fn bytes_max(&self) -> usize {
+        let texts = [Some(self.subject), self.user_name, self.page];
+        let texts = texts.iter().flatten().map(|text| text.as_str().len()).sum::<usize>();
+        TICKET_BYTES + self.user.as_str().len() + texts + self.staff.map_or(0, |staff| staff.bytes())
+    }
 }
 
 /// A chat that a staff member now has.
 #[derive(Debug)]
-#[expect(missing_docs, reason = "PROTOCOL.md's table, word by word")]
+#[expect(missing_docs, reason = "the protocol's table, word by word")]
 pub struct Picked<'a> {
     pub ticket: TicketId,
     pub user: &'a UserId,
-    pub subject: &'a str,
+    pub user_name: Option<JsonStr<'a>>,
+    pub subject: JsonStr<'a>,
+    pub page: Option<JsonStr<'a>>,
     pub last_seq: u64,
     pub last_id: u64,
     pub delivered_seq: u64,
     pub at: Millis,
     pub auto: bool,
-    pub from_staff: Option<&'a StaffId>,
-    pub note: Option<&'a str>,
+    pub from_staff: Option<StaffName<'a>>,
+    pub note: Option<JsonStr<'a>>,
 }
 
 /// A message on its way; `text` in its JSON form, in one or two pieces.
 #[derive(Debug)]
-#[expect(missing_docs, reason = "PROTOCOL.md's table, word by word")]
+#[expect(missing_docs, reason = "the protocol's table, word by word")]
 pub struct MessageView<'a> {
     pub seq: u64,
     pub from: Side,
     pub sender: &'a str,
+    pub sender_name: Option<JsonStr<'a>>,
     pub id: u64,
     pub text: [&'a [u8]; 2],
     pub at: Millis,
@@ -223,11 +323,13 @@ pub enum ErrorCode {
     UserOffline,
     AtCapacity,
     UnknownStaff,
+    DeskFull,
+    UnreadLimit,
 }
 
 impl ErrorCode {
     /// All of them, in their order.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::BadMessage,
         Self::TooLong,
         Self::RateLimited,
@@ -240,6 +342,8 @@ impl ErrorCode {
         Self::UserOffline,
         Self::AtCapacity,
         Self::UnknownStaff,
+        Self::DeskFull,
+        Self::UnreadLimit,
     ];
 
     /// The code on the wire.
@@ -257,6 +361,8 @@ impl ErrorCode {
             Self::UserOffline => "user_offline",
             Self::AtCapacity => "at_capacity",
             Self::UnknownStaff => "unknown_staff",
+            Self::DeskFull => "desk_full",
+            Self::UnreadLimit => "unread_limit",
         }
     }
 
@@ -275,6 +381,8 @@ impl ErrorCode {
             Self::UserOffline => "the user is not connected",
             Self::AtCapacity => "no room for another chat",
             Self::UnknownStaff => "there is no other staff member of that id here",
+            Self::DeskFull => "the desk takes no more tickets just now",
+            Self::UnreadLimit => "the other side has too much to read",
         }
     }
 }

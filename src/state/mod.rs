@@ -1,19 +1,27 @@
 //! The desk's State: every decision about tickets and presence, and nothing else.
 //!
-//! It is deterministic: the same calls with the same `now` give the same events and the same State, on any machine. So
-//! there is no clock in it, no randomness, no I/O, no float, and no map whose order is anybody's guess. Secrets are made
-//! outside and come in hashed. What is due later is in `alarms` and happens in `tick`.
+//! There is one way in, [`State::apply`], and what comes out follows from what went in: the same inputs at the same times
+//! give the same events and the same State, on any machine. So there is no clock in it, no randomness, no I/O, no float, and
+//! no map whose order is random. Secrets are made outside and are kept hashed. What is due later is in `alarms` and happens
+//! with [`Input::Tick`].
 //!
 //! | file | its part |
 //! | --- | --- |
-//! | presence | who comes and goes: users, staff, online, offline |
+//! | command | the inputs, and what users and staff ask for |
+//! | event | what State says, and to whom |
+//! | users | users: known, connected, away |
+//! | staff | staff: connected, online, their chats |
 //! | ticket | a ticket's life: created, picked, released, transferred, closed |
-//! | conversation | a chat's numbers, and the messages that are not confirmed yet |
+//! | status | what a user is told of their ticket's status |
 //! | chat | messages, receipts and typing between the two sides |
+//! | conversation | a chat's numbers, and the messages that are not confirmed yet |
 //! | queue | who waits, where, and for how long |
-//! | line | the order of those who wait |
+//! | rank_index | the order of those who wait |
 //! | assign | who gets the next ticket, where nobody picks |
 //! | board | what staff see of the tickets |
+//! | fanout | what goes to many, a part a turn |
+//! | link | how much a connection may still be sent |
+//! | slots, owners | users and staff by key, and whose a connection is |
 //! | ticket_ids | numbers to ids that do not tell the number |
 
 mod assign;
@@ -22,43 +30,53 @@ mod chat;
 mod command;
 mod conversation;
 mod event;
-mod line;
-mod presence;
+mod fanout;
+mod link;
+mod owners;
 mod queue;
+mod rank_index;
+mod slots;
+mod staff;
+mod status;
 #[cfg(test)]
 mod tests;
 mod ticket;
 mod ticket_ids;
+mod users;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
 
 use serde::{Deserialize, Serialize};
-use slab::Slab;
 
-pub use self::command::{StaffCommand, UserCommand};
+pub use self::command::{Input, Session, StaffCommand, UserCommand};
 pub use self::event::{
-    ClosedBy, Emit, EndedTicket, ErrorCode, Event, MessageView, OwnTicket, Picked, Place, Side, StaffChange,
-    StaffWelcome, TicketRef, TicketState, TicketView, UserWelcome,
+    ClosedBy, Dismissal, Emit, EndedTicket, ErrorCode, Event, MessageView, OwnTicket, Picked, Place, Record,
+    Side, StaffChange, StaffName, StaffWelcome, TicketRef, TicketState, TicketView, UserWelcome,
 };
-pub use self::presence::{SomebodyElse, StaffKey, UserKey};
 pub use self::ticket_ids::Seed;
 
-use self::assign::Seats;
+use self::assign::Turns;
 use self::conversation::Spare;
-use self::presence::{Staff, User};
+use self::fanout::Fanout;
+use self::link::Link;
+use self::owners::{Owner, Owners};
 use self::queue::Queue;
+use self::slots::Slots;
+use self::staff::{Staff, StaffKey};
 use self::ticket::Ticket;
 use self::ticket_ids::{TicketIds, TicketNo};
-use crate::config::{Assign, Millis};
-use crate::ids::{StaffId, TicketId, UserId};
-use crate::net::ConnId;
+use self::users::{User, UserKey};
+use crate::config::{ALARMS_PER_TURN, Assign, Millis};
+use crate::ids::{ConnId, StaffId, TicketId, UserId};
 
 /// What the operator has decided.
 #[derive(Clone, Copy, Debug, Hash, Serialize, Deserialize)]
 pub struct Rules {
     /// Chats that a staff member may have at once.
     pub max_chats: u32,
+    /// Tickets that may be open at once.
+    pub max_tickets: u32,
     /// Who gets a waiting ticket.
     pub assign: Assign,
     /// How long a ticket waits for its user to come back.
@@ -78,8 +96,15 @@ pub struct State {
     /// The open tickets by their number, which is by age.
     tickets: BTreeMap<TicketNo, Box<Ticket>>,
     queue: Queue,
-    seats: Seats,
+    turns: Turns,
+    fanout: Fanout,
+    /// Whose each connection is.
+    owners: Owners,
     alarms: BTreeSet<(Millis, Alarm)>,
+    /// Tickets that nobody ever picked and whose users are away, by when their time is up.
+    abandoned: BTreeSet<(Millis, TicketNo)>,
+    /// Users who are away and are known only for a ticket that has closed, by when their time is up.
+    known_absent: BTreeSet<(Millis, UserKey)>,
     #[serde(skip)]
     spare: Spare,
 }
@@ -118,78 +143,162 @@ impl State {
             staff_online: 0,
             tickets: BTreeMap::new(),
             queue: Queue::default(),
-            seats: Seats::default(),
+            turns: Turns::default(),
+            fanout: Fanout::default(),
+            owners: Owners::default(),
             alarms: BTreeSet::new(),
+            abandoned: BTreeSet::new(),
+            known_absent: BTreeSet::new(),
             spare: Spare::default(),
         }
     }
 
-    /// Does what a user asks for.
-    pub fn user_asks(
+    /// Applies an input. The only way to change State.
+    pub fn apply(&mut self, now: Millis, input: &Input<'_>, out: &mut impl Emit) {
+        match input {
+            Input::UserConnects { conn, user, offered, fresh } => {
+                self.user_connects(now, (*conn, user), *offered, *fresh, out);
+            }
+            Input::StaffConnects { conn, staff } => self.staff_connects(now, (*conn, staff), out),
+            Input::Leaves(conn) => match self.owners.remove(*conn) {
+                Some(Owner::User(key)) => self.user_leaves(now, key, out),
+                Some(Owner::Staff(key)) => self.staff_leaves(now, key, out),
+                None => {} // replaced, or never let in
+            },
+            Input::UserAsks(conn, command) => {
+                if let Some(Owner::User(key)) = self.owners.get(*conn) {
+                    self.user_asks(now, (*conn, key), command, out);
+                }
+            }
+            Input::StaffAsks(conn, command) => {
+                if let Some(Owner::Staff(key)) = self.owners.get(*conn) {
+                    self.staff_asks(now, (*conn, key), command, out);
+                }
+            }
+            Input::Drained(conn) => self.drained(now, *conn, out),
+            Input::Tick => self.tick(now, out),
+        }
+        self.assign_waiting(now, out);
+    }
+
+    fn user_asks(
         &mut self,
         now: Millis,
         (conn, key): (ConnId, UserKey),
         command: &UserCommand<'_>,
         out: &mut impl Emit,
     ) {
-        if self.user_at(key, conn).is_none() {
-            return; // closed, and not gone yet
-        }
         let done = match command {
-            UserCommand::CreateTicket { subject } => self.create(now, key, subject, out),
-            UserCommand::Message { id, text } => self.user_message(now, key, *id, text, out),
-            UserCommand::Delivered { seq } => self.user_confirms(now, key, *seq, out),
-            UserCommand::Typing { active } => self.user_types(now, key, *active, out),
-            UserCommand::CloseTicket => self.user_closes(now, key, out),
+            UserCommand::CreateTicket { subject, name, page } => {
+                self.create(now, key, (subject, name.as_ref(), page.as_ref()), out)
+            }
+            UserCommand::Ping => {
+                self.to_user(key, &Event::Pong { now }, out);
+                Ok(())
+            }
+            _ => match self.users[key].ticket {
+                Some(number) => self.user_asks_of_ticket(now, (conn, number), command, out),
+                None => Err(ErrorCode::NoTicket),
+            },
         };
         if let Err(code) = done {
-            out.emit(conn, &Event::Error { code, id: command.message_id(), ticket: None });
+            self.to_user(key, &Event::Error { code, id: command.message_id(), ticket: None }, out);
         }
-        self.assign_waiting(now, out);
     }
 
-    /// Does what a staff member asks for.
-    pub fn staff_asks(
+    fn user_asks_of_ticket(
+        &mut self,
+        now: Millis,
+        (conn, number): (ConnId, TicketNo),
+        command: &UserCommand<'_>,
+        out: &mut impl Emit,
+    ) -> Result<(), ErrorCode> {
+        match command {
+            UserCommand::Message { id, text } => {
+                return self.message(now, (number, Side::User, conn), *id, text, out);
+            }
+            UserCommand::Delivered { seq } => self.confirm(now, (number, Side::User), *seq, out),
+            UserCommand::Typing { active } => self.types(now, (number, Side::User), *active, out),
+            UserCommand::CloseTicket => self.close(now, number, ClosedBy::User, out),
+            UserCommand::CreateTicket { .. } | UserCommand::Ping => {}
+        }
+        Ok(())
+    }
+
+    fn staff_asks(
         &mut self,
         now: Millis,
         (conn, key): (ConnId, StaffKey),
         command: &StaffCommand<'_>,
         out: &mut impl Emit,
     ) {
-        if self.staff_at(key, conn).is_none() {
-            return; // closed, and not gone yet
+        if let Err(code) = self.try_staff_command(now, (conn, key), command, out) {
+            let ticket = command.ticket().map(TicketRef::Id);
+            self.to_staff(key, &Event::Error { code, id: command.message_id(), ticket }, out);
         }
-        let done = match command {
-            StaffCommand::GoOnline => self.go_online(now, key, out),
+    }
+
+    fn try_staff_command(
+        &mut self,
+        now: Millis,
+        (conn, key): (ConnId, StaffKey),
+        command: &StaffCommand<'_>,
+        out: &mut impl Emit,
+    ) -> Result<(), ErrorCode> {
+        match command {
+            StaffCommand::GoOnline { name } => self.go_online(now, key, name.as_ref(), out),
             StaffCommand::GoOffline => self.go_offline(now, key, out),
-            StaffCommand::PickTicket { ticket } => self.pick(now, key, *ticket, out),
-            StaffCommand::ReleaseTicket { ticket } => self.release(now, key, *ticket, out),
+            StaffCommand::Ping => self.to_staff(key, &Event::Pong { now }, out),
+            StaffCommand::PickTicket { ticket } => return self.pick(now, key, *ticket, out),
+            StaffCommand::ReleaseTicket { ticket } => return self.release(now, key, *ticket, out),
             StaffCommand::TransferTicket { ticket, to, note } => {
-                self.transfer(now, key, *ticket, to, note.as_ref(), out)
+                return self.transfer(now, key, *ticket, (to, note.as_ref()), out);
             }
             StaffCommand::Message { ticket, id, text } => {
-                self.staff_message(now, key, *ticket, *id, text, out)
+                let number = self.find_own(key, *ticket)?;
+                return self.message(now, (number, Side::Staff, conn), *id, text, out);
             }
-            StaffCommand::Delivered { ticket, seq } => self.staff_confirms(now, key, *ticket, *seq, out),
-            StaffCommand::Typing { ticket, active } => self.staff_types(now, key, *ticket, *active, out),
-            StaffCommand::CloseTicket { ticket } => self.staff_closes(now, key, *ticket, out),
-        };
-        if let Err(code) = done {
-            let ticket = command.ticket().map(TicketRef::Id);
-            out.emit(conn, &Event::Error { code, id: command.message_id(), ticket });
+            StaffCommand::Delivered { ticket, seq } => {
+                let number = self.find_own(key, *ticket)?;
+                self.confirm(now, (number, Side::Staff), *seq, out);
+            }
+            StaffCommand::Typing { ticket, active } => {
+                let number = self.find_own(key, *ticket)?;
+                self.types(now, (number, Side::Staff), *active, out);
+            }
+            StaffCommand::CloseTicket { ticket } => {
+                let number = self.find_own(key, *ticket)?;
+                self.close(now, number, ClosedBy::Staff, out);
+            }
         }
-        self.assign_waiting(now, out);
+        Ok(())
     }
 
-    /// When `tick` has something to do.
+    fn drained(&mut self, now: Millis, conn: ConnId, out: &mut impl Emit) {
+        match self.owners.get(conn) {
+            Some(Owner::User(key)) => {
+                self.users[key].link.iter().for_each(Link::refill);
+                self.catch_up_user(now, key, out);
+            }
+            Some(Owner::Staff(key)) => {
+                self.staff[key].link.iter().for_each(Link::refill);
+                self.catch_up_staff(now, key, out);
+            }
+            None => {}
+        }
+    }
+
+    /// When [`Input::Tick`] has something to do; a time that has passed where it is to be done part by part.
     pub fn next_due(&self) -> Option<Millis> {
         let alarm = self.alarms.first().map(|(due, _)| *due);
-        alarm.into_iter().chain(self.queue.notice_due()).min()
+        alarm.into_iter().chain(self.queue.notice_due()).chain(self.fanout.next_due()).min()
     }
 
-    /// Time has passed: does what is due.
-    pub fn tick(&mut self, now: Millis, out: &mut impl Emit) {
-        while let Some((due, alarm)) = self.alarms.first().copied().filter(|(due, _)| *due <= now) {
+    fn tick(&mut self, now: Millis, out: &mut impl Emit) {
+        for _ in 0..ALARMS_PER_TURN {
+            let Some((due, alarm)) = self.alarms.first().copied().filter(|(due, _)| *due <= now) else {
+                break;
+            };
             self.alarms.remove(&(due, alarm));
             match alarm {
                 Alarm::Absence(key) => self.give_up_user(now, key, out),
@@ -197,9 +306,8 @@ impl State {
             }
         }
         self.assign_waiting(now, out);
-        if self.queue.notice_due().is_some_and(|due| due <= now) {
-            self.tell_places(now, out);
-        }
+        self.fan_out(now, out);
+        self.tell_places(now, out);
     }
 
     /// How many there are of what.
@@ -240,76 +348,26 @@ impl State {
         if self.tickets.contains_key(&number) { Ok(number) } else { Err(ErrorCode::NoTicket) }
     }
 
+    /// Sends an event to a user who is connected, whether their connection has credit or not.
     fn to_user(&self, key: UserKey, event: &Event<'_>, out: &mut impl Emit) {
-        if let Some(conn) = self.users[key].conn {
-            out.emit(conn, event);
+        if let Some(link) = &self.users[key].link {
+            link.send(event, out);
         }
     }
 
+    /// Sends an event to a staff member who is connected, whether their connection has credit or not.
     fn to_staff(&self, key: StaffKey, event: &Event<'_>, out: &mut impl Emit) {
-        if let Some(conn) = self.staff[key].conn {
-            out.emit(conn, event);
+        if let Some(link) = &self.staff[key].link {
+            link.send(event, out);
         }
     }
-}
 
-/// A slab with keys of its own, that can be hashed. Keys are used to find, never to order.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(transparent)]
-struct Slots<T>(Slab<T>);
-
-/// A place in `Slots<T>`.
-trait Key<T> {
-    fn place(self) -> usize;
-}
-
-impl<T> Default for Slots<T> {
-    fn default() -> Self {
-        Self(Slab::new())
-    }
-}
-
-impl<T> Slots<T> {
-    fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    fn values(&self) -> impl Iterator<Item = &T> {
-        self.0.iter().map(|(_, value)| value)
-    }
-
-    fn get(&self, key: impl Key<T>) -> Option<&T> {
-        self.0.get(key.place())
-    }
-
-    #[expect(clippy::cast_possible_truncation, reason = "there is no memory for 2^32 of them")]
-    fn insert(&mut self, value: T) -> u32 {
-        self.0.insert(value) as u32
-    }
-
-    fn remove(&mut self, key: impl Key<T>) -> Option<T> {
-        self.0.try_remove(key.place())
-    }
-}
-
-impl<T, K: Key<T>> std::ops::Index<K> for Slots<T> {
-    type Output = T;
-    fn index(&self, key: K) -> &T {
-        &self.0[key.place()]
-    }
-}
-
-impl<T, K: Key<T>> std::ops::IndexMut<K> for Slots<T> {
-    fn index_mut(&mut self, key: K) -> &mut T {
-        &mut self.0[key.place()]
-    }
-}
-
-impl<T: Hash> Hash for Slots<T> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.len().hash(state);
-        for entry in &self.0 {
-            entry.hash(state);
+    /// Answers what a connection asked for.
+    fn answer(&self, conn: ConnId, event: &Event<'_>, out: &mut impl Emit) {
+        match self.owners.get(conn) {
+            Some(Owner::User(key)) => self.to_user(key, event, out),
+            Some(Owner::Staff(key)) => self.to_staff(key, event, out),
+            None => {}
         }
     }
 }

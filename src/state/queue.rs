@@ -1,8 +1,9 @@
 //! Who waits, where, and for how long.
 //!
 //! A pick moves everybody behind it up by one. To tell each of them at once would cost the length of the queue for every
-//! event; so a change is noted, and once a second they are told whose place is another one. Who these are follows from
-//! what has changed: everybody, or those between tickets that came or went, or one who is back. Nobody else is looked at.
+//! event; so a change is noted, and once a second those are told whose place is another one. Who these are follows from
+//! what has changed: everybody, or those between tickets that came or went, or one who is back. Nobody else is looked at,
+//! and nobody who is absent; and where there are many, they are told a part a turn.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -10,46 +11,60 @@ use serde::{Deserialize, Serialize};
 
 use super::State;
 use super::event::{Emit, Event, Place};
-use super::line::Line;
+use super::link::Link;
+use super::rank_index::RankIndex;
 use super::ticket::Ticket;
 use super::ticket_ids::TicketNo;
-use crate::config::{Millis, PICKS_REMEMBERED, QUEUE_NOTICE_MS};
+use crate::config::{Millis, NOTICES_PER_TURN, PICKS_REMEMBERED, QUEUE_NOTICE_MS};
 
 /// The tickets that nobody has.
 #[derive(Debug, Default, Hash, Serialize, Deserialize)]
 pub(super) struct Queue {
-    waiting: Line,
+    waiting: RankIndex,
+    /// Those of the waiting ones whose users are connected.
+    present: BTreeSet<TicketNo>,
     pub(super) paused: BTreeSet<TicketNo>,
     /// When tickets were picked out of the queue, of late.
     picks: VecDeque<Millis>,
-    /// When places were told last, and what was true of all of them then.
-    told_at: Millis,
-    told: Outlook,
-    /// The tickets that wait now and did not then, or the other way round.
+    /// When the last round of notices began, and the estimate that it began with.
+    round_at: Millis,
+    round_estimate: QueueEstimate,
+    round: Option<Round>,
+    /// Something has changed while a round was on its way: the next one goes to everybody.
+    is_mixed: bool,
+    /// The tickets that wait now and did not when the last round began, or the other way round.
     moved: BTreeSet<TicketNo>,
     /// Users who do not know their place, or were told one too short a time ago.
-    untold: BTreeSet<TicketNo>,
+    notice_pending: BTreeSet<TicketNo>,
     notice_due: Option<Millis>,
+}
+
+/// A round of notices that is on its way: these tickets have yet to be looked at.
+#[derive(Debug, Hash, Serialize, Deserialize)]
+struct Round {
+    first: TicketNo,
+    last: TicketNo,
+    singles: BTreeSet<TicketNo>,
 }
 
 /// What all places have in common.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub(super) struct Outlook {
+pub(super) struct QueueEstimate {
     waiting: u64,
-    pace: Option<Pace>,
+    pick_rate: Option<PickRate>,
 }
 
 /// How long picks have taken of late.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-struct Pace {
+struct PickRate {
     span_ms: Millis,
     picks: u64,
 }
 
-impl Outlook {
+impl QueueEstimate {
     pub(super) fn place(self, position: u64) -> Place {
         // As long as the picks of late have taken, on average, for each place.
-        let wait_s = self.pace.map(|pace| (position * pace.span_ms).div_ceil(pace.picks * 1000));
+        let wait_s = self.pick_rate.map(|rate| (position * rate.span_ms).div_ceil(rate.picks * 1000));
         Place { position, waiting: self.waiting, wait_s }
     }
 }
@@ -66,8 +81,9 @@ impl Queue {
     }
 
     /// A ticket waits, at the place that goes with its age.
-    pub(super) fn enter(&mut self, number: TicketNo, now: Millis) {
+    pub(super) fn enter(&mut self, number: TicketNo, is_present: bool, now: Millis) {
         if self.waiting.insert(number) {
+            self.set_present(number, is_present);
             self.note_moved(number, now);
         }
     }
@@ -75,7 +91,17 @@ impl Queue {
     /// A ticket does not wait any more.
     pub(super) fn leave(&mut self, number: TicketNo, now: Millis) {
         if self.waiting.remove(number) {
+            self.set_present(number, false);
             self.note_moved(number, now);
+        }
+    }
+
+    /// The user of a ticket has come or gone.
+    pub(super) fn set_present(&mut self, number: TicketNo, is_present: bool) {
+        if is_present && self.waiting.contains(number) {
+            self.present.insert(number);
+        } else {
+            self.present.remove(&number);
         }
     }
 
@@ -89,7 +115,7 @@ impl Queue {
     }
 
     /// A user does not know their place: has come back, or waits again.
-    pub(super) fn forget_told(
+    pub(super) fn forget_notice(
         &mut self,
         tickets: &mut BTreeMap<TicketNo, Box<Ticket>>,
         number: TicketNo,
@@ -98,79 +124,116 @@ impl Queue {
         if self.waiting.contains(number)
             && let Some(ticket) = tickets.get_mut(&number)
         {
-            ticket.told = None;
-            self.untold.insert(number);
+            ticket.last_notice = None;
+            self.notice_pending.insert(number);
             self.changed(now);
         }
     }
 
     /// Places may have changed.
     pub(super) fn changed(&mut self, now: Millis) {
-        if self.notice_due.is_none() && self.waiting.len() > 0 {
-            self.notice_due = Some(now.max(self.told_at + QUEUE_NOTICE_MS));
+        self.is_mixed |= self.round.is_some();
+        if self.notice_due.is_none() && !self.present.is_empty() {
+            self.notice_due = Some(now.max(self.round_at + QUEUE_NOTICE_MS));
         }
     }
 
+    /// When there are places to tell; a time that has passed where a round is on its way.
     pub(super) fn notice_due(&self) -> Option<Millis> {
-        self.notice_due
+        if self.round.is_some() { Some(self.round_at) } else { self.notice_due }
     }
 
     /// The place of who comes last.
     pub(super) fn last_place(&self, staff_online: usize) -> Place {
-        let outlook = self.outlook(staff_online);
-        outlook.place(outlook.waiting)
+        let estimate = self.estimate(staff_online);
+        estimate.place(estimate.waiting)
     }
 
     fn note_moved(&mut self, number: TicketNo, now: Millis) {
-        // Who came and went has moved nobody.
+        // One that came and went has moved nobody.
         if !self.moved.remove(&number) {
             self.moved.insert(number);
         }
         self.changed(now);
     }
 
-    pub(super) fn outlook(&self, staff_online: usize) -> Outlook {
+    pub(super) fn estimate(&self, staff_online: usize) -> QueueEstimate {
         // Nobody picks where nobody is.
-        let pace = if staff_online > 0 { self.pace() } else { None };
-        Outlook { waiting: self.waiting.len() as u64, pace }
+        let pick_rate = if staff_online > 0 { self.pick_rate() } else { None };
+        QueueEstimate { waiting: self.waiting.len() as u64, pick_rate }
     }
 
-    fn pace(&self) -> Option<Pace> {
+    fn pick_rate(&self) -> Option<PickRate> {
         let picks = self.picks.len().checked_sub(1).filter(|intervals| *intervals > 0)? as u64;
-        Some(Pace { span_ms: self.picks.back()? - self.picks.front()?, picks })
+        Some(PickRate { span_ms: self.picks.back()? - self.picks.front()?, picks })
+    }
+
+    /// Begins a round, if one is due and none is on its way.
+    fn start_round(&mut self, now: Millis, estimate: QueueEstimate) {
+        if self.round.is_some() || self.notice_due.is_none_or(|due| due > now) {
+            return;
+        }
+        let known = std::mem::replace(&mut self.round_estimate, estimate);
+        let is_for_all = std::mem::take(&mut self.is_mixed) || known != estimate;
+        let moved = std::mem::take(&mut self.moved);
+        // Where nothing is different for all, places are what they were before the first that moved and after the last.
+        let changed = if is_for_all { &self.present } else { &moved };
+        let ends = changed.first().copied().zip(changed.last().copied());
+        let singles = std::mem::take(&mut self.notice_pending);
+        (self.round_at, self.notice_due) = (now, None);
+        self.round = match (ends, singles.first()) {
+            (Some((first, last)), _) => Some(Round { first, last, singles }),
+            (None, Some(single)) => Some(Round { first: *single, last: *single, singles }),
+            (None, None) => None,
+        };
+    }
+
+    /// The next tickets of the round, in order; the round ends with the last of them.
+    fn next_of_round(&mut self) -> Vec<TicketNo> {
+        let Some(round) = &mut self.round else { return Vec::new() };
+        let singles: Vec<_> = round.singles.iter().take(NOTICES_PER_TURN).copied().collect();
+        if !singles.is_empty() {
+            for single in &singles {
+                round.singles.remove(single);
+            }
+            return singles;
+        }
+        let next: Vec<_> = if round.first <= round.last {
+            self.present.range(round.first..=round.last).take(NOTICES_PER_TURN).copied().collect()
+        } else {
+            Vec::new()
+        };
+        match next.last() {
+            Some(last) if next.len() == NOTICES_PER_TURN => round.first = last.next(),
+            _ => self.round = None,
+        }
+        next
     }
 }
 
 impl State {
-    /// Tells everybody who waits their place, if it is another one than they know.
+    /// Tells users who wait their place, if it is another one than they know; a part of them where they are many.
     pub(super) fn tell_places(&mut self, now: Millis, out: &mut impl Emit) {
-        let queue = &mut self.queue;
-        let outlook = queue.outlook(self.staff_online);
-        let (moved, untold) = (std::mem::take(&mut queue.moved), std::mem::take(&mut queue.untold));
-        let known = std::mem::replace(&mut queue.told, outlook);
-        queue.told_at = now;
-        queue.notice_due = None;
-
-        // Where nothing is different for all, places are what they were before the first that moved and after the last.
-        let ends = if known == outlook { moved.first().zip(moved.last()) } else { queue.waiting.ends() };
-        let changed = ends.map(|(first, last)| *first..=*last);
-        let others = untold.iter().map(|number| *number..=*number);
-        let others = others.filter(|one| !changed.as_ref().is_some_and(|all| all.contains(one.start())));
-        let stretches = changed.iter().cloned().chain(others);
-        for (position, number) in stretches.flat_map(|numbers| self.queue.waiting.between(numbers)) {
+        let estimate = self.queue.estimate(self.staff_online);
+        self.queue.start_round(now, estimate);
+        for number in self.queue.next_of_round() {
             let Some(ticket) = self.tickets.get_mut(&number) else { continue };
-            let Some(conn) = self.users[ticket.user].conn else { continue };
-            let place = outlook.place(position);
-            match ticket.told {
+            let Some(link) = &self.users[ticket.user].link else { continue };
+            if !self.queue.waiting.contains(number) {
+                continue;
+            }
+            let place = estimate.place(self.queue.waiting.position(number));
+            match ticket.last_notice {
                 Some((known, _)) if known == place => {}
-                Some((_, at)) if at + QUEUE_NOTICE_MS > now => _ = self.queue.untold.insert(number),
+                Some((_, at)) if at + QUEUE_NOTICE_MS > now => _ = self.queue.notice_pending.insert(number),
+                _ if !Link::has_credit(link) => ticket.last_notice = None, // told when it has credit again
                 _ => {
-                    ticket.told = Some((place, now));
-                    out.emit(conn, &Event::Queue { ticket: ticket.id, place });
+                    ticket.last_notice = Some((place, now));
+                    link.send(&Event::Queue { ticket: ticket.id, place }, out);
                 }
             }
         }
-        if !self.queue.untold.is_empty() {
+        if !self.queue.notice_pending.is_empty() && self.queue.round.is_none() {
             self.queue.changed(now);
         }
     }

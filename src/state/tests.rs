@@ -1,12 +1,14 @@
-//! State by itself: what depends on time, on the size of the desk, or on being the same twice.
+//! State by itself: what depends on time, on the size of the desk, on slow readers, or on being the same twice.
 
+mod behind;
 mod queue;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
-use crate::ids::{JsonText, SecretHash};
+use crate::config::GATHER_MS;
+use crate::ids::JsonText;
 
 /// A desk, everybody at it, and what each connection was told, as a word or two.
 struct World {
@@ -14,35 +16,44 @@ struct World {
     now: Millis,
     told: Told,
     next_slot: u32,
+    /// Connections that take nothing until `drain`.
+    slow: BTreeSet<ConnId>,
 }
 
 #[derive(Default)]
 struct Told {
     by_conn: BTreeMap<ConnId, Vec<String>>,
-    dismissed: Vec<ConnId>,
-    asked_for_room: Vec<ConnId>,
+    closed: Vec<(ConnId, Dismissal)>,
+    undrained: BTreeSet<ConnId>,
+    /// Bytes sent to each connection since it was drained last.
+    bytes: BTreeMap<ConnId, usize>,
+    created: Option<TicketId>,
     events: usize,
 }
-
-type At<K> = (ConnId, K);
 
 impl Emit for Told {
     fn emit(&mut self, to: ConnId, event: &Event<'_>) {
         self.events += 1;
+        *self.bytes.entry(to).or_default() += event.bytes_max();
+        if let Event::TicketCreated { ticket, .. } = event {
+            self.created = Some(*ticket);
+        }
         self.by_conn.entry(to).or_default().push(in_short(event));
     }
 
-    fn emit_all(&mut self, to: &mut dyn Iterator<Item = ConnId>, event: &Event<'_>) {
-        to.for_each(|conn| self.emit(conn, event));
+    fn emit_all(&mut self, to: &[ConnId], event: &Event<'_>) {
+        to.iter().for_each(|conn| self.emit(*conn, event));
     }
 
-    fn dismiss(&mut self, conn: ConnId) {
-        self.dismissed.push(conn);
+    fn close(&mut self, conn: ConnId, why: Dismissal) {
+        self.closed.push((conn, why));
     }
 
-    fn ask_when_drained(&mut self, conn: ConnId) {
-        self.asked_for_room.push(conn);
+    fn notify_drained(&mut self, conn: ConnId) {
+        assert!(self.undrained.insert(conn), "{conn} is asked for once");
     }
+
+    fn record(&mut self, _: &Record<'_>) {}
 }
 
 fn in_short(event: &Event<'_>) -> String {
@@ -59,8 +70,9 @@ fn in_short(event: &Event<'_>) -> String {
             format!("place {} of {}, {:?} s", place.position, place.waiting, place.wait_s)
         }
         Event::Staff { what, .. } => format!("staff {what:?}"),
+        Event::Pong { .. } => "pong".into(),
         Event::Presence { online } => format!("presence {online}"),
-        Event::Colleague { staff, online } => format!("{staff} {online}"),
+        Event::Colleague { staff, online } => format!("{} {online}", staff.id),
         Event::TicketAdded(view) => format!("added {}", view.user),
         Event::TicketUpdated(view) => format!("updated {} {:?}", view.user, view.state),
         Event::TicketRemoved { .. } => "removed".into(),
@@ -80,8 +92,17 @@ fn in_short(event: &Event<'_>) -> String {
 
 impl World {
     fn new(assign: Assign) -> Self {
-        let rules = Rules { max_chats: 2, assign, user_grace_ms: 60_000 };
-        Self { state: State::new(rules, [7, 9]), now: 1_000_000, told: Told::default(), next_slot: 0 }
+        Self::with(Rules { max_chats: 2, max_tickets: 10_000, assign, user_grace_ms: 60_000 })
+    }
+
+    fn with(rules: Rules) -> Self {
+        Self {
+            state: State::new(rules, [7, 9]),
+            now: 1_000_000,
+            told: Told::default(),
+            next_slot: 0,
+            slow: BTreeSet::new(),
+        }
     }
 
     fn conn(&mut self) -> ConnId {
@@ -89,52 +110,57 @@ impl World {
         ConnId { slot: self.next_slot, generation: 0 }
     }
 
-    fn user(&mut self, id: &str) -> At<UserKey> {
-        let (conn, session) = (self.conn(), SecretHash::of(id));
-        let id = UserId::parse(id).unwrap();
-        let key =
-            self.state.user_connects(self.now, conn, id, Some(&session), session, &mut self.told).unwrap();
-        (conn, key)
+    /// Applies an input, and lets everything that was sent leave, but for the slow ones.
+    fn apply(&mut self, input: &Input<'_>) {
+        self.state.apply(self.now, input, &mut self.told);
+        while let Some(conn) = self.told.undrained.difference(&self.slow).next().copied() {
+            self.drain(conn);
+        }
     }
 
-    fn staff(&mut self, id: &str) -> At<StaffKey> {
+    /// Everything that was sent to this connection has left.
+    fn drain(&mut self, conn: ConnId) {
+        if self.told.undrained.remove(&conn) {
+            self.told.bytes.remove(&conn);
+            self.state.apply(self.now, &Input::Drained(conn), &mut self.told);
+        }
+    }
+
+    fn user(&mut self, id: &str) -> ConnId {
         let conn = self.conn();
-        let key = self.state.staff_connects(self.now, conn, StaffId::parse(id).unwrap(), &mut self.told);
-        (conn, key)
+        let (user, session) = (UserId::parse(id).unwrap(), Session::new(id));
+        self.apply(&Input::UserConnects { conn, user, offered: Some(session), fresh: session });
+        conn
     }
 
-    fn online(&mut self, id: &str) -> At<StaffKey> {
+    fn staff(&mut self, id: &str) -> ConnId {
+        let conn = self.conn();
+        self.apply(&Input::StaffConnects { conn, staff: StaffId::parse(id).unwrap() });
+        conn
+    }
+
+    fn online(&mut self, id: &str) -> ConnId {
         let staff = self.staff(id);
-        self.does(staff, StaffCommand::GoOnline);
+        self.does(staff, StaffCommand::GoOnline { name: None });
         staff
     }
 
-    fn asks(&mut self, user: At<UserKey>, command: UserCommand<'_>) {
-        self.state.user_asks(self.now, user, &command, &mut self.told);
+    fn asks(&mut self, user: ConnId, command: UserCommand<'_>) {
+        self.apply(&Input::UserAsks(user, command));
     }
 
-    fn does(&mut self, staff: At<StaffKey>, command: StaffCommand<'_>) {
-        self.state.staff_asks(self.now, staff, &command, &mut self.told);
+    fn does(&mut self, staff: ConnId, command: StaffCommand<'_>) {
+        self.apply(&Input::StaffAsks(staff, command));
     }
 
-    fn create(&mut self, user: At<UserKey>) -> TicketId {
-        self.asks(user, UserCommand::CreateTicket { subject: text("subject") });
-        self.state.ids.id(self.state.users[user.1].ticket.unwrap())
+    fn create(&mut self, user: ConnId) -> TicketId {
+        self.asks(user, create());
+        self.told.created.take().unwrap()
     }
 
-    fn leave(&mut self, user: At<UserKey>) {
-        self.state.user_leaves(self.now, user, &mut self.told);
-    }
-
-    /// Takes the rest of the board, as a connection does whose output has left. In how many parts?
-    fn take_board(&mut self, staff: At<StaffKey>) -> usize {
-        let mut parts = 0;
-        while let Some(asked) = self.told.asked_for_room.iter().position(|conn| *conn == staff.0) {
-            self.told.asked_for_room.remove(asked);
-            self.state.send_more_tickets(staff, &mut self.told);
-            parts += 1;
-        }
-        parts
+    fn leave(&mut self, conn: ConnId) {
+        self.told.undrained.remove(&conn);
+        self.apply(&Input::Leaves(conn));
     }
 
     /// Lets time pass as the loop does: from one thing that is due to the next.
@@ -142,16 +168,19 @@ impl World {
         let end = self.now + ms;
         while let Some(due) = self.state.next_due().filter(|due| *due <= end) {
             self.now = self.now.max(due);
-            self.state.tick(self.now, &mut self.told);
-            assert!(self.state.next_due().is_none_or(|next| next > self.now), "a tick does all that is due");
+            self.apply(&Input::Tick);
         }
         self.now = end;
     }
 
     /// What a connection was told since it was asked last.
-    fn told(&mut self, (conn, _): At<impl Copy>) -> Vec<String> {
+    fn told(&mut self, conn: ConnId) -> Vec<String> {
         self.told.by_conn.remove(&conn).unwrap_or_default()
     }
+}
+
+fn create() -> UserCommand<'static> {
+    UserCommand::CreateTicket { subject: text("subject"), name: None, page: None }
 }
 
 fn text(text: &str) -> JsonText<'_> {
@@ -196,9 +225,8 @@ fn the_same_commands_give_the_same_state() {
 fn the_digest_tells_states_apart_that_differ_in_one_secret() {
     let digest = |session: &str| {
         let mut world = World::new(Assign::Manual);
-        let (conn, id) = (world.conn(), UserId::parse("ann").unwrap());
-        let fresh = SecretHash::of(session);
-        world.state.user_connects(world.now, conn, id, None, fresh, &mut world.told).unwrap();
+        let (conn, user) = (world.conn(), UserId::parse("ann").unwrap());
+        world.apply(&Input::UserConnects { conn, user, offered: None, fresh: Session::new(session) });
         world.state.digest()
     };
     assert_eq!(digest("one"), digest("one"));
@@ -223,13 +251,7 @@ fn a_state_that_was_stored_and_read_again_goes_on_as_before() {
 fn when_everybody_has_left_nothing_is_kept() {
     let mut world = a_busy_hour(Assign::Manual);
     for slot in 1..=world.next_slot {
-        let conn = ConnId { slot, generation: 0 };
-        for place in 0..20 {
-            let key = |name: &str| serde_json::from_str(&format!("{place}")).expect(name);
-            world.state.user_leaves(world.now, (conn, key("a user's key")), &mut world.told);
-            let key = serde_json::from_str(&format!("{place}")).expect("a staff member's key");
-            world.state.staff_leaves(world.now, (conn, key), &mut world.told);
-        }
+        world.leave(ConnId { slot, generation: 0 });
     }
     world.wait(2 * world.state.rules.user_grace_ms);
     assert_eq!(world.state.counts(), Counts::default());
@@ -238,6 +260,9 @@ fn when_everybody_has_left_nothing_is_kept() {
     let stored = serde_json::to_string(&world.state).unwrap();
     for what in ["users", "users_by_id", "staff", "staff_by_id", "tickets"] {
         empty(&stored, what);
+    }
+    for what in ["owners", "alarms", "abandoned", "known_absent"] {
+        assert!(stored.contains(&format!("\"{what}\":[]")), "{what}: {stored}");
     }
     assert_eq!(world.state.next_due(), None, "nothing is due any more");
 }
@@ -274,9 +299,9 @@ fn an_id_stays_its_users_for_the_grace_time_even_when_they_have_been_told() {
     world.leave(ann);
     let mut stranger_is_let_in = |after_ms| {
         world.wait(after_ms);
-        let (conn, id) = (world.conn(), UserId::parse("ann").unwrap());
-        let fresh = SecretHash::of("another");
-        world.state.user_connects(world.now, conn, id, None, fresh, &mut world.told).is_ok()
+        let (conn, user) = (world.conn(), UserId::parse("ann").unwrap());
+        world.apply(&Input::UserConnects { conn, user, offered: None, fresh: Session::new("another") });
+        !world.told.closed.contains(&(conn, Dismissal::SessionMismatch))
     };
     assert!(!stranger_is_let_in(0));
     assert!(!stranger_is_let_in(59_999));
@@ -306,6 +331,7 @@ fn a_typing_notice_ends_by_itself_and_a_renewed_one_later() {
     let (ann, sam) = (world.user("ann"), world.online("sam"));
     let ticket = world.create(ann);
     world.does(sam, StaffCommand::PickTicket { ticket });
+    world.wait(1_000);
     world.told(sam);
     world.asks(ann, UserCommand::Typing { active: true });
     world.wait(5_000);
@@ -326,28 +352,74 @@ fn a_staff_member_who_connects_again_is_one_person_and_has_to_pick_again() {
     let (ann, sam) = (world.user("ann"), world.online("sam"));
     let ticket = world.create(ann);
     world.does(sam, StaffCommand::PickTicket { ticket });
+    world.wait(1_000);
     world.told(ann);
     let again = world.staff("sam");
-    assert_eq!(world.told.dismissed, [sam.0]);
-    assert_eq!(world.told(ann), ["desk false", "staff Offline"]);
+    assert_eq!(world.told.closed, [(sam, Dismissal::Elsewhere)]);
+    world.wait(0);
+    assert_eq!(world.told(ann), ["staff Offline", "desk false"]);
     world.does(sam, StaffCommand::Message { ticket, id: 1, text: text("from the older one") });
-    world.state.staff_leaves(world.now, sam, &mut world.told);
+    world.leave(sam);
     assert_eq!(world.told(ann), [""; 0], "the older connection counts for nothing");
-    world.does(again, StaffCommand::GoOnline);
+    world.does(again, StaffCommand::GoOnline { name: None });
     world.does(again, StaffCommand::PickTicket { ticket });
-    assert_eq!(world.told(ann), ["desk true", "staff Online", "staff Reconnected"]);
+    world.wait(0);
+    assert_eq!(world.told(ann), ["staff Online", "staff Reconnected", "desk true"]);
 }
 
 #[test]
-fn a_wrong_session_is_somebody_else() {
+fn a_wrong_session_is_refused() {
     let mut world = World::new(Assign::Manual);
     world.user("ann");
-    let conn = world.conn();
-    for offered in [None, Some(SecretHash::of("guessed"))] {
-        let (id, fresh) = (UserId::parse("ann").unwrap(), SecretHash::of("fresh"));
-        let refused =
-            world.state.user_connects(world.now, conn, id, offered.as_ref(), fresh, &mut world.told);
-        assert_eq!(refused, Err(SomebodyElse));
+    for offered in [None, Some(Session::new("guessed"))] {
+        let (conn, user) = (world.conn(), UserId::parse("ann").unwrap());
+        world.apply(&Input::UserConnects { conn, user, offered, fresh: Session::new("fresh") });
+        assert_eq!(world.told.closed.pop(), Some((conn, Dismissal::SessionMismatch)));
+        assert_eq!(world.told(conn), [""; 0], "nothing else is said");
     }
-    assert_eq!(world.told.dismissed, [], "and does not push out who is there");
+    assert_eq!(world.told.closed, [], "and does not push out the one who is there");
+}
+
+#[test]
+fn beyond_the_most_tickets_those_of_absent_users_that_nobody_picked_make_room_the_longest_absent_first() {
+    let mut world =
+        World::with(Rules { max_chats: 9, max_tickets: 4, assign: Assign::Manual, user_grace_ms: 60_000 });
+    let sam = world.online("sam");
+    let users = ["here", "picked", "first", "second"].map(|id| world.user(id));
+    let tickets = users.map(|user| world.create(user));
+    world.does(sam, StaffCommand::PickTicket { ticket: tickets[1] });
+    world.does(sam, StaffCommand::ReleaseTicket { ticket: tickets[1] });
+    world.leave(users[1]);
+    world.wait(10);
+    world.leave(users[2]);
+    world.wait(10);
+    world.leave(users[3]);
+    let late = ["late", "later", "too late"].map(|id| id.replace(' ', "-")).map(|id| world.user(&id));
+    world.create(late[0]);
+    assert_eq!(world.state.find(tickets[2]), Err(ErrorCode::NoTicket), "the longest absent");
+    assert!(world.state.find(tickets[3]).is_ok());
+    let back = world.user("second");
+    world.told(back);
+    world.asks(late[1], create());
+    assert_eq!(world.told(late[1]), ["welcome", "desk_full"], "nobody is away but one who was picked once");
+    world.leave(back);
+    world.create(late[1]);
+    world.asks(late[2], create());
+    assert!(world.told(late[2]).contains(&"desk_full".to_owned()));
+    let first = world.user("first");
+    assert_eq!(world.told(first), ["welcome, ended"], "who comes back hears of it");
+}
+
+#[test]
+fn of_users_who_are_known_only_for_a_closed_ticket_there_are_no_more_than_of_tickets() {
+    let mut world =
+        World::with(Rules { max_chats: 9, max_tickets: 10, assign: Assign::Manual, user_grace_ms: 60_000 });
+    for n in 0..1_000 {
+        let user = world.user(&format!("u{n}"));
+        world.create(user);
+        world.leave(user);
+        assert!(world.state.counts().users_known <= 21);
+    }
+    world.wait(200_000);
+    assert_eq!(world.state.counts(), Counts::default());
 }

@@ -2,40 +2,48 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::conversation::Conversation;
-use super::event::{
-    ClosedBy, Emit, EndedTicket, ErrorCode, Event, Picked, Place, Side, StaffChange, TicketState,
-};
-use super::presence::{StaffKey, UserKey};
+use super::conversation::{Conversation, Unrelayed};
+use super::event::{ClosedBy, Emit, EndedTicket, ErrorCode, Event, Picked, Place, Record, Side, TicketState};
+use super::link::Link;
+use super::staff::{ClosedChat, StaffKey};
+use super::status::Shown;
 use super::ticket_ids::TicketNo;
+use super::users::UserKey;
 use super::{Alarm, State};
 use crate::config::Millis;
-use crate::ids::{JsonText, StaffId, TicketId};
+use crate::ids::{JsonStr, JsonText, StaffId, StoredText, TicketId};
 
 /// An open ticket.
 #[derive(Debug, Hash, Serialize, Deserialize)]
 pub(super) struct Ticket {
     pub(super) id: TicketId,
     pub(super) user: UserKey,
-    /// In its JSON form.
-    pub(super) subject: Box<str>,
+    pub(super) user_name: Option<StoredText>,
+    pub(super) subject: StoredText,
+    /// The page that the user came from.
+    pub(super) page: Option<StoredText>,
     pub(super) created_at: Millis,
+    /// When its present state began.
+    pub(super) since: Millis,
     pub(super) status: Status,
+    pub(super) was_picked: bool,
+    /// The status that its user has been told.
+    pub(super) shown: Shown,
     pub(super) conversation: Conversation,
-    /// What its user was last told of the queue, and when.
-    pub(super) told: Option<(Place, Millis)>,
-    /// Who gave it back last: not the first choice to get it again.
+    /// The place that its user was told last, and when.
+    pub(super) last_notice: Option<(Place, Millis)>,
+    /// Who released it last: not the first choice to get it again.
     pub(super) released_by: Option<StaffId>,
 }
 
-/// Whose it is.
+/// Who has a ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) enum Status {
-    /// Nobody's.
+    /// Nobody.
     Waiting,
-    /// This one's, who is online.
+    /// This staff member, who is online.
     Active(StaffKey),
-    /// This one had it, and anybody may pick it.
+    /// This staff member had it, and anybody may pick it.
     Paused(StaffKey),
 }
 
@@ -56,12 +64,12 @@ impl Status {
     }
 }
 
-/// What a ticket comes with when it is handed to a staff member.
+/// How a ticket comes to a staff member.
 #[derive(Default)]
-pub(super) struct Handing<'a> {
+pub(super) struct Assignment<'a> {
     pub(super) auto: bool,
-    pub(super) from: Option<&'a StaffId>,
-    pub(super) note: Option<&'a JsonText<'a>>,
+    pub(super) from: Option<StaffKey>,
+    pub(super) note: Option<JsonStr<'a>>,
 }
 
 impl State {
@@ -69,31 +77,47 @@ impl State {
         &mut self,
         now: Millis,
         key: UserKey,
-        subject: &JsonText<'_>,
+        (subject, name, page): (&JsonText<'_>, Option<&JsonText<'_>>, Option<&JsonText<'_>>),
         out: &mut impl Emit,
     ) -> Result<(), ErrorCode> {
-        if self.users[key].ticket.is_some() {
-            return Err(ErrorCode::TicketExists);
-        }
+        self.users[key].may_create()?;
+        self.make_room(now, out)?;
         let number = self.ids.next();
         let id = self.ids.id(number);
         self.users[key].ticket = Some(number);
-        self.queue.enter(number, now);
+        self.queue.enter(number, true, now);
         let place = self.queue.last_place(self.staff_online);
         let ticket = Ticket {
             id,
             user: key,
-            subject: subject.as_str().into(),
+            user_name: name.map(StoredText::from),
+            subject: subject.into(),
+            page: page.map(StoredText::from),
             created_at: now,
+            since: now,
             status: Status::Waiting,
+            was_picked: false,
+            shown: Shown::Waiting,
             conversation: Conversation::default(),
-            told: Some((place, now)),
+            last_notice: Some((place, now)),
             released_by: None,
         };
-        self.to_user(key, &Event::TicketCreated { ticket: id, subject: &ticket.subject, at: now }, out);
+        let created = Event::TicketCreated { ticket: id, subject: ticket.subject.as_json(), at: now };
+        self.to_user(key, &created, out);
         self.to_user(key, &Event::Queue { ticket: id, place }, out);
+        out.record(&Record::TicketOpened { ticket: id, user: &self.users[key].id });
         self.tickets.insert(number, Box::new(ticket));
-        self.announce_new(number, out);
+        self.board_changed(now, number);
+        Ok(())
+    }
+
+    /// Where there are as many tickets as there may be, those make room that nobody has ever picked and whose users are
+    /// away, the longest absent first.
+    fn make_room(&mut self, now: Millis, out: &mut impl Emit) -> Result<(), ErrorCode> {
+        while self.tickets.len() >= self.rules.max_tickets as usize {
+            let (_, number) = self.abandoned.first().copied().ok_or(ErrorCode::DeskFull)?;
+            self.close(now, number, ClosedBy::Timeout, out);
+        }
         Ok(())
     }
 
@@ -111,10 +135,10 @@ impl State {
         if let Status::Active(_) = self.tickets[&number].status {
             return Err(ErrorCode::TicketTaken);
         }
-        if !self.has_room(key) {
+        if !self.has_capacity(key) {
             return Err(ErrorCode::AtCapacity);
         }
-        self.hand(now, number, key, &Handing::default(), out);
+        self.assign_to(now, number, key, &Assignment::default(), out);
         Ok(())
     }
 
@@ -128,19 +152,15 @@ impl State {
         let number = self.find_own(key, id)?;
         self.stop_typing(number, Side::Staff, out);
         self.stop_typing(number, Side::User, out);
-        let staff = self.staff[key].id.clone();
-        if let Some(ticket) = self.tickets.get_mut(&number) {
-            ticket.status = Status::Waiting;
-            ticket.released_by = Some(staff.clone());
-            let user = ticket.user;
-            let left = Event::Staff { what: StaffChange::Left, ticket: id, staff: &staff, at: now };
-            self.to_user(user, &left, out);
-        }
-        self.staff[key].active.remove(&number);
-        self.refresh_seat(key);
-        self.queue.enter(number, now);
-        self.queue.forget_told(&mut self.tickets, number, now);
-        self.announce_update(number, out);
+        let Some(ticket) = self.tickets.get_mut(&number) else { return Err(ErrorCode::NoTicket) };
+        (ticket.status, ticket.since) = (Status::Waiting, now);
+        ticket.released_by = Some(self.staff[key].id.clone());
+        let is_present = self.users[ticket.user].link.is_some();
+        self.drop_chat(key, number);
+        self.tell_status(now, number, out);
+        self.queue.enter(number, is_present, now);
+        self.queue.forget_notice(&mut self.tickets, number, now);
+        self.announce_update(now, number, out);
         Ok(())
     }
 
@@ -149,108 +169,81 @@ impl State {
         now: Millis,
         key: StaffKey,
         id: TicketId,
-        to: &str,
-        note: Option<&JsonText<'_>>,
+        (to, note): (&str, Option<&JsonText<'_>>),
         out: &mut impl Emit,
     ) -> Result<(), ErrorCode> {
         let number = self.find_own(key, id)?;
         let target = self.staff_by_id.get(to).copied().filter(|target| *target != key);
-        let target =
-            target.filter(|target| self.staff[*target].conn.is_some()).ok_or(ErrorCode::UnknownStaff)?;
+        let target = target.filter(|target| self.staff[*target].link.is_some());
+        let target = target.ok_or(ErrorCode::UnknownStaff)?;
         if !self.staff[target].online {
             return Err(ErrorCode::StaffOffline);
         }
-        if !self.has_room(target) {
+        if !self.has_capacity(target) || !self.takes_more(target) {
             return Err(ErrorCode::AtCapacity);
         }
         self.stop_typing(number, Side::Staff, out);
-        self.staff[key].active.remove(&number);
-        self.refresh_seat(key);
-        let from = self.staff[key].id.clone();
-        self.hand(now, number, target, &Handing { auto: false, from: Some(&from), note }, out);
+        self.drop_chat(key, number);
+        let note = note.map(JsonText::as_json);
+        self.assign_to(now, number, target, &Assignment { auto: false, from: Some(key), note }, out);
         Ok(())
     }
 
-    pub(super) fn user_closes(
-        &mut self,
-        now: Millis,
-        key: UserKey,
-        out: &mut impl Emit,
-    ) -> Result<(), ErrorCode> {
-        let number = self.users[key].ticket.ok_or(ErrorCode::NoTicket)?;
-        self.close(now, number, ClosedBy::User, out);
-        Ok(())
-    }
-
-    pub(super) fn staff_closes(
-        &mut self,
-        now: Millis,
-        key: StaffKey,
-        id: TicketId,
-        out: &mut impl Emit,
-    ) -> Result<(), ErrorCode> {
-        let number = self.find_own(key, id)?;
-        self.close(now, number, ClosedBy::Staff, out);
-        Ok(())
-    }
-
-    /// Gives a ticket that nobody has to a staff member who is online and has room.
-    pub(super) fn hand(
+    /// Gives a ticket that nobody has, or that is transferred, to a staff member who is online and has capacity.
+    pub(super) fn assign_to(
         &mut self,
         now: Millis,
         number: TicketNo,
         key: StaffKey,
-        how: &Handing<'_>,
+        how: &Assignment<'_>,
         out: &mut impl Emit,
     ) {
+        self.forget_abandoned(number);
         let Some(ticket) = self.tickets.get_mut(&number) else { return };
         let before = std::mem::replace(&mut ticket.status, Status::Active(key));
+        (ticket.since, ticket.was_picked) = (now, true);
+        ticket.conversation.reset_connection(Side::Staff);
         match before {
             Status::Waiting => self.queue.picked(number, now),
             Status::Paused(_) => _ = self.queue.paused.remove(&number),
             Status::Active(_) => {} // a transfer
         }
-        self.take_seat(key, number);
+        self.take_chat(key, number);
         self.tell_picked(now, number, key, how, out);
-        let what = if before == Status::Paused(key) { StaffChange::Reconnected } else { StaffChange::Joined };
-        let ticket = &self.tickets[&number];
-        let staff = &self.staff[key].id;
-        self.to_user(ticket.user, &Event::Staff { what, ticket: ticket.id, staff, at: now }, out);
-        self.announce_update(number, out);
+        self.relay_held(number, Side::User, out);
+        self.tell_status(now, number, out);
+        self.announce_update(now, number, out);
         if let Status::Paused(earlier) = before {
             self.staff[earlier].paused.remove(&number);
             self.forget_staff_if_gone(earlier);
         }
     }
 
-    /// The chat is yours; and what the user wrote that nobody has confirmed.
     fn tell_picked(
         &self,
         now: Millis,
         number: TicketNo,
         key: StaffKey,
-        how: &Handing<'_>,
+        how: &Assignment<'_>,
         out: &mut impl Emit,
     ) {
         let ticket = &self.tickets[&number];
-        let user = &self.users[ticket.user].id;
         let sent = ticket.conversation.sent_by(Side::Staff);
         let picked = Picked {
             ticket: ticket.id,
-            user,
-            subject: &ticket.subject,
+            user: &self.users[ticket.user].id,
+            user_name: ticket.user_name.as_ref().map(StoredText::as_json),
+            subject: ticket.subject.as_json(),
+            page: ticket.page.as_ref().map(StoredText::as_json),
             last_seq: ticket.conversation.last_seq,
             last_id: sent.last_id,
             delivered_seq: sent.delivered_seq,
             at: now,
             auto: how.auto,
-            from_staff: how.from,
-            note: how.note.map(JsonText::as_str),
+            from_staff: how.from.map(|from| self.staff[from].name()),
+            note: how.note,
         };
         self.to_staff(key, &Event::TicketPicked(picked), out);
-        for message in ticket.conversation.sent_by(Side::User).held.views(Side::User, user) {
-            self.to_staff(key, &Event::Message { ticket: ticket.id, message }, out);
-        }
     }
 
     /// The staff member of an active ticket is not online any more.
@@ -258,18 +251,16 @@ impl State {
         self.stop_typing(number, Side::Staff, out);
         self.stop_typing(number, Side::User, out);
         let Some(ticket) = self.tickets.get_mut(&number) else { return };
-        ticket.status = Status::Paused(key);
+        (ticket.status, ticket.since) = (Status::Paused(key), now);
         self.staff[key].paused.insert(number);
         self.queue.paused.insert(number);
-        let ticket = &self.tickets[&number];
-        let staff = &self.staff[key].id;
-        let offline = Event::Staff { what: StaffChange::Offline, ticket: ticket.id, staff, at: now };
-        self.to_user(ticket.user, &offline, out);
-        self.announce_update(number, out);
+        self.tell_status(now, number, out);
+        self.announce_update(now, number, out);
     }
 
     /// The end of a ticket.
     pub(super) fn close(&mut self, now: Millis, number: TicketNo, by: ClosedBy, out: &mut impl Emit) {
+        self.forget_abandoned(number);
         let Some(mut ticket) = self.tickets.remove(&number) else { return };
         for side in [Side::User, Side::Staff] {
             let typing_until = ticket.conversation.sent_by_mut(side).typing_until.take();
@@ -280,23 +271,45 @@ impl State {
         let ended = EndedTicket { ticket: ticket.id, by, at: now };
         match ticket.status {
             Status::Waiting => self.queue.leave(number, now),
-            Status::Active(key) => {
-                self.to_staff(key, &Event::TicketClosed { ticket: ticket.id, by, at: now }, out);
-                self.staff[key].active.remove(&number);
-                self.refresh_seat(key);
-            }
+            Status::Active(key) => self.close_for_staff(key, (number, &mut ticket), ended, out),
             Status::Paused(key) => {
                 self.queue.paused.remove(&number);
                 self.staff[key].paused.remove(&number);
                 self.forget_staff_if_gone(key);
             }
         }
-        let held = std::mem::take(&mut ticket.conversation.sent_by_mut(Side::Staff).held);
+        let sent = ticket.conversation.sent_by_mut(Side::Staff);
+        let held = Unrelayed { held: std::mem::take(&mut sent.held), relayed_seq: sent.relayed_seq };
         self.end_for_user(now, ticket.user, ended, held, out);
-        self.announce_removal(number, ticket.id, by, out);
+        out.record(&Record::TicketClosed { ticket: ticket.id, by });
+        self.board_changed(now, number);
     }
 
-    /// The ticket of this id, if it is with this staff member.
+    fn close_for_staff(
+        &mut self,
+        key: StaffKey,
+        (number, ticket): (TicketNo, &mut Ticket),
+        ended: EndedTicket,
+        out: &mut impl Emit,
+    ) {
+        let staff = &mut self.staff[key];
+        if staff.link.as_ref().is_some_and(Link::has_credit) {
+            self.to_staff(
+                key,
+                &Event::TicketClosed { ticket: ended.ticket, by: ended.by, at: ended.at },
+                out,
+            );
+        } else if staff.link.is_some() {
+            let user = self.users[ticket.user].id.clone();
+            let sent = ticket.conversation.sent_by_mut(Side::User);
+            let held = Unrelayed { held: std::mem::take(&mut sent.held), relayed_seq: sent.relayed_seq };
+            let user_name = ticket.user_name.clone();
+            staff.closed.push_back(ClosedChat { ended, held, user, user_name });
+        }
+        self.drop_chat(key, number);
+    }
+
+    /// The open ticket of this id, if it is with this staff member.
     pub(super) fn find_own(&self, key: StaffKey, id: TicketId) -> Result<TicketNo, ErrorCode> {
         let number = self.find(id)?;
         let is_own = self.tickets[&number].status == Status::Active(key);

@@ -15,6 +15,11 @@ pub type Seed = [u64; 2];
 pub(super) struct TicketNo(u64);
 
 impl TicketNo {
+    /// The number after this one.
+    pub(super) fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+
     /// Which of the blocks of 2^`bits` numbers it is in.
     pub(super) fn block(self, bits: u32) -> u64 {
         self.0 >> bits

@@ -1,11 +1,10 @@
-//! A line of tickets, oldest first, in which a ticket's position is found without counting all that are before it.
+//! Tickets, oldest first, in an order in which a ticket's rank is found without counting all that are before it.
 //!
 //! Numbers are cut into blocks of 256, these into blocks of 256 blocks, and so on; each block knows how many of its
-//! numbers stand in the line. What is before a number is then the sum of at most 255 blocks on each level.
+//! numbers are in the index. What is before a number is then the sum of at most 255 blocks on each level.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
@@ -18,24 +17,19 @@ const LEVELS: usize = (TicketId::BITS / BLOCK_BITS - 1) as usize;
 
 /// Tickets in the order of their numbers.
 #[derive(Debug, Default, Hash, Serialize, Deserialize)]
-pub(super) struct Line {
+pub(super) struct RankIndex {
     numbers: BTreeSet<TicketNo>,
     /// How many numbers are in each block, level by level; blocks without any are not kept.
     blocks: [BTreeMap<u64, usize>; LEVELS],
 }
 
-impl Line {
+impl RankIndex {
     pub(super) fn len(&self) -> usize {
         self.numbers.len()
     }
 
     pub(super) fn first(&self) -> Option<&TicketNo> {
         self.numbers.first()
-    }
-
-    /// The oldest and the newest.
-    pub(super) fn ends(&self) -> Option<(&TicketNo, &TicketNo)> {
-        self.numbers.first().zip(self.numbers.last())
     }
 
     /// Whether it was not there yet.
@@ -70,7 +64,7 @@ impl Line {
     }
 
     /// One more than there are before it, whether it is there itself or not.
-    fn position(&self, number: TicketNo) -> u64 {
+    pub(super) fn position(&self, number: TicketNo) -> u64 {
         let older = self.numbers.range(..number).rev();
         let block = number.block(BLOCK_BITS);
         let mut before = older.take_while(|other| other.block(BLOCK_BITS) == block).count();
@@ -79,12 +73,6 @@ impl Line {
             before += blocks.range(first..index).map(|(_, count)| count).sum::<usize>();
         }
         before as u64 + 1
-    }
-
-    /// The tickets from one number to another, both included, and their positions.
-    pub(super) fn between(&self, numbers: RangeInclusive<TicketNo>) -> impl Iterator<Item = (u64, TicketNo)> {
-        let start = self.position(*numbers.start());
-        (start..).zip(self.numbers.range(numbers).copied())
     }
 }
 
@@ -103,28 +91,28 @@ mod tests {
         let edges = (0..TicketId::BITS).step_by(4).flat_map(|bit| [(1 << bit) - 1, 1 << bit, (1 << bit) + 1]);
         let numbers: BTreeSet<u64> =
             (1..1000).chain(edges).chain((0..1 << TicketId::BITS).step_by(77_777_777_777)).collect();
-        let mut line = Line::default();
+        let mut index = RankIndex::default();
         // In and out again in an order that is neither that of age nor its reverse.
         let shuffled: BTreeSet<(u64, u64)> =
             numbers.iter().map(|number| (number.wrapping_mul(0x9E37_79B9_7F4A_7C15), *number)).collect();
         let mut expected = BTreeSet::new();
         for (_, number) in &shuffled {
-            assert!(line.insert(TicketNo::from(*number)));
-            assert!(!line.insert(TicketNo::from(*number)), "twice");
+            assert!(index.insert(TicketNo::from(*number)));
+            assert!(!index.insert(TicketNo::from(*number)), "twice");
             expected.insert(*number);
         }
         for (nth, (_, number)) in shuffled.iter().enumerate() {
             if nth % 40 == 0 {
                 let positions: Vec<u64> =
-                    numbers.iter().map(|number| line.position(TicketNo::from(*number))).collect();
+                    numbers.iter().map(|number| index.position(TicketNo::from(*number))).collect();
                 let counted: Vec<u64> =
                     numbers.iter().map(|number| expected.range(..number).count() as u64 + 1).collect();
                 assert_eq!(positions, counted);
             }
-            assert!(line.remove(TicketNo::from(*number)));
-            assert!(!line.remove(TicketNo::from(*number)), "twice");
+            assert!(index.remove(TicketNo::from(*number)));
+            assert!(!index.remove(TicketNo::from(*number)), "twice");
             expected.remove(number);
         }
-        assert!(line.blocks.iter().all(BTreeMap::is_empty));
+        assert!(index.blocks.iter().all(BTreeMap::is_empty));
     }
 }

@@ -1,0 +1,68 @@
+//! From State's events to frames in the outbox, and to lines in the operator's log.
+
+use log::info;
+
+use super::Counters;
+use crate::ids::ConnId;
+use crate::net::frame::Opcode;
+use crate::outbox::Outbox;
+use crate::protocol::{self, close};
+use crate::state::{Dismissal, Emit, Event, Record};
+
+/// Writes State's events as frames, and counts them.
+pub(super) struct EventWriter<'a> {
+    pub(super) out: &'a mut Outbox,
+    pub(super) counters: &'a mut Counters,
+}
+
+impl EventWriter<'_> {
+    fn count(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Message { .. } => self.counters.messages += 1,
+            Event::Error { code, .. } => self.counters.refused[*code as usize] += 1,
+            _ => {}
+        }
+    }
+}
+
+impl Emit for EventWriter<'_> {
+    fn emit(&mut self, to: ConnId, event: &Event<'_>) {
+        self.count(event);
+        self.out.send(to, Opcode::Text, |frame| protocol::append_event(frame, event));
+    }
+
+    fn emit_all(&mut self, to: &[ConnId], event: &Event<'_>) {
+        self.out.send_all(to.iter().copied(), Opcode::Text, |frame| protocol::append_event(frame, event));
+    }
+
+    fn close(&mut self, conn: ConnId, why: Dismissal) {
+        let why = match why {
+            Dismissal::Elsewhere => close::ELSEWHERE,
+            Dismissal::SessionMismatch => {
+                info!("connection {conn} was refused: the user id is known, and this is not its session");
+                close::SESSION_MISMATCH
+            }
+        };
+        self.out.close(conn, why);
+    }
+
+    fn notify_drained(&mut self, conn: ConnId) {
+        self.out.ask_when_drained(conn);
+    }
+
+    /// Ids have nothing to escape; texts and names are left out.
+    fn record(&mut self, record: &Record<'_>) {
+        match record {
+            Record::TicketOpened { ticket, user } => info!("ticket {ticket} opened by {user}"),
+            Record::TicketChanged(view) => {
+                let staff = view.staff.map_or("nobody", |staff| staff.id.as_str());
+                let user = if view.user_online { "connected" } else { "away" };
+                info!("ticket {} {:?}: staff {staff}, user {} {user}", view.ticket, view.state, view.user);
+            }
+            Record::TicketClosed { ticket, by } => info!("ticket {ticket} closed: {by:?}"),
+            Record::StaffPresence { staff, online } => {
+                info!("staff {staff} went {}", if *online { "online" } else { "offline" });
+            }
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! What goes to many: changes of tickets and colleagues to all staff, and to all users whether staff are online.
+//!
+//! Changes are gathered for a moment, and each ticket is then told once, as it stands: one that came and went in between is
+//! not told at all. A batch is told to a part of the connections a turn, so that no turn is long, however many there are.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::State;
+use super::event::{Emit, Event};
+use super::link::Link;
+use super::staff::{Staff, StaffKey};
+use super::ticket_ids::TicketNo;
+use super::users::UserKey;
+use crate::config::{GATHER_MS, Millis, STAFF_PER_TURN, USERS_PER_TURN};
+use crate::ids::{ConnId, StaffId};
+
+/// What is to be told to many, and how far that has come.
+#[derive(Debug, Default, Hash, Serialize, Deserialize)]
+pub(super) struct Fanout {
+    /// Changes so far. Each has a number, by which a board knows whether it shows the change already.
+    changes: u64,
+    tickets: BTreeMap<TicketNo, Change>,
+    colleagues: BTreeMap<StaffId, u64>,
+    batch: Option<Batch>,
+    /// When the last batch was begun.
+    batch_at: Millis,
+    due: Option<Millis>,
+    /// From this slot on, users are to be looked at whether they know that staff are online.
+    next_user: Option<u32>,
+}
+
+/// A ticket's latest change.
+#[derive(Clone, Copy, Debug, Hash, Serialize, Deserialize)]
+struct Change {
+    number: u64,
+    /// The staff member who was told at once.
+    told: Option<StaffKey>,
+}
+
+/// Changes that are being told.
+#[derive(Debug, Hash, Serialize, Deserialize)]
+struct Batch {
+    tickets: Vec<(TicketNo, Change)>,
+    colleagues: Vec<(StaffId, u64)>,
+    /// The number of the last change in it.
+    upto: u64,
+    /// The slots before this one have been told.
+    next_staff: u32,
+}
+
+impl Fanout {
+    pub(super) fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// A ticket has changed, and this staff member has been told already.
+    pub(super) fn note_ticket(&mut self, now: Millis, number: TicketNo, told: Option<StaffKey>) {
+        self.changes += 1;
+        self.tickets.insert(number, Change { number: self.changes, told });
+        self.schedule(now);
+    }
+
+    fn note_colleague(&mut self, now: Millis, staff: StaffId) {
+        self.changes += 1;
+        self.colleagues.insert(staff, self.changes);
+        self.schedule(now);
+    }
+
+    /// The first change after a quiet time is told at once, and further ones together.
+    fn schedule(&mut self, now: Millis) {
+        let has_news = !self.tickets.is_empty() || !self.colleagues.is_empty();
+        if has_news && self.due.is_none() && self.batch.is_none() {
+            self.due = Some(now.max(self.batch_at + GATHER_MS));
+        }
+    }
+
+    /// When there is something to tell; a time that has passed where a batch is on its way.
+    pub(super) fn next_due(&self) -> Option<Millis> {
+        if self.batch.is_some() || self.next_user.is_some() { Some(0) } else { self.due }
+    }
+
+    fn start_batch(&mut self, now: Millis) {
+        if self.batch.is_none() && self.due.is_some_and(|due| due <= now) {
+            self.batch = Some(Batch {
+                tickets: std::mem::take(&mut self.tickets).into_iter().collect(),
+                colleagues: std::mem::take(&mut self.colleagues).into_iter().collect(),
+                upto: self.changes,
+                next_staff: 0,
+            });
+            (self.batch_at, self.due) = (now, None);
+        }
+    }
+}
+
+impl State {
+    pub(super) fn colleague_changed(&mut self, now: Millis, staff: StaffId) {
+        self.fanout.note_colleague(now, staff);
+    }
+
+    /// Whether staff are online has changed, for all users.
+    pub(super) fn tell_all_users(&mut self) {
+        self.fanout.next_user = Some(0);
+    }
+
+    /// Does a part of what is to be told to many.
+    pub(super) fn fan_out(&mut self, now: Millis, out: &mut impl Emit) {
+        self.tell_some_users(out);
+        self.fanout.start_batch(now);
+        let Some(mut batch) = self.fanout.batch.take() else { return };
+        match self.staff.keys_from(batch.next_staff, STAFF_PER_TURN) {
+            Some(staff) => {
+                self.tell_batch(&batch, &staff, out);
+                batch.next_staff += STAFF_PER_TURN;
+                self.fanout.batch = Some(batch);
+            }
+            None => self.fanout.schedule(now),
+        }
+    }
+
+    /// Tells a batch to these staff members. To those without credit it is noted on their boards.
+    fn tell_batch(&mut self, batch: &Batch, staff: &[StaffKey], out: &mut impl Emit) {
+        for (id, change) in &batch.colleagues {
+            for key in staff {
+                let member = &mut self.staff[*key];
+                if member.link.is_none() || member.id == *id || *change <= member.board.seen {
+                    continue;
+                }
+                if self.takes_more(*key) {
+                    self.tell_colleague(*key, id, out);
+                } else {
+                    self.staff[*key].colleagues.insert(id.clone());
+                }
+            }
+        }
+        for (number, change) in &batch.tickets {
+            self.tell_ticket(*number, *change, staff, out);
+        }
+        for key in staff {
+            let board = &mut self.staff[*key].board;
+            board.seen = board.seen.max(batch.upto);
+        }
+    }
+
+    fn tell_ticket(&mut self, number: TicketNo, change: Change, staff: &[StaffKey], out: &mut impl Emit) {
+        let (mut knowing, mut others): (Vec<ConnId>, Vec<ConnId>) = (Vec::new(), Vec::new());
+        let ticket = self.tickets.get(&number);
+        let bytes = ticket.map_or(0, |ticket| Event::TicketAdded(self.view(ticket)).bytes_max());
+        let exists = ticket.is_some();
+        for key in staff {
+            let member = &mut self.staff[*key];
+            let Some(link) = &member.link else { continue };
+            if change.number <= member.board.seen || change.told == Some(*key) {
+                continue;
+            }
+            let is_shown = member.board.shows(number);
+            match (link.has_credit(), is_shown) {
+                (true, true) => {
+                    knowing.push(link.conn);
+                    link.charge(bytes.max(REMOVED_BYTES), out);
+                }
+                (true, false) if exists => {
+                    others.push(link.conn);
+                    member.board.sent_upto = Some(number);
+                    link.charge(bytes, out);
+                }
+                (false, true) => _ = member.board.dirty.insert(number),
+                (_, false) => {} // comes and goes unseen, or is sent when its turn comes
+            }
+        }
+        match self.tickets.get(&number) {
+            Some(ticket) => {
+                let view = self.view(ticket);
+                out.emit_all(&knowing, &Event::TicketUpdated(view));
+                out.emit_all(&others, &Event::TicketAdded(view));
+            }
+            None => out.emit_all(&knowing, &Event::TicketRemoved { ticket: self.ids.id(number) }),
+        }
+    }
+
+    /// Notes for a staff member all changes that have not been told to them.
+    pub(super) fn take_changes(&mut self, key: StaffKey) {
+        let Staff { id: own, board, colleagues, .. } = &mut self.staff[key];
+        let batch =
+            self.fanout.batch.iter().flat_map(|batch| &batch.colleagues).map(|(id, change)| (id, change));
+        for (id, change) in batch.chain(&self.fanout.colleagues) {
+            if *change > board.seen && id != own {
+                colleagues.insert(id.clone());
+            }
+        }
+        let batch = self.fanout.batch.iter().flat_map(|batch| &batch.tickets).copied();
+        let gathered = self.fanout.tickets.iter().map(|(number, change)| (*number, *change));
+        for (number, change) in batch.chain(gathered) {
+            if change.number > board.seen && change.told != Some(key) && board.shows(number) {
+                board.dirty.insert(number);
+            }
+        }
+        board.seen = self.fanout.changes;
+    }
+
+    /// Tells some users whether staff are online, if they know otherwise.
+    fn tell_some_users(&mut self, out: &mut impl Emit) {
+        let Some(first) = self.fanout.next_user else { return };
+        let Some(users) = self.users.keys_from::<UserKey>(first, USERS_PER_TURN) else {
+            self.fanout.next_user = None;
+            return;
+        };
+        self.fanout.next_user = Some(first + USERS_PER_TURN);
+        let event = Event::Desk { online: self.staff_online > 0 };
+        let mut conns = Vec::new();
+        for key in users {
+            let user = &mut self.users[key];
+            if let Some(link) = user.link.as_ref().filter(|link| link.has_credit())
+                && user.desk_shown != (self.staff_online > 0)
+            {
+                link.charge(event.bytes_max(), out);
+                user.desk_shown = self.staff_online > 0;
+                conns.push(link.conn);
+            }
+        }
+        out.emit_all(&conns, &event);
+    }
+
+    /// Tells one user whether staff are online, if they know otherwise.
+    pub(super) fn tell_desk(&mut self, key: UserKey, out: &mut impl Emit) {
+        let online = self.staff_online > 0;
+        let user = &mut self.users[key];
+        if let Some(link) = user.link.as_ref().filter(|link| Link::has_credit(link))
+            && user.desk_shown != online
+        {
+            link.send(&Event::Desk { online }, out);
+            user.desk_shown = online;
+        }
+    }
+}
+
+/// What a `ticket_removed` takes, in bytes, at most.
+const REMOVED_BYTES: usize = 64;

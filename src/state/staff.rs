@@ -1,0 +1,271 @@
+//! Staff: who is here, who is online, and what they are told.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use serde::{Deserialize, Serialize};
+
+use super::assign::Turn;
+use super::board::Board;
+use super::conversation::{Sender, Unrelayed};
+use super::event::{Dismissal, Emit, EndedTicket, Event, Record, Side, StaffName};
+use super::link::Link;
+use super::slots::{Key, key_type};
+use super::ticket_ids::TicketNo;
+use super::{Owner, State};
+use crate::config::Millis;
+use crate::ids::{ConnId, JsonText, StaffId, StoredText, UserId};
+
+key_type! {
+    /// A staff member, for as long as they are known.
+    StaffKey for Staff
+}
+
+/// Known while connected, and while a ticket is paused that they had.
+#[derive(Debug, Hash, Serialize, Deserialize)]
+pub(super) struct Staff {
+    pub(super) id: StaffId,
+    pub(super) name: Option<StoredText>,
+    pub(super) link: Option<Link>,
+    pub(super) online: bool,
+    /// The tickets with them.
+    pub(super) active: BTreeSet<TicketNo>,
+    /// The tickets that they had when they went offline.
+    pub(super) paused: BTreeSet<TicketNo>,
+    pub(super) turn: Turn,
+    pub(super) board: Board,
+    /// Chats of which something waits to be told.
+    pub(super) behind: BTreeSet<TicketNo>,
+    /// Chats that have closed, of which something waits to be told.
+    pub(super) closed: VecDeque<ClosedChat>,
+    /// Colleagues whose presence waits to be told.
+    pub(super) colleagues: BTreeSet<StaffId>,
+}
+
+/// A chat that has closed before its staff member was told all of it.
+#[derive(Debug, Hash, Serialize, Deserialize)]
+pub(super) struct ClosedChat {
+    pub(super) ended: EndedTicket,
+    pub(super) held: Unrelayed,
+    pub(super) user: UserId,
+    pub(super) user_name: Option<StoredText>,
+}
+
+impl Staff {
+    /// How others are told of them.
+    pub(super) fn name(&self) -> StaffName<'_> {
+        StaffName { id: &self.id, name: self.name.as_ref().map(StoredText::as_json) }
+    }
+}
+
+impl State {
+    /// Every staff member who is connected.
+    pub(crate) fn staff_connected(&self) -> impl Iterator<Item = (&StaffId, ConnId)> {
+        self.staff.values().filter_map(|staff| Some((&staff.id, staff.link.as_ref()?.conn)))
+    }
+
+    /// A staff member connects. They start offline.
+    pub(super) fn staff_connects(
+        &mut self,
+        now: Millis,
+        (conn, id): (ConnId, &StaffId),
+        out: &mut impl Emit,
+    ) {
+        let key = match self.staff_by_id.get(id).copied() {
+            Some(key) => {
+                if let Some(older) = self.lose_staff(now, key, out) {
+                    out.close(older, Dismissal::Elsewhere);
+                }
+                key
+            }
+            None => self.add_staff(id),
+        };
+        self.staff[key].link = Some(Link::new(conn));
+        self.owners.insert(conn, Owner::Staff(key));
+        self.welcome_staff(now, key, out);
+    }
+
+    pub(super) fn staff_leaves(&mut self, now: Millis, key: StaffKey, out: &mut impl Emit) {
+        self.lose_staff(now, key, out);
+        self.forget_staff_if_gone(key);
+    }
+
+    pub(super) fn go_online(
+        &mut self,
+        now: Millis,
+        key: StaffKey,
+        name: Option<&JsonText<'_>>,
+        out: &mut impl Emit,
+    ) {
+        let staff = &mut self.staff[key];
+        if let Some(name) = name {
+            staff.name = Some(name.into());
+        }
+        if staff.online {
+            self.to_staff(key, &Event::Presence { online: true }, out); // as it stands
+            return;
+        }
+        staff.online = true;
+        self.staff_online += 1;
+        self.refresh_turn(key);
+        self.tell_presence(now, key, out);
+        self.tell_paused(now, key, out);
+    }
+
+    pub(super) fn go_offline(&mut self, now: Millis, key: StaffKey, out: &mut impl Emit) {
+        if self.staff[key].online {
+            self.take_offline(now, key, out);
+        } else {
+            self.to_staff(key, &Event::Presence { online: false }, out);
+        }
+    }
+
+    /// Whether they may have another chat. One that has closed counts until they have been told.
+    pub(super) fn has_capacity(&self, key: StaffKey) -> bool {
+        let staff = &self.staff[key];
+        staff.active.len() + staff.closed.len() < self.rules.max_chats as usize
+    }
+
+    /// Whether they can be sent a chat that they did not ask for. One whose connection has no credit gets none now: what
+    /// others do must not pile up for somebody who reads slowly.
+    pub(super) fn takes_more(&self, key: StaffKey) -> bool {
+        self.staff[key].link.as_ref().is_some_and(Link::has_credit)
+    }
+
+    /// A ticket is with this staff member now.
+    pub(super) fn take_chat(&mut self, key: StaffKey, number: TicketNo) {
+        self.staff[key].active.insert(number);
+        self.note_turn(key);
+        self.refresh_turn(key);
+    }
+
+    /// A ticket is not with this staff member any more.
+    pub(super) fn drop_chat(&mut self, key: StaffKey, number: TicketNo) {
+        self.staff[key].active.remove(&number);
+        self.staff[key].behind.remove(&number);
+        self.refresh_turn(key);
+    }
+
+    /// Tells a staff member's connection what it has not been told, as far as its credit goes: chats first, since people
+    /// wait for them.
+    pub(super) fn catch_up_staff(&mut self, now: Millis, key: StaffKey, out: &mut impl Emit) {
+        if !self.tell_closed(key, out) {
+            return;
+        }
+        self.take_changes(key);
+        while self.takes_more(key)
+            && let Some(number) = self.staff[key].behind.pop_first()
+        {
+            self.catch_up_chat(now, number, Side::Staff, out); // notes itself again where the credit does not last
+        }
+        while self.takes_more(key)
+            && let Some(id) = self.staff[key].colleagues.pop_first()
+        {
+            self.tell_colleague(key, &id, out);
+        }
+        if self.takes_more(key) {
+            self.catch_up_board(key, out);
+        }
+    }
+
+    /// Tells of chats that have closed. Returns whether all is told.
+    fn tell_closed(&mut self, key: StaffKey, out: &mut impl Emit) -> bool {
+        let staff = &mut self.staff[key];
+        let Some(link) = &staff.link else { return false };
+        while let Some(chat) = staff.closed.front_mut() {
+            let EndedTicket { ticket, by, at } = chat.ended;
+            let user = Sender { id: &chat.user, name: chat.user_name.as_ref().map(StoredText::as_json) };
+            if !chat.held.relay((ticket, user), link, out) || !link.has_credit() {
+                return false;
+            }
+            link.send(&Event::TicketClosed { ticket, by, at }, out);
+            staff.closed.pop_front();
+        }
+        self.refresh_turn(key);
+        true
+    }
+
+    /// Tells one staff member whether another is online.
+    pub(super) fn tell_colleague(&self, key: StaffKey, id: &StaffId, out: &mut impl Emit) {
+        let Some(link) = &self.staff[key].link else { return };
+        let colleague = self.staff_by_id.get(id).map(|key| &self.staff[*key]);
+        let staff = colleague.map_or(StaffName { id, name: None }, Staff::name);
+        let online = colleague.is_some_and(|colleague| colleague.online);
+        link.send(&Event::Colleague { staff, online }, out);
+    }
+
+    /// A staff member who has nothing left here and is not connected is forgotten.
+    pub(super) fn forget_staff_if_gone(&mut self, key: StaffKey) {
+        let staff = &self.staff[key];
+        if staff.link.is_none() && staff.paused.is_empty() {
+            self.staff_by_id.remove(&staff.id);
+            self.staff.remove(key);
+        }
+    }
+
+    fn add_staff(&mut self, id: &StaffId) -> StaffKey {
+        let key = self.staff.insert(Staff {
+            id: id.clone(),
+            name: None,
+            link: None,
+            online: false,
+            active: BTreeSet::new(),
+            paused: BTreeSet::new(),
+            turn: Turn::default(),
+            board: Board::default(),
+            behind: BTreeSet::new(),
+            closed: VecDeque::new(),
+            colleagues: BTreeSet::new(),
+        });
+        self.staff_by_id.insert(id.clone(), key);
+        key
+    }
+
+    /// A staff member's connection is gone, or about to be replaced. Returns which it was.
+    fn lose_staff(&mut self, now: Millis, key: StaffKey, out: &mut impl Emit) -> Option<ConnId> {
+        let staff = &mut self.staff[key];
+        let link = staff.link.take();
+        staff.behind.clear();
+        staff.closed.clear();
+        staff.colleagues.clear();
+        staff.board = Board::default();
+        let conn = link.map(|link| link.conn);
+        if let Some(conn) = conn {
+            self.owners.remove(conn);
+        }
+        if self.staff[key].online {
+            self.take_offline(now, key, out);
+        }
+        conn
+    }
+
+    fn take_offline(&mut self, now: Millis, key: StaffKey, out: &mut impl Emit) {
+        self.staff[key].online = false;
+        self.staff_online -= 1;
+        self.refresh_turn(key);
+        self.tell_presence(now, key, out);
+        // Also those that had been paused before: their users were told that this one is back.
+        self.tell_paused(now, key, out);
+        for number in std::mem::take(&mut self.staff[key].active) {
+            self.pause(now, number, key, out);
+        }
+        self.staff[key].behind.clear();
+    }
+
+    fn tell_presence(&mut self, now: Millis, key: StaffKey, out: &mut impl Emit) {
+        let online = self.staff[key].online;
+        self.to_staff(key, &Event::Presence { online }, out);
+        let staff = self.staff[key].id.clone();
+        out.record(&Record::StaffPresence { staff: &staff, online });
+        self.colleague_changed(now, staff);
+        if self.staff_online == usize::from(online) {
+            self.tell_all_users();
+        }
+        self.queue.changed(now); // estimates depend on whether anybody is there
+    }
+
+    fn tell_paused(&mut self, now: Millis, key: StaffKey, out: &mut impl Emit) {
+        for number in self.staff[key].paused.clone() {
+            self.tell_status(now, number, out);
+        }
+    }
+}

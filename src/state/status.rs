@@ -1,0 +1,96 @@
+//! What a user is told of their ticket's status.
+//!
+//! The frames follow from the difference between the status that the user was told last and the present one, so that
+//! nothing has to be queued for a connection without credit: it is told the difference when it can be told more.
+
+use serde::{Deserialize, Serialize};
+
+use super::State;
+use super::event::{Emit, Event, StaffChange, StaffName};
+use super::ticket::Status;
+use super::ticket_ids::TicketNo;
+use crate::config::Millis;
+use crate::ids::{StaffId, StoredText};
+
+/// A ticket's status, as its user has been told it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(super) enum Shown {
+    Waiting,
+    /// The chat is open, with this staff member.
+    Active(StaffId),
+    /// The chat is locked: this staff member went offline or was cut off.
+    Paused(StaffId),
+    /// The chat is locked, and this staff member is back and has not picked it again.
+    Returned(StaffId),
+}
+
+impl Shown {
+    fn staff(&self) -> Option<&StaffId> {
+        match self {
+            Self::Waiting => None,
+            Self::Active(staff) | Self::Paused(staff) | Self::Returned(staff) => Some(staff),
+        }
+    }
+}
+
+impl State {
+    /// What a welcome tells of a ticket's status: all but that a staff member is back.
+    pub(super) fn shown_by_welcome(&self, status: Status) -> Shown {
+        match status {
+            Status::Waiting => Shown::Waiting,
+            Status::Active(key) => Shown::Active(self.staff[key].id.clone()),
+            Status::Paused(key) => Shown::Paused(self.staff[key].id.clone()),
+        }
+    }
+
+    /// Tells a ticket's user its status, step by step, as far as the credit goes.
+    pub(super) fn tell_status(&mut self, now: Millis, number: TicketNo, out: &mut impl Emit) {
+        while let Some((what, next)) = self.next_step(number) {
+            let ticket = &self.tickets[&number];
+            let Some(link) = &self.users[ticket.user].link else { return };
+            if !link.has_credit() {
+                return;
+            }
+            // The one whom the frame is about: who comes or is back, or else who was there.
+            let about = next.staff().or(ticket.shown.staff());
+            if let Some(id) = about {
+                let name = self.staff_by_id.get(id).and_then(|key| self.staff[*key].name.as_ref());
+                let staff = StaffName { id, name: name.map(StoredText::as_json) };
+                link.send(&Event::Staff { what, ticket: ticket.id, staff, at: now }, out);
+            }
+            if let Some(ticket) = self.tickets.get_mut(&number) {
+                ticket.shown = next;
+            }
+        }
+    }
+
+    /// The next thing to say, and what is shown then; `None` where what is shown is so.
+    fn next_step(&self, number: TicketNo) -> Option<(StaffChange, Shown)> {
+        let ticket = self.tickets.get(&number)?;
+        let (shown, present) = (&ticket.shown, self.shown_by_welcome(ticket.status));
+        match (shown, present) {
+            (Shown::Waiting, Shown::Waiting) => None,
+            (_, Shown::Waiting) => Some((StaffChange::Left, Shown::Waiting)),
+            (Shown::Active(before), Shown::Active(staff)) if *before == staff => None,
+            (Shown::Paused(before) | Shown::Returned(before), Shown::Active(staff)) if *before == staff => {
+                Some((StaffChange::Reconnected, Shown::Active(staff)))
+            }
+            (_, Shown::Active(staff)) => Some((StaffChange::Joined, Shown::Active(staff))),
+            (_, Shown::Paused(staff) | Shown::Returned(staff)) => {
+                let is_back = ticket.status.staff().is_some_and(|key| self.staff[key].online);
+                match shown {
+                    Shown::Active(before) if *before == staff => {
+                        Some((StaffChange::Offline, Shown::Paused(staff)))
+                    }
+                    Shown::Paused(before) if *before == staff => {
+                        is_back.then_some((StaffChange::Online, Shown::Returned(staff)))
+                    }
+                    Shown::Returned(before) if *before == staff => {
+                        (!is_back).then_some((StaffChange::Offline, Shown::Paused(staff)))
+                    }
+                    _ => Some((StaffChange::Joined, Shown::Active(staff))),
+                }
+            }
+        }
+    }
+}

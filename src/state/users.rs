@@ -1,0 +1,304 @@
+//! Users: who they are, how long they are known, and what they are told when they come back.
+
+use serde::{Deserialize, Serialize};
+
+use super::command::Session;
+use super::conversation::{Sender, Unrelayed};
+use super::event::{Dismissal, Emit, EndedTicket, ErrorCode, Event, OwnTicket, Side, UserWelcome};
+use super::link::Link;
+use super::slots::{Key, key_type};
+use super::ticket::{Status, Ticket};
+use super::ticket_ids::TicketNo;
+use super::{Alarm, ClosedBy, Owner, State};
+use crate::config::Millis;
+use crate::ids::{ConnId, SecretHash, UserId};
+
+key_type! {
+    /// A user, for as long as they are known.
+    UserKey for User
+}
+
+/// Known while connected, while a ticket is open, and for the grace time after one closed in their absence.
+#[derive(Debug, Hash, Serialize, Deserialize)]
+pub(super) struct User {
+    pub(super) id: UserId,
+    session: SecretHash,
+    pub(super) link: Option<Link>,
+    pub(super) ticket: Option<TicketNo>,
+    /// Whether the connection has been told that staff are online.
+    pub(super) desk_shown: bool,
+    /// Forgotten then, or their ticket closed, unless they come back.
+    absent_until: Option<Millis>,
+    ended: Option<Box<Ended>>,
+    /// The end of the grace time of a ticket that closed in their absence: until then the id stays theirs, whether they
+    /// were told of it or not.
+    known_until: Millis,
+}
+
+/// What a user has yet to be told of a ticket that closed: they were absent, or their connection had no credit.
+#[derive(Debug, Hash, Serialize, Deserialize)]
+struct Ended {
+    ticket: EndedTicket,
+    unrelayed: Unrelayed,
+    /// A welcome has told of it; only messages are left.
+    is_told: bool,
+}
+
+impl User {
+    /// Whether they may have another ticket. One that has closed counts as long as they have not been told all of it.
+    ///
+    /// # Errors
+    /// They may not, and why.
+    pub(super) fn may_create(&self) -> Result<(), ErrorCode> {
+        match &self.ended {
+            _ if self.ticket.is_some() => Err(ErrorCode::TicketExists),
+            Some(ended) if ended.is_told => Err(ErrorCode::RateLimited),
+            Some(_) => Err(ErrorCode::TicketExists),
+            None => Ok(()),
+        }
+    }
+}
+
+impl State {
+    /// `offered` is the session that the connection brings; a user who is not known yet gets the `fresh` one.
+    pub(super) fn user_connects(
+        &mut self,
+        now: Millis,
+        (conn, id): (ConnId, &UserId),
+        offered: Option<Session<'_>>,
+        fresh: Session<'_>,
+        out: &mut impl Emit,
+    ) {
+        let known = self.users_by_id.get(id).copied();
+        let (key, session) = match (known, offered) {
+            (None, _) => (self.add_user(id, fresh.hash()), fresh),
+            (Some(key), Some(offered)) if offered.hash() == self.users[key].session => (key, offered),
+            (Some(_), _) => return out.close(conn, Dismissal::SessionMismatch),
+        };
+        let user = &mut self.users[key];
+        let before = user.link.replace(Link::new(conn));
+        let due = user.absent_until.take();
+        let ticket = user.ticket;
+        if let Some(due) = due {
+            self.alarms.remove(&(due, Alarm::Absence(key)));
+            self.known_absent.remove(&(due, key));
+            if let Some(number) = ticket {
+                self.abandoned.remove(&(due, number));
+            }
+        }
+        if let Some(older) = &before {
+            self.owners.remove(older.conn);
+            out.close(older.conn, Dismissal::Elsewhere);
+        }
+        self.owners.insert(conn, Owner::User(key));
+        self.welcome_user(now, key, (session, known.is_some()), out);
+        if let Some(number) = ticket {
+            if before.is_none() {
+                self.queue.set_present(number, true);
+                self.announce_update(now, number, out);
+            }
+            self.queue.forget_notice(&mut self.tickets, number, now);
+        }
+    }
+
+    pub(super) fn user_leaves(&mut self, now: Millis, key: UserKey, out: &mut impl Emit) {
+        let user = &mut self.users[key];
+        user.link = None;
+        let (ticket, known_until) = (user.ticket, user.known_until);
+        match ticket {
+            Some(number) => {
+                self.stop_typing(number, Side::User, out);
+                let due = now + self.rules.user_grace_ms;
+                self.await_user(key, due);
+                self.queue.set_present(number, false);
+                if !self.tickets[&number].was_picked {
+                    self.abandoned.insert((due, number));
+                }
+                self.announce_update(now, number, out);
+            }
+            None if known_until > now => self.await_user(key, known_until),
+            None => self.forget_user(key),
+        }
+    }
+
+    /// Nobody came back in time.
+    pub(super) fn give_up_user(&mut self, now: Millis, key: UserKey, out: &mut impl Emit) {
+        let Some(user) = self.users.get_mut(key) else { return };
+        let due = user.absent_until.take();
+        match user.ticket {
+            Some(number) => {
+                due.map(|due| self.abandoned.remove(&(due, number)));
+                self.close(now, number, ClosedBy::Timeout, out);
+            }
+            None => {
+                due.map(|due| self.known_absent.remove(&(due, key)));
+                self.forget_user(key);
+            }
+        }
+    }
+
+    /// A ticket has closed: its user is told now, or as soon as they can be told.
+    pub(super) fn end_for_user(
+        &mut self,
+        now: Millis,
+        key: UserKey,
+        ticket: EndedTicket,
+        unrelayed: Unrelayed,
+        out: &mut impl Emit,
+    ) {
+        let grace_ms = self.rules.user_grace_ms;
+        let user = &mut self.users[key];
+        user.ticket = None;
+        match &user.link {
+            Some(link) if link.has_credit() => {
+                link.send(&Event::TicketClosed { ticket: ticket.ticket, by: ticket.by, at: ticket.at }, out);
+            }
+            link => {
+                let is_absent = link.is_none();
+                user.ended = Some(Box::new(Ended { ticket, unrelayed, is_told: false }));
+                user.known_until = now + grace_ms;
+                if is_absent {
+                    self.await_user(key, now + grace_ms);
+                }
+            }
+        }
+    }
+
+    /// Tells a user's connection what it has not been told, as far as its credit goes.
+    pub(super) fn catch_up_user(&mut self, now: Millis, key: UserKey, out: &mut impl Emit) {
+        if let Some(mut ended) = self.users[key].ended.take()
+            && let Some(link) = &self.users[key].link
+        {
+            let EndedTicket { ticket, by, at } = ended.ticket;
+            let user = Sender { id: &self.users[key].id, name: None };
+            if !ended.unrelayed.relay((ticket, user), link, out) || !link.has_credit() {
+                self.users[key].ended = Some(ended);
+                return;
+            }
+            if !ended.is_told {
+                link.send(&Event::TicketClosed { ticket, by, at }, out);
+            }
+        }
+        self.tell_desk(key, out);
+        if let Some(number) = self.users[key].ticket {
+            let is_open = matches!(self.tickets[&number].status, Status::Active(_));
+            // What was written before the chat was locked comes before the word that it is.
+            if is_open {
+                self.tell_status(now, number, out);
+            }
+            self.catch_up_chat(now, number, Side::User, out);
+            self.tell_status(now, number, out);
+            if self.tickets[&number].last_notice.is_none() {
+                self.queue.forget_notice(&mut self.tickets, number, now);
+            }
+        }
+    }
+
+    fn welcome_user(
+        &mut self,
+        now: Millis,
+        key: UserKey,
+        (session, resumed): (Session<'_>, bool),
+        out: &mut impl Emit,
+    ) {
+        let desk_online = self.staff_online > 0;
+        let mut ended = self.users[key].ended.take();
+        self.users[key].desk_shown = desk_online;
+        if let Some(ended) = &mut ended {
+            ended.unrelayed.relayed_seq = 0; // what an earlier connection was sent may not have arrived
+        }
+        let user = &self.users[key];
+        let welcome = UserWelcome {
+            user: &user.id,
+            session: session.plain(),
+            resumed,
+            now,
+            desk_online,
+            ticket: user.ticket.map(|number| self.own_ticket(&self.tickets[&number])),
+            ended: ended.as_ref().map(|ended| ended.ticket),
+        };
+        self.to_user(key, &Event::UserWelcome(welcome), out);
+        if let (Some(mut ended), Some(link)) = (ended, &user.link) {
+            let sender = Sender { id: &user.id, name: None };
+            ended.is_told = true;
+            if !ended.unrelayed.relay((ended.ticket.ticket, sender), link, out) {
+                self.users[key].ended = Some(ended);
+            }
+        }
+        let ticket =
+            self.users[key].ticket.and_then(|number| Some((number, self.tickets.get(&number)?.status)));
+        if let Some((number, status)) = ticket {
+            let shown = self.shown_by_welcome(status);
+            if let Some(ticket) = self.tickets.get_mut(&number) {
+                ticket.shown = shown;
+                ticket.conversation.reset_connection(Side::User);
+            }
+            self.relay_held(number, Side::Staff, out);
+            self.tell_status(now, number, out);
+        }
+    }
+
+    fn own_ticket<'a>(&'a self, ticket: &'a Ticket) -> OwnTicket<'a> {
+        let sent = ticket.conversation.sent_by(Side::User);
+        OwnTicket {
+            ticket: ticket.id,
+            subject: ticket.subject.as_json(),
+            state: ticket.status.state(),
+            staff: ticket.status.staff().map(|staff| self.staff[staff].name()),
+            created_at: ticket.created_at,
+            last_seq: ticket.conversation.last_seq,
+            last_id: sent.last_id,
+            delivered_seq: sent.delivered_seq,
+        }
+    }
+
+    fn add_user(&mut self, id: &UserId, session: SecretHash) -> UserKey {
+        let user = User {
+            id: id.clone(),
+            session,
+            link: None,
+            ticket: None,
+            desk_shown: false,
+            absent_until: None,
+            ended: None,
+            known_until: 0,
+        };
+        let key = self.users.insert(user);
+        self.users_by_id.insert(id.clone(), key);
+        key
+    }
+
+    fn forget_user(&mut self, key: UserKey) {
+        if let Some(user) = self.users.remove(key) {
+            self.users_by_id.remove(&user.id);
+        }
+    }
+
+    /// Gives an absent user until `due`. Of those who are known only for a ticket that has closed, there are no more than
+    /// there may be tickets: beyond, the one whose time is up first is forgotten.
+    fn await_user(&mut self, key: UserKey, due: Millis) {
+        let user = &mut self.users[key];
+        let has_ticket = user.ticket.is_some();
+        if let Some(earlier) = user.absent_until.replace(due) {
+            self.alarms.remove(&(earlier, Alarm::Absence(key)));
+        }
+        self.alarms.insert((due, Alarm::Absence(key)));
+        if !has_ticket {
+            self.known_absent.insert((due, key));
+            if self.known_absent.len() > self.rules.max_tickets as usize
+                && let Some((due, first)) = self.known_absent.pop_first()
+            {
+                self.alarms.remove(&(due, Alarm::Absence(first)));
+                self.forget_user(first);
+            }
+        }
+    }
+
+    /// A ticket is not one any more that nobody picked and whose user is away.
+    pub(super) fn forget_abandoned(&mut self, number: TicketNo) {
+        let user = self.tickets.get(&number).map(|ticket| &self.users[ticket.user]);
+        if let Some(due) = user.and_then(|user| user.absent_until) {
+            self.abandoned.remove(&(due, number));
+        }
+    }
+}
