@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use support::client::of_type;
 use support::wire::whole;
-use support::{Chat, Desk, Staff, Value, json, op};
+use support::{Chat, Desk, Staff, Value, int, json, op};
 
 /// After a ping of the server that is not answered, so long until the peer is dead.
 const PONG_S: u64 = 20;
@@ -330,4 +330,20 @@ fn a_half_open_connection_is_dead_when_it_answers_no_ping() {
     let offline = alice.expect_within(limit, "staff_offline", "the end of the silent one", |_| true);
     assert_eq!(offline["ticket_id"], ticket.as_str());
     drop(half_open);
+}
+
+#[test]
+fn a_ping_is_answered_by_a_pong_with_the_servers_time() {
+    let desk = Desk::start();
+    let (mut alice, mut sam) = (desk.user("alice"), desk.staff("sam"));
+    // Neither a ticket nor being online is needed, and other fields are ignored.
+    alice.send(&json!({ "type": "ping", "id": "x", "ticket_id": 7 }));
+    sam.send(&json!({ "type": "ping" }));
+    let since = int(&alice.welcome, "now");
+    for pong in [alice.next(), sam.next()] {
+        assert_eq!(pong["type"], "pong");
+        assert!(int(&pong, "now") >= since, "{pong} is before {since}");
+    }
+    alice.nothing_more();
+    sam.nothing_more();
 }

@@ -102,6 +102,7 @@ impl<'a> Frame<'a> {
             "delivered" => UserCommand::Delivered { seq: self.seq.integer()? },
             "typing" => UserCommand::Typing { active: self.active.bool()? },
             "close_ticket" => UserCommand::CloseTicket,
+            "ping" => UserCommand::Ping,
             _ => return Err(ErrorCode::BadMessage),
         })
     }
@@ -126,6 +127,7 @@ impl<'a> Frame<'a> {
                 StaffCommand::Typing { ticket: self.ticket()?, active }
             }
             "close_ticket" => StaffCommand::CloseTicket { ticket: self.ticket()? },
+            "ping" => StaffCommand::Ping,
             _ => return Err(ErrorCode::BadMessage),
         })
     }

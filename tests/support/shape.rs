@@ -50,6 +50,7 @@ const BOTH: &[(&str, &str)] = &[
     ("delivered", "ticket_id:s seq:i at:t"),
     ("typing", "ticket_id:s active:b"),
     ("ticket_closed", "ticket_id:s by:s at:t"),
+    ("pong", "now:t"),
     ("error", "code:s message:s id~:i ticket_id~:s"),
 ];
 
@@ -71,6 +72,8 @@ const CODES: &[&str] = &[
     "user_offline",
     "at_capacity",
     "unknown_staff",
+    "desk_full",
+    "unread_limit",
 ];
 
 /// Panics unless the frame is, to the letter, one that this side may be sent.

@@ -14,6 +14,7 @@ pub enum Ask {
     Pick,
     Release,
     Transfer(String, Option<String>),
+    Ping,
 }
 
 /// A frame: what it asks for, or the codes that it may be refused with, and what it speaks of.
@@ -43,7 +44,7 @@ pub fn read(text: &str, is_staff: bool) -> Frame {
     let mut problems = Vec::new();
     let ask = fields(&frame, kind, is_staff, &mut problems);
     let ticket = frame.get("ticket_id").and_then(Value::as_str).map(str::to_owned);
-    let needs_ticket = is_staff && !matches!(kind, "go_online" | "go_offline");
+    let needs_ticket = is_staff && !matches!(kind, "go_online" | "go_offline" | "ping");
     if needs_ticket && ticket.is_none() {
         problems.push("bad_message");
     }
@@ -84,6 +85,7 @@ fn fields(frame: &Value, kind: &str, is_staff: bool, problems: &mut Vec<&'static
             None => return None,
         },
         ("close_ticket", _) => Ask::Close,
+        ("ping", _) => Ask::Ping,
         ("go_online", true) => Ask::GoOnline,
         ("go_offline", true) => Ask::GoOffline,
         ("pick_ticket", true) => Ask::Pick,

@@ -285,6 +285,10 @@ impl Model {
         );
     }
 
+    fn pong(&mut self, conn: ConnId) {
+        self.to(Some(conn), Track::Talk, json!({ "type": "pong", "now": self.now }));
+    }
+
     /// A frame from this connection.
     pub fn message(&mut self, conn: ConnId, text: &str, is_fair: bool, sent: &[Sent]) -> Result<(), String> {
         match self.peers.get(&conn).cloned() {
@@ -293,6 +297,7 @@ impl Model {
                 match frame.ask.clone() {
                     Err(codes) => self.refuse(conn, &frame, or_too_fast(codes, is_fair)),
                     Ok(_) if !is_fair => self.refuse(conn, &frame, vec!["rate_limited"]),
+                    Ok(asks::Ask::Ping) => self.pong(conn),
                     Ok(ask) => self.user_asks((conn, &id), ask, &frame, sent)?,
                 }
             }
@@ -301,6 +306,7 @@ impl Model {
                 match frame.ask.clone() {
                     Err(codes) => self.refuse(conn, &frame, or_too_fast(codes, is_fair)),
                     Ok(_) if !is_fair => self.refuse(conn, &frame, vec!["rate_limited"]),
+                    Ok(asks::Ask::Ping) => self.pong(conn),
                     Ok(ask) => self.staff_asks((conn, &id), ask, &frame),
                 }
             }
