@@ -63,6 +63,12 @@ pub const SUBJECT_CHARS_MAX: usize = 200;
 pub const TEXT_CHARS_MAX: usize = 4000;
 /// A note that goes with a transfer, in Unicode scalar values.
 pub const NOTE_CHARS_MAX: usize = 500;
+/// A name that a user or a staff member gives themselves, in Unicode scalar values.
+pub const NAME_CHARS_MAX: usize = 64;
+/// The page that a user came from, in Unicode scalar values.
+pub const PAGE_CHARS_MAX: usize = 300;
+/// A message's id. Beyond 2^53 - 1 a page's numbers skip integers, and no id could follow (RFC 8259 6).
+pub const MESSAGE_ID_MAX: u64 = (1 << 53) - 1;
 /// A user's or staff member's id, in bytes.
 pub const ID_BYTES_MAX: usize = 64;
 /// Messages held for one side until it confirms them; beyond, their sender is refused with `unread_limit`.

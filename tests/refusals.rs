@@ -134,6 +134,21 @@ fn the_refusal_of_a_bad_message_names_its_id_and_ticket_where_it_had_them() {
     assert_eq!(alice.refused("too_long")["id"], 7);
     alice.send(&json!({ "type": "message", "id": "x", "text": "x" }));
     assert_eq!(alice.refused("bad_message").get("id"), None);
+    // Whatever else is wrong: no text, no JSON number, no JSON, no such id.
+    for wrong in [r#""\ud800""#, "1e400", "nul", "\"a\nb\""] {
+        alice.send_text(&format!(r#"{{"type":"message","id":8,"text":{wrong}}}"#));
+        assert_eq!(alice.refused("bad_message")["id"], 8, "{wrong}");
+        sam.send_text(&format!(r#"{{"type":"message","text":{wrong},"ticket_id":"{ticket}","id":8}}"#));
+        let refusal = sam.refused("bad_message");
+        assert_eq!((&refusal["id"], &refusal["ticket_id"]), (&json!(8), &json!(ticket)), "{wrong}");
+    }
+    alice.send_text(r#"{"type":"message","id":9,"text":"cut o"#);
+    assert_eq!(alice.refused("bad_message")["id"], 9);
+    sam.send_text(&format!(
+        r#"{{"ticket_id":"{ticket}","id":18446744073709551616,"type":"message","text":"x"}}"#
+    ));
+    let refusal = sam.refused("bad_message");
+    assert_eq!((refusal.get("id"), &refusal["ticket_id"]), (None, &json!(ticket)));
     sam.send(&json!({ "type": "message", "id": 5, "ticket_id": ticket }));
     let refusal = sam.refused("bad_message");
     assert_eq!((&refusal["id"], &refusal["ticket_id"]), (&json!(5), &json!(ticket)));

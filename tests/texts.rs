@@ -133,7 +133,9 @@ fn an_id_is_a_whole_number_from_1() {
         "[1]",
         "{}",
         "1e400",
-        "99999999999999999999",
+        "9007199254740992",
+        "18446744073709551615",
+        "18446744073709551616",
         "01",
         "+1",
         "0x1",
@@ -147,7 +149,7 @@ fn an_id_is_a_whole_number_from_1() {
     alice.refused("bad_message");
     alice.nothing_more();
     sam.nothing_more();
-    // As far as a page can count.
+    // None of them has spoilt those that a page can count.
     alice.say(1, "the first");
     alice.say((1 << 53) - 1, "the last");
     assert_eq!(int(&alice.expect_where("ack", "the last", |m| m["id"] == ((1_u64 << 53) - 1)), "seq"), 2);
@@ -174,12 +176,33 @@ fn fields_that_nobody_knows_are_ignored_whatever_they_hold() {
     }));
     let got = alice.expect("message");
     assert_eq!((&got["sender_id"], int(&got, "seq")), (&json!("sam"), 2));
+    // JSON all the same, though no text and no number that a program could hold.
+    for anything in [r#""\ud800""#, "1e400", r#"{"\ud800":["]}"]}"#] {
+        let typing =
+            format!(r#"{{"type":"typing","text":{anything},"id":{anything},"active":true,"x":{anything}}}"#);
+        alice.send_text(&typing);
+        assert_eq!(sam.expect("typing")["active"], true, "{anything}");
+    }
     sam.send(&json!({ "type": "go_offline", "ticket_id": 5, "online": true }));
     assert_eq!(sam.expect("presence")["online"], false);
     alice.expect("staff_offline");
     alice.send(&json!({ "type": "close_ticket", "id": "x", "text": 5 }));
     alice.expect("ticket_closed");
-    alice.send(&json!({ "type": "create_ticket", "subject": "new", "id": [] , "user_id": "bob" }));
+    for (refused, code) in [
+        (json!({ "name": "" }), "bad_message"),
+        (json!({ "name": "a\u{202E}b" }), "bad_message"),
+        (json!({ "name": "x".repeat(65) }), "too_long"),
+        (json!({ "page": 5 }), "bad_message"),
+        (json!({ "page": "/".repeat(301) }), "too_long"),
+    ] {
+        let mut create = refused.clone();
+        (create["type"], create["subject"]) = (json!("create_ticket"), json!("new"));
+        alice.send(&create);
+        assert_eq!(alice.refused(code)["code"], code, "{refused}");
+    }
+    alice.send(&json!({
+        "type": "create_ticket", "subject": "new", "id": [] , "user_id": "bob", "name": "Alice", "page": null,
+    }));
     alice.expect("ticket_created");
     assert_eq!(
         sam.expect_where("ticket_added", "it", |m| m["ticket"]["subject"] == "new")["ticket"]["user_id"],

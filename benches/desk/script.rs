@@ -111,7 +111,7 @@ impl StateScene {
         let conn = ConnId { slot: 0, generation: 0 };
         let id = StaffId::parse("sam").expect("an id");
         let staff = (conn, state.staff_connects(NOW, conn, id, &mut sink));
-        state.staff_asks(NOW, staff, &StaffCommand::GoOnline, &mut sink);
+        state.staff_asks(NOW, staff, &StaffCommand::GoOnline { name: None }, &mut sink);
         let mut desk = Front { state, sink, now: NOW, connections: 1, staff };
         let (user, ticket) = desk.comes();
         let mut scene = Self { desk, user, ticket, messages: 0 };
@@ -133,7 +133,10 @@ impl Front {
         let session = SecretHash::of(id.as_str());
         let key = self.state.user_connects(self.now, conn, id, None, session, &mut self.sink);
         let user = (conn, key.expect("an id that is new"));
-        self.user_asks(user, UserCommand::CreateTicket { subject: json_text(SUBJECT) });
+        self.user_asks(
+            user,
+            UserCommand::CreateTicket { subject: json_text(SUBJECT), name: None, page: None },
+        );
         (user, self.sink.ticket.expect("a ticket"))
     }
 

@@ -1,7 +1,11 @@
 //! From a text frame to a command.
 //!
 //! A frame is one flat object, read in one pass: each known field is taken as whatever it is, unknown ones are skipped,
-//! and only then is asked what the type needs. So a field that a type does not have may hold anything.
+//! and only then is asked what the type needs. So a field that a type does not have may hold anything that is JSON.
+//!
+//! serde_json gives up a whole frame for one value that Rust cannot represent. Such a frame, and one that is no JSON, is
+//! read a second time, member by member: it may be a command all the same, and if not, its refusal names what it was
+//! about.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,7 +13,11 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use crate::config::{ID_BYTES_MAX, NOTE_CHARS_MAX, SUBJECT_CHARS_MAX, TEXT_CHARS_MAX};
+use super::scan;
+use crate::config::{
+    ID_BYTES_MAX, MESSAGE_ID_MAX, NAME_CHARS_MAX, NOTE_CHARS_MAX, PAGE_CHARS_MAX, SUBJECT_CHARS_MAX,
+    TEXT_CHARS_MAX,
+};
 use crate::ids::{JsonText, TicketId};
 use crate::state::{ErrorCode, StaffCommand, TicketRef, UserCommand};
 
@@ -18,7 +26,8 @@ use crate::state::{ErrorCode, StaffCommand, TicketRef, UserCommand};
 pub struct Refusal<'a> {
     /// The code.
     pub code: ErrorCode,
-    /// The message's id.
+    /// The message's id, as far as it is an integer from 0 to 2^64 - 1: so it goes back as it was written, even where it
+    /// is out of range for a message.
     pub id: Option<u64>,
     ticket_id: Option<Cow<'a, str>>,
 }
@@ -57,6 +66,8 @@ struct Frame<'a> {
     subject: Value<'a>,
     to: Value<'a>,
     note: Value<'a>,
+    name: Value<'a>,
+    page: Value<'a>,
 }
 
 /// A value, as far as any field may be one.
@@ -73,10 +84,41 @@ enum Value<'a> {
 
 impl<'a> Frame<'a> {
     fn parse(text: &'a str) -> Result<Self, Refusal<'a>> {
-        serde_json::from_str(text).map_err(|_| Refusal {
-            code: ErrorCode::BadMessage,
-            id: None,
-            ticket_id: None,
+        serde_json::from_str(text).or_else(|_| Self::parse_by_member(text))
+    }
+
+    /// Reads a frame that holds something that cannot be represented, such as half a surrogate pair: that field is
+    /// `Other`, and the rest is as usual. Of a text that is not JSON only the refusal is made.
+    #[cold]
+    fn parse_by_member(text: &'a str) -> Result<Self, Refusal<'a>> {
+        let mut frame = Self::default();
+        scan::members(text, |key, value| {
+            let key = serde_json::from_str(key).ok();
+            if let Some(field) = key.and_then(|Key(key)| frame.field(&key)) {
+                *field = serde_json::from_str(value).unwrap_or(Value::Other);
+            }
+        });
+        // RFC 8259 allows both half a surrogate pair and a number of any size; skipping checks the syntax alone.
+        let is_object =
+            text.trim_start().starts_with('{') && serde_json::from_str::<IgnoredAny>(text).is_ok();
+        if is_object { Ok(frame) } else { Err(frame.refusal(ErrorCode::BadMessage)) }
+    }
+
+    /// Returns the field of this name, if any type has it.
+    fn field(&mut self, name: &str) -> Option<&mut Value<'a>> {
+        Some(match name {
+            "type" => &mut self.kind,
+            "id" => &mut self.id,
+            "ticket_id" => &mut self.ticket_id,
+            "text" => &mut self.text,
+            "seq" => &mut self.seq,
+            "active" => &mut self.active,
+            "subject" => &mut self.subject,
+            "to" => &mut self.to,
+            "note" => &mut self.note,
+            "name" => &mut self.name,
+            "page" => &mut self.page,
+            _ => return None,
         })
     }
 
@@ -93,8 +135,8 @@ impl<'a> Frame<'a> {
         Ok(match self.kind.str()? {
             "create_ticket" => UserCommand::CreateTicket {
                 subject: self.subject.text(1, SUBJECT_CHARS_MAX)?,
-                name: None,
-                page: None,
+                name: self.name()?,
+                page: self.page.optional_text(0, PAGE_CHARS_MAX)?,
             },
             "message" => {
                 UserCommand::Message { id: self.message_id()?, text: self.text.text(1, TEXT_CHARS_MAX)? }
@@ -109,7 +151,7 @@ impl<'a> Frame<'a> {
 
     fn staff_command(&mut self) -> Result<StaffCommand<'a>, ErrorCode> {
         Ok(match self.kind.str()? {
-            "go_online" => StaffCommand::GoOnline { name: None },
+            "go_online" => StaffCommand::GoOnline { name: self.name()? },
             "go_offline" => StaffCommand::GoOffline,
             "pick_ticket" => StaffCommand::PickTicket { ticket: self.ticket()? },
             "release_ticket" => StaffCommand::ReleaseTicket { ticket: self.ticket()? },
@@ -133,10 +175,7 @@ impl<'a> Frame<'a> {
     }
 
     fn transfer(&mut self) -> Result<StaffCommand<'a>, ErrorCode> {
-        let note = match self.note {
-            Value::Absent | Value::Null => None,
-            _ => Some(self.note.text(0, NOTE_CHARS_MAX)?),
-        };
+        let note = self.note.optional_text(0, NOTE_CHARS_MAX)?;
         let Value::String(to) = std::mem::take(&mut self.to) else { return Err(ErrorCode::BadMessage) };
         Ok(StaffCommand::TransferTicket { ticket: self.ticket()?, to, note })
     }
@@ -147,7 +186,19 @@ impl<'a> Frame<'a> {
     }
 
     fn message_id(&self) -> Result<u64, ErrorCode> {
-        self.id.integer().and_then(|id| if id == 0 { Err(ErrorCode::BadMessage) } else { Ok(id) })
+        let id = self.id.integer()?;
+        if (1..=MESSAGE_ID_MAX).contains(&id) { Ok(id) } else { Err(ErrorCode::BadMessage) }
+    }
+
+    /// Takes the name that somebody gives themselves. Others read it beside their own words, so it holds nothing that
+    /// could change these.
+    fn name(&mut self) -> Result<Option<JsonText<'a>>, ErrorCode> {
+        let is_readable = match &self.name {
+            Value::String(name) => !name.chars().any(|c| c.is_control() || is_bidi_control(c)),
+            _ => true,
+        };
+        let name = self.name.optional_text(1, NAME_CHARS_MAX)?;
+        if is_readable { Ok(name) } else { Err(ErrorCode::BadMessage) }
     }
 }
 
@@ -164,6 +215,18 @@ impl<'a> Value<'a> {
         if let Self::String(value) = self { Ok(value) } else { Err(ErrorCode::BadMessage) }
     }
 
+    /// Takes a text that may be left out, or be null.
+    fn optional_text(
+        &mut self,
+        chars_min: usize,
+        chars_max: usize,
+    ) -> Result<Option<JsonText<'a>>, ErrorCode> {
+        match self {
+            Self::Absent | Self::Null => Ok(None),
+            _ => self.text(chars_min, chars_max).map(Some),
+        }
+    }
+
     /// Takes a text of so many Unicode scalar values.
     fn text(&mut self, chars_min: usize, chars_max: usize) -> Result<JsonText<'a>, ErrorCode> {
         let Self::String(text) = std::mem::take(self) else { return Err(ErrorCode::BadMessage) };
@@ -176,6 +239,11 @@ impl<'a> Value<'a> {
         }
         Ok(JsonText::from_parsed(text))
     }
+}
+
+/// Unicode's property `Bidi_Control` (UAX #9).
+fn is_bidi_control(c: char) -> bool {
+    matches!(c, '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Frame<'a> {
@@ -197,22 +265,10 @@ impl<'de> Visitor<'de> for FrameVisitor {
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
         let mut frame = Frame::default();
         while let Some(Key(key)) = map.next_key()? {
-            let field = match &*key {
-                "type" => &mut frame.kind,
-                "id" => &mut frame.id,
-                "ticket_id" => &mut frame.ticket_id,
-                "text" => &mut frame.text,
-                "seq" => &mut frame.seq,
-                "active" => &mut frame.active,
-                "subject" => &mut frame.subject,
-                "to" => &mut frame.to,
-                "note" => &mut frame.note,
-                _ => {
-                    map.next_value::<IgnoredAny>()?;
-                    continue;
-                }
-            };
-            *field = map.next_value()?;
+            match frame.field(&key) {
+                Some(field) => *field = map.next_value()?,
+                None => _ = map.next_value::<IgnoredAny>()?,
+            }
         }
         Ok(frame)
     }
@@ -285,67 +341,4 @@ impl<'de> Visitor<'de> for ValueVisitor {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn refused(text: &str) -> Option<(ErrorCode, Option<u64>)> {
-        user_command(text).err().map(|refusal| (refusal.code, refusal.id))
-    }
-
-    #[test]
-    fn a_message_is_read_and_unknown_fields_are_ignored() {
-        let text = r#"{"x":[1,{"y":2}],"id":7,"type":"message","text":"hi","seq":"not mine","z":1e400}"#;
-        let Ok(UserCommand::Message { id: 7, text }) = user_command(text) else { panic!("refused") };
-        assert_eq!(text.as_str(), "hi");
-    }
-
-    #[test]
-    fn what_is_no_message_is_refused_with_the_id_it_had() {
-        for (text, id) in [
-            ("", None),
-            ("[]", None),
-            ("{}", None),
-            (r#""message""#, None),
-            (r#"{"type":"message","id":7}"#, Some(7)),
-            (r#"{"type":"message","id":7,"text":""}"#, Some(7)),
-            (r#"{"type":"message","id":7,"text":8}"#, Some(7)),
-            (r#"{"type":"message","id":0,"text":"x"}"#, Some(0)),
-            (r#"{"type":"message","id":-1,"text":"x"}"#, None),
-            (r#"{"type":"message","id":1.0,"text":"x"}"#, None),
-            (r#"{"type":"message","id":"1","text":"x"}"#, None),
-            (r#"{"type":"message","id":18446744073709551616,"text":"x"}"#, None),
-            (r#"{"type":"go_online"}"#, None),
-            (r#"{"type":"typing","active":1}"#, None),
-            (r#"{"type":"message","id":7,"text":"\ud800"}"#, None),
-            (r#"{"type":"close_ticket"} {}"#, None),
-        ] {
-            assert_eq!(refused(text), Some((ErrorCode::BadMessage, id)), "{text}");
-        }
-    }
-
-    #[test]
-    fn lengths_are_in_unicode_scalar_values() {
-        let message = |text: &str| format!(r#"{{"type":"message","id":1,"text":"{text}"}}"#);
-        for longest in ["x", "é", "\u{1F600}", "\\u00e9", "\\ud83d\\ude00"] {
-            assert_eq!(refused(&message(&longest.repeat(TEXT_CHARS_MAX))), None, "{longest}");
-            let over = message(&longest.repeat(TEXT_CHARS_MAX + 1));
-            assert_eq!(refused(&over), Some((ErrorCode::TooLong, Some(1))), "{longest}");
-        }
-    }
-
-    #[test]
-    fn a_ticket_that_is_none_is_named_as_it_came() {
-        let text = r#"{"type":"pick_ticket","ticket_id":"no such"}"#;
-        let refusal = staff_command(text).unwrap_err();
-        assert_eq!(
-            (refusal.code, refusal.ticket()),
-            (ErrorCode::NoTicket, Some(TicketRef::Unknown("no such")))
-        );
-    }
-
-    #[test]
-    fn of_a_field_that_stands_twice_the_last_counts() {
-        let text = r#"{"type":"close_ticket","active":"x","active":true,"type":"typing"}"#;
-        assert!(matches!(user_command(text), Ok(UserCommand::Typing { active: true })));
-    }
-}
+mod tests;

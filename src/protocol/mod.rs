@@ -2,6 +2,7 @@
 
 mod decode;
 mod encode;
+mod scan;
 
 pub use decode::{Refusal, staff_command, user_command};
 pub use encode::append_event;

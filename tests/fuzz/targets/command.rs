@@ -8,7 +8,7 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
     match user_command(text) {
-        Ok(UserCommand::CreateTicket { subject }) => holds(subject.as_str(), SUBJECT_CHARS_MAX),
+        Ok(UserCommand::CreateTicket { subject, .. }) => holds(subject.as_str(), SUBJECT_CHARS_MAX),
         Ok(UserCommand::Message { id, text: said }) => {
             assert!(id > 0);
             holds(said.as_str(), TEXT_CHARS_MAX);

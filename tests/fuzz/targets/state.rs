@@ -71,12 +71,12 @@ fuzz_target!(|data: &[u8]| {
                 staff[who] = Some((conn, state.staff_connects(now, conn, id, &mut ears)));
             }
             3 => staff[who].take().into_iter().for_each(|member| state.staff_leaves(now, member, &mut ears)),
-            4 => say(UserCommand::CreateTicket { subject: text("s") }, &mut state, &mut ears),
+            4 => say(UserCommand::CreateTicket { subject: text("s"), name: None, page: None }, &mut state, &mut ears),
             5 => say(UserCommand::Message { id: which as u64 + 1, text: text("t") }, &mut state, &mut ears),
             6 => say(UserCommand::Delivered { seq: which as u64 }, &mut state, &mut ears),
             7 => say(UserCommand::Typing { active: which % 2 == 0 }, &mut state, &mut ears),
             8 => say(UserCommand::CloseTicket, &mut state, &mut ears),
-            9 => act(StaffCommand::GoOnline, &mut state, &mut ears),
+            9 => act(StaffCommand::GoOnline { name: None }, &mut state, &mut ears),
             10 => act(StaffCommand::GoOffline, &mut state, &mut ears),
             11 => act(StaffCommand::PickTicket { ticket }, &mut state, &mut ears),
             12 => act(StaffCommand::ReleaseTicket { ticket }, &mut state, &mut ears),

@@ -1,0 +1,156 @@
+use super::*;
+
+fn refused(text: &str) -> Option<(ErrorCode, Option<u64>)> {
+    user_command(text).err().map(|refusal| (refusal.code, refusal.id))
+}
+
+#[test]
+fn a_message_is_read_and_unknown_fields_are_ignored() {
+    let text = r#"{"x":[1,{"y":2}],"id":7,"type":"message","text":"hi","seq":"not mine","z":1e400}"#;
+    let Ok(UserCommand::Message { id: 7, text }) = user_command(text) else { panic!("refused") };
+    assert_eq!(text.as_str(), "hi");
+}
+
+#[test]
+fn what_is_no_message_is_refused_with_the_id_it_had() {
+    for (text, id) in [
+        ("", None),
+        ("[]", None),
+        ("{}", None),
+        (r#""message""#, None),
+        (r#"{"type":"message","id":7}"#, Some(7)),
+        (r#"{"type":"message","id":7,"text":""}"#, Some(7)),
+        (r#"{"type":"message","id":7,"text":8}"#, Some(7)),
+        (r#"{"type":"message","id":0,"text":"x"}"#, Some(0)),
+        (r#"{"type":"message","id":-1,"text":"x"}"#, None),
+        (r#"{"type":"message","id":1.0,"text":"x"}"#, None),
+        (r#"{"type":"message","id":"1","text":"x"}"#, None),
+        (r#"{"type":"message","id":9007199254740992,"text":"x"}"#, Some(1 << 53)),
+        (r#"{"type":"message","id":18446744073709551615,"text":"x"}"#, Some(u64::MAX)),
+        (r#"{"type":"message","id":18446744073709551616,"text":"x"}"#, None),
+        (r#"{"type":"message","id":1e400,"text":"x"}"#, None),
+        (r#"{"type":"go_online"}"#, None),
+        (r#"{"type":"typing","active":1}"#, None),
+        (r#"{"type":"message","id":7,"text":"\ud800"}"#, Some(7)),
+        (r#"{"text":"\ud800\"","i\u0064" : 7 ,"type":"message"}"#, Some(7)),
+        (r#"{"type":"message","text":1e400,"id":7}"#, Some(7)),
+        (r#"{"type":"message","text":"\q","id":7}"#, Some(7)),
+        (r#"{"type":"message","id":7,"text":"x"#, Some(7)),
+        (r#"{"type":"message","id":7,}"#, Some(7)),
+        (r#"{"type":"message","id":7,"text":"x"}}"#, Some(7)),
+        (r#"{"type":"message","text":"x","id":7"#, None),
+        (r#"{"type":"message","id":7,"id":"\ud800","text":"x"}"#, None),
+        (r#"{"type":"close_ticket"} {}"#, None),
+    ] {
+        assert_eq!(refused(text), Some((ErrorCode::BadMessage, id)), "{text}");
+    }
+}
+
+#[test]
+fn a_field_that_the_type_does_not_have_may_hold_anything_that_is_json() {
+    for anything in
+        [r#""\ud800""#, "1e400", r#"{"\ud800":1}"#, r#"["\udfff\"}",{"type":"close_ticket"}]"#, "-0"]
+    {
+        for field in ["text", "id", "name", "other", r"\ud800"] {
+            let text = format!(r#"{{"type":"typing","{field}":{anything},"active":true}}"#);
+            assert!(matches!(user_command(&text), Ok(UserCommand::Typing { active: true })), "{text}");
+        }
+    }
+    let text = r#" {"id":7,"seq":"\ud800","text":"h\n","type":"message"} "#;
+    let Ok(UserCommand::Message { id: 7, text }) = user_command(text) else { panic!("refused") };
+    assert_eq!(text.as_str(), r"h\n");
+}
+
+#[test]
+fn a_refusal_names_the_ticket_where_it_can_be_read() {
+    for (text, id) in [
+        (r#"{"type":"message","id":7,"ticket_id":"0000-0001","text":"\ud800"}"#, Some(7)),
+        (r#"{"type":"message","id":18446744073709551616,"ticket_id":"0000-0001","text":"x"}"#, None),
+        (r#"{"type":"message","ticket_id":"0000-0001","id":7,!"#, Some(7)),
+    ] {
+        let refusal = staff_command(text).unwrap_err();
+        assert_eq!((refusal.code, refusal.id), (ErrorCode::BadMessage, id), "{text}");
+        assert_eq!(refusal.ticket(), Some(TicketRef::Id(TicketId::from_bits(1))), "{text}");
+    }
+}
+
+#[test]
+fn a_name_has_1_to_64_characters_that_change_nothing_around_them() {
+    let named = |name: &str| {
+        let create = format!(r#"{{"type":"create_ticket","subject":"s","name":{name}}}"#);
+        let go = format!(r#"{{"type":"go_online","name":{name}}}"#);
+        let of_user = user_command(&create).map(|command| match command {
+            UserCommand::CreateTicket { name, .. } => name.map(|name| name.as_str().to_owned()),
+            _ => panic!("{name}"),
+        });
+        let of_staff = staff_command(&go).map(|command| match command {
+            StaffCommand::GoOnline { name } => name.map(|name| name.as_str().to_owned()),
+            _ => panic!("{name}"),
+        });
+        let (of_user, of_staff) = (of_user.map_err(|r| r.code), of_staff.map_err(|r| r.code));
+        assert_eq!(of_user, of_staff, "{name}");
+        of_user
+    };
+    assert_eq!(named("null"), Ok(None));
+    assert_eq!(named(r#""Ann \u00c9 O\"Hara""#), Ok(Some(r#"Ann É O\"Hara"#.to_owned())));
+    let longest = "é".repeat(NAME_CHARS_MAX);
+    assert_eq!(named(&format!(r#""{longest}""#)), Ok(Some(longest.clone())));
+    assert_eq!(named(&format!(r#""{longest}x""#)), Err(ErrorCode::TooLong));
+    for bad in [
+        "",
+        "a\\nb",
+        "\\u0000",
+        "\u{7f}",
+        "\u{85}",
+        "\u{61c}",
+        "\u{200f}",
+        "a\u{202e}b",
+        "\\u202a",
+        "\u{2069}",
+    ] {
+        assert_eq!(named(&format!(r#""{bad}""#)), Err(ErrorCode::BadMessage), "{bad:?}");
+    }
+    for bad in ["7", "[]", "true", r#""\ud800""#] {
+        assert_eq!(named(bad), Err(ErrorCode::BadMessage), "{bad}");
+    }
+}
+
+#[test]
+fn the_page_that_a_user_came_from_has_at_most_300_characters() {
+    let from = |page: &str| {
+        let text = format!(r#"{{"type":"create_ticket","subject":"s","page":{page}}}"#);
+        match user_command(&text) {
+            Ok(UserCommand::CreateTicket { page, .. }) => Ok(page.map(|page| page.as_str().to_owned())),
+            other => Err(other.err().map(|refusal| refusal.code)),
+        }
+    };
+    assert_eq!(from("null"), Ok(None));
+    assert_eq!(from(r#""""#), Ok(Some(String::new())));
+    let longest = "/".repeat(PAGE_CHARS_MAX);
+    assert_eq!(from(&format!(r#""{longest}""#)), Ok(Some(longest.clone())));
+    assert_eq!(from(&format!(r#""{longest}/""#)), Err(Some(ErrorCode::TooLong)));
+    assert_eq!(from("7"), Err(Some(ErrorCode::BadMessage)));
+}
+
+#[test]
+fn lengths_are_in_unicode_scalar_values() {
+    let message = |text: &str| format!(r#"{{"type":"message","id":1,"text":"{text}"}}"#);
+    for longest in ["x", "é", "\u{1F600}", "\\u00e9", "\\ud83d\\ude00"] {
+        assert_eq!(refused(&message(&longest.repeat(TEXT_CHARS_MAX))), None, "{longest}");
+        let over = message(&longest.repeat(TEXT_CHARS_MAX + 1));
+        assert_eq!(refused(&over), Some((ErrorCode::TooLong, Some(1))), "{longest}");
+    }
+}
+
+#[test]
+fn a_ticket_that_is_none_is_named_as_it_came() {
+    let text = r#"{"type":"pick_ticket","ticket_id":"no such"}"#;
+    let refusal = staff_command(text).unwrap_err();
+    assert_eq!((refusal.code, refusal.ticket()), (ErrorCode::NoTicket, Some(TicketRef::Unknown("no such"))));
+}
+
+#[test]
+fn of_a_field_that_stands_twice_the_last_counts() {
+    let text = r#"{"type":"close_ticket","active":"x","active":true,"type":"typing"}"#;
+    assert!(matches!(user_command(text), Ok(UserCommand::Typing { active: true })));
+}
