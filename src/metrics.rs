@@ -12,7 +12,7 @@ pub struct Metrics {
     pub accepted: u64,
     /// Times that accepting was paused, for want of descriptors or at the cap.
     pub accept_pauses: u64,
-    /// Connections now, by phase: head, open, closing, parting, linger.
+    /// Connections now, by phase: head, open, closing, flushing, linger.
     pub phases: [u64; 5],
     /// Bytes read.
     pub bytes_in: u64,
@@ -36,7 +36,7 @@ const PHASES: [(PhaseName, &str); 5] = [
     (PhaseName::Head, "head"),
     (PhaseName::Open, "open"),
     (PhaseName::Closing, "closing"),
-    (PhaseName::Parting, "parting"),
+    (PhaseName::Flushing, "flushing"),
     (PhaseName::Linger, "linger"),
 ];
 

@@ -21,7 +21,7 @@ pub struct Outbox {
 enum Entry {
     Frame { to: Range<usize>, bytes: Range<usize> },
     Close { conn: ConnId, why: CloseReason },
-    Room { conn: ConnId },
+    NotifyDrained { conn: ConnId },
 }
 
 /// One thing to do with one or more connections.
@@ -32,7 +32,7 @@ pub enum Item<'a> {
     /// Close this one.
     Close(ConnId, CloseReason),
     /// Ask the service again once everything that is queued for this one has left.
-    Room(ConnId),
+    NotifyDrained(ConnId),
 }
 
 impl Outbox {
@@ -63,7 +63,7 @@ impl Outbox {
 
     /// There is more for this connection than should be queued now: `Service::drained` is called when it has room.
     pub fn ask_when_drained(&mut self, conn: ConnId) {
-        self.entries.push(Entry::Room { conn });
+        self.entries.push(Entry::NotifyDrained { conn });
     }
 
     /// Whether there is nothing to do.
@@ -78,7 +78,7 @@ impl Outbox {
                 Item::Frame(&self.addressees[to.clone()], &self.bytes[bytes.clone()])
             }
             Entry::Close { conn, why } => Item::Close(*conn, *why),
-            Entry::Room { conn } => Item::Room(*conn),
+            Entry::NotifyDrained { conn } => Item::NotifyDrained(*conn),
         })
     }
 

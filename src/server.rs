@@ -115,8 +115,13 @@ impl<V: Service> Server<V> {
                 SIGNALS => signalled = true,
                 Token(slot) => {
                     let slot = u32::try_from(slot).unwrap_or(u32::MAX);
-                    let end_near = event.is_read_closed() || event.is_error();
-                    self.hub.ready(slot, event.is_readable() || end_near, event.is_writable(), end_near);
+                    let peer_shutdown = event.is_read_closed() || event.is_error();
+                    self.hub.ready(
+                        slot,
+                        event.is_readable() || peer_shutdown,
+                        event.is_writable(),
+                        peer_shutdown,
+                    );
                 }
             }
         }

@@ -113,11 +113,11 @@ impl Line {
 fn a_head_that_does_not_come_is_answered_and_the_answer_has_its_own_time() {
     let mut line = Line::accepted();
     assert_eq!(line.expires(START, HEAD_MS), Some("no whole request head in time"));
-    line.is(PhaseName::Parting);
+    line.is(PhaseName::Flushing);
     let since = START + HEAD_MS;
     line.flush(10, since + 1);
     assert_eq!(line.connection.stream().written, b"HTTP/1.1 4");
-    line.is(PhaseName::Parting);
+    line.is(PhaseName::Flushing);
     assert_eq!(line.expires(since, HTTP_MS), None);
     line.is(PhaseName::Dead);
 }

@@ -25,10 +25,10 @@ impl<S: Stream, V: Service> Hub<S, V> {
                     }
                 }
                 Item::Close(id, why) => self.close(id, why, now),
-                Item::Room(id) => {
+                Item::NotifyDrained(id) => {
                     if let Some(slot) = self.slot(id) {
-                        slot.wants_room = true;
-                        self.touch(id);
+                        slot.notify_drained = true;
+                        self.mark_dirty(id);
                     }
                 }
             }
@@ -50,16 +50,16 @@ impl<S: Stream, V: Service> Hub<S, V> {
         }
         if queued {
             self.metrics.frames_out += 1;
-            self.touch(id);
+            self.mark_dirty(id);
         } else {
             self.close(id, close::READS_TOO_SLOWLY, now);
         }
     }
 
-    /// Writes to who was touched from the nth on, in reverse: whoever is spoken to is not kept waiting by the receipt
-    /// of the one who spoke. Whatever else becomes of them is decided at the end of the turn.
-    pub(super) fn flush_touched(&mut self, nth: usize, now: Millis) {
-        for id in self.touched[nth..].iter().rev() {
+    /// Flushes the dirty connections from the nth on, in reverse: the receiver of a message need not wait for the receipt
+    /// of its sender. Everything else about them is decided at the end of the turn.
+    pub(super) fn flush_dirty(&mut self, nth: usize, now: Millis) {
+        for id in self.dirty[nth..].iter().rev() {
             if let Some(slot) = find(&mut self.slots, *id).filter(|slot| slot.connection.is_open()) {
                 slot.flush(now, &mut self.spare, &mut self.metrics);
             }
@@ -71,11 +71,11 @@ impl<S: Stream, V: Service> Hub<S, V> {
         slot.connection.close(why, now);
         self.metrics.closed(why.code);
         debug!("connection {id}: closing with {}: {}", why.code, why.reason);
-        self.touch(id);
+        self.mark_dirty(id);
     }
 
     /// Tells the service of a connection that is not open any more, once.
-    pub(super) fn part_from_peer(&mut self, id: ConnId, now: Millis) {
+    pub(super) fn notify_closed(&mut self, id: ConnId, now: Millis) {
         let Some(slot) = self.slot(id).filter(|slot| !slot.connection.is_open()) else { return };
         if let Some(peer) = slot.peer.take() {
             self.open -= 1;

@@ -35,7 +35,7 @@ pub struct Hub<S, V: Service> {
     /// Connections that the poll has called, that were not read to the end in the turn before, or that have room again.
     run_queue: VecDeque<ConnId>,
     /// Connections with something to write, count or bury at the end of the turn.
-    touched: Vec<ConnId>,
+    dirty: Vec<ConnId>,
     deadlines: Deadlines,
     outbox: Outbox,
     /// The context of all connections that are between two messages.
@@ -54,16 +54,16 @@ struct Slot<S, P> {
     /// The phase in which it was last counted.
     counted: PhaseName,
     /// The earliest entry for it among the deadlines.
-    armed: Millis,
+    scheduled_at: Millis,
     in_run_queue: bool,
-    is_touched: bool,
+    is_dirty: bool,
     /// The service wants to know when all output has left.
-    wants_room: bool,
+    notify_drained: bool,
 }
 
 /// A count of what there is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Census {
+pub struct HubStats {
     /// Connections in any phase.
     pub connections: usize,
     /// Connections that belong to somebody.
@@ -81,8 +81,8 @@ impl<S: Stream, P> Slot<S, P> {
         metrics.bytes_out += self.connection.flush(now, spare) as u64;
     }
 
-    fn is_due_for_room(&self) -> bool {
-        self.wants_room && !self.connection.has_output()
+    fn is_due_for_drained(&self) -> bool {
+        self.notify_drained && !self.connection.has_output()
     }
 }
 
@@ -97,7 +97,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
             generation: 0,
             open: 0,
             run_queue: VecDeque::new(),
-            touched: Vec::new(),
+            dirty: Vec::new(),
             deadlines: Deadlines::default(),
             outbox: Outbox::default(),
             codec: Codec::new(limits.message_bytes_max),
@@ -117,14 +117,14 @@ impl<S: Stream, V: Service> Hub<S, V> {
     }
 
     /// What there is, for whoever checks that it is bounded. Walks all connections.
-    pub fn census(&self) -> Census {
+    pub fn stats(&self) -> HubStats {
         let slots = || self.slots.iter().map(|(_, slot)| slot);
-        Census {
+        HubStats {
             connections: self.slots.len(),
             open: self.open,
             output_bytes_max: slots().map(|slot| slot.connection.output_bytes()).max().unwrap_or(0),
             without_deadline: slots()
-                .filter(|slot| slot.armed > slot.connection.deadline(&self.limits))
+                .filter(|slot| slot.scheduled_at > slot.connection.deadline(&self.limits))
                 .count(),
             deadlines: self.deadlines.len(),
         }
@@ -132,7 +132,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
 
     /// Whether there is work that no event will announce.
     pub fn has_work(&self) -> bool {
-        !self.run_queue.is_empty() || !self.touched.is_empty()
+        !self.run_queue.is_empty() || !self.dirty.is_empty()
     }
 
     /// When there is something to do, if nothing happens until then.
@@ -152,13 +152,13 @@ impl<S: Stream, V: Service> Hub<S, V> {
             connection: Connection::new(stream, now),
             peer: None,
             counted: PhaseName::Dead,
-            armed: NEVER,
+            scheduled_at: NEVER,
             in_run_queue: false,
-            is_touched: false,
-            wants_room: false,
+            is_dirty: false,
+            notify_drained: false,
         });
         self.metrics.accepted += 1;
-        self.touch(id);
+        self.mark_dirty(id);
         slot
     }
 
@@ -182,12 +182,12 @@ impl<S: Stream, V: Service> Hub<S, V> {
     }
 
     /// What the poll has to say of a slot. Slots are freed at the end of a turn, so that this is still the one meant.
-    pub fn ready(&mut self, slot: u32, readable: bool, writable: bool, end_near: bool) {
+    pub fn ready(&mut self, slot: u32, readable: bool, writable: bool, peer_shutdown: bool) {
         let Some(slot) = self.slots.get_mut(slot as usize) else { return };
-        slot.connection.note_readiness(readable, end_near);
+        slot.connection.note_readiness(readable, peer_shutdown);
         let id = slot.id;
         if writable && slot.connection.is_blocked() {
-            self.touch(id); // settle flushes, and queues it to be read
+            self.mark_dirty(id); // settle flushes, and queues it to be read
         } else if slot.connection.wants_read() {
             self.queue_to_run(id);
         }
@@ -199,11 +199,11 @@ impl<S: Stream, V: Service> Hub<S, V> {
         // Who joins the queue meanwhile is served in the next turn.
         for _ in 0..self.run_queue.len() {
             let Some(id) = self.run_queue.pop_front() else { break };
-            let touched_before = self.touched.len();
+            let dirty_before = self.dirty.len();
             let Some(slot) = self.slot(id) else { continue };
             slot.in_run_queue = false;
-            if slot.is_due_for_room() {
-                slot.wants_room = false;
+            if slot.is_due_for_drained() {
+                slot.notify_drained = false;
                 if let Some(peer) = slot.peer {
                     self.service.drained(now, (id, peer), &mut self.outbox);
                     self.deliver(now);
@@ -213,8 +213,8 @@ impl<S: Stream, V: Service> Hub<S, V> {
                 self.read(id, now);
             }
             // What goes to everybody is often followed by more to everybody, such as their places in the queue.
-            if are_few && self.touched.len() - touched_before <= FLUSHED_AT_ONCE_MAX {
-                self.flush_touched(touched_before, now);
+            if are_few && self.dirty.len() - dirty_before <= FLUSHED_AT_ONCE_MAX {
+                self.flush_dirty(dirty_before, now);
             }
         }
     }
@@ -223,8 +223,8 @@ impl<S: Stream, V: Service> Hub<S, V> {
     pub fn expire(&mut self, now: Millis) {
         while let Some((due, id)) = self.deadlines.pop_due(now) {
             let limits = self.limits;
-            let Some(slot) = self.slot(id).filter(|slot| slot.armed == due) else { continue };
-            slot.armed = NEVER;
+            let Some(slot) = self.slot(id).filter(|slot| slot.scheduled_at == due) else { continue };
+            slot.scheduled_at = NEVER;
             if slot.connection.deadline(&limits) <= now {
                 let given_up = slot.connection.expire(now);
                 if let Some(why) = given_up {
@@ -232,7 +232,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
                     self.metrics.expired += 1;
                 }
             }
-            self.touch(id); // and armed again in settle
+            self.mark_dirty(id); // and scheduled again in settle
         }
         if self.service.next_due().is_some_and(|due| due <= now) {
             self.service.tick(now, &mut self.outbox);
@@ -240,38 +240,38 @@ impl<S: Stream, V: Service> Hub<S, V> {
         }
     }
 
-    /// Phase "settle": tells the service who left, flushes each touched connection, buries the dead. What the
+    /// Phase "settle": tells the service who left, flushes each dirty connection, buries the dead. What the
     /// service says to that is settled as well, until there is nothing left.
     pub fn settle(&mut self, now: Millis) -> bool {
         let mut buried = false;
         let mut next = 0;
         // The list grows while it is worked through: whoever is written to meanwhile comes at the end.
-        while let Some(id) = self.touched.get(next).copied() {
+        while let Some(id) = self.dirty.get(next).copied() {
             next += 1;
-            self.part_from_peer(id, now);
+            self.notify_closed(id, now);
             let Some(slot) = find(&mut self.slots, id) else {
                 continue;
             };
-            slot.is_touched = false;
+            slot.is_dirty = false;
             slot.flush(now, &mut self.spare, &mut self.metrics);
             let phase = slot.connection.phase();
             self.metrics.moved(std::mem::replace(&mut slot.counted, phase), phase);
             if phase == PhaseName::Dead {
-                self.part_from_peer(id, now);
+                self.notify_closed(id, now);
                 self.slots.remove(id.slot as usize);
                 buried = true;
                 continue;
             }
-            self.deadlines.arm(id, &mut slot.armed, slot.connection.deadline(&self.limits));
-            if slot.connection.wants_read() || slot.is_due_for_room() {
+            self.deadlines.schedule(id, &mut slot.scheduled_at, slot.connection.deadline(&self.limits));
+            if slot.connection.wants_read() || slot.is_due_for_drained() {
                 self.queue_to_run(id);
             }
         }
-        self.touched.clear();
+        self.dirty.clear();
         if buried {
             let slots = &self.slots;
             self.deadlines.tidy(slots.len(), |due, id| {
-                slots.get(id.slot as usize).is_some_and(|slot| slot.id == id && slot.armed == due)
+                slots.get(id.slot as usize).is_some_and(|slot| slot.id == id && slot.scheduled_at == due)
             });
         }
         buried
@@ -286,7 +286,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
                     PhaseName::Open => self.close(id, why, now),
                     PhaseName::Head => {
                         slot.connection.end_of_input(now);
-                        self.touch(id);
+                        self.mark_dirty(id);
                     }
                     _ => {}
                 }
@@ -318,11 +318,11 @@ impl<S: Stream, V: Service> Hub<S, V> {
         }
     }
 
-    fn touch(&mut self, id: ConnId) {
+    fn mark_dirty(&mut self, id: ConnId) {
         if let Some(slot) = self.slot(id)
-            && !std::mem::replace(&mut slot.is_touched, true)
+            && !std::mem::replace(&mut slot.is_dirty, true)
         {
-            self.touched.push(id);
+            self.dirty.push(id);
         }
     }
 }

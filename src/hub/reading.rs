@@ -17,12 +17,12 @@ impl<S: Stream, V: Service> Hub<S, V> {
         let mut scratch = std::mem::take(&mut self.scratch);
         if let Some(slot) = self.slot(id) {
             let received = slot.connection.receive(&mut scratch, now);
-            self.touch(id);
+            self.mark_dirty(id);
             match received {
                 Received::Bytes(length) => {
                     self.metrics.bytes_in += length as u64;
                     self.read_bytes(id, &scratch[..length], now);
-                    if self.slot(id).is_some_and(|slot| slot.connection.has_ended()) {
+                    if self.slot(id).is_some_and(|slot| slot.connection.has_eof()) {
                         self.with_connection(id, |connection| connection.end_of_input(now));
                     }
                 }

@@ -5,7 +5,7 @@
 //! | `Head`: bytes to a request head | an answer, 101 or another | 10 s from accept, never extended |
 //! | `Open`: messages | either side's close, a fault, silence | ping after 30 s of silence, dead 20 s later; 15 s without progress while output waits |
 //! | `Closing`: our close frame is sent, the peer's awaited | its answer | 5 s |
-//! | `Parting`: the last bytes go out: an HTTP answer, or a close frame that needs no answer | all written | 5 s |
+//! | `Flushing`: the last bytes go out: an HTTP answer, or a close frame that needs no answer | all written | 5 s |
 //! | `Linger`: our side is shut, input is thrown away so that no reset eats the last bytes | the peer's end | 1 s |
 //! | `Dead`: waits to be buried | | |
 
@@ -19,7 +19,7 @@ use super::http::{Method, Response, Status};
 use super::output::Output;
 use super::pace::{Bucket, Pace};
 use super::retry_interrupted;
-use super::websocket::{Codec, End, Incoming, Reader};
+use super::websocket::{Codec, Incoming, ReadEnd, Reader};
 use crate::config::{CLOSING_MS, HEAD_MS, HTTP_MS, LINGER_MS, Limits, Millis, PONG_MS, STALL_MS};
 
 /// What a connection needs of a socket: non-blocking reads and writes, and to shut its own side.
@@ -40,7 +40,7 @@ enum Phase {
     Head(Vec<u8>),
     Open(Reader),
     Closing(Reader),
-    Parting,
+    Flushing,
     Linger,
     Dead,
 }
@@ -52,7 +52,7 @@ pub enum PhaseName {
     Head,
     Open,
     Closing,
-    Parting,
+    Flushing,
     Linger,
     Dead,
 }
@@ -80,9 +80,9 @@ pub struct Connection<S> {
     /// The poll said that there may be input, and no read has found the end of it since. Edges come once.
     readable: bool,
     /// The poll said that the peer has ended its side: a read that is not filled was the last that brings anything.
-    end_near: bool,
+    peer_shutdown: bool,
     /// The end of the input has been reached, or the peer's word that nothing follows.
-    ended: bool,
+    eof: bool,
     output: Output,
     bucket: Bucket,
 }
@@ -96,8 +96,8 @@ impl<S: Stream> Connection<S> {
             since: now,
             pinged: false,
             readable: false,
-            end_near: false,
-            ended: false,
+            peer_shutdown: false,
+            eof: false,
             output: Output::default(),
             bucket: Bucket::default(),
         }
@@ -114,7 +114,7 @@ impl<S: Stream> Connection<S> {
             Phase::Head(_) => PhaseName::Head,
             Phase::Open(_) => PhaseName::Open,
             Phase::Closing(_) => PhaseName::Closing,
-            Phase::Parting => PhaseName::Parting,
+            Phase::Flushing => PhaseName::Flushing,
             Phase::Linger => PhaseName::Linger,
             Phase::Dead => PhaseName::Dead,
         }
@@ -126,15 +126,15 @@ impl<S: Stream> Connection<S> {
     }
 
     /// Takes note of what the poll said. Writability needs no note: whoever has output tries.
-    pub fn note_readiness(&mut self, readable: bool, end_near: bool) {
+    pub fn note_readiness(&mut self, readable: bool, peer_shutdown: bool) {
         self.readable |= readable;
-        self.end_near |= end_near;
+        self.peer_shutdown |= peer_shutdown;
     }
 
     /// Whether to read. Not while the socket takes no output: a peer that does not read is not read either, so that
-    /// what it asks for cannot pile up here. Not while parting: what it says is thrown away, once our side is shut.
+    /// what it asks for cannot pile up here. Not while flushing: what it says is thrown away, once our side is shut.
     pub fn wants_read(&self) -> bool {
-        self.readable && !self.is_blocked() && !matches!(self.phase, Phase::Parting | Phase::Dead)
+        self.readable && !self.is_blocked() && !matches!(self.phase, Phase::Flushing | Phase::Dead)
     }
 
     /// Whether the socket has refused output, and the poll is to tell when it takes some again.
@@ -162,7 +162,7 @@ impl<S: Stream> Connection<S> {
                 stall.min(self.since + silence)
             }
             Phase::Closing(_) => self.since + CLOSING_MS,
-            Phase::Parting => self.since + HTTP_MS,
+            Phase::Flushing => self.since + HTTP_MS,
             Phase::Linger => self.since + LINGER_MS,
             Phase::Dead => NEVER,
         }
@@ -188,7 +188,7 @@ impl<S: Stream> Connection<S> {
                 self.enter(Phase::Dead, now);
                 Some("silent, and did not answer a ping")
             }
-            Phase::Closing(_) | Phase::Parting | Phase::Linger | Phase::Dead => {
+            Phase::Closing(_) | Phase::Flushing | Phase::Linger | Phase::Dead => {
                 self.enter(Phase::Dead, now);
                 None
             }
@@ -202,7 +202,7 @@ impl<S: Stream> Connection<S> {
             Ok(length) => {
                 // A read that was not filled found all that there was; the end too, if that had been announced.
                 self.readable = length == buffer.len();
-                self.ended = self.end_near && !self.readable;
+                self.eof = self.peer_shutdown && !self.readable;
                 if self.is_open() {
                     self.since = now;
                     self.pinged = false;
@@ -233,7 +233,7 @@ impl<S: Stream> Connection<S> {
     /// Sends an answer that is the last of this connection.
     pub fn respond(&mut self, response: &Response, method: Method, now: Millis) {
         response.append(method, self.output.bytes());
-        self.enter(Phase::Parting, now);
+        self.enter(Phase::Flushing, now);
     }
 
     /// Becomes a WebSocket; `append_answer` appends the 101.
@@ -259,20 +259,20 @@ impl<S: Stream> Connection<S> {
                 match reader.next(shared, input, &mut Vec::new()) {
                     Ok(Some(_)) => {}
                     Ok(None) => return Ok(None),
-                    Err(End::Fault(_)) => break End::ClosedByPeer { orderly: false }, // ours has said it all
+                    Err(ReadEnd::Fault(_)) => break ReadEnd::ClosedByPeer { orderly: false }, // ours has said it all
                     Err(end) => break end,
                 }
             },
             _ => return Ok(None),
         };
         match end {
-            End::ClosedByPeer { orderly } => {
+            ReadEnd::ClosedByPeer { orderly } => {
                 // RFC 6455 5.5.1: it sends nothing after its close frame. If it has not, there is nothing to linger for.
-                self.ended |= orderly && !self.readable;
-                self.enter(Phase::Parting, now);
+                self.eof |= orderly && !self.readable;
+                self.enter(Phase::Flushing, now);
                 Ok(None)
             }
-            End::Fault(why) => {
+            ReadEnd::Fault(why) => {
                 self.refuse(why, now);
                 Err(why)
             }
@@ -295,16 +295,16 @@ impl<S: Stream> Connection<S> {
     }
 
     /// Whether nothing more is to be read.
-    pub fn has_ended(&self) -> bool {
-        self.ended
+    pub fn has_eof(&self) -> bool {
+        self.eof
     }
 
     /// The peer's side has ended. What is left to say is still said: a request may end so, and be answered.
     pub fn end_of_input(&mut self, now: Millis) {
         self.readable = false;
-        self.ended = true;
+        self.eof = true;
         match self.phase {
-            Phase::Parting => {}
+            Phase::Flushing => {}
             _ => self.enter(Phase::Dead, now),
         }
     }
@@ -325,8 +325,8 @@ impl<S: Stream> Connection<S> {
             }
         }
         // RFC 6455 7.1.1: the server closes TCP first, and only its own side until the peer has closed too.
-        if matches!(self.phase, Phase::Parting) && !self.has_output() {
-            let lingers = !self.ended && self.stream.shutdown_write().is_ok();
+        if matches!(self.phase, Phase::Flushing) && !self.has_output() {
+            let lingers = !self.eof && self.stream.shutdown_write().is_ok();
             self.enter(if lingers { Phase::Linger } else { Phase::Dead }, now);
         }
         written
@@ -340,7 +340,7 @@ impl<S: Stream> Connection<S> {
     /// Tells the peer what it did wrong, and reads no more of it.
     pub fn refuse(&mut self, why: CloseReason, now: Millis) {
         frame::append_close(self.output.bytes(), why);
-        self.enter(Phase::Parting, now);
+        self.enter(Phase::Flushing, now);
     }
 
     fn enter(&mut self, phase: Phase, now: Millis) {

@@ -20,11 +20,11 @@ pub struct Deadlines {
 }
 
 impl Deadlines {
-    /// Looks at `conn` at `due`, unless that has been arranged for an earlier time already: `armed` is when, and is the
+    /// Looks at `conn` at `due`, unless that has been arranged for an earlier time already: `scheduled_at` is when, and is the
     /// connection's to keep.
-    pub fn arm(&mut self, conn: ConnId, armed: &mut Millis, due: Millis) {
-        if due < *armed {
-            *armed = due;
+    pub fn schedule(&mut self, conn: ConnId, scheduled_at: &mut Millis, due: Millis) {
+        if due < *scheduled_at {
+            *scheduled_at = due;
             self.queue.push(Reverse((due, conn)));
         }
     }
@@ -34,7 +34,7 @@ impl Deadlines {
         self.queue.peek().map(|Reverse((due, _))| *due)
     }
 
-    /// The next entry that is due by `now`: its time tells a current entry (the one that `armed` names) from one that an
+    /// The next entry that is due by `now`: its time tells a current entry (the one that `scheduled_at` names) from one that an
     /// earlier one has overtaken.
     pub fn pop_due(&mut self, now: Millis) -> Option<(Millis, ConnId)> {
         if self.next_due()? > now {
@@ -73,11 +73,11 @@ mod tests {
     #[test]
     fn only_an_earlier_time_is_queued() {
         let conn = ConnId { slot: 0, generation: 0 };
-        let (mut deadlines, mut armed) = (Deadlines::default(), NEVER);
+        let (mut deadlines, mut scheduled_at) = (Deadlines::default(), NEVER);
         for due in [30, 50, 30, 10, 10] {
-            deadlines.arm(conn, &mut armed, due);
+            deadlines.schedule(conn, &mut scheduled_at, due);
         }
-        assert_eq!((armed, deadlines.len()), (10, 2));
+        assert_eq!((scheduled_at, deadlines.len()), (10, 2));
         assert_eq!(deadlines.pop_due(9), None);
         assert_eq!(deadlines.pop_due(30), Some((10, conn)));
         assert_eq!(deadlines.pop_due(30), Some((30, conn)));
@@ -89,7 +89,7 @@ mod tests {
         let conn = |slot| ConnId { slot, generation: 0 };
         let mut deadlines = Deadlines::default();
         for slot in 0..100_000 {
-            deadlines.arm(conn(slot), &mut NEVER.clone(), u64::from(slot));
+            deadlines.schedule(conn(slot), &mut NEVER.clone(), u64::from(slot));
             deadlines.tidy(1, |due, _| due == 7);
             assert!(deadlines.len() <= 2048, "{} entries", deadlines.len());
         }
@@ -101,7 +101,7 @@ mod tests {
         const STORM: u32 = 50_000;
         let mut deadlines = Deadlines::default();
         let arm = |deadlines: &mut Deadlines, slot| {
-            deadlines.arm(ConnId { slot, generation: 0 }, &mut NEVER.clone(), u64::from(slot));
+            deadlines.schedule(ConnId { slot, generation: 0 }, &mut NEVER.clone(), u64::from(slot));
         };
         (0..STAY).for_each(|slot| arm(&mut deadlines, slot));
         let looks = std::cell::Cell::new(0);

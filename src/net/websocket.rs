@@ -29,7 +29,7 @@ pub enum Incoming {
 
 /// The end of what can be read.
 #[derive(Debug, PartialEq, Eq)]
-pub enum End {
+pub enum ReadEnd {
     /// The peer closed; if it was the first to, the answer is in the replies.
     ClosedByPeer {
         /// As the RFC says: with a code that may be sent, and with nothing behind it so far.
@@ -76,7 +76,7 @@ impl Codec {
     }
 
     /// Takes the next message out of `input`; `None` when all of it has been read.
-    fn next(&mut self, input: &mut &[u8], replies: &mut Vec<u8>) -> Result<Option<Incoming>, End> {
+    fn next(&mut self, input: &mut &[u8], replies: &mut Vec<u8>) -> Result<Option<Incoming>, ReadEnd> {
         if input.is_empty() && self.is_between_messages() {
             return Ok(None); // what a read would find out at the price of zeroing its buffer
         }
@@ -107,13 +107,13 @@ impl Codec {
                 let payload_bytes = close.map_or(0, |close| 2 + close.reason.len());
                 let orderly =
                     is_allowed && self.unaccounted == wire_bytes_min(payload_bytes) && input.is_empty();
-                return Err(End::ClosedByPeer { orderly });
+                return Err(ReadEnd::ClosedByPeer { orderly });
             }
-            Ok(Message::Frame(_)) => return Err(End::Fault(close::PROTOCOL_ERROR)), // never given by read
+            Ok(Message::Frame(_)) => return Err(ReadEnd::Fault(close::PROTOCOL_ERROR)), // never given by read
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
                 // A message in the smallest fragments has its limit from tungstenite; fragments of nothing from here.
                 let flood = self.unaccounted > 7 * self.message_bytes_max + FRAGMENTS_BYTES_SLACK;
-                return if flood { Err(End::Fault(close::FLOODING)) } else { Ok(None) };
+                return if flood { Err(ReadEnd::Fault(close::FLOODING)) } else { Ok(None) };
             }
             Err(error) => return Err(end(&error)),
         };
@@ -134,12 +134,12 @@ fn wire_bytes_min(payload: usize) -> usize {
 }
 
 /// tungstenite sends no close frame for these errors; after one of them it must not be read again either.
-fn end(error: &Error) -> End {
+fn end(error: &Error) -> ReadEnd {
     match error {
-        Error::ConnectionClosed | Error::AlreadyClosed => End::ClosedByPeer { orderly: false },
-        Error::Capacity(_) => End::Fault(close::TOO_BIG),
-        Error::Utf8(_) => End::Fault(close::INVALID_UTF8),
-        _ => End::Fault(close::PROTOCOL_ERROR),
+        Error::ConnectionClosed | Error::AlreadyClosed => ReadEnd::ClosedByPeer { orderly: false },
+        Error::Capacity(_) => ReadEnd::Fault(close::TOO_BIG),
+        Error::Utf8(_) => ReadEnd::Fault(close::INVALID_UTF8),
+        _ => ReadEnd::Fault(close::PROTOCOL_ERROR),
     }
 }
 
@@ -156,7 +156,7 @@ impl Reader {
         shared: &mut Box<Codec>,
         input: &mut &[u8],
         replies: &mut Vec<u8>,
-    ) -> Result<Option<Incoming>, End> {
+    ) -> Result<Option<Incoming>, ReadEnd> {
         let codec = self.own.as_mut().unwrap_or(shared);
         let message_bytes_max = codec.message_bytes_max;
         let next = codec.next(input, replies);
@@ -231,7 +231,11 @@ mod tests {
         frame
     }
 
-    fn read_all(reader: &mut Reader, shared: &mut Box<Codec>, mut input: &[u8]) -> Result<Vec<String>, End> {
+    fn read_all(
+        reader: &mut Reader,
+        shared: &mut Box<Codec>,
+        mut input: &[u8],
+    ) -> Result<Vec<String>, ReadEnd> {
         let mut texts = Vec::new();
         while let Some(incoming) = reader.next(shared, &mut input, &mut Vec::new())? {
             texts.extend(match incoming {
@@ -294,7 +298,7 @@ mod tests {
             (frame(0x83, b""), close::PROTOCOL_ERROR),
             (b"\x81\x00".to_vec(), close::PROTOCOL_ERROR),
         ] {
-            assert_eq!(read_all(&mut Reader::default(), &mut shared, &input), Err(End::Fault(why)));
+            assert_eq!(read_all(&mut Reader::default(), &mut shared, &input), Err(ReadEnd::Fault(why)));
             assert_eq!(read_all(&mut Reader::default(), &mut shared, &frame(0x81, b"x")).unwrap(), ["x"]);
         }
     }
@@ -306,7 +310,7 @@ mod tests {
         read_all(&mut reader, &mut shared, &start).unwrap();
         let fragments = frame(0x00, b"").repeat(5000);
         let flood = (0..100).find_map(|_| read_all(&mut reader, &mut shared, &fragments).err());
-        assert_eq!(flood, Some(End::Fault(close::FLOODING)));
+        assert_eq!(flood, Some(ReadEnd::Fault(close::FLOODING)));
     }
 
     #[test]
@@ -334,7 +338,7 @@ mod tests {
         {
             let mut replies = Vec::new();
             let end = Reader::default().next(&mut Codec::new(MAX), &mut &input[..], &mut replies);
-            assert_eq!(end.err(), Some(End::ClosedByPeer { orderly }));
+            assert_eq!(end.err(), Some(ReadEnd::ClosedByPeer { orderly }));
             assert!(replies.starts_with(code), "{replies:x?}");
         }
     }

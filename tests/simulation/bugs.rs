@@ -193,15 +193,15 @@ pub const BUGS: &[Bug] = &[
     bug(
         "a connection with more to read is read again",
         HUB,
-        "if slot.connection.wants_read() || slot.is_due_for_room() {",
-        "if slot.is_due_for_room() {",
+        "if slot.connection.wants_read() || slot.is_due_for_drained() {",
+        "if slot.is_due_for_drained() {",
     ),
-    bug("every connection has a deadline", HUB, "            slot.armed = NEVER;\n", ""),
+    bug("every connection has a deadline", HUB, "            slot.scheduled_at = NEVER;\n", ""),
     bug(
         "output goes on when there is room again",
         HUB,
         "        if writable && slot.connection.is_blocked() {",
-        "        if writable && slot.connection.is_blocked() && end_near {",
+        "        if writable && slot.connection.is_blocked() && peer_shutdown {",
     ),
     bug(
         "no two connections have the same id",
@@ -224,7 +224,7 @@ pub const BUGS: &[Bug] = &[
     bug(
         "a close frame arrives",
         CONNECTION,
-        "let lingers = !self.ended && self.stream.shutdown_write().is_ok();",
+        "let lingers = !self.eof && self.stream.shutdown_write().is_ok();",
         "let lingers = false;",
     ),
     bug("a flood is ended", PACE, "            _ => Pace::Flood,", "            _ => Pace::TooFast,"),

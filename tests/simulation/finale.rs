@@ -47,8 +47,8 @@ impl World {
             self.check_nothing_is_left();
         }
         if !self.hub.is_empty() {
-            let census = self.hub.census();
-            self.accuse(|| format!("connections are left: {census:?}"));
+            let stats = self.hub.stats();
+            self.accuse(|| format!("connections are left: {stats:?}"));
         }
     }
 

@@ -88,7 +88,7 @@ impl Spy {
                         link.borrow_mut().note.closes.push(why.code);
                     }
                 }
-                Item::Room(_) => {}
+                Item::NotifyDrained(_) => {}
             }
         }
         all

@@ -1,7 +1,7 @@
 //! The loop, as server.rs has it, and what has to hold after each turn of it.
 
 use deskwire::config::{CLOSING_MS, HEAD_MS, HTTP_MS, LINGER_MS, PONG_MS};
-use deskwire::hub::Census;
+use deskwire::hub::HubStats;
 
 use crate::kernel::{Link, Socket};
 use crate::world::World;
@@ -55,14 +55,19 @@ impl World {
     fn poll(&mut self, edges: &mut [usize]) {
         self.chance.shuffle(edges);
         for at in edges {
-            let (slot, readable, writable, end_near) = {
+            let (slot, readable, writable, peer_shutdown) = {
                 let mut link = self.links[*at].borrow_mut();
                 link.edge = false;
-                let end_near = link.arrived_end.is_some();
-                (link.slot, !link.inbox.is_empty() || end_near, link.down.len() < link.room, end_near)
+                let peer_shutdown = link.arrived_end.is_some();
+                (
+                    link.slot,
+                    !link.inbox.is_empty() || peer_shutdown,
+                    link.down.len() < link.room,
+                    peer_shutdown,
+                )
             };
             if let Some(slot) = slot {
-                self.hub.ready(slot, readable, writable, end_near);
+                self.hub.ready(slot, readable, writable, peer_shutdown);
             }
         }
         if self.chance.one_in(64) {
@@ -83,18 +88,18 @@ impl World {
     }
 
     /// A number that changes when a turn has done anything.
-    fn activity(&self) -> (u64, u64, Census) {
+    fn activity(&self) -> (u64, u64, HubStats) {
         let operations = self.live.iter().map(|at| self.links[*at].borrow().note.operations).sum();
-        (operations, self.hub.service.calls, self.hub.census())
+        (operations, self.hub.service.calls, self.hub.stats())
     }
 
     fn check_turn(&mut self) {
-        let census = self.hub.census();
-        if census.without_deadline > 0 {
-            self.accuse(|| format!("connections without a deadline: {census:?}"));
+        let stats = self.hub.stats();
+        if stats.without_deadline > 0 {
+            self.accuse(|| format!("connections without a deadline: {stats:?}"));
         }
-        if census.output_bytes_max > self.limits.output_bytes_max + self.limits.message_bytes_max {
-            self.accuse(|| format!("too much output waits: {census:?}"));
+        if stats.output_bytes_max > self.limits.output_bytes_max + self.limits.message_bytes_max {
+            self.accuse(|| format!("too much output waits: {stats:?}"));
         }
         let problem = self.hub.service.violation.take().or_else(|| self.ledger.violation.take());
         if let Some(problem) = problem {
@@ -131,9 +136,9 @@ impl World {
                 self.accuse(|| problem);
             }
         }
-        let census = self.hub.census();
-        if (census.connections, census.open) != (admitted, open) {
-            self.accuse(|| format!("{census:?}; right is {admitted} and {open}"));
+        let stats = self.hub.stats();
+        if (stats.connections, stats.open) != (admitted, open) {
+            self.accuse(|| format!("{stats:?}; right is {admitted} and {open}"));
         }
     }
 

@@ -97,9 +97,9 @@ fuzz_target!(|data: &[u8]| {
         hub.serve(now);
         hub.expire(now);
         hub.settle(now);
-        let census = hub.census();
-        assert!(census.output_bytes_max <= limits.output_bytes_max + 1024);
-        assert_eq!(census.without_deadline, 0);
+        let stats = hub.stats();
+        assert!(stats.output_bytes_max <= limits.output_bytes_max + 1024);
+        assert_eq!(stats.without_deadline, 0);
         if !hub.has_work() && turn > 20 {
             let Some(due) = hub.next_due() else { break };
             now = due;
