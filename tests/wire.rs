@@ -480,3 +480,33 @@ fn a_frame_that_breaks_the_protocol_spoils_no_other_connection() {
         still_talks(&mut open(&desk));
     }
 }
+
+/// RFC 6455 5.4: fragments have no meaning of their own, and so neither has their size.
+#[test]
+fn long_messages_may_come_in_fragments_of_any_size_one_after_the_other() {
+    for (args, messages) in [(&["--rate-limit", "0"][..], 60), (&[], 15)] {
+        let desk = Desk::with(args);
+        for (character, fragment_bytes) in [("x", 1), ("\u{1F5A8}", 1), ("\u{1F5A8}", 10), ("x", 2000)] {
+            let mut wire = open(&desk);
+            let text = json!({ "type": "message", "id": 1, "text": character.repeat(4000) }).to_string();
+            let bytes = fragments(text.as_bytes(), fragment_bytes);
+            for nth in 0..messages {
+                wire.write(&bytes);
+                let answer = message(&mut wire);
+                assert_eq!(answer["code"], "no_ticket", "message {nth} in fragments of {fragment_bytes}");
+            }
+        }
+    }
+}
+
+/// One message, in frames of so many bytes.
+fn fragments(text: &[u8], fragment_bytes: usize) -> Vec<u8> {
+    let mut pieces = text.chunks(fragment_bytes).enumerate().peekable();
+    let mut bytes = Vec::new();
+    while let Some((nth, piece)) = pieces.next() {
+        let fin = if pieces.peek().is_none() { 0x80 } else { 0 };
+        let opcode = if nth == 0 { op::TEXT } else { op::CONTINUATION };
+        bytes.extend(frame(fin | opcode, piece));
+    }
+    bytes
+}

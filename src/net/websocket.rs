@@ -45,6 +45,8 @@ pub struct Codec {
     context: WebSocketContext,
     message_bytes_max: usize,
     unaccounted: usize,
+    /// Bytes that came in since a message was complete, control frames not counted.
+    incomplete_bytes: usize,
 }
 
 impl Codec {
@@ -60,6 +62,7 @@ impl Codec {
             context: WebSocketContext::new(Role::Server, Some(config)),
             message_bytes_max,
             unaccounted: 0,
+            incomplete_bytes: 0,
         })
     }
 
@@ -83,7 +86,9 @@ impl Codec {
         let before = input.len();
         let mut pipe = Pipe { input, replies };
         let read = self.context.read(&mut pipe);
-        self.unaccounted += before - pipe.input.len();
+        let read_bytes = before - pipe.input.len();
+        self.unaccounted += read_bytes;
+        self.incomplete_bytes += read_bytes;
         let (incoming, payload_bytes) = match read {
             Ok(Message::Text(text)) => {
                 let bytes = text.len();
@@ -112,13 +117,20 @@ impl Codec {
             Ok(Message::Frame(_)) => return Err(ReadEnd::Fault(close::PROTOCOL_ERROR)), // never given by read
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
                 // A message in the smallest fragments has its limit from tungstenite; fragments of nothing from here.
-                let flood = self.unaccounted > 7 * self.message_bytes_max + FRAGMENTS_BYTES_SLACK;
+                let flood = self.incomplete_bytes > 7 * self.message_bytes_max + FRAGMENTS_BYTES_SLACK;
                 return if flood { Err(ReadEnd::Fault(close::FLOODING)) } else { Ok(None) };
             }
             Err(error) => return Err(end(&error)),
         };
+        let frame_bytes = wire_bytes_min(payload_bytes);
         // A message in fragments leaves a rest that is never accounted for: then the context simply stays.
-        self.unaccounted -= self.unaccounted.min(wire_bytes_min(payload_bytes));
+        self.unaccounted -= self.unaccounted.min(frame_bytes);
+        // RFC 6455 5.4: fragmentation is for the sender to choose, so each message has the same allowance. A control frame
+        // may come between two fragments and gives no new one, or a ping now and then would let a flood go on.
+        self.incomplete_bytes = match incoming {
+            Incoming::Control => self.incomplete_bytes - self.incomplete_bytes.min(frame_bytes),
+            Incoming::Text(_) | Incoming::Binary(_) => 0,
+        };
         Ok(Some(incoming))
     }
 }
@@ -311,6 +323,38 @@ mod tests {
         let fragments = frame(0x00, b"").repeat(5000);
         let flood = (0..100).find_map(|_| read_all(&mut reader, &mut shared, &fragments).err());
         assert_eq!(flood, Some(ReadEnd::Fault(close::FLOODING)));
+    }
+
+    #[test]
+    fn a_ping_now_and_then_does_not_let_a_flood_of_empty_fragments_go_on() {
+        let (mut reader, mut shared) = (Reader::default(), Codec::new(MAX));
+        read_all(&mut reader, &mut shared, &frame(0x01, b"x")).unwrap();
+        let fragments = [frame(0x00, b"").repeat(5000), frame(0x89, b"ping")].concat();
+        let flood = (0..100).find_map(|_| read_all(&mut reader, &mut shared, &fragments).err());
+        assert_eq!(flood, Some(ReadEnd::Fault(close::FLOODING)));
+    }
+
+    #[test]
+    fn any_number_of_long_messages_may_come_in_fragments_of_any_size() {
+        const LONGEST: usize = 16 * 1024;
+        for (text, fragment_bytes, messages) in [
+            ("x".repeat(4000), 1, 200),
+            ("\u{1F5A8}".repeat(4000), 1, 200),
+            ("\u{1F5A8}".repeat(4000), 10, 200),
+            ("x".repeat(4000), 2000, 100_000),
+        ] {
+            let mut pieces = text.as_bytes().chunks(fragment_bytes).enumerate().peekable();
+            let mut input = Vec::new();
+            while let Some((nth, piece)) = pieces.next() {
+                let fin = if pieces.peek().is_none() { 0x80 } else { 0 };
+                input.extend(frame(fin | u8::from(nth == 0), piece));
+            }
+            let (mut reader, mut shared) = (Reader::default(), Codec::new(LONGEST));
+            for nth in 0..messages {
+                let read = read_all(&mut reader, &mut shared, &input).map(|texts| texts.len());
+                assert_eq!(read, Ok(1), "message {nth} in fragments of {fragment_bytes}");
+            }
+        }
     }
 
     #[test]
