@@ -23,6 +23,9 @@ pub const HEAD_MS: Millis = 10 * SECOND;
 pub const HTTP_MS: Millis = 5 * SECOND;
 /// From our close frame to the peer's.
 pub const CLOSING_MS: Millis = 5 * SECOND;
+/// What is read after our close frame to find the peer's among it: one recv. A peer that was sending has that much under
+/// way at most times; one that goes on was refused, and is not worth a parser.
+pub const CLOSING_BYTES_MAX: usize = 64 * KIB;
 /// Between the end of our output and the peer's end: long enough for the last frame not to be reset under it.
 pub const LINGER_MS: Millis = SECOND;
 /// Without a byte taken while output is waiting: the peer is gone or does not read.

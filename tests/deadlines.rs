@@ -4,14 +4,18 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 
-use deskwire::config::{CLOSING_MS, HEAD_MS, HTTP_MS, LINGER_MS, Limits, Millis, PONG_MS, STALL_MS};
-use deskwire::net::close::GOING_AWAY;
+use deskwire::config::{
+    CLOSING_BYTES_MAX, CLOSING_MS, HEAD_MS, HTTP_MS, LINGER_MS, Limits, Millis, PONG_MS, STALL_MS,
+};
+use deskwire::net::close::{GOING_AWAY, TOO_BIG};
 use deskwire::net::connection::{Connection, PhaseName, Received, Stream};
 use deskwire::net::http::{Method, Status};
 use deskwire::net::websocket::Codec;
 
 const START: Millis = 1_000_000;
 const CLOSE_1000: [u8; 8] = [0x88, 0x82, 0, 0, 0, 0, 0x03, 0xE8]; // masked with zeros
+
+const PING: [u8; 6] = [0x89, 0x80, 0, 0, 0, 0];
 
 #[derive(Default)]
 struct Socket {
@@ -197,6 +201,69 @@ fn a_closing_handshake_and_a_linger_have_their_time() {
     assert!(line.connection.stream().is_shut);
     assert_eq!(line.expires(START + 9, LINGER_MS), None);
     line.is(PhaseName::Dead);
+}
+
+#[test]
+fn one_who_goes_on_sending_after_our_close_frame_has_no_more_time_than_others() {
+    let mut line = Line::open();
+    let mut codec = Codec::new(line.limits.message_bytes_max);
+    line.connection.close(GOING_AWAY, START);
+    line.flush(usize::MAX, START);
+    let mut trickle = |line: &mut Line, now: Millis| {
+        let mut buffer = [0; 16];
+        let length = line.hear(&PING, &mut buffer, now);
+        let read = line.connection.next_message(&mut codec, &mut &buffer[..length], now);
+        assert!(read.expect("no second close frame").is_none(), "it is not listened to");
+        line.flush(usize::MAX, now);
+    };
+    for now in (START..START + CLOSING_MS).step_by(500) {
+        trickle(&mut line, now);
+        line.is(PhaseName::Closing);
+    }
+    assert_eq!(line.expires(START, CLOSING_MS), None);
+    line.is(PhaseName::Dead);
+
+    let mut line = Line::open();
+    line.connection.refuse(TOO_BIG, START);
+    line.flush(usize::MAX, START);
+    for now in (START..START + LINGER_MS).step_by(100) {
+        trickle(&mut line, now);
+        line.is(PhaseName::Linger);
+    }
+    assert_eq!(line.expires(START, LINGER_MS), None);
+    line.is(PhaseName::Dead);
+}
+
+#[test]
+fn what_comes_instead_of_the_peers_close_frame_is_read_up_to_a_limit() {
+    for (pings, phase) in
+        [(CLOSING_BYTES_MAX / PING.len() - 1, PhaseName::Dead), (1 << 20, PhaseName::Linger)]
+    {
+        let mut line = Line::open();
+        let mut codec = Codec::new(line.limits.message_bytes_max);
+        line.connection.close(GOING_AWAY, START);
+        let pings = PING.repeat(pings);
+        let mut read_bytes = 0;
+        for piece in [&pings[..], &CLOSE_1000].concat().chunks(1000) {
+            let mut buffer = [0; 1001];
+            let length = line.hear(piece, &mut buffer, START);
+            let read = line.connection.next_message(&mut codec, &mut &buffer[..length], START);
+            assert!(read.expect("no second close frame").is_none(), "it is not listened to");
+            line.flush(usize::MAX, START);
+            read_bytes += length;
+            if line.connection.phase() != PhaseName::Closing {
+                break;
+            }
+        }
+        line.is(phase);
+        assert!(read_bytes <= CLOSING_BYTES_MAX + 1000, "{read_bytes} bytes");
+        let written = &line.connection.stream().written;
+        assert_eq!(
+            (&written[..4], written.len()),
+            (&[0x88, 26, 0x03, 0xE9][..], 28),
+            "one close frame alone"
+        );
+    }
 }
 
 /// RFC 6455 5.5.1: after a close frame comes nothing more. Only who breaks that may lose the answer to a reset.

@@ -7,7 +7,7 @@
 mod support;
 
 use std::fs;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::net::TcpStream;
 use std::sync::mpsc;
 use std::thread;
@@ -525,6 +525,55 @@ fn a_thousand_wrong_secrets_open_nothing() {
         }
     });
     assert!(grown < 3 * KIB, "grown by {grown} KiB");
+}
+
+/// Limit: 64 KiB after our close frame.
+#[test]
+fn one_who_was_refused_and_goes_on_sending_is_not_read_for_long() {
+    let desk = Desk::start();
+    let grown = while_two_chat(&desk, || {
+        let begun = Instant::now();
+        for _ in 0..20 {
+            let mut wire = refused(&desk);
+            // The rate limit counts what an open connection sends; this one is none.
+            let _ = wire.try_write(&whole(op::PING, b"").repeat(200_000));
+            // Our side ends long before the time for a close frame is over.
+            let mut byte = [0];
+            wire.stream().set_read_timeout(Some(PATIENCE)).expect("an open socket");
+            let end = wire.stream().read(&mut byte).map_err(|error| error.kind());
+            assert!(matches!(end, Ok(0) | Err(ErrorKind::ConnectionReset)), "{end:?}");
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "20 of them took {:?}", begun.elapsed());
+    });
+    assert!(grown < 3 * KIB, "grown by {grown} KiB");
+}
+
+/// Limit: 5 s from our close frame, whatever comes.
+#[test]
+fn one_who_was_refused_and_trickles_does_not_keep_its_socket() {
+    let desk = Desk::start();
+    let before = desk.server.descriptors();
+    let begun = Instant::now();
+    let mut all: Vec<Wire> = (0..20).map(|_| refused(&desk)).collect();
+    // A byte of a frame that never ends, five times a second: the first to end tells when it is over.
+    let _ = all.iter_mut().map(|wire| wire.write(&header(op::BINARY, 1000, Some([0; 4])))).count();
+    while let Next::Late = all[0].more(Instant::now() + Duration::from_millis(200)) {
+        assert!(begun.elapsed() < Duration::from_secs(8), "five seconds are long over");
+        for wire in &mut all {
+            let _ = wire.try_write(b" ");
+        }
+    }
+    eventually("every descriptor is back", || desk.server.descriptors() <= before);
+    assert!(begun.elapsed() >= Duration::from_secs(4), "time to answer a close frame");
+}
+
+/// A staff member's socket with a wrong token, and the close frame read.
+fn refused(desk: &Desk) -> Wire {
+    let (mut wire, response) = Wire::ask(desk.server.addr, &upgrade("staff", "mallory", Some("wrong")));
+    assert_eq!(response.status, 101);
+    wire.stream().set_write_timeout(Some(PATIENCE)).expect("an open socket");
+    assert_eq!(wire.frame().close_code(), Some(4401));
+    wire
 }
 
 /// Limit: a ticket has one owner.

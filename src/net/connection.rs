@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | `Head`: bytes to a request head | an answer, 101 or another | 10 s from accept, never extended |
 //! | `Open`: messages | either side's close, a fault, silence | ping after 30 s of silence, dead 20 s later; 15 s without progress while output waits |
-//! | `Closing`: our close frame is sent, the peer's awaited | its answer | 5 s |
+//! | `Closing`: our close frame is sent, the peer's awaited | its answer, or 64 KiB of anything else | 5 s |
 //! | `Flushing`: the last bytes go out: an HTTP answer, or a close frame that needs no answer | all written | 5 s |
 //! | `Linger`: our side is shut, input is thrown away so that no reset eats the last bytes | the peer's end | 1 s |
 //! | `Dead`: waits to be buried | | |
@@ -20,7 +20,9 @@ use super::output::Output;
 use super::pace::{Bucket, Pace};
 use super::retry_interrupted;
 use super::websocket::{Codec, Incoming, ReadEnd, Reader};
-use crate::config::{CLOSING_MS, HEAD_MS, HTTP_MS, LINGER_MS, Limits, Millis, PONG_MS, STALL_MS};
+use crate::config::{
+    CLOSING_BYTES_MAX, CLOSING_MS, HEAD_MS, HTTP_MS, LINGER_MS, Limits, Millis, PONG_MS, STALL_MS,
+};
 
 /// What a connection needs of a socket: non-blocking reads and writes, and to shut its own side.
 pub trait Stream: Read + Write {
@@ -39,7 +41,8 @@ impl Stream for mio::net::TcpStream {
 enum Phase {
     Head(Vec<u8>),
     Open(Reader),
-    Closing(Reader),
+    /// And how many bytes are still read to find the peer's close frame.
+    Closing(Reader, usize),
     Flushing,
     Linger,
     Dead,
@@ -113,7 +116,7 @@ impl<S: Stream> Connection<S> {
         match self.phase {
             Phase::Head(_) => PhaseName::Head,
             Phase::Open(_) => PhaseName::Open,
-            Phase::Closing(_) => PhaseName::Closing,
+            Phase::Closing(..) => PhaseName::Closing,
             Phase::Flushing => PhaseName::Flushing,
             Phase::Linger => PhaseName::Linger,
             Phase::Dead => PhaseName::Dead,
@@ -161,7 +164,7 @@ impl<S: Stream> Connection<S> {
                 let stall = self.output.blocked_since().map_or(NEVER, |since| since + STALL_MS);
                 stall.min(self.since + silence)
             }
-            Phase::Closing(_) => self.since + CLOSING_MS,
+            Phase::Closing(..) => self.since + CLOSING_MS,
             Phase::Flushing => self.since + HTTP_MS,
             Phase::Linger => self.since + LINGER_MS,
             Phase::Dead => NEVER,
@@ -188,7 +191,7 @@ impl<S: Stream> Connection<S> {
                 self.enter(Phase::Dead, now);
                 Some("silent, and did not answer a ping")
             }
-            Phase::Closing(_) | Phase::Flushing | Phase::Linger | Phase::Dead => {
+            Phase::Closing(..) | Phase::Flushing | Phase::Linger | Phase::Dead => {
                 self.enter(Phase::Dead, now);
                 None
             }
@@ -255,13 +258,9 @@ impl<S: Stream> Connection<S> {
                 Ok(incoming) => return Ok(incoming),
                 Err(end) => end,
             },
-            Phase::Closing(reader) => loop {
-                match reader.next(shared, input, &mut Vec::new()) {
-                    Ok(Some(_)) => {}
-                    Ok(None) => return Ok(None),
-                    Err(ReadEnd::Fault(_)) => break ReadEnd::ClosedByPeer { orderly: false }, // ours has said it all
-                    Err(end) => break end,
-                }
+            Phase::Closing(reader, bytes_left) => match find_close(reader, bytes_left, shared, input) {
+                Some(end) => end,
+                None => return Ok(None),
             },
             _ => return Ok(None),
         };
@@ -290,7 +289,7 @@ impl<S: Stream> Connection<S> {
         if let Phase::Open(reader) = &mut self.phase {
             let reader = std::mem::take(reader);
             frame::append_close(self.output.bytes(), why);
-            self.enter(Phase::Closing(reader), now);
+            self.enter(Phase::Closing(reader, CLOSING_BYTES_MAX), now);
         }
     }
 
@@ -346,5 +345,27 @@ impl<S: Stream> Connection<S> {
     fn enter(&mut self, phase: Phase, now: Millis) {
         self.phase = phase;
         self.since = now;
+    }
+}
+
+/// Looks for the peer's close frame among what it sent before it had read ours (RFC 6455 1.4), all of which is thrown
+/// away. `None` while it may still come; no longer once `bytes_left` have been read.
+fn find_close(
+    reader: &mut Reader,
+    bytes_left: &mut usize,
+    shared: &mut Box<Codec>,
+    input: &mut &[u8],
+) -> Option<ReadEnd> {
+    let (mut searched, _) = input.split_at(input.len().min(*bytes_left));
+    *bytes_left -= searched.len();
+    *input = &[]; // what is beyond is not even parsed
+    let mut unsent_replies = Vec::new();
+    loop {
+        match reader.next(shared, &mut searched, &mut unsent_replies) {
+            Ok(Some(_)) => unsent_replies.clear(),
+            Ok(None) if *bytes_left > 0 => return None,
+            Ok(None) | Err(ReadEnd::Fault(_)) => return Some(ReadEnd::ClosedByPeer { orderly: false }),
+            Err(end) => return Some(end),
+        }
     }
 }
