@@ -42,6 +42,9 @@ pub const SAME_WARNING_MS: Millis = 60 * SECOND;
 /// One recv, and all that one connection is read in a turn: 64 KiB is what loopback and a fast network deliver at once,
 /// and about 0.1 ms of work, which is what the others wait for it.
 pub const RECV_BYTES: usize = 64 * KIB;
+/// Deadlines that are looked at in a turn: many pass together after a stop of the process, or where many connected at
+/// once, and a ping costs a write of about 5 us.
+pub const TURN_EXPIRIES_MAX: usize = 512;
 /// Connections in a turn up to which each is answered before the next is read, if the answer goes to no more than this many.
 /// So few have little to gather, and at 20,000 messages a second half of them come 13 us earlier. More are answered
 /// together: a limit of 4 gains nothing there, and costs half of the messages 5 us at 100,000 a second.

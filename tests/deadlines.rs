@@ -141,6 +141,12 @@ fn silence_is_asked_and_then_given_up() {
     assert_eq!(line.expires(heard, interval), None);
     line.flush(usize::MAX, heard + interval);
     assert_eq!(line.connection.stream().written, [0x89, 0, 0x89, 0]);
+    // A process that was stopped meanwhile asks late, and the answer has its time all the same.
+    let asked = heard + interval + 60_000;
+    let mut late = Line::open();
+    late.hear(&[0x8A], &mut [0; 16], heard);
+    assert_eq!(late.connection.expire(asked), None);
+    assert_eq!(late.expires(asked, PONG_MS), Some("silent, and did not answer a ping"));
     assert_eq!(line.expires(heard, interval + PONG_MS), Some("silent, and did not answer a ping"));
     line.is(PhaseName::Dead);
 }
@@ -181,6 +187,7 @@ fn who_takes_what_waited_is_alive_and_who_refuses_it_is_not() {
         START + interval,
         "a refusal says nothing of the peer"
     );
+    assert_eq!(line.expires(START, interval), None); // a ping, which waits behind the rest
     assert_eq!(line.flush(100, late), 100);
     assert_eq!(line.connection.deadline(&line.limits), late + interval);
 }

@@ -6,13 +6,17 @@
 
 mod delivery;
 mod reading;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 
 use log::debug;
 use slab::Slab;
 
-use crate::config::{FLUSHED_AT_ONCE_MAX, Limits, Millis, OVERFLOW_CONNECTIONS, RECV_BYTES};
+use crate::config::{
+    FLUSHED_AT_ONCE_MAX, Limits, Millis, OVERFLOW_CONNECTIONS, RECV_BYTES, TURN_EXPIRIES_MAX,
+};
 use crate::metrics::Metrics;
 use crate::net::ConnId;
 use crate::net::close::CloseReason;
@@ -57,6 +61,8 @@ struct Slot<S, P> {
     scheduled_at: Millis,
     in_run_queue: bool,
     is_dirty: bool,
+    /// Its deadline has passed, and it has been read once more since.
+    was_read_last: bool,
     /// The service wants to know when all output has left.
     notify_drained: bool,
 }
@@ -155,6 +161,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
             scheduled_at: NEVER,
             in_run_queue: false,
             is_dirty: false,
+            was_read_last: false,
             notify_drained: false,
         });
         self.metrics.accepted += 1;
@@ -219,24 +226,43 @@ impl<S: Stream, V: Service> Hub<S, V> {
         }
     }
 
-    /// Phase "expire": whoever should have acted by now.
+    /// Phase "expire": whoever should have acted by now. What is left beyond a bound is due in the next turn, at once.
     pub fn expire(&mut self, now: Millis) {
-        while let Some((due, id)) = self.deadlines.pop_due(now) {
-            let limits = self.limits;
-            let Some(slot) = self.slot(id).filter(|slot| slot.scheduled_at == due) else { continue };
-            slot.scheduled_at = NEVER;
-            if slot.connection.deadline(&limits) <= now {
-                let given_up = slot.connection.expire(now);
-                if let Some(why) = given_up {
-                    debug!("connection {id}: {why}");
-                    self.metrics.expired += 1;
-                }
+        for _ in 0..TURN_EXPIRIES_MAX {
+            let Some((due, id)) = self.deadlines.pop_due(now) else { break };
+            if self.slot(id).is_some_and(|slot| slot.scheduled_at == due) {
+                self.expire_slot(id, now);
+                self.mark_dirty(id); // and scheduled again in settle
             }
-            self.mark_dirty(id); // and scheduled again in settle
         }
         if self.service.next_due().is_some_and(|due| due <= now) {
             self.service.tick(now, &mut self.outbox);
             self.deliver(now);
+        }
+    }
+
+    /// After the process was stopped for a while (a laptop's lid, a debugger) all deadlines have passed at once. So what
+    /// a peer did in time counts, though it is only found now: its bytes are read before its silence is judged.
+    fn expire_slot(&mut self, id: ConnId, now: Millis) {
+        let limits = self.limits;
+        let Some(slot) = find(&mut self.slots, id) else { return };
+        slot.scheduled_at = NEVER;
+        if slot.connection.is_blocked() {
+            slot.flush(now, &mut self.spare, &mut self.metrics);
+        }
+        if slot.connection.deadline(&limits) > now {
+            slot.was_read_last = false;
+        } else if slot.connection.is_judged_by_input() && slot.in_run_queue {
+            // It will be read, and a deadline that has passed is looked at in each turn until then.
+        } else if slot.connection.is_judged_by_input() && !std::mem::replace(&mut slot.was_read_last, true) {
+            slot.connection.note_readiness(true, false); // the poll may not have come to tell of it
+            self.queue_to_run(id);
+        } else {
+            slot.was_read_last = false;
+            if let Some(why) = slot.connection.expire(now) {
+                debug!("connection {id}: {why}");
+                self.metrics.expired += 1;
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 //! | phase | leaves by | deadline |
 //! | --- | --- | --- |
 //! | `Head`: bytes to a request head | an answer, 101 or another | 10 s from accept, never extended |
-//! | `Open`: messages | either side's close, a fault, silence | ping after 30 s of silence, dead 20 s later; 15 s without progress while output waits |
+//! | `Open`: messages | either side's close, a fault, silence | ping after 30 s of silence, dead 20 s after the ping; 15 s without progress while output waits |
 //! | `Closing`: our close frame is sent, the peer's awaited | its answer, or 64 KiB of anything else | 5 s |
 //! | `Flushing`: the last bytes go out: an HTTP answer, or a close frame that needs no answer | all written | 5 s |
 //! | `Linger`: our side is shut, input is thrown away so that no reset eats the last bytes | the peer's end | 1 s |
@@ -78,8 +78,8 @@ pub struct Connection<S> {
     phase: Phase,
     /// When the phase began; while open, when the peer last gave a sign of life.
     since: Millis,
-    /// A ping was sent, and nothing heard since.
-    pinged: bool,
+    /// When a ping was sent, if nothing was heard since.
+    pinged_at: Option<Millis>,
     /// The poll said that there may be input, and no read has found the end of it since. Edges come once.
     readable: bool,
     /// The poll said that the peer has ended its side: a read that is not filled was the last that brings anything.
@@ -97,7 +97,7 @@ impl<S: Stream> Connection<S> {
             stream,
             phase: Phase::Head(Vec::new()),
             since: now,
-            pinged: false,
+            pinged_at: None,
             readable: false,
             peer_shutdown: false,
             eof: false,
@@ -160,14 +160,24 @@ impl<S: Stream> Connection<S> {
         match self.phase {
             Phase::Head(_) => self.since + HEAD_MS,
             Phase::Open(_) => {
-                let silence = limits.ping_interval_ms + if self.pinged { PONG_MS } else { 0 };
+                // From the ping and not from the silence before it: a process that was stopped meanwhile sends it late.
+                let silence = self.pinged_at.map_or(self.since + limits.ping_interval_ms, |at| at + PONG_MS);
                 let stall = self.output.blocked_since().map_or(NEVER, |since| since + STALL_MS);
-                stall.min(self.since + silence)
+                stall.min(silence)
             }
             Phase::Closing(..) => self.since + CLOSING_MS,
             Phase::Flushing => self.since + HTTP_MS,
             Phase::Linger => self.since + LINGER_MS,
             Phase::Dead => NEVER,
+        }
+    }
+
+    /// Whether something that it has sent may yet count: unread, it would move the deadline or complete the head.
+    pub fn is_judged_by_input(&self) -> bool {
+        match self.phase {
+            Phase::Head(_) => true,
+            Phase::Open(_) => self.pinged_at.is_some(),
+            _ => false,
         }
     }
 
@@ -182,8 +192,8 @@ impl<S: Stream> Connection<S> {
                 self.enter(Phase::Dead, now);
                 Some("took no output in time")
             }
-            Phase::Open(_) if !self.pinged => {
-                self.pinged = true;
+            Phase::Open(_) if self.pinged_at.is_none() => {
+                self.pinged_at = Some(now);
                 self.output.bytes().extend_from_slice(&frame::PING);
                 None
             }
@@ -206,10 +216,7 @@ impl<S: Stream> Connection<S> {
                 // A read that was not filled found all that there was; the end too, if that had been announced.
                 self.readable = length == buffer.len();
                 self.eof = self.peer_shutdown && !self.readable;
-                if self.is_open() {
-                    self.since = now;
-                    self.pinged = false;
-                }
+                self.note_sign_of_life(now);
                 Received::Bytes(length)
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -319,8 +326,8 @@ impl<S: Stream> Connection<S> {
                 Err(_) => self.enter(Phase::Dead, now),
             }
             // RFC 6455 has pings to find out whether the peer is there. If it takes what waited, it is.
-            if was_blocked && written > 0 && self.is_open() {
-                self.since = now;
+            if was_blocked && written > 0 {
+                self.note_sign_of_life(now);
             }
         }
         // RFC 6455 7.1.1: the server closes TCP first, and only its own side until the peer has closed too.
@@ -340,6 +347,14 @@ impl<S: Stream> Connection<S> {
     pub fn refuse(&mut self, why: CloseReason, now: Millis) {
         frame::append_close(self.output.bytes(), why);
         self.enter(Phase::Flushing, now);
+    }
+
+    fn note_sign_of_life(&mut self, now: Millis) {
+        // The other phases have a fixed end.
+        if self.is_open() {
+            self.since = now;
+            self.pinged_at = None;
+        }
     }
 
     fn enter(&mut self, phase: Phase, now: Millis) {
