@@ -6,6 +6,7 @@ mod support;
 
 use std::time::Duration;
 
+use socket2::SockRef;
 use support::{Chat, Desk, User, Value, int, json, text};
 
 #[test]
@@ -232,4 +233,35 @@ fn a_welcome_shows_staff_the_open_tickets_oldest_first() {
         entry(3, "dan", "waiting", json!(null), false),
     ];
     assert_eq!(seen, expected);
+}
+
+/// What is read first counts first. The end of a connection is read in the same turn as what staff say, and before it.
+#[test]
+fn a_message_and_a_close_read_right_after_the_users_end_find_the_user_gone() {
+    for is_reset in [false, true] {
+        let desk = Desk::start();
+        let Chat { mut alice, mut sam, ticket } = desk.chat();
+        let session = alice.session.clone();
+        sam.say(&ticket, 1, "are you there?");
+        sam.expect("ack");
+        alice.expect("message"); // and does not confirm it
+        desk.server.in_one_turn(|| {
+            let wire = alice.into_wire();
+            if is_reset {
+                SockRef::from(wire.stream()).set_linger(Some(Duration::ZERO)).expect("an open socket");
+            } // and else a FIN, since there is nothing unread
+            drop(wire);
+            sam.send_all(&[
+                json!({ "type": "message", "ticket_id": ticket, "id": 2, "text": "no?" }),
+                json!({ "type": "close_ticket", "ticket_id": ticket }),
+            ]);
+        });
+        assert_eq!(sam.refused("user_offline")["id"], 2);
+        let closed = sam.expect("ticket_closed");
+        let mut alice = desk.user_again("alice", &session);
+        assert_eq!(alice.welcome["ended"], json!({ "ticket_id": ticket, "by": "staff", "at": closed["at"] }));
+        let held = alice.next();
+        assert_eq!((&held["type"], &held["id"]), (&json!("message"), &json!(1)));
+        alice.nothing_more();
+    }
 }

@@ -29,6 +29,8 @@ impl<S: Stream, V: Service> Hub<S, V> {
                 Received::Nothing => {}
                 Received::End => self.with_connection(id, |connection| connection.end_of_input(now)),
             }
+            // What is read first counts first: for all that is read after this, in this turn too, the peer is away.
+            self.notify_closed(id, now);
         }
         self.scratch = scratch;
     }
