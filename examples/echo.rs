@@ -7,7 +7,7 @@ use deskwire::net::ConnId;
 use deskwire::net::close::CloseReason;
 use deskwire::net::frame::Opcode;
 use deskwire::net::http::{Request, Status, Upgrade};
-use deskwire::net::pace::Pace;
+use deskwire::net::rate::RateVerdict;
 use deskwire::net::websocket::Incoming;
 use deskwire::outbox::Outbox;
 use deskwire::server::Server;
@@ -31,7 +31,14 @@ impl Service for Echo {
         Ok(())
     }
 
-    fn message(&mut self, _: Millis, (conn, ()): (ConnId, ()), message: Incoming, _: Pace, out: &mut Outbox) {
+    fn message(
+        &mut self,
+        _: Millis,
+        (conn, ()): (ConnId, ()),
+        message: Incoming,
+        _: RateVerdict,
+        out: &mut Outbox,
+    ) {
         match message {
             Incoming::Text(text) => out.send(conn, Opcode::Text, |frame| frame.extend(text.as_bytes())),
             Incoming::Binary(bytes) => out.send(conn, Opcode::Binary, |frame| frame.extend(&bytes)),
@@ -49,7 +56,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let limits = Limits {
         message_bytes_max: 16 * MIB, // the conformance suite's largest
         output_bytes_max: 64 * MIB,
-        frames_per_s: 0,
+        messages_per_s: 0,
+        payload_bytes_per_s: 0,
         ..Limits::default()
     };
     let server = Server::bind(address, limits, Echo)?;

@@ -114,14 +114,20 @@ pub struct Limits {
     pub output_bytes_max: usize,
     /// Silence before a ping.
     pub ping_interval_ms: Millis,
-    /// Frames a second and connection; 0 is without a limit.
-    pub frames_per_s: u32,
+    /// Messages a second and connection, control frames included; 0 is without a limit.
+    pub messages_per_s: u32,
+    /// Bytes of their payload a second and connection; 0 is without a limit. Nobody types as much; a page that sends again what
+    /// was not acknowledged has the burst for it.
+    pub payload_bytes_per_s: u32,
     /// Open WebSockets.
     pub connections_max: usize,
 }
 
-/// Frames that may come at once, in seconds of the rate. What is beyond twice as much is a flood.
-pub const BURST_S: u64 = 2;
+/// Messages that may come at once, in seconds of their rate. What is beyond twice as much is a flood.
+pub const MESSAGES_BURST_S: u64 = 2;
+/// Bytes of payload that may come at once, in seconds of their rate: 256 KiB, which is 16 messages of the longest.
+/// What is beyond twice as much is a flood.
+pub const PAYLOAD_BURST_S: u64 = 4;
 
 impl Default for Limits {
     fn default() -> Self {
@@ -129,7 +135,8 @@ impl Default for Limits {
             message_bytes_max: 16 * KIB,
             output_bytes_max: 256 * KIB,
             ping_interval_ms: 30 * SECOND,
-            frames_per_s: 50,
+            messages_per_s: 50,
+            payload_bytes_per_s: 64 * 1024,
             connections_max: 100_000,
         }
     }
@@ -227,7 +234,8 @@ impl Options {
         let asked = self.max_connections.map_or(defaults.connections_max, |n| n as usize);
         Limits {
             ping_interval_ms: Millis::from(self.ping_interval) * SECOND,
-            frames_per_s: self.rate_limit,
+            messages_per_s: self.rate_limit,
+            payload_bytes_per_s: if self.rate_limit == 0 { 0 } else { defaults.payload_bytes_per_s },
             // At a low limit half of the sockets is left for the overflow.
             connections_max: asked.min(sockets_max.saturating_sub(OVERFLOW_CONNECTIONS).max(sockets_max / 2)),
             ..defaults

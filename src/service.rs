@@ -5,7 +5,7 @@ use crate::metrics::Metrics;
 use crate::net::ConnId;
 use crate::net::close::CloseReason;
 use crate::net::http::{Request, Response};
-use crate::net::pace::Pace;
+use crate::net::rate::RateVerdict;
 use crate::net::websocket::Incoming;
 use crate::outbox::Outbox;
 
@@ -35,7 +35,7 @@ pub trait Service {
         now: Millis,
         from: (ConnId, Self::Peer),
         message: Incoming,
-        pace: Pace,
+        verdict: RateVerdict,
         out: &mut Outbox,
     );
 

@@ -87,7 +87,12 @@ impl HubScene {
         });
         let desk = Desk::new(RULES, tokens, None, Vec::new(), secrets).expect("a desk");
         // A limit that is kept and never reached: time stands still here.
-        let limits = Limits { frames_per_s: 2_000_000, connections_max: 1 << 20, ..Limits::default() };
+        let limits = Limits {
+            messages_per_s: 2_000_000,
+            payload_bytes_per_s: u32::MAX,
+            connections_max: 1 << 20,
+            ..Limits::default()
+        };
         let mut hub = Hub::new(desk, limits);
         let staff = connect(&mut hub, NOW, "/ws/staff/sam", Some(TOKEN));
         let mut scene = Self {

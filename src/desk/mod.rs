@@ -16,7 +16,7 @@ use crate::ids::{ConnId, StaffId, UserId};
 use crate::metrics::{self, Metrics};
 use crate::net::close::{self as net_close, CloseReason};
 use crate::net::http::{Method, Request, Response, Status, Upgrade};
-use crate::net::pace::Pace;
+use crate::net::rate::RateVerdict;
 use crate::net::websocket::Incoming;
 use crate::outbox::Outbox;
 use crate::protocol::{self, Refusal, SECRET_PREFIX, SUBPROTOCOL, close};
@@ -164,8 +164,8 @@ impl Desk {
     }
 
     /// Of a frame that was too fast it does not matter what else is wrong with it.
-    fn refuse_frame(&mut self, conn: ConnId, refusal: &Refusal<'_>, pace: Pace, out: &mut Outbox) {
-        let code = if pace == Pace::Fair { refusal.code } else { ErrorCode::RateLimited };
+    fn refuse_frame(&mut self, conn: ConnId, refusal: &Refusal<'_>, verdict: RateVerdict, out: &mut Outbox) {
+        let code = if verdict == RateVerdict::Within { refusal.code } else { ErrorCode::RateLimited };
         self.refuse(conn, (code, refusal.id, refusal.ticket()), out);
     }
 
@@ -243,7 +243,7 @@ impl Service for Desk {
         now: Millis,
         from: (ConnId, Role),
         message: Incoming,
-        pace: Pace,
+        verdict: RateVerdict,
         out: &mut Outbox,
     ) {
         let (conn, role) = from;
@@ -254,20 +254,20 @@ impl Service for Desk {
         };
         let refused = match role {
             Role::User => match protocol::user_command(&text) {
-                Ok(command) if pace == Pace::Fair => {
+                Ok(command) if verdict == RateVerdict::Within => {
                     return self.apply(now, &Input::UserAsks(conn, command), out);
                 }
                 Ok(command) => (ErrorCode::RateLimited, command.message_id(), None),
-                Err(refusal) => return self.refuse_frame(conn, &refusal, pace, out),
+                Err(refusal) => return self.refuse_frame(conn, &refusal, verdict, out),
             },
             Role::Staff => match protocol::staff_command(&text) {
-                Ok(command) if pace == Pace::Fair => {
+                Ok(command) if verdict == RateVerdict::Within => {
                     return self.apply(now, &Input::StaffAsks(conn, command), out);
                 }
                 Ok(command) => {
                     (ErrorCode::RateLimited, command.message_id(), command.ticket().map(TicketRef::Id))
                 }
-                Err(refusal) => return self.refuse_frame(conn, &refusal, pace, out),
+                Err(refusal) => return self.refuse_frame(conn, &refusal, verdict, out),
             },
         };
         self.refuse(conn, refused, out);

@@ -8,7 +8,7 @@ use crate::net::ConnId;
 use crate::net::close::{self, CloseReason};
 use crate::net::connection::{Received, Stream};
 use crate::net::http::{self, Head, Upgrade};
-use crate::net::pace::Pace;
+use crate::net::rate::RateVerdict;
 use crate::service::{Answer, Service};
 
 impl<S: Stream, V: Service> Hub<S, V> {
@@ -98,15 +98,15 @@ impl<S: Stream, V: Service> Hub<S, V> {
                     break;
                 }
                 Ok(Some(message)) => {
-                    let pace = slot.connection.pace(&self.limits, now);
+                    let verdict = slot.connection.count_message(&message, &self.limits, now);
                     let Some(peer) = slot.peer else { break };
-                    if pace == Pace::Flood {
+                    if verdict == RateVerdict::Flood {
                         slot.connection.refuse(close::FLOODING, now);
                         self.note_fault(id, close::FLOODING);
                         break;
                     }
                     self.metrics.frames_in += 1;
-                    self.service.message(now, (id, peer), message, pace, &mut self.outbox);
+                    self.service.message(now, (id, peer), message, verdict, &mut self.outbox);
                     self.deliver(now);
                 }
             }

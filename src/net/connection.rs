@@ -17,7 +17,7 @@ use super::deadlines::NEVER;
 use super::frame;
 use super::http::{Method, Response, Status};
 use super::output::Output;
-use super::pace::{Bucket, Pace};
+use super::rate::{RateLimit, RateVerdict};
 use super::retry_interrupted;
 use super::websocket::{Codec, Incoming, ReadEnd, Reader};
 use crate::config::{
@@ -87,7 +87,7 @@ pub struct Connection<S> {
     /// The end of the input has been reached, or the peer's word that nothing follows.
     eof: bool,
     output: Output,
-    bucket: Bucket,
+    rate: RateLimit,
 }
 
 impl<S: Stream> Connection<S> {
@@ -102,7 +102,7 @@ impl<S: Stream> Connection<S> {
             peer_shutdown: false,
             eof: false,
             output: Output::default(),
-            bucket: Bucket::default(),
+            rate: RateLimit::default(),
         }
     }
 
@@ -338,9 +338,9 @@ impl<S: Stream> Connection<S> {
         written
     }
 
-    /// Counts a frame against the rate limit.
-    pub fn pace(&mut self, limits: &Limits, now: Millis) -> Pace {
-        self.bucket.count(limits.frames_per_s, now)
+    /// Counts a message against the rate limit.
+    pub fn count_message(&mut self, message: &Incoming, limits: &Limits, now: Millis) -> RateVerdict {
+        self.rate.count(message, limits, now)
     }
 
     /// Tells the peer what it did wrong, and reads no more of it.

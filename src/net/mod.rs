@@ -1,5 +1,6 @@
 //! The network: from a socket to a message and back. Nothing here knows of tickets or JSON.
 
+pub mod address;
 pub mod close;
 pub mod connection;
 pub mod deadlines;
@@ -7,7 +8,7 @@ pub mod frame;
 pub mod http;
 pub mod listener;
 pub mod output;
-pub mod pace;
+pub mod rate;
 pub mod websocket;
 
 use std::io;

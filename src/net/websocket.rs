@@ -27,6 +27,17 @@ pub enum Incoming {
     Control,
 }
 
+impl Incoming {
+    /// How many bytes of payload a message has. A control frame has 125 at most (RFC 6455 5.5), and counts as empty.
+    pub fn payload_bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Binary(bytes) => bytes.len(),
+            Self::Control => 0,
+        }
+    }
+}
+
 /// The end of what can be read.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ReadEnd {

@@ -22,7 +22,7 @@ const HUB: &str = "src/hub/mod.rs";
 const READING: &str = "src/hub/reading.rs";
 const CONNECTION: &str = "src/net/connection.rs";
 const OUTPUT: &str = "src/net/output.rs";
-const PACE: &str = "src/net/pace.rs";
+const RATE: &str = "src/net/rate.rs";
 const OUTBOX: &str = "src/outbox.rs";
 
 pub const BUGS: &[Bug] = &[
@@ -227,5 +227,5 @@ pub const BUGS: &[Bug] = &[
         "let lingers = !self.eof && self.stream.shutdown_write().is_ok();",
         "let lingers = false;",
     ),
-    bug("a flood is ended", PACE, "            _ => Pace::Flood,", "            _ => Pace::TooFast,"),
+    bug("a flood is ended", RATE, "        _ => RateVerdict::Flood,", "        _ => RateVerdict::Exceeded,"),
 ];

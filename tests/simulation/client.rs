@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use deskwire::config::{MESSAGES_BURST_S, PAYLOAD_BURST_S};
 use serde_json::Value;
 
 use crate::chance::Chance;
@@ -149,10 +150,14 @@ impl World {
                 let _ = write!(problem, "was answered {:?} instead of {status}", client.status);
             }
         } else if let Some(code) = code {
-            let level_of_flood = u64::from(self.limits.frames_per_s) * deskwire::config::BURST_S * 2000;
+            let limits = &self.limits;
+            let flood = u64::from(limits.messages_per_s) * MESSAGES_BURST_S * 2000;
+            let bytes_flood = u64::from(limits.payload_bytes_per_s) * PAYLOAD_BURST_S * 2000;
+            // The message that was one too many has not been counted here.
+            let bytes_level = note.bytes_level + 1000 * limits.message_bytes_max as u64;
             let is_right = match code {
                 1013 => note.was_choked,
-                1008 => note.flooded && note.level + 1000 >= level_of_flood,
+                1008 => note.flooded && (note.level + 1000 >= flood || bytes_level >= bytes_flood),
                 1000 | 1005 => note.blame.is_some(),
                 _ => note.closes.contains(&code) || note.breach.contains(&code),
             };

@@ -79,6 +79,8 @@ pub struct Note {
     pub sent: VecDeque<(u64, Rc<str>)>,
     /// The rate limit: frames that are still to leak, times 1000, and since when.
     pub level: u64,
+    /// The same for bytes of payload.
+    pub bytes_level: u64,
     pub level_at: Millis,
     pub operations: u64,
     pub now: Millis,

@@ -4,13 +4,13 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use deskwire::config::{BURST_S, Limits, Millis};
+use deskwire::config::{Limits, MESSAGES_BURST_S, Millis, PAYLOAD_BURST_S};
 use deskwire::desk::{Desk, Guest, Peer};
 use deskwire::metrics::Metrics;
 use deskwire::net::ConnId;
 use deskwire::net::close::CloseReason;
 use deskwire::net::http::Request;
-use deskwire::net::pace::Pace;
+use deskwire::net::rate::RateVerdict;
 use deskwire::net::websocket::Incoming;
 use deskwire::outbox::{Item, Outbox};
 use deskwire::service::{Answer, Service};
@@ -109,20 +109,23 @@ impl Spy {
         self.wiring.borrow().conns.get(&conn).cloned()
     }
 
-    /// "50 frames a second and connection, burst 100"; as much again is a flood.
-    fn check_pace(&mut self, link: &Shared, pace: Pace, now: Millis) {
+    /// "50 messages a second and connection, burst 100", "64 KiB a second, 256 KiB at once"; as much again is a flood.
+    fn check_rate(&mut self, link: &Shared, verdict: RateVerdict, bytes: usize, now: Millis) {
+        /// The server counts in whole microseconds, of which a byte takes 15.
+        const ROUNDING: u64 = 1000 * 100;
         let note = &mut link.borrow_mut().note;
-        let per_s = u64::from(self.limits.frames_per_s);
-        note.level = note.level.saturating_sub((now - note.level_at) * per_s) + 1000;
+        let per_s = u64::from(self.limits.messages_per_s);
+        let bytes_per_s = u64::from(self.limits.payload_bytes_per_s);
+        let passed = now - note.level_at;
+        note.level = note.level.saturating_sub(passed * per_s) + 1000;
+        note.bytes_level = note.bytes_level.saturating_sub(passed * bytes_per_s) + 1000 * bytes as u64;
         note.level_at = now;
-        let burst = per_s * BURST_S * 1000;
-        let right = match note.level {
-            level if level <= burst => Pace::Fair,
-            level if level <= 2 * burst => Pace::TooFast,
-            _ => Pace::Flood,
-        };
-        if pace != right {
-            self.accuse(format!("{pace:?} at a level of {} frames", note.level / 1000));
+        let of_messages = right_verdict(note.level, per_s * MESSAGES_BURST_S);
+        let [least, most] = [note.bytes_level.saturating_sub(ROUNDING), note.bytes_level + ROUNDING]
+            .map(|level| of_messages.max(right_verdict(level, bytes_per_s * PAYLOAD_BURST_S)));
+        if verdict < least || verdict > most {
+            let (messages, bytes) = (note.level / 1000, note.bytes_level / 1000);
+            self.accuse(format!("{verdict:?} at a level of {messages} messages and {bytes} bytes"));
         }
     }
 
@@ -133,6 +136,14 @@ impl Spy {
         if said.as_ref().is_none_or(|(_, said)| **said != *text) && note.breach.is_empty() {
             self.accuse(format!("read {text:?} where the client said {said:?}"));
         }
+    }
+}
+
+fn right_verdict(level: u64, burst: u64) -> RateVerdict {
+    match level {
+        level if level <= 1000 * burst => RateVerdict::Within,
+        level if level <= 2000 * burst => RateVerdict::Exceeded,
+        _ => RateVerdict::Flood,
     }
 }
 
@@ -208,26 +219,27 @@ impl Service for Spy {
         now: Millis,
         from: (ConnId, Peer),
         message: Incoming,
-        pace: Pace,
+        verdict: RateVerdict,
         out: &mut Outbox,
     ) {
         self.start(now);
         let (conn, _) = from;
         let link = self.link(conn);
         if let Some(link) = &link {
-            self.check_pace(link, pace, now);
+            self.check_rate(link, verdict, message.payload_bytes(), now);
         }
         let text = if let Incoming::Text(text) = &message { Some(text.as_str().to_owned()) } else { None };
         if let (Some(link), Some(text)) = (&link, &text) {
             self.check_text(link, text);
         }
-        self.desk.message(now, from, message, pace, out);
+        let in_time = verdict == RateVerdict::Within;
+        self.desk.message(now, from, message, verdict, out);
         let sent = self.sent(out);
-        let verdict = match &text {
-            Some(text) => self.model.message(conn, text, pace == Pace::Fair, &sent),
+        let result = match &text {
+            Some(text) => self.model.message(conn, text, in_time, &sent),
             None => Ok(()),
         };
-        self.finish(&format!("{conn} says {}", text.as_deref().unwrap_or("nothing")), &sent, verdict);
+        self.finish(&format!("{conn} says {}", text.as_deref().unwrap_or("nothing")), &sent, result);
     }
 
     fn closed(&mut self, now: Millis, from: (ConnId, Peer), out: &mut Outbox) {

@@ -86,7 +86,7 @@ fuzz_target!(|data: &[u8]| {
         Ok(())
     });
     let Ok(desk) = Desk::new(rules, tokens, None, Vec::new(), secrets) else { return };
-    let limits = Limits { frames_per_s: 0, ..Limits::default() };
+    let limits = Limits { messages_per_s: 0, payload_bytes_per_s: 0, ..Limits::default() };
     let mut hub = Hub::new(desk, limits);
     let mut now = 1_000_000;
     let attacker = hub.admit(scripted(data, head & 1 == 1, refusals % 8), now);

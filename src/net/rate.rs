@@ -1,0 +1,109 @@
+//! How fast a peer talks: messages and their bytes, against what a second allows.
+
+use super::websocket::Incoming;
+use crate::config::{Limits, MESSAGES_BURST_S, Millis, PAYLOAD_BURST_S};
+
+const US_PER_MS: u64 = 1000;
+const US_PER_S: u64 = 1_000_000;
+
+/// How a message stands to the rate limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RateVerdict {
+    /// Within it.
+    Within,
+    /// Over it: refuse what the message asks for.
+    Exceeded,
+    /// Far over it: end the connection.
+    Flood,
+}
+
+/// A token bucket, kept as the time at which it is full again, so that nothing has to fill it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Bucket {
+    /// In microseconds; a time that has passed is a full bucket.
+    full_at_us: u64,
+}
+
+impl Bucket {
+    /// Takes out what needs `cost_us` to come back.
+    fn take(&mut self, cost_us: u64, now: Millis) {
+        self.full_at_us = self.full_at_us.max(now * US_PER_MS) + cost_us;
+    }
+
+    /// How long it takes to be full again, in microseconds.
+    fn debt_us(&self, now: Millis) -> u64 {
+        self.full_at_us.saturating_sub(now * US_PER_MS)
+    }
+}
+
+/// What a connection has used of its rates.
+#[derive(Debug, Default)]
+pub struct RateLimit {
+    messages: Bucket,
+    payload: Bucket,
+}
+
+impl RateLimit {
+    /// Counts a message, refused ones included. A rate of 0 is without a limit.
+    pub fn count(&mut self, message: &Incoming, limits: &Limits, now: Millis) -> RateVerdict {
+        let messages = count(&mut self.messages, 1, limits.messages_per_s, MESSAGES_BURST_S, now);
+        let bytes = message.payload_bytes() as u64;
+        messages.max(count(&mut self.payload, bytes, limits.payload_bytes_per_s, PAYLOAD_BURST_S, now))
+    }
+}
+
+fn count(bucket: &mut Bucket, amount: u64, per_s: u32, burst_s: u64, now: Millis) -> RateVerdict {
+    if per_s == 0 {
+        return RateVerdict::Within;
+    }
+    bucket.take(amount * US_PER_S / u64::from(per_s), now);
+    match bucket.debt_us(now) {
+        debt if debt <= burst_s * US_PER_S => RateVerdict::Within,
+        debt if debt <= 2 * burst_s * US_PER_S => RateVerdict::Exceeded,
+        _ => RateVerdict::Flood,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use RateVerdict::{Exceeded, Flood, Within};
+
+    const KIB: usize = 1024;
+
+    fn verdicts(rate: &mut RateLimit, bytes: usize, times: usize, now: Millis) -> Vec<RateVerdict> {
+        let message = Incoming::Text("x".repeat(bytes).into());
+        (0..times).map(|_| rate.count(&message, &Limits::default(), now)).collect()
+    }
+
+    #[test]
+    fn two_seconds_worth_of_messages_is_within_as_many_again_too_many_and_more_a_flood() {
+        let mut rate = RateLimit::default();
+        assert_eq!(verdicts(&mut rate, 1, 100, 1000), [Within; 100]);
+        assert_eq!(verdicts(&mut rate, 1, 100, 1000), [Exceeded; 100]);
+        assert_eq!(verdicts(&mut rate, 1, 1, 1000), [Flood]);
+        assert_eq!(verdicts(&mut rate, 1, 1, 2500), [Exceeded], "later, as much has come back");
+        assert_eq!(verdicts(&mut rate, 1, 100, 9000), [Within; 100], "and some time later all of it");
+    }
+
+    #[test]
+    fn of_bytes_256_kib_are_within_as_many_again_too_many_and_more_a_flood() {
+        let mut rate = RateLimit::default();
+        assert_eq!(verdicts(&mut rate, 8 * KIB, 32, 1000), [Within; 32]);
+        assert_eq!(verdicts(&mut rate, 8 * KIB, 32, 1000), [Exceeded; 32]);
+        assert_eq!(verdicts(&mut rate, 1, 1, 1000), [Flood]);
+        assert_eq!(
+            verdicts(&mut rate, 64 * KIB, 2, 6001),
+            [Within, Exceeded],
+            "64 KiB come back in a second"
+        );
+    }
+
+    #[test]
+    fn without_rates_nothing_is_too_much() {
+        let limits = Limits { messages_per_s: 0, payload_bytes_per_s: 0, ..Limits::default() };
+        let mut rate = RateLimit::default();
+        let message = Incoming::Text("x".repeat(16 * KIB).into());
+        assert!((0..1000).all(|_| rate.count(&message, &limits, 1000) == Within));
+    }
+}
