@@ -11,7 +11,7 @@ use deskwire::net::rate::RateVerdict;
 use deskwire::net::websocket::Incoming;
 use deskwire::outbox::Outbox;
 use deskwire::server::Server;
-use deskwire::service::{Answer, Service};
+use deskwire::service::{Answer, Priority, Service};
 
 struct Echo;
 
@@ -21,7 +21,7 @@ impl Service for Echo {
 
     fn request(&mut self, request: &Request<'_>, _: &Metrics) -> Answer<()> {
         match request.upgrade {
-            Upgrade::Key(_) => Answer::Upgrade { protocol: None, guest: () },
+            Upgrade::Key(_) => Answer::Upgrade { protocol: None, guest: (), priority: Priority::Ordinary },
             Upgrade::Malformed => Answer::Http(Status::BadRequest.into()),
             Upgrade::None | Upgrade::OtherVersion => Answer::Http(Status::UpgradeRequired.into()),
         }

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 use log::LevelFilter;
 
+use crate::net::address::{Cidr, TrustedProxies};
+
 /// Milliseconds: of the Unix epoch where it is a time, plain where it is a span. The loop takes the wall clock once,
 /// at the start, and counts on from it monotonically, so that a corrected clock moves no deadline.
 pub type Millis = u64;
@@ -60,9 +62,23 @@ pub const ACCEPTS_PER_TURN: usize = 64;
 pub const BACKLOG: i32 = 4096;
 /// Descriptors that are not connections: standard streams, poll, signals, the listener, a file being read, and some air.
 pub const DESCRIPTORS_RESERVED: usize = 16;
-/// Connections over the cap that are still let in, to be told so: 1013 to a WebSocket, an answer to /healthz.
+/// Sockets beside those of open WebSockets: heads that are still coming, plain requests, those who are told that there is no
+/// place. When all are in use, the oldest connection that is not open makes room.
 pub const OVERFLOW_CONNECTIONS: usize = 32;
+/// Places for connections that only staff with a valid token may have, so that users cannot lock staff out. A desk of 128
+/// places or fewer keeps half of them.
+pub const STAFF_PLACES: usize = 64;
+/// Connections of one address over its limit that are still answered, with 1013 or 503. Further ones are dropped unread.
+pub const ADDRESS_OVERFLOW: u32 = 16;
 
+/// New tickets that a connection may open at once: one, and again after a mistake.
+pub const CONNECTION_TICKETS_BURST: u64 = 3;
+/// After so long a connection may open another one.
+pub const CONNECTION_TICKET_MS: Millis = 10 * SECOND;
+/// New tickets that all connections of an address may open at once: an office, or a school.
+pub const ADDRESS_TICKETS_BURST: u64 = 30;
+/// After so long an address may open another one.
+pub const ADDRESS_TICKET_MS: Millis = SECOND;
 /// A subject, in Unicode scalar values.
 pub const SUBJECT_CHARS_MAX: usize = 200;
 /// A message's text, in Unicode scalar values.
@@ -121,6 +137,22 @@ pub struct Limits {
     pub payload_bytes_per_s: u32,
     /// Open WebSockets.
     pub connections_max: usize,
+    /// Sockets beside those of open WebSockets.
+    pub overflow_connections: usize,
+    /// Connections of one address, in any phase; 0 is without a limit. Many people may share the address of an office.
+    pub connections_per_address_max: u32,
+}
+
+impl Limits {
+    /// Sockets at once.
+    pub fn sockets_max(&self) -> usize {
+        self.connections_max + self.overflow_connections
+    }
+
+    /// Open WebSockets of users and of whoever else is not preferred.
+    pub fn ordinary_connections_max(&self) -> usize {
+        self.connections_max - STAFF_PLACES.min(self.connections_max / 2)
+    }
 }
 
 /// Messages that may come at once, in seconds of their rate. What is beyond twice as much is a flood.
@@ -138,6 +170,8 @@ impl Default for Limits {
             messages_per_s: 50,
             payload_bytes_per_s: 64 * 1024,
             connections_max: 100_000,
+            overflow_connections: OVERFLOW_CONNECTIONS,
+            connections_per_address_max: 256,
         }
     }
 }
@@ -183,19 +217,27 @@ pub struct Options {
     /// Chats that a staff member may have at once
     #[arg(long, env = "DESKWIRE_MAX_CHATS", default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_chats: u32,
-    /// Connections at once [default: 100000, or what the descriptors allow]
+    /// Connections at once, the last 64 of them (or half of 128 and fewer) for staff only [default: 100000, or what the
+    /// descriptors allow]
     #[arg(long, env = "DESKWIRE_MAX_CONNECTIONS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_connections: Option<u32>,
-    /// Tickets that may be open at once
+    /// Connections at once from one address: an IPv4 address, or an IPv6 /64. Loopback is not counted; 0 is without a limit
+    #[arg(long, env = "DESKWIRE_MAX_PER_ADDRESS", default_value_t = 256, value_name = "N")]
+    pub max_per_address: u32,
+    /// Open tickets at once
     #[arg(long, env = "DESKWIRE_MAX_TICKETS", default_value_t = 10_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_tickets: u32,
+    /// Proxy whose X-Forwarded-For is believed: an address or a range; may be repeated; "none" trusts nobody [default:
+    /// 127.0.0.0/8, ::1]
+    #[arg(long, env = "DESKWIRE_TRUST_PROXY", value_name = "CIDR", value_delimiter = ',', value_parser = trusted_proxy)]
+    pub trust_proxy: Vec<TrustedProxy>,
     /// Seconds that a ticket waits for its user to come back
     #[arg(long, env = "DESKWIRE_USER_GRACE", default_value_t = 600, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
     pub user_grace: u32,
     /// Seconds of silence before a ping
     #[arg(long, env = "DESKWIRE_PING_INTERVAL", default_value_t = 30, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
     pub ping_interval: u32,
-    /// Frames a second and connection; 0 is without a limit
+    /// Messages a second and connection; 0 is without a limit, on their bytes and on new tickets too
     #[arg(long, env = "DESKWIRE_RATE_LIMIT", default_value_t = 50, value_name = "PER_S")]
     pub rate_limit: u32,
     /// How much to log: off, error, warn, info or debug
@@ -215,6 +257,22 @@ fn origin(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+/// One value of `--trust-proxy`.
+#[derive(Clone, Copy, Debug)]
+pub enum TrustedProxy {
+    /// `none`: the default ranges are not trusted.
+    None,
+    /// An address or a range of them.
+    Range(Cidr),
+}
+
+fn trusted_proxy(text: &str) -> Result<TrustedProxy, String> {
+    match text {
+        "none" => Ok(TrustedProxy::None),
+        _ => Cidr::parse(text).map(TrustedProxy::Range),
+    }
+}
+
 /// What the binary does other than to run the desk.
 #[derive(Debug, Subcommand)]
 pub enum Task {
@@ -232,14 +290,35 @@ impl Options {
         let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
         let sockets_max = descriptors.saturating_sub(DESCRIPTORS_RESERVED).max(2);
         let asked = self.max_connections.map_or(defaults.connections_max, |n| n as usize);
+        // At a low limit half of the sockets is left for the overflow.
+        let connections_max =
+            asked.min(sockets_max.saturating_sub(OVERFLOW_CONNECTIONS).max(sockets_max / 2));
         Limits {
             ping_interval_ms: Millis::from(self.ping_interval) * SECOND,
             messages_per_s: self.rate_limit,
             payload_bytes_per_s: if self.rate_limit == 0 { 0 } else { defaults.payload_bytes_per_s },
-            // At a low limit half of the sockets is left for the overflow.
-            connections_max: asked.min(sockets_max.saturating_sub(OVERFLOW_CONNECTIONS).max(sockets_max / 2)),
+            connections_max,
+            overflow_connections: OVERFLOW_CONNECTIONS.min(sockets_max - connections_max),
+            connections_per_address_max: self.max_per_address,
             ..defaults
         }
+    }
+
+    /// The proxies whose X-Forwarded-For is believed.
+    pub fn trusted_proxies(&self) -> TrustedProxies {
+        if self.trust_proxy.is_empty() {
+            return TrustedProxies::default();
+        }
+        let ranges = self.trust_proxy.iter().filter_map(|proxy| match proxy {
+            TrustedProxy::None => None,
+            TrustedProxy::Range(range) => Some(*range),
+        });
+        ranges.collect()
+    }
+
+    /// How many tickets may be open at once.
+    pub fn max_tickets(&self) -> usize {
+        self.max_tickets as usize
     }
 
     /// How long a ticket waits for its user.

@@ -59,13 +59,17 @@ fn run(options: &Options) -> Result<(), Failure> {
         user_grace_ms: options.user_grace_ms(),
     };
     let (staff_file, origins) = (options.staff_file.clone(), options.allow_origin.clone());
-    let desk = Desk::new(rules, tokens, staff_file, origins, SecretSource::system()).map_err(trouble)?;
+    let mut desk = Desk::new(rules, tokens, staff_file, origins, SecretSource::system()).map_err(trouble)?;
+    if options.rate_limit > 0 {
+        desk.limit_new_tickets();
+    }
     let server = Server::bind(options.listen, limits, desk).map_err(|error| match error.kind() {
         ErrorKind::AddrInUse | ErrorKind::AddrNotAvailable | ErrorKind::PermissionDenied => {
             Failure::Trouble(format!("cannot listen on {}: {error}", options.listen))
         }
         _ => trouble(error),
     })?;
+    let server = server.with_trusted_proxies(options.trusted_proxies());
     let address = server.address().map_err(trouble)?;
     info!("listening on {address}, for {} connections at most", limits.connections_max);
     let token = made.map_or_else(String::new, |token| format!("#token={token}"));

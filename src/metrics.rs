@@ -30,6 +30,33 @@ pub struct Metrics {
     pub closes: BTreeMap<u16, u64>,
     /// Connections given up by a deadline.
     pub expired: u64,
+    /// Connections refused, by `RefusalCause`.
+    pub refusals: [u64; RefusalCause::ALL.len()],
+}
+
+/// Why the hub has refused or dropped a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusalCause {
+    /// Its address has too many.
+    Address,
+    /// There was no place.
+    Full,
+    /// It was not open, and made room for another.
+    Evicted,
+}
+
+impl RefusalCause {
+    /// All of them, in order.
+    pub const ALL: [Self; 3] = [Self::Address, Self::Full, Self::Evicted];
+
+    /// The value of the label.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Address => "address",
+            Self::Full => "full",
+            Self::Evicted => "evicted",
+        }
+    }
 }
 
 const PHASES: [(PhaseName, &str); 5] = [
@@ -56,7 +83,17 @@ impl Metrics {
         *self.closes.entry(code).or_default() += 1;
     }
 
-    /// Appends all of it.
+    /// A connection was refused or dropped.
+    pub fn refused(&mut self, cause: RefusalCause) {
+        self.refusals[cause as usize] += 1;
+    }
+
+    /// How many connections were refused, by cause. A service has causes of its own, and shows them together.
+    pub fn refusal_samples(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        RefusalCause::ALL.into_iter().map(|cause| (cause.name(), self.refusals[cause as usize]))
+    }
+
+    /// Appends all of it but the refusals.
     pub fn append(&self, page: &mut Page) {
         let phases = PHASES.map(|(phase, name)| (name, self.phases[phase as usize]));
         page.family("deskwire_connections", "gauge", "Connections, by phase.").labelled("phase", phases);

@@ -12,6 +12,7 @@ use signal_hook_mio::v1_0::Signals;
 
 use crate::config::{ACCEPTS_PER_TURN, Limits, Millis, SHUTDOWN_MS};
 use crate::hub::Hub;
+use crate::net::address::TrustedProxies;
 use crate::net::close;
 use crate::net::listener::Listener;
 use crate::service::Service;
@@ -52,6 +53,13 @@ impl<V: Service> Server<V> {
             stop_at: None,
             hub: Hub::new(service, limits),
         })
+    }
+
+    /// Believes the X-Forwarded-For of these instead of this machine's.
+    #[must_use]
+    pub fn with_trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
+        self.hub.set_trusted_proxies(proxies);
+        self
     }
 
     /// The address, with the port that was taken.
@@ -96,9 +104,9 @@ impl<V: Service> Server<V> {
         }
     }
 
-    fn timeout(&self, now: Millis) -> Option<Duration> {
-        let accepts = self.listener.as_ref().is_some_and(|l| l.wants_accept(now) && self.hub.has_room());
-        if accepts || self.hub.has_work() {
+    fn timeout(&mut self, now: Millis) -> Option<Duration> {
+        let wants_accept = self.listener.as_ref().is_some_and(|listener| listener.wants_accept(now));
+        if self.hub.has_work() || (wants_accept && self.hub.has_capacity()) {
             return Some(Duration::ZERO);
         }
         let listener = self.listener.as_ref().and_then(Listener::next_due);
@@ -106,7 +114,8 @@ impl<V: Service> Server<V> {
         Some(Duration::from_millis(due.saturating_sub(now)))
     }
 
-    /// Phase "serve": hands out what the poll has brought, lets newcomers in, reads whoever has something to say.
+    /// Phase "serve": hands out what the poll has brought, reads whoever has something to say, lets newcomers in. These come
+    /// last: where they need the socket of somebody who has sent no head yet, that head may just have come.
     fn serve(&mut self, now: Millis) -> io::Result<()> {
         let mut signalled = false;
         for event in &self.events {
@@ -128,8 +137,8 @@ impl<V: Service> Server<V> {
         if signalled {
             self.obey_signals(now)?;
         }
-        self.accept(now);
         self.hub.serve(now);
+        self.accept(now);
         Ok(())
     }
 
@@ -139,17 +148,20 @@ impl<V: Service> Server<V> {
             if !listener.wants_accept(now) {
                 return;
             }
-            if !self.hub.has_room() {
-                listener.pause(now, "as many connections as there may be");
-                self.hub.metrics.accept_pauses += 1;
+            if !self.hub.has_capacity() {
+                // Those who have just been accepted can make room in the next turn, when they have been read.
+                if self.hub.is_full_of_open() {
+                    listener.pause(now, "as many connections as there may be");
+                    self.hub.metrics.accept_pauses += 1;
+                }
                 return;
             }
-            let Some(stream) = listener.accept(now) else {
+            let Some((stream, address)) = listener.accept(now) else {
                 self.hub.metrics.accept_pauses += u64::from(listener.next_due().is_some());
                 return;
             };
             // Both directions, once and for all: what is asked of the socket depends on what is pending.
-            let slot = self.hub.admit(stream, now);
+            let Some(slot) = self.hub.admit(stream, address.ip(), now) else { continue };
             let registry = self.poll.registry();
             let interest = Interest::READABLE | Interest::WRITABLE;
             let registered = self

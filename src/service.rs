@@ -68,5 +68,17 @@ pub enum Answer<G> {
         protocol: Option<&'static str>,
         /// Who it is for.
         guest: G,
+        /// Which of the places it may have.
+        priority: Priority,
     },
+}
+
+/// Which of the places for connections somebody may have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Priority {
+    /// All but those that are kept.
+    #[default]
+    Ordinary,
+    /// Those that are kept as well.
+    Kept,
 }

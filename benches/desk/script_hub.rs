@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::io::{self, ErrorKind, Read, Write};
+use std::net::Ipv4Addr;
 use std::rc::Rc;
 
 use deskwire::config::{Limits, Millis};
@@ -166,7 +167,7 @@ fn connect(hub: &mut Hub<Socket, Desk>, now: Millis, path: &str, secret: Option<
     let buffer = || Vec::with_capacity(BUFFER_BYTES);
     let pipe = Rc::new(RefCell::new(Pipe { to_server: buffer(), to_client: buffer(), ended: false }));
     wire::append_request(&mut pipe.borrow_mut().to_server, "127.0.0.1:8000", path, secret);
-    let slot = hub.admit(Socket(Rc::clone(&pipe)), now);
+    let slot = hub.admit(Socket(Rc::clone(&pipe)), Ipv4Addr::LOCALHOST.into(), now).expect("no limit");
     turn(hub, now, slot);
     let length = wire::answer_length(&pipe.borrow().to_client).expect("101");
     pipe.borrow_mut().to_client.drain(..length);

@@ -2,6 +2,7 @@
 
 pub mod auth;
 mod site;
+mod ticket_rate;
 mod writer;
 
 use std::path::PathBuf;
@@ -10,18 +11,20 @@ use log::{debug, error, info, warn};
 
 use self::auth::{AuthError, SecretSource, StaffTokens};
 use self::site::{Page, Route};
+use self::ticket_rate::TicketRate;
 use self::writer::EventWriter;
 use crate::config::Millis;
 use crate::ids::{ConnId, StaffId, UserId};
 use crate::metrics::{self, Metrics};
+use crate::net::address::ClientAddress;
 use crate::net::close::{self as net_close, CloseReason};
 use crate::net::http::{Method, Request, Response, Status, Upgrade};
 use crate::net::rate::RateVerdict;
 use crate::net::websocket::Incoming;
 use crate::outbox::Outbox;
 use crate::protocol::{self, Refusal, SECRET_PREFIX, SUBPROTOCOL, close};
-use crate::service::{Answer, Service};
-use crate::state::{Emit, ErrorCode, Event, Input, Rules, Session, State, TicketRef};
+use crate::service::{Answer, Priority, Service};
+use crate::state::{Emit, ErrorCode, Event, Input, Rules, Session, State, TicketRef, UserCommand};
 
 /// The support desk, as a service.
 pub struct Desk {
@@ -31,14 +34,16 @@ pub struct Desk {
     staff_file: Option<PathBuf>,
     allowed_origins: Vec<String>,
     secrets: SecretSource,
+    /// `None` is without a limit.
+    ticket_rate: Option<TicketRate>,
     counters: Counters,
 }
 
 /// Who was let in by a request.
 #[derive(Debug)]
 pub enum Guest {
-    /// A user, and the session that they brought.
-    User(UserId, Option<String>),
+    /// A user, the session that they brought, and where they come from.
+    User(UserId, Option<String>, ClientAddress),
     /// A staff member, and whether their token is right.
     Staff(StaffId, bool),
 }
@@ -46,8 +51,8 @@ pub enum Guest {
 /// Which of the two protocols an open connection speaks. Whose it is, State knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// A user's.
-    User,
+    /// A user's, who comes from this address.
+    User(ClientAddress),
     /// A staff member's.
     Staff,
 }
@@ -58,6 +63,11 @@ struct Counters {
     users: u64,
     staff: u64,
     messages: u64,
+    tickets_opened: u64,
+    /// Connections refused: for a page's origin, a staff token, a session.
+    foreign_origins: u64,
+    wrong_tokens: u64,
+    wrong_sessions: u64,
     refused: [u64; ErrorCode::ALL.len()],
 }
 
@@ -74,7 +84,20 @@ impl Desk {
         mut secrets: SecretSource,
     ) -> Result<Self, AuthError> {
         let state = State::new(rules, secrets.seed()?);
-        Ok(Self { state, staff_tokens, staff_file, allowed_origins, secrets, counters: Counters::default() })
+        Ok(Self {
+            state,
+            staff_tokens,
+            staff_file,
+            allowed_origins,
+            secrets,
+            ticket_rate: None,
+            counters: Counters::default(),
+        })
+    }
+
+    /// Limits how fast a connection, and an address, opens new tickets.
+    pub fn limit_new_tickets(&mut self) {
+        self.ticket_rate = Some(TicketRate::default());
     }
 
     /// The State, to look at.
@@ -97,18 +120,29 @@ impl Desk {
         writer.emit(conn, &Event::Error { code, id, ticket });
     }
 
-    fn upgrade(&self, request: &Request<'_>, guest: impl FnOnce(Option<&str>) -> Guest) -> Answer<Guest> {
+    fn upgrade(
+        &mut self,
+        request: &Request<'_>,
+        guest: impl FnOnce(&StaffTokens, Option<&str>) -> Guest,
+    ) -> Answer<Guest> {
         match request.upgrade {
             _ if request.method == Method::Other => Answer::Http(Status::MethodNotAllowed.into()),
             Upgrade::Malformed => Answer::Http(Status::BadRequest.into()),
             Upgrade::Key(_) if request.method == Method::Get => {
                 if let Some(origin) = self.foreign_origin(request) {
                     info!("a page of {:?} was refused", shorten(origin));
+                    self.counters.foreign_origins += 1;
                     return Answer::Http(Status::Forbidden.into());
                 }
                 let secret = request.protocols.iter().find_map(|offered| offered.strip_prefix(SECRET_PREFIX));
                 let protocol = request.protocols.contains(&SUBPROTOCOL).then_some(SUBPROTOCOL);
-                Answer::Upgrade { protocol, guest: guest(secret) }
+                let guest = guest(&self.staff_tokens, secret);
+                // Users must not keep staff out; whoever only says to be staff must not either.
+                let priority = match guest {
+                    Guest::Staff(_, true) => Priority::Kept,
+                    Guest::Staff(_, false) | Guest::User(..) => Priority::Ordinary,
+                };
+                Answer::Upgrade { protocol, guest, priority }
             }
             // RFC 6455 4.1: the method of a handshake must be GET
             Upgrade::None | Upgrade::OtherVersion | Upgrade::Key(_) => {
@@ -130,7 +164,7 @@ impl Desk {
         &mut self,
         now: Millis,
         conn: ConnId,
-        id: UserId,
+        (id, client): (UserId, ClientAddress),
         offered: Option<&str>,
         out: &mut Outbox,
     ) -> Result<Role, CloseReason> {
@@ -142,7 +176,7 @@ impl Desk {
         debug!("connection {conn} says it is user {id}");
         self.apply(now, &Input::UserConnects { conn, user: id, offered, fresh }, out);
         self.counters.users += 1;
-        Ok(Role::User)
+        Ok(Role::User(client))
     }
 
     fn staff_opened(
@@ -155,6 +189,7 @@ impl Desk {
     ) -> Result<Role, CloseReason> {
         if !token_is_right {
             warn!("staff {id} was refused: token missing or wrong");
+            self.counters.wrong_tokens += 1;
             return Err(close::STAFF_TOKEN);
         }
         info!("staff {id} signed in");
@@ -167,6 +202,27 @@ impl Desk {
     fn refuse_frame(&mut self, conn: ConnId, refusal: &Refusal<'_>, verdict: RateVerdict, out: &mut Outbox) {
         let code = if verdict == RateVerdict::Within { refusal.code } else { ErrorCode::RateLimited };
         self.refuse(conn, (code, refusal.id, refusal.ticket()), out);
+    }
+
+    /// A ticket that State does not open costs nothing.
+    fn user_asks(
+        &mut self,
+        now: Millis,
+        (conn, client): (ConnId, ClientAddress),
+        command: UserCommand<'_>,
+        out: &mut Outbox,
+    ) {
+        let is_create = matches!(command, UserCommand::CreateTicket { .. });
+        if is_create && self.ticket_rate.as_ref().is_some_and(|rate| !rate.allows(now, conn, client)) {
+            return self.refuse(conn, (ErrorCode::RateLimited, None, None), out);
+        }
+        let opened_before = self.counters.tickets_opened;
+        self.apply(now, &Input::UserAsks(conn, command), out);
+        if self.counters.tickets_opened > opened_before
+            && let Some(rate) = &mut self.ticket_rate
+        {
+            rate.count(now, conn, client);
+        }
     }
 
     fn metrics_page(&self, metrics: &Metrics) -> Response {
@@ -185,8 +241,21 @@ impl Desk {
                 ("paused", counts.tickets_paused as u64),
             ],
         );
+        page.family("deskwire_tickets_opened_total", "counter", "Tickets opened.")
+            .value(self.counters.tickets_opened);
         page.family("deskwire_messages_total", "counter", "Messages handed on, those sent again included.")
             .value(self.counters.messages);
+        let refusals = metrics.refusal_samples().chain([
+            ("origin", self.counters.foreign_origins),
+            ("staff_token", self.counters.wrong_tokens),
+            ("session", self.counters.wrong_sessions),
+        ]);
+        page.family(
+            "deskwire_connections_refused_total",
+            "counter",
+            "Connections refused or dropped, by cause.",
+        )
+        .labelled("cause", refusals);
         let refused = ErrorCode::ALL.map(|code| (code.code(), self.counters.refused[code as usize]));
         page.family("deskwire_refused_total", "counter", "Frames refused, by error code.")
             .labelled("code", refused);
@@ -210,11 +279,13 @@ impl Service for Desk {
             Route::NotFound => Status::NotFound.into(),
             Route::BadId => Status::BadRequest.into(),
             Route::User(id) => {
-                return self.upgrade(request, |secret| Guest::User(id, secret.map(str::to_owned)));
+                return self.upgrade(request, |_, secret| {
+                    Guest::User(id, secret.map(str::to_owned), request.client)
+                });
             }
             Route::Staff(id) => {
-                return self.upgrade(request, |token| {
-                    let is_right = self.staff_tokens.admits(&id, token);
+                return self.upgrade(request, |tokens, token| {
+                    let is_right = tokens.admits(&id, token);
                     Guest::Staff(id, is_right)
                 });
             }
@@ -233,7 +304,9 @@ impl Service for Desk {
         out: &mut Outbox,
     ) -> Result<Role, CloseReason> {
         match guest {
-            Guest::User(id, offered) => self.user_opened(now, conn, id, offered.as_deref(), out),
+            Guest::User(id, offered, client) => {
+                self.user_opened(now, conn, (id, client), offered.as_deref(), out)
+            }
             Guest::Staff(id, token_is_right) => self.staff_opened(now, conn, id, token_is_right, out),
         }
     }
@@ -253,9 +326,9 @@ impl Service for Desk {
             Incoming::Control => return,
         };
         let refused = match role {
-            Role::User => match protocol::user_command(&text) {
+            Role::User(client) => match protocol::user_command(&text) {
                 Ok(command) if verdict == RateVerdict::Within => {
-                    return self.apply(now, &Input::UserAsks(conn, command), out);
+                    return self.user_asks(now, (conn, client), command, out);
                 }
                 Ok(command) => (ErrorCode::RateLimited, command.message_id(), None),
                 Err(refusal) => return self.refuse_frame(conn, &refusal, verdict, out),
@@ -275,7 +348,7 @@ impl Service for Desk {
 
     fn closed(&mut self, now: Millis, (conn, role): (ConnId, Role), out: &mut Outbox) {
         match role {
-            Role::User => self.counters.users -= 1,
+            Role::User(_) => self.counters.users -= 1,
             Role::Staff => self.counters.staff -= 1,
         }
         self.apply(now, &Input::Leaves(conn), out);
@@ -286,10 +359,12 @@ impl Service for Desk {
     }
 
     fn next_due(&self) -> Option<Millis> {
-        self.state.next_due()
+        let ticket_rate = self.ticket_rate.as_ref().and_then(TicketRate::next_due);
+        self.state.next_due().into_iter().chain(ticket_rate).min()
     }
 
     fn tick(&mut self, now: Millis, out: &mut Outbox) {
+        self.ticket_rate.iter_mut().for_each(|rate| rate.tick(now));
         self.apply(now, &Input::Tick, out);
     }
 

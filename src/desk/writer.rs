@@ -19,6 +19,7 @@ impl EventWriter<'_> {
     fn count(&mut self, event: &Event<'_>) {
         match event {
             Event::Message { .. } => self.counters.messages += 1,
+            Event::TicketCreated { .. } => self.counters.tickets_opened += 1,
             Event::Error { code, .. } => self.counters.refused[*code as usize] += 1,
             _ => {}
         }
@@ -40,6 +41,7 @@ impl Emit for EventWriter<'_> {
             Dismissal::Elsewhere => close::ELSEWHERE,
             Dismissal::SessionMismatch => {
                 info!("connection {conn} was refused: the user id is known, and this is not its session");
+                self.counters.wrong_sessions += 1;
                 close::SESSION_MISMATCH
             }
         };

@@ -8,7 +8,7 @@ use crate::net::ConnId;
 use crate::net::close::{self, CloseReason};
 use crate::net::connection::Stream;
 use crate::outbox::Item;
-use crate::service::Service;
+use crate::service::{Priority, Service};
 
 impl<S: Stream, V: Service> Hub<S, V> {
     /// Queues what the service has said. Nothing is written yet.
@@ -77,8 +77,10 @@ impl<S: Stream, V: Service> Hub<S, V> {
     /// Tells the service of a connection that is not open any more, once.
     pub(super) fn notify_closed(&mut self, id: ConnId, now: Millis) {
         let Some(slot) = self.slot(id).filter(|slot| !slot.connection.is_open()) else { return };
+        let priority = slot.priority;
         if let Some(peer) = slot.peer.take() {
             self.open -= 1;
+            self.open_ordinary -= usize::from(priority == Priority::Ordinary);
             self.service.closed(now, (id, peer), &mut self.outbox);
             self.deliver(now);
         }

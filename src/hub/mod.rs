@@ -1,9 +1,10 @@
 //! All connections, and what a turn does with them: `serve`, `expire`, `settle`.
 //!
-//! reading.rs is the way in, from a socket to the service; delivery.rs the way out, from the service to sockets.
+//! admission.rs says who is let in; reading.rs is the way in, from a socket to the service; delivery.rs the way out, from the service to sockets.
 //! There is no poll here and no clock: readiness and time are handed in. server.rs drives it with real sockets, the
 //! simulation with scripted ones.
 
+mod admission;
 mod delivery;
 mod reading;
 #[cfg(test)]
@@ -14,17 +15,17 @@ use std::collections::VecDeque;
 use log::debug;
 use slab::Slab;
 
-use crate::config::{
-    FLUSHED_AT_ONCE_MAX, Limits, Millis, OVERFLOW_CONNECTIONS, RECV_BYTES, TURN_EXPIRIES_MAX,
-};
+use self::admission::{AddressCounts, EvictionQueue, Origin};
+use crate::config::{FLUSHED_AT_ONCE_MAX, Limits, Millis, RECV_BYTES, TURN_EXPIRIES_MAX};
 use crate::metrics::Metrics;
 use crate::net::ConnId;
+use crate::net::address::TrustedProxies;
 use crate::net::close::CloseReason;
 use crate::net::connection::{Connection, PhaseName, Stream};
 use crate::net::deadlines::{Deadlines, NEVER};
 use crate::net::websocket::Codec;
 use crate::outbox::Outbox;
-use crate::service::Service;
+use crate::service::{Priority, Service};
 
 /// The connections of one service.
 pub struct Hub<S, V: Service> {
@@ -33,9 +34,15 @@ pub struct Hub<S, V: Service> {
     /// What happened so far.
     pub metrics: Metrics,
     limits: Limits,
+    proxies: TrustedProxies,
+    addresses: AddressCounts,
     slots: Slab<Slot<S, V::Peer>>,
     generation: u32,
+    /// Connections that belong to somebody, and those of them that have an ordinary place.
     open: usize,
+    open_ordinary: usize,
+    /// Connections that may have to make room for another.
+    eviction_queue: EvictionQueue,
     /// Connections that the poll has called, that were not read to the end in the turn before, or that have room again.
     run_queue: VecDeque<ConnId>,
     /// Connections with something to write, count or bury at the end of the turn.
@@ -53,6 +60,9 @@ pub struct Hub<S, V: Service> {
 struct Slot<S, P> {
     id: ConnId,
     connection: Connection<S>,
+    origin: Origin,
+    /// Which of the places it has, while it belongs to somebody.
+    priority: Priority,
     /// Who it belongs to, from `Service::opened` until `Service::closed`.
     peer: Option<P>,
     /// The phase in which it was last counted.
@@ -63,6 +73,7 @@ struct Slot<S, P> {
     is_dirty: bool,
     /// Its deadline has passed, and it has been read once more since.
     was_read_last: bool,
+    is_in_eviction_queue: bool,
     /// The service wants to know when all output has left.
     notify_drained: bool,
 }
@@ -99,9 +110,13 @@ impl<S: Stream, V: Service> Hub<S, V> {
             service,
             metrics: Metrics::default(),
             limits,
+            proxies: TrustedProxies::default(),
+            addresses: AddressCounts::default(),
             slots: Slab::new(),
             generation: 0,
             open: 0,
+            open_ordinary: 0,
+            eviction_queue: EvictionQueue::default(),
             run_queue: VecDeque::new(),
             dirty: Vec::new(),
             deadlines: Deadlines::default(),
@@ -110,11 +125,6 @@ impl<S: Stream, V: Service> Hub<S, V> {
             scratch: vec![0; RECV_BYTES].into_boxed_slice(),
             spare: Vec::new(),
         }
-    }
-
-    /// Whether one more socket may be accepted. A few over the cap are, to be told that there is no room.
-    pub fn has_room(&self) -> bool {
-        self.slots.len() < self.limits.connections_max + OVERFLOW_CONNECTIONS
     }
 
     /// Whether every connection has been buried.
@@ -144,29 +154,6 @@ impl<S: Stream, V: Service> Hub<S, V> {
     /// When there is something to do, if nothing happens until then.
     pub fn next_due(&self) -> Option<Millis> {
         self.deadlines.next_due().into_iter().chain(self.service.next_due()).min()
-    }
-
-    /// Takes in a socket; gives the slot, which is what the poll names it by.
-    pub fn admit(&mut self, stream: S, now: Millis) -> u32 {
-        let entry = self.slots.vacant_entry();
-        #[expect(clippy::cast_possible_truncation, reason = "there are no 2^32 sockets")]
-        let slot = entry.key() as u32;
-        let id = ConnId { slot, generation: self.generation };
-        self.generation = self.generation.wrapping_add(1);
-        entry.insert(Slot {
-            id,
-            connection: Connection::new(stream, now),
-            peer: None,
-            counted: PhaseName::Dead,
-            scheduled_at: NEVER,
-            in_run_queue: false,
-            is_dirty: false,
-            was_read_last: false,
-            notify_drained: false,
-        });
-        self.metrics.accepted += 1;
-        self.mark_dirty(id);
-        slot
     }
 
     /// The socket in a slot, for the poll to watch.
@@ -284,7 +271,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
             self.metrics.moved(std::mem::replace(&mut slot.counted, phase), phase);
             if phase == PhaseName::Dead {
                 self.notify_closed(id, now);
-                self.slots.remove(id.slot as usize);
+                self.remove(id);
                 buried = true;
                 continue;
             }
@@ -292,8 +279,12 @@ impl<S: Stream, V: Service> Hub<S, V> {
             if slot.connection.wants_read() || slot.is_due_for_drained() {
                 self.queue_to_run(id);
             }
+            if phase != PhaseName::Open {
+                self.note_evictable(id);
+            }
         }
         self.dirty.clear();
+        self.tidy_eviction_queue();
         if buried {
             let slots = &self.slots;
             self.deadlines.tidy(slots.len(), |due, id| {

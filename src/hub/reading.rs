@@ -2,12 +2,14 @@
 
 use log::{debug, info};
 
+use super::admission::AddressStanding;
 use super::{Hub, find};
 use crate::config::Millis;
+use crate::metrics::RefusalCause;
 use crate::net::ConnId;
 use crate::net::close::{self, CloseReason};
 use crate::net::connection::{Received, Stream};
-use crate::net::http::{self, Head, Upgrade};
+use crate::net::http::{self, Head, Request, Status, Upgrade};
 use crate::net::rate::RateVerdict;
 use crate::service::{Answer, Service};
 
@@ -55,37 +57,53 @@ impl<S: Stream, V: Service> Hub<S, V> {
                 debug!("connection {id}: {} {}", status as u16, status.phrase());
                 self.with_connection(id, |c| c.respond(&status.into(), http::Method::Get, now));
             }
-            Head::Whole(request, length) => match self.service.request(&request, &self.metrics) {
-                Answer::Http(response) => {
-                    self.with_connection(id, |connection| connection.respond(&response, request.method, now));
+            Head::Whole(mut request, length) => {
+                let standing = self.identify(id, &mut request);
+                if standing != AddressStanding::Within {
+                    debug!("connection {id}: too many of its address");
+                    self.metrics.refused(RefusalCause::Address);
                 }
-                Answer::Upgrade { protocol, guest } => {
-                    let Upgrade::Key(key) = request.upgrade else { return }; // a service upgrades only these
-                    self.with_connection(id, |connection| {
-                        connection.open(now, |out| http::append_switching_protocols(key, protocol, out));
-                    });
-                    self.welcome(id, guest, now);
-                    self.read_messages(id, &bytes[length..], now); // no event will tell of these
+                match standing {
+                    AddressStanding::FarOver => self.with_connection(id, |c| c.end_of_input(now)),
+                    _ => self.answer(id, &request, standing, &bytes[length..], now),
                 }
-            },
+            }
         }
     }
 
-    fn welcome(&mut self, id: ConnId, guest: V::Guest, now: Millis) {
-        let welcomed = if self.open < self.limits.connections_max {
-            self.service.opened(now, id, guest, &mut self.outbox)
+    /// Answers a request. A client who has too many connections gets no more than is needed to tell them so: a page can read
+    /// a close code, but no status of a handshake.
+    fn answer(
+        &mut self,
+        id: ConnId,
+        request: &Request<'_>,
+        standing: AddressStanding,
+        rest: &[u8],
+        now: Millis,
+    ) {
+        let is_within = standing == AddressStanding::Within;
+        let is_upgrade = matches!(request.upgrade, Upgrade::Key(_));
+        let answer = if is_within || is_upgrade {
+            self.service.request(request, &self.metrics)
         } else {
-            Err(close::SERVER_FULL)
+            Answer::Http(Status::Unavailable.into())
         };
-        match welcomed {
-            Ok(peer) => {
-                self.open += 1;
-                if let Some(slot) = self.slot(id) {
-                    slot.peer = Some(peer);
-                }
-                self.deliver(now);
+        match answer {
+            Answer::Http(response) => {
+                self.with_connection(id, |connection| connection.respond(&response, request.method, now));
             }
-            Err(why) => self.close(id, why, now),
+            Answer::Upgrade { protocol, guest, priority } => {
+                let Upgrade::Key(key) = request.upgrade else { return }; // a service upgrades only these
+                self.with_connection(id, |connection| {
+                    connection.open(now, |out| http::append_switching_protocols(key, protocol, out));
+                });
+                if is_within {
+                    self.welcome(id, guest, priority, now);
+                } else {
+                    self.close(id, close::TOO_MANY_CONNECTIONS, now);
+                }
+                self.read_messages(id, rest, now); // no event will tell of these
+            }
         }
     }
 

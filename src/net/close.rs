@@ -31,5 +31,8 @@ pub const FLOODING: CloseReason = CloseReason::new(1008, "flooding");
 pub const TOO_BIG: CloseReason = CloseReason::new(1009, "a message over the limit");
 /// No more room for a connection.
 pub const SERVER_FULL: CloseReason = CloseReason::new(1013, "server full");
+/// More connections of one address than there may be.
+pub const TOO_MANY_CONNECTIONS: CloseReason =
+    CloseReason::new(1013, "too many connections from your address");
 /// Output that the peer did not take.
 pub const READS_TOO_SLOWLY: CloseReason = CloseReason::new(1013, "you read too slowly");

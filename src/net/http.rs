@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use tungstenite::handshake::derive_accept_key;
 
+use super::address::ClientAddress;
 use crate::config::{HEAD_BYTES_MAX, HEAD_FIELDS_MAX};
 
 /// What the bytes so far are.
@@ -44,6 +45,10 @@ pub struct Request<'a> {
     pub upgrade: Upgrade<'a>,
     /// The subprotocols offered, in order.
     pub protocols: Vec<&'a str>,
+    /// The values of the X-Forwarded-For fields, in order. As bytes: a client may put anything before what its proxy appends.
+    pub forwarded_for: Vec<&'a [u8]>,
+    /// Whose request it is. A head does not tell: the hub fills it in, from the socket's address and `forwarded_for`.
+    pub client: ClientAddress,
 }
 
 /// The WebSocket side of a request (RFC 6455 4.2.1).
@@ -96,6 +101,8 @@ fn request<'a>(head: &httparse::Request<'_, 'a>) -> Option<Request<'a>> {
         origin: at_most_one(head, "origin")?,
         upgrade: upgrade(&fields, http_1_1),
         protocols: fields.list("sec-websocket-protocol").collect(),
+        forwarded_for: fields.raw_values("x-forwarded-for").collect(),
+        client: ClientAddress::UNSPECIFIED,
     })
 }
 
@@ -139,8 +146,12 @@ struct Fields<'h, 'f, 'a>(&'h httparse::Request<'f, 'a>);
 impl<'a> Fields<'_, '_, 'a> {
     /// The values of all fields of a name. One that is not UTF-8 is nothing that we look for.
     fn values(&self, name: &str) -> impl Iterator<Item = &'a str> {
+        self.raw_values(name).map(|value| std::str::from_utf8(value).unwrap_or("").trim())
+    }
+
+    fn raw_values(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
         let named = self.0.headers.iter().filter(move |field| field.name.eq_ignore_ascii_case(name));
-        named.map(|field| std::str::from_utf8(field.value).unwrap_or("").trim())
+        named.map(|field| field.value)
     }
 
     /// The elements of a field that is a list (RFC 9110 5.6.1).

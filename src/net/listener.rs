@@ -69,12 +69,12 @@ impl Listener {
     }
 
     /// The next newcomer; `None` when there is none, or none can be taken now.
-    pub fn accept(&mut self, now: Millis) -> Option<TcpStream> {
+    pub fn accept(&mut self, now: Millis) -> Option<(TcpStream, SocketAddr)> {
         loop {
             match self.socket.accept() {
                 // Where it is not inherited, it is set here; a peer for whom that fails has gone already.
-                Ok((stream, _)) if INHERITS_NODELAY || stream.set_nodelay(true).is_ok() => {
-                    return Some(stream);
+                Ok((stream, address)) if INHERITS_NODELAY || stream.set_nodelay(true).is_ok() => {
+                    return Some((stream, address));
                 }
                 Ok(_) => {}
                 Err(error) => match error.kind() {

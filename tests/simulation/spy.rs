@@ -184,7 +184,7 @@ impl Service for Spy {
             self.accuse(format!("{conn} has a generation that another had"));
         }
         let (is_user, id, secret) = match &guest {
-            Guest::User(id, session) => (true, id.as_str().to_owned(), session.clone()),
+            Guest::User(id, session, _) => (true, id.as_str().to_owned(), session.clone()),
             Guest::Staff(id, is_right) => {
                 (false, id.as_str().to_owned(), is_right.then(|| self.staff_token.to_owned()))
             }

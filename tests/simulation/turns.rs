@@ -1,5 +1,7 @@
 //! The loop, as server.rs has it, and what has to hold after each turn of it.
 
+use std::net::Ipv4Addr;
+
 use deskwire::config::{CLOSING_MS, HEAD_MS, HTTP_MS, LINGER_MS, PONG_MS};
 use deskwire::hub::HubStats;
 
@@ -30,9 +32,9 @@ impl World {
             }
             let before = self.activity();
             self.poll(&mut edges);
-            self.accept();
             self.turns += 1;
             self.hub.serve(self.now);
+            self.accept();
             self.hub.expire(self.now);
             self.hub.settle(self.now);
             idle = if is_called || self.activity() != before { 0 } else { idle + 1 };
@@ -78,7 +80,8 @@ impl World {
     fn accept(&mut self) {
         for at in std::mem::take(&mut self.backlog) {
             let socket = Socket { link: self.links[at].clone(), written: self.written.clone() };
-            let slot = self.hub.admit(socket, self.now);
+            // This machine's own address has no limit.
+            let Some(slot) = self.hub.admit(socket, Ipv4Addr::LOCALHOST.into(), self.now) else { continue };
             let mut link = self.links[at].borrow_mut();
             link.slot = Some(slot);
             link.edge = true; // the poll tells of a new socket what it is ready for

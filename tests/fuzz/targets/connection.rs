@@ -3,6 +3,7 @@
 #![no_main]
 
 use std::io::{self, Read, Write};
+use std::net::Ipv4Addr;
 
 use deskwire::config::{Assign, Limits};
 use deskwire::desk::Desk;
@@ -89,8 +90,15 @@ fuzz_target!(|data: &[u8]| {
     let limits = Limits { messages_per_s: 0, payload_bytes_per_s: 0, ..Limits::default() };
     let mut hub = Hub::new(desk, limits);
     let mut now = 1_000_000;
-    let attacker = hub.admit(scripted(data, head & 1 == 1, refusals % 8), now);
-    let honest = hub.admit(scripted(&[8, 0x81, 0x82, 0, 0, 0, 0, b'{', b'}'], true, 0), now);
+    let (attacker, honest) = (
+        scripted(data, head & 1 == 1, refusals % 8),
+        scripted(&[8, 0x81, 0x82, 0, 0, 0, 0, b'{', b'}'], true, 0),
+    );
+    let [Some(attacker), Some(honest)] =
+        [attacker, honest].map(|stream| hub.admit(stream, Ipv4Addr::LOCALHOST.into(), now))
+    else {
+        return;
+    };
     for turn in 0..200 {
         hub.ready(attacker, true, true, false);
         hub.ready(honest, true, true, false);

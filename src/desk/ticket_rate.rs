@@ -1,0 +1,149 @@
+//! How fast new tickets may be opened: by one connection, and by all of one address. A ticket costs every staff member a
+//! frame, and memory for as long as it waits for a user who has gone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::config::{
+    ADDRESS_TICKET_MS, ADDRESS_TICKETS_BURST, CONNECTION_TICKET_MS, CONNECTION_TICKETS_BURST, Millis,
+};
+use crate::net::ConnId;
+use crate::net::address::ClientAddress;
+
+/// What connections and addresses have used of their new tickets. Whoever has all of them left is not remembered.
+#[derive(Debug, Default)]
+pub(super) struct TicketRate {
+    connections: Debts<ConnId>,
+    addresses: Debts<ClientAddress>,
+    /// When nobody has a debt any more, if nobody opens another ticket until then.
+    clear_at: Option<Millis>,
+}
+
+impl TicketRate {
+    /// Whether this connection may open a ticket now.
+    pub(super) fn allows(&self, now: Millis, conn: ConnId, client: ClientAddress) -> bool {
+        self.connections.of(&conn, now) <= CONNECTION_TICKET_MS * (CONNECTION_TICKETS_BURST - 1)
+            && self.addresses.of(&client, now) <= ADDRESS_TICKET_MS * (ADDRESS_TICKETS_BURST - 1)
+    }
+
+    /// Counts a ticket that this connection has opened.
+    pub(super) fn count(&mut self, now: Millis, conn: ConnId, client: ClientAddress) {
+        self.connections.add(conn, CONNECTION_TICKET_MS, now);
+        self.addresses.add(client, ADDRESS_TICKET_MS, now);
+        self.clear_at = self.connections.latest().max(self.addresses.latest());
+    }
+
+    /// When `tick` has something to do.
+    pub(super) fn next_due(&self) -> Option<Millis> {
+        self.clear_at
+    }
+
+    /// Forgets whoever has no debt any more.
+    pub(super) fn tick(&mut self, now: Millis) {
+        if self.clear_at.is_some_and(|at| at <= now) {
+            *self = Self::default();
+        }
+    }
+}
+
+/// Token buckets by key, each kept as the time at which it is full again.
+#[derive(Debug)]
+struct Debts<K> {
+    full_at: BTreeMap<K, Millis>,
+    by_time: BTreeSet<(Millis, K)>,
+}
+
+impl<K> Default for Debts<K> {
+    fn default() -> Self {
+        Self { full_at: BTreeMap::new(), by_time: BTreeSet::new() }
+    }
+}
+
+impl<K: Copy + Ord> Debts<K> {
+    fn of(&self, key: &K, now: Millis) -> Millis {
+        self.full_at.get(key).map_or(0, |full_at| full_at.saturating_sub(now))
+    }
+
+    /// Adds to a debt, and forgets those that are paid.
+    fn add(&mut self, key: K, span: Millis, now: Millis) {
+        let full_at = now + self.of(&key, now) + span;
+        if let Some(before) = self.full_at.insert(key, full_at) {
+            self.by_time.remove(&(before, key));
+        }
+        self.by_time.insert((full_at, key));
+        while let Some((_, paid)) = self.by_time.first().copied().filter(|(full_at, _)| *full_at <= now) {
+            self.by_time.pop_first();
+            self.full_at.remove(&paid);
+        }
+    }
+
+    fn latest(&self) -> Option<Millis> {
+        self.by_time.last().map(|(full_at, _)| *full_at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    const NOW: Millis = 1_000_000;
+
+    fn conn(slot: u32) -> ConnId {
+        ConnId { slot, generation: 0 }
+    }
+
+    fn client(number: u32) -> ClientAddress {
+        std::net::IpAddr::from(Ipv4Addr::from_bits(number)).into()
+    }
+
+    /// Opens a ticket if that is allowed.
+    fn opens(rate: &mut TicketRate, now: Millis, slot: u32, address: u32) -> bool {
+        let allowed = rate.allows(now, conn(slot), client(address));
+        if allowed {
+            rate.count(now, conn(slot), client(address));
+        }
+        allowed
+    }
+
+    #[test]
+    fn a_connection_opens_three_at_once_and_one_in_ten_seconds() {
+        let mut rate = TicketRate::default();
+        let opened = |rate: &mut TicketRate, now| (0..10).filter(|_| opens(rate, now, 1, 1)).count();
+        assert_eq!(opened(&mut rate, NOW), 3);
+        assert_eq!(opened(&mut rate, NOW + 9_999), 0);
+        assert_eq!(opened(&mut rate, NOW + 10_000), 1);
+        assert_eq!(opened(&mut rate, NOW + 19_999), 0);
+        assert_eq!(opened(&mut rate, NOW + 60_000), 3);
+        assert!(opens(&mut rate, NOW + 60_000, 2, 1), "another connection has its own");
+    }
+
+    #[test]
+    fn an_address_opens_thirty_at_once_and_one_a_second() {
+        let mut rate = TicketRate::default();
+        let opened = |rate: &mut TicketRate, now, first| {
+            (first..first + 100).filter(|slot| opens(rate, now, *slot, 1)).count()
+        };
+        assert_eq!(opened(&mut rate, NOW, 0), 30);
+        assert_eq!(opened(&mut rate, NOW + 999, 100), 0);
+        assert_eq!(opened(&mut rate, NOW + 1_000, 200), 1);
+        assert_eq!(opened(&mut rate, NOW + 4_000, 300), 3);
+        assert!(opens(&mut rate, NOW + 4_000, 400, 2), "another address has its own");
+    }
+
+    #[test]
+    fn whoever_has_no_debt_is_forgotten() {
+        let mut rate = TicketRate::default();
+        for number in 0..100_000 {
+            assert!(opens(&mut rate, NOW + u64::from(number), number, number));
+        }
+        assert_eq!(rate.connections.full_at.len(), rate.connections.by_time.len());
+        assert!(rate.connections.full_at.len() <= 10_000, "{}", rate.connections.full_at.len());
+        assert!(rate.addresses.full_at.len() <= 1_000, "{}", rate.addresses.full_at.len());
+        let due = rate.next_due().unwrap();
+        assert_eq!(due, NOW + 99_999 + 10_000, "ten seconds after the last ticket");
+        rate.tick(due);
+        assert!(rate.connections.full_at.is_empty() && rate.addresses.full_at.is_empty());
+        assert_eq!(rate.next_due(), None);
+    }
+}

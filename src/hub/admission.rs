@@ -1,0 +1,251 @@
+//! Who is let in: sockets, addresses, and places for open connections.
+//!
+//! | what there is | who gets it | beyond |
+//! | --- | --- | --- |
+//! | sockets | everybody | the oldest that is not open makes room |
+//! | connections of one address | its clients | 1013 or 503; far beyond, dropped unread |
+//! | places for open connections | everybody, the last of them those who are preferred | 1013 |
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
+
+use log::debug;
+use slab::Slab;
+
+use super::{Hub, Slot, find};
+use crate::config::{ADDRESS_OVERFLOW, Limits, Millis};
+use crate::metrics::RefusalCause;
+use crate::net::ConnId;
+use crate::net::address::{ClientAddress, TrustedProxies};
+use crate::net::close;
+use crate::net::connection::{Connection, PhaseName, Stream};
+use crate::net::deadlines::NEVER;
+use crate::net::http::Request;
+use crate::service::{Priority, Service};
+
+/// How the connections of an address stand to its limit, this one included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AddressStanding {
+    Within,
+    /// To be told so.
+    Over,
+    /// Not worth an answer.
+    FarOver,
+}
+
+/// What is known of a connection's address, and how it is counted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Origin {
+    /// The socket's.
+    socket: IpAddr,
+    counted_as: Option<ClientAddress>,
+    /// It was one too many when it was counted.
+    is_over: bool,
+}
+
+/// How many connections each address has.
+#[derive(Debug, Default)]
+pub(super) struct AddressCounts(BTreeMap<ClientAddress, u32>);
+
+impl AddressCounts {
+    fn enter(&mut self, address: ClientAddress, limits: &Limits) -> AddressStanding {
+        let count = self.0.entry(address).or_default();
+        *count += 1;
+        match limits.connections_per_address_max {
+            max if max == 0 || *count <= max => AddressStanding::Within,
+            max if *count <= max.saturating_add(ADDRESS_OVERFLOW) => AddressStanding::Over,
+            _ => AddressStanding::FarOver,
+        }
+    }
+
+    fn leave(&mut self, address: ClientAddress) {
+        if let Some(count) = self.0.get_mut(&address) {
+            *count -= 1;
+            if *count == 0 {
+                self.0.remove(&address);
+            }
+        }
+    }
+
+    fn is_over(&self, address: ClientAddress, limits: &Limits) -> bool {
+        let max = limits.connections_per_address_max;
+        max != 0 && self.0.get(&address).is_some_and(|count| *count > max)
+    }
+}
+
+/// Connections that are not open, in the order in which they may have to make room. One that has opened is only skipped
+/// when its turn comes.
+#[derive(Debug, Default)]
+pub(super) struct EvictionQueue(VecDeque<ConnId>);
+
+impl EvictionQueue {
+    fn oldest<S: Stream, P>(&mut self, slots: &mut Slab<Slot<S, P>>) -> Option<ConnId> {
+        while let Some(id) = self.0.front().copied() {
+            match find(slots, id) {
+                Some(slot) if !slot.connection.is_open() => return Some(id),
+                Some(slot) => slot.is_in_eviction_queue = false,
+                None => {}
+            }
+            self.0.pop_front();
+        }
+        None
+    }
+
+    /// Drops the entries of those who have opened or are gone, once these are more than half. One that stays long at the
+    /// front would let them pile up.
+    fn tidy<S: Stream, P>(&mut self, slots: &mut Slab<Slot<S, P>>) {
+        /// So few are not worth a walk.
+        const ENTRIES_MIN: usize = 1024;
+        if self.0.len() <= 2 * slots.len().max(ENTRIES_MIN) {
+            return;
+        }
+        self.0.retain(|id| {
+            let Some(slot) = find(slots, *id) else { return false };
+            slot.is_in_eviction_queue = !slot.connection.is_open();
+            slot.is_in_eviction_queue
+        });
+        self.0.shrink_to(2 * self.0.len().max(ENTRIES_MIN));
+    }
+}
+
+impl<S: Stream, V: Service> Hub<S, V> {
+    /// Whose X-Forwarded-For is believed, other than this machine's.
+    pub fn set_trusted_proxies(&mut self, proxies: TrustedProxies) {
+        self.proxies = proxies;
+    }
+
+    /// Whether one more socket may be accepted: a free one, or that of a connection that is not open and can make room.
+    pub fn has_capacity(&mut self) -> bool {
+        self.slots.len() < self.limits.sockets_max() || self.eviction_queue.oldest(&mut self.slots).is_some()
+    }
+
+    /// Whether every connection is open, so that none will make room before one ends.
+    pub fn is_full_of_open(&self) -> bool {
+        self.open == self.slots.len()
+    }
+
+    /// Takes in a socket; gives the slot, which is what the poll names it by. `None` if its address has far too many.
+    pub fn admit(&mut self, stream: S, address: IpAddr, now: Millis) -> Option<u32> {
+        self.metrics.accepted += 1;
+        let counted_as = self.proxies.counted_address(address, &[]);
+        let standing = counted_as.map(|client| self.addresses.enter(client, &self.limits));
+        if let (Some(client), Some(AddressStanding::FarOver)) = (counted_as, standing) {
+            self.addresses.leave(client);
+            self.metrics.refused(RefusalCause::Address);
+            return None;
+        }
+        if self.slots.len() >= self.limits.sockets_max()
+            && let Some(oldest) = self.eviction_queue.oldest(&mut self.slots)
+        {
+            self.evict(oldest, now);
+        }
+        let is_over = standing == Some(AddressStanding::Over);
+        Some(self.insert(stream, Origin { socket: address, counted_as, is_over }, now))
+    }
+
+    fn insert(&mut self, stream: S, origin: Origin, now: Millis) -> u32 {
+        let entry = self.slots.vacant_entry();
+        #[expect(clippy::cast_possible_truncation, reason = "there are no 2^32 sockets")]
+        let slot = entry.key() as u32;
+        let id = ConnId { slot, generation: self.generation };
+        self.generation = self.generation.wrapping_add(1);
+        entry.insert(Slot {
+            id,
+            connection: Connection::new(stream, now),
+            origin,
+            priority: Priority::Ordinary,
+            peer: None,
+            counted: PhaseName::Dead,
+            scheduled_at: NEVER,
+            in_run_queue: false,
+            is_dirty: false,
+            was_read_last: false,
+            is_in_eviction_queue: false,
+            notify_drained: false,
+        });
+        self.mark_dirty(id);
+        slot
+    }
+
+    /// Ends a connection at once, whatever it waits for. What it was still to be told is written as far as the socket
+    /// takes it.
+    fn evict(&mut self, id: ConnId, now: Millis) {
+        self.notify_closed(id, now);
+        if let Some(slot) = find(&mut self.slots, id) {
+            slot.flush(now, &mut self.spare, &mut self.metrics);
+            debug!("connection {id}: dropped, to make room for another");
+            self.metrics.refused(RefusalCause::Evicted);
+        }
+        self.remove(id);
+    }
+
+    /// Frees the slot of a connection, and drops its socket.
+    pub(super) fn remove(&mut self, id: ConnId) {
+        let Some(slot) = find(&mut self.slots, id) else { return };
+        self.metrics.moved(slot.counted, PhaseName::Dead);
+        if let Some(client) = slot.origin.counted_as {
+            self.addresses.leave(client);
+        }
+        self.slots.remove(id.slot as usize);
+    }
+
+    /// A connection that is not open has been settled: from now on it may have to make room. Not before, so that nobody
+    /// has to who was accepted in this turn and not read yet.
+    pub(super) fn note_evictable(&mut self, id: ConnId) {
+        if let Some(slot) = find(&mut self.slots, id)
+            && !slot.connection.is_open()
+            && !std::mem::replace(&mut slot.is_in_eviction_queue, true)
+        {
+            self.eviction_queue.0.push_back(id);
+        }
+    }
+
+    /// Drops entries that are not needed any more.
+    pub(super) fn tidy_eviction_queue(&mut self) {
+        self.eviction_queue.oldest(&mut self.slots);
+        self.eviction_queue.tidy(&mut self.slots);
+    }
+
+    /// The head has come: whose request it is, and whether they may have one more connection.
+    pub(super) fn identify(&mut self, id: ConnId, request: &mut Request<'_>) -> AddressStanding {
+        let Some(slot) = find(&mut self.slots, id) else { return AddressStanding::Within };
+        let Origin { socket, counted_as, is_over } = slot.origin;
+        request.client = self.proxies.client_of(socket, &request.forwarded_for).into();
+        let told = self.proxies.counted_address(socket, &request.forwarded_for);
+        if told == counted_as {
+            // Counted at accept already. If others have left meanwhile, it is not one too many any more.
+            let is_still_over =
+                is_over && told.is_some_and(|client| self.addresses.is_over(client, &self.limits));
+            return if is_still_over { AddressStanding::Over } else { AddressStanding::Within };
+        }
+        if let Some(before) = counted_as {
+            self.addresses.leave(before);
+        }
+        slot.origin.counted_as = told;
+        told.map_or(AddressStanding::Within, |client| self.addresses.enter(client, &self.limits))
+    }
+
+    /// Gives an upgraded connection a place and tells the service, or closes it again.
+    pub(super) fn welcome(&mut self, id: ConnId, guest: V::Guest, priority: Priority, now: Millis) {
+        if !self.has_place(priority) {
+            self.metrics.refused(RefusalCause::Full);
+            return self.close(id, close::SERVER_FULL, now);
+        }
+        match self.service.opened(now, id, guest, &mut self.outbox) {
+            Ok(peer) => {
+                if let Some(slot) = find(&mut self.slots, id) {
+                    (slot.peer, slot.priority) = (Some(peer), priority);
+                    self.open += 1;
+                    self.open_ordinary += usize::from(priority == Priority::Ordinary);
+                }
+                self.deliver(now);
+            }
+            Err(why) => self.close(id, why, now),
+        }
+    }
+
+    fn has_place(&self, priority: Priority) -> bool {
+        self.open < self.limits.connections_max
+            && (priority == Priority::Kept || self.open_ordinary < self.limits.ordinary_connections_max())
+    }
+}
