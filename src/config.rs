@@ -41,6 +41,13 @@ pub const ACCEPT_RETRY_MS: Millis = SECOND;
 /// Between two log lines that accepting rests. One tells the operator; the metrics count on.
 pub const SAME_WARNING_MS: Millis = 60 * SECOND;
 
+/// A line of the log, in bytes. Two of them are less than PIPE_BUF, so that a pipe takes them whole or not at all.
+pub const LOG_LINE_BYTES_MAX: usize = KIB;
+/// What a line of the log shows of a text that a peer has sent, in bytes, escapes included: enough for any honest origin.
+pub const LOG_QUOTED_BYTES_MAX: usize = 100;
+/// Between two lines of the log of one kind, so that nobody can fill a disk with it.
+pub const LOG_LINE_MS: Millis = SECOND;
+
 /// One recv, and all that one connection is read in a turn: 64 KiB is what loopback and a fast network deliver at once,
 /// and about 0.1 ms of work, which is what the others wait for it.
 pub const RECV_BYTES: usize = 64 * KIB;
@@ -176,6 +183,8 @@ impl Default for Limits {
     }
 }
 
+const _: () =
+    assert!(LOG_LINE_BYTES_MAX * 2 < 4 * KIB, "a line and the one before it fit into a page of a pipe");
 const _: () = assert!(TEXT_CHARS_MAX * 4 < 16 * KIB, "the longest text fits into a message");
 
 /// Who gets a ticket that waits.

@@ -11,12 +11,14 @@
 //! protocol  text to Command, Event to text
 //! state     every decision about tickets; no socket, no clock, no JSON, no randomness
 //! outbox    what is to be sent to whom, in order, and back through hub and net
+//! logging   lines to stderr: their format, their rate, and no way to block or to fail
 //! ```
 
 pub mod config;
 pub mod desk;
 pub mod hub;
 pub mod ids;
+pub mod logging;
 pub mod metrics;
 pub mod net;
 pub mod outbox;

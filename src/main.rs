@@ -4,12 +4,13 @@ use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use log::{LevelFilter, info};
+use log::{error, info};
 
 use deskwire::config::{Options, Task};
 use deskwire::desk::Desk;
 use deskwire::desk::auth::{AuthError, SecretSource, StaffTokens, new_token};
 use deskwire::ids::{SecretHash, StaffId};
+use deskwire::logging;
 use deskwire::server::Server;
 use deskwire::state::Rules;
 
@@ -21,6 +22,8 @@ const TOKEN_VARIABLE: &str = "DESKWIRE_STAFF_TOKEN";
 enum Failure {
     Mistake(String),
     Trouble(String),
+    /// The log has it: stderr must not be written to in another way, since that could block.
+    Logged,
 }
 
 fn main() -> ExitCode {
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
             let (why, code) = match failure {
                 Failure::Mistake(why) => (why, 2),
                 Failure::Trouble(why) => (why, 1),
+                Failure::Logged => return ExitCode::FAILURE,
             };
             // If not even this can be said, the code still says it.
             let _ = writeln!(io::stderr(), "deskwire: {why}");
@@ -48,7 +52,7 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> Result<(), Failure> {
     let (tokens, made) = staff_tokens(options)?;
-    start_log(options.log_level)?;
+    logging::start(options.log_level).map_err(trouble)?;
     // As many connections as the operating system lets us have.
     let descriptors = rlimit::increase_nofile_limit(u64::MAX).map_err(trouble)?;
     let limits = options.limits(descriptors);
@@ -74,7 +78,11 @@ fn run(options: &Options) -> Result<(), Failure> {
     info!("listening on {address}, for {} connections at most", limits.connections_max);
     let token = made.map_or_else(String::new, |token| format!("#token={token}"));
     say(&format!("user page    http://{address}/\nstaff page   http://{address}/staff{token}\n"))?;
-    server.run().map_err(trouble)
+    server.run().map_err(|error| {
+        error!("ended: {error}");
+        log::logger().flush();
+        Failure::Logged
+    })
 }
 
 /// The staff's tokens, and the desk's if one was made, to be shown once.
@@ -106,16 +114,6 @@ fn print_staff_token(id: &str) -> Result<(), Failure> {
     let token = new_token().map_err(trouble)?;
     let hash = SecretHash::of(&token).to_hex();
     say(&format!("token for {id}, shown only here: {token}\nline for the staff file:\n{id} {hash}\n"))
-}
-
-fn start_log(level: LevelFilter) -> Result<(), Failure> {
-    simple_logger::SimpleLogger::new()
-        .with_level(level)
-        // Its lines hold what peers say when they close.
-        .with_module_level("tungstenite", level.min(LevelFilter::Warn))
-        .with_utc_timestamps()
-        .init()
-        .map_err(trouble)
 }
 
 fn say(text: &str) -> Result<(), Failure> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use crate::logging;
 use crate::net::connection::PhaseName;
 
 /// What the loop counts. Plain numbers: there is one thread.
@@ -113,6 +114,12 @@ impl Metrics {
             ("deskwire_frames_in_total", "counter", "WebSocket messages read.", self.frames_in),
             ("deskwire_frames_out_total", "counter", "WebSocket messages queued.", self.frames_out),
             ("deskwire_expired_total", "counter", "Connections given up by a deadline.", self.expired),
+            (
+                "deskwire_log_lines_lost_total",
+                "counter",
+                "Lines of the log that could not be written.",
+                logging::lines_lost(),
+            ),
             ("deskwire_turns_total", "counter", "Turns of the loop.", self.turns),
             ("deskwire_turn_longest_microseconds", "gauge", "The longest turn.", self.turn_us_max),
         ] {

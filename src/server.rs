@@ -12,6 +12,7 @@ use signal_hook_mio::v1_0::Signals;
 
 use crate::config::{ACCEPTS_PER_TURN, Limits, Millis, SHUTDOWN_MS};
 use crate::hub::Hub;
+use crate::logging;
 use crate::net::address::TrustedProxies;
 use crate::net::close;
 use crate::net::listener::Listener;
@@ -82,10 +83,12 @@ impl<V: Service> Server<V> {
             self.serve(now)?;
             self.hub.expire(now);
             self.settle(now);
+            logging::write_due();
             let turn_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
             self.hub.metrics.turns += 1;
             self.hub.metrics.turn_us_max = self.hub.metrics.turn_us_max.max(turn_us);
         }
+        log::logger().flush(); // what the log has held back comes before the last line
         info!("stopped");
         Ok(())
     }
@@ -110,8 +113,9 @@ impl<V: Service> Server<V> {
             return Some(Duration::ZERO);
         }
         let listener = self.listener.as_ref().and_then(Listener::next_due);
-        let due = self.hub.next_due().into_iter().chain(listener).chain(self.stop_at).min()?;
-        Some(Duration::from_millis(due.saturating_sub(now)))
+        let due = self.hub.next_due().into_iter().chain(listener).chain(self.stop_at).min();
+        let due = due.map(|due| Duration::from_millis(due.saturating_sub(now)));
+        due.into_iter().chain(logging::due_in()).min()
     }
 
     /// Phase "serve": hands out what the poll has brought, reads whoever has something to say, lets newcomers in. These come

@@ -15,6 +15,7 @@ use self::ticket_rate::TicketRate;
 use self::writer::EventWriter;
 use crate::config::Millis;
 use crate::ids::{ConnId, StaffId, UserId};
+use crate::logging::Quoted;
 use crate::metrics::{self, Metrics};
 use crate::net::address::ClientAddress;
 use crate::net::close::{self as net_close, CloseReason};
@@ -130,7 +131,7 @@ impl Desk {
             Upgrade::Malformed => Answer::Http(Status::BadRequest.into()),
             Upgrade::Key(_) if request.method == Method::Get => {
                 if let Some(origin) = self.foreign_origin(request) {
-                    info!("a page of {:?} was refused", shorten(origin));
+                    info!("a page of {} was refused", Quoted(origin));
                     self.counters.foreign_origins += 1;
                     return Answer::Http(Status::Forbidden.into());
                 }
@@ -383,10 +384,4 @@ impl Service for Desk {
         }
         self.staff_tokens = tokens;
     }
-}
-
-/// As much of a peer's string as a log line needs.
-fn shorten(text: &str) -> &str {
-    const CHARS_MAX: usize = 100;
-    text.char_indices().nth(CHARS_MAX).map_or(text, |(end, _)| &text[..end])
 }

@@ -17,7 +17,8 @@ pub const TOKEN: &str = "test-token-of-the-whole-desk";
 pub struct Launch {
     args: Vec<String>,
     env: Vec<(String, String)>,
-    descriptors: Option<u32>,
+    setup: Option<String>,
+    stderr: Option<Stdio>,
 }
 
 impl Launch {
@@ -28,7 +29,7 @@ impl Launch {
 
     /// No argument, no token: everything is up to the test.
     pub fn bare() -> Self {
-        Self { args: Vec::new(), env: Vec::new(), descriptors: None }
+        Self { args: Vec::new(), env: Vec::new(), setup: None, stderr: None }
     }
 
     pub fn args(mut self, args: &[&str]) -> Self {
@@ -42,8 +43,19 @@ impl Launch {
     }
 
     /// A hard limit of so many descriptors, which the server cannot raise.
-    pub fn descriptors(mut self, limit: u32) -> Self {
-        self.descriptors = Some(limit);
+    pub fn descriptors(self, limit: u32) -> Self {
+        self.setup(&format!("ulimit -n {limit}"))
+    }
+
+    /// What a shell does before it becomes the server.
+    pub fn setup(mut self, command: &str) -> Self {
+        self.setup = Some(command.to_owned());
+        self
+    }
+
+    /// A stderr of the test's own. `Server::log` has the lines of stdout then.
+    pub fn stderr(mut self, stderr: impl Into<Stdio>) -> Self {
+        self.stderr = Some(stderr.into());
         self
     }
 
@@ -51,10 +63,15 @@ impl Launch {
     pub fn start(self) -> Server {
         let (child, log, out) = self.spawn();
         let mut server = Server { addr: ([127, 0, 0, 1], 0).into(), child, log, out };
-        let line =
-            server.log.wait("the line that names the bound address", |line| line.contains("listening on "));
-        let address =
-            line.split("listening on ").nth(1).and_then(|rest| rest.split_whitespace().next()).unwrap_or("");
+        // The second is a line of stdout, for a log that goes elsewhere.
+        let marks = ["listening on ", "user page    "];
+        let mark = |line: &str| marks.into_iter().find(|mark| line.contains(mark));
+        let line = server.log.wait("the line that names the bound address", |line| mark(line).is_some());
+        let address = line
+            .split(mark(&line).unwrap_or_default())
+            .nth(1)
+            .and_then(|rest| rest.split_whitespace().next())
+            .unwrap_or("");
         let address = address.trim_start_matches("http://").trim_end_matches(['/', ',', '.']);
         server.addr = address.parse().unwrap_or_else(|e| panic!("no address in the log line {line:?}: {e}"));
         if server.addr.ip().is_unspecified() {
@@ -71,11 +88,11 @@ impl Launch {
 
     fn spawn(self) -> (Child, Lines, Lines) {
         let binary = env!("CARGO_BIN_EXE_deskwire");
-        let mut command = match self.descriptors {
+        let mut command = match self.setup {
             None => Command::new(binary),
-            Some(limit) => {
+            Some(setup) => {
                 let mut shell = Command::new("sh");
-                shell.arg("-c").arg(format!("ulimit -n {limit}; exec \"$0\" \"$@\"")).arg(binary);
+                shell.arg("-c").arg(format!("{setup}; exec \"$0\" \"$@\"")).arg(binary);
                 shell
             }
         };
@@ -84,10 +101,10 @@ impl Launch {
             command.env_remove(name);
         }
         command.args(&self.args).envs(self.env);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(self.stderr.unwrap_or_else(Stdio::piped));
         let mut child = command.spawn().expect("the server binary starts");
-        let log = Lines::follow(child.stderr.take().expect("stderr is piped"));
         let out = Lines::follow(child.stdout.take().expect("stdout is piped"));
+        let log = child.stderr.take().map_or_else(|| out.clone(), Lines::follow);
         (child, log, out)
     }
 }

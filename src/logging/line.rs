@@ -1,0 +1,160 @@
+//! A line of the log: its format, its escapes and its greatest length.
+
+use std::fmt::{self, Display, Formatter, Write};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use log::Level;
+
+use crate::config::{LOG_LINE_BYTES_MAX, LOG_QUOTED_BYTES_MAX};
+
+/// Stands where something was cut off.
+const CUT: &str = "...";
+/// For what is appended to a line: how many more there were, and the line feed.
+const NOTE_BYTES: usize = 64;
+
+/// A line without its line feed, in the format of simple_logger.
+pub(super) fn line(at: SystemTime, level: Level, target: &str, message: fmt::Arguments<'_>) -> String {
+    let mut text = Bounded { text: String::new(), left: LOG_LINE_BYTES_MAX - NOTE_BYTES - CUT.len() };
+    // Writing stops at the end of the room for it, and has no other error.
+    if write!(text, "{} {level:<5} [{target}] {message}", Timestamp(at)).is_err() {
+        text.text.push_str(CUT);
+    }
+    text.text
+}
+
+/// A string that takes so many bytes, and escapes what would break a line or change a terminal.
+struct Bounded {
+    text: String,
+    left: usize,
+}
+
+impl Write for Bounded {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.chars().try_for_each(|char| self.write_char(char))
+    }
+
+    fn write_char(&mut self, char: char) -> fmt::Result {
+        if char.is_control() {
+            return char.escape_default().try_for_each(|char| self.push(char));
+        }
+        self.push(char)
+    }
+}
+
+impl Bounded {
+    fn push(&mut self, char: char) -> fmt::Result {
+        self.left = self.left.checked_sub(char.len_utf8()).ok_or(fmt::Error)?;
+        self.text.push(char);
+        Ok(())
+    }
+}
+
+/// Text from a peer as a line shows it: in quotes, escaped, and cut to `LOG_QUOTED_BYTES_MAX` of what is shown.
+pub(crate) struct Quoted<'a>(pub(crate) &'a str);
+
+impl Display for Quoted<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let mut left = LOG_QUOTED_BYTES_MAX;
+        f.write_char('"')?;
+        for char in self.0.chars() {
+            let escaped = char.escape_debug();
+            let length = escaped.clone().map(char::len_utf8).sum();
+            match left.checked_sub(length) {
+                Some(rest) => left = rest,
+                None => return write!(f, "\"{CUT}"),
+            }
+            write!(f, "{escaped}")?;
+        }
+        f.write_char('"')
+    }
+}
+
+/// RFC 3339, in UTC, with milliseconds.
+struct Timestamp(SystemTime);
+
+impl Display for Timestamp {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        const DAY_S: u64 = 24 * 60 * 60;
+        let since_epoch: Duration = self.0.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let (days, second) = (since_epoch.as_secs() / DAY_S, since_epoch.as_secs() % DAY_S);
+        let (year, month, day) = date(days);
+        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+        let ms = since_epoch.subsec_millis();
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")
+    }
+}
+
+/// Year, month and day of a day since 1970. Years are counted from March, so that the leap day is the last of its year
+/// (Howard Hinnant, "chrono-compatible low-level date algorithms").
+fn date(days_since_epoch: u64) -> (u64, u64, u64) {
+    const DAYS_TO_EPOCH: u64 = 719_468; // from 1 March of the year 0
+    const DAYS_OF_400_YEARS: u64 = 146_097;
+    let days = days_since_epoch + DAYS_TO_EPOCH;
+    let (era, day_of_era) = (days / DAYS_OF_400_YEARS, days % DAYS_OF_400_YEARS);
+    let leap_days = |day: u64| day / 1_460 - day / 36_524 + day / 146_096;
+    let year_of_era = (day_of_era - leap_days(day_of_era)) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let is_next_year = month_from_march >= 10;
+    let month = if is_next_year { month_from_march - 9 } else { month_from_march + 3 };
+    (era * 400 + year_of_era + u64::from(is_next_year), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64, ms: u64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(seconds) + Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn a_line_has_the_format_of_simple_logger() {
+        let shown = line(at(1_709_210_096, 7), Level::Warn, "deskwire::desk", format_args!("a {}", 1));
+        assert_eq!(shown, "2024-02-29T12:34:56.007Z WARN  [deskwire::desk] a 1");
+    }
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        for (seconds, shown) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (951_782_399, "2000-02-28T23:59:59.000Z"),
+            (951_782_400, "2000-02-29T00:00:00.000Z"),
+            (951_868_800, "2000-03-01T00:00:00.000Z"),
+            (1_735_689_599, "2024-12-31T23:59:59.000Z"),
+            (1_735_689_600, "2025-01-01T00:00:00.000Z"),
+            (4_107_542_399, "2100-02-28T23:59:59.000Z"),
+            (4_107_542_400, "2100-03-01T00:00:00.000Z"),
+        ] {
+            assert_eq!(Timestamp(at(seconds, 0)).to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn nothing_in_a_message_breaks_its_line() {
+        let shown = line(at(0, 0), Level::Info, "x", format_args!("{}", "a\r\nb\u{1b}[31m\u{85}c"));
+        assert!(shown.ends_with("[x] a\\r\\nb\\u{1b}[31m\\u{85}c"), "{shown}");
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_cut_at_a_character() {
+        for unit in ["x", "\u{e9}", "\u{20ac}", "\u{1f600}", "\n"] {
+            let shown = line(at(0, 0), Level::Info, "x", format_args!("{}", unit.repeat(2_000)));
+            assert!(shown.ends_with(CUT), "{shown}");
+            let length = shown.len() + NOTE_BYTES;
+            assert!((LOG_LINE_BYTES_MAX - 4..=LOG_LINE_BYTES_MAX).contains(&length), "{length} of {unit:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_quoted_is_bounded_as_it_is_shown() {
+        assert_eq!(Quoted("http://x").to_string(), "\"http://x\"");
+        assert_eq!(Quoted("a\"\n\u{200b}").to_string(), "\"a\\\"\\n\\u{200b}\"");
+        for unit in ["x", "\"", "\u{200b}", "\u{1f600}"] {
+            let shown = Quoted(&unit.repeat(2_000)).to_string();
+            assert!(shown.len() <= LOG_QUOTED_BYTES_MAX + 2 + CUT.len(), "{shown}");
+            assert!(shown.ends_with("\"..."), "{shown}");
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The log: one line an event, to stderr, and never a reason for the server to stop or to end.
+//!
+//! simple_logger decides which lines are wanted. It cannot write them: it prints with `eprintln!`, which panics where
+//! stderr cannot be written, and blocks where nobody reads it. It has no hook for another writer, so the lines are put
+//! together here, in the format that it has.
+
+mod line;
+mod rate;
+mod stderr;
+
+use std::cell::RefCell;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use log::{Level, LevelFilter, Log, Metadata, Record};
+use signal_hook::consts::SIGXFSZ;
+use simple_logger::SimpleLogger;
+
+pub(crate) use self::line::Quoted;
+use self::line::line;
+use self::rate::{RateLimit, Site};
+use self::stderr::Stderr;
+
+thread_local! {
+    /// `log::Log` must be `Sync`. There is one thread, and in this way it needs no lock. Lines of another thread would
+    /// be thrown away.
+    static OUTPUT: RefCell<Option<Output>> = const { RefCell::new(None) };
+}
+
+/// Where lines go: through the rate limit to stderr.
+struct Output {
+    rate: RateLimit,
+    stderr: Stderr,
+}
+
+/// What the `log` crate calls.
+struct Logger {
+    filter: SimpleLogger,
+}
+
+/// Starts the log of this thread. To be called once.
+///
+/// # Errors
+/// There is a log already, or the kernel gives no descriptor.
+pub fn start(level: LevelFilter) -> io::Result<()> {
+    // A file that has reached its largest size is like a full disk. By default the signal ends the process.
+    signal_hook::flag::register(SIGXFSZ, Arc::default())?;
+    let output = Output { rate: RateLimit::default(), stderr: Stderr::open()? };
+    OUTPUT.with_borrow_mut(|current| *current = Some(output));
+    let filter = SimpleLogger::new()
+        .with_level(level)
+        // Its lines hold what peers say when they close.
+        .with_module_level("tungstenite", level.min(LevelFilter::Warn));
+    let level = filter.max_level();
+    log::set_boxed_logger(Box::new(Logger { filter })).map_err(io::Error::other)?;
+    log::set_max_level(level);
+    // The message of a panic must not block either: the process would hang instead of ending.
+    std::panic::set_hook(Box::new(|panic| {
+        let line = line(SystemTime::now(), Level::Error, "deskwire", format_args!("{panic}"));
+        with_output(|output| output.stderr.write(&line));
+    }));
+    Ok(())
+}
+
+/// Lines that could not be written.
+pub fn lines_lost() -> u64 {
+    with_output(|output| output.stderr.lost()).unwrap_or(0)
+}
+
+/// How long until `write_due` has something to write.
+pub(crate) fn due_in() -> Option<Duration> {
+    let due = with_output(|output| output.rate.next_due())??;
+    Some(due.saturating_duration_since(Instant::now()))
+}
+
+/// Writes the lines that the rate limit held back and whose time has come.
+pub(crate) fn write_due() {
+    with_output(|output| {
+        if output.rate.next_due().is_some() {
+            output.write_held(Instant::now());
+        }
+    });
+}
+
+/// Does nothing in a thread without a log, nor inside of itself.
+fn with_output<T>(act: impl FnOnce(&mut Output) -> T) -> Option<T> {
+    OUTPUT.try_with(|output| output.try_borrow_mut().ok()?.as_mut().map(act)).ok()?
+}
+
+impl Output {
+    fn write_held(&mut self, now: Instant) {
+        for line in self.rate.take_due(now) {
+            self.stderr.write(&line);
+        }
+    }
+}
+
+impl Log for Logger {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        self.filter.enabled(metadata)
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if !self.enabled(record.metadata()) {
+            return;
+        }
+        let site = Site { file: record.file_static().unwrap_or(""), line: record.line().unwrap_or(0) };
+        with_output(|output| {
+            let admitted = output.rate.admit(site, Instant::now(), || {
+                line(SystemTime::now(), record.level(), record.target(), *record.args())
+            });
+            if let Some(line) = admitted {
+                output.stderr.write(&line);
+            }
+        });
+    }
+
+    /// Writes what the rate limit holds back, due or not.
+    fn flush(&self) {
+        with_output(|output| output.write_held(Instant::now() + rate::WINDOW));
+    }
+}

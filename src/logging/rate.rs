@@ -1,0 +1,152 @@
+//! At most one line a second of each kind, whatever peers do. The rest is counted.
+//!
+//! A kind is a place in the code. The second line within a second is held back and written when the second is over;
+//! those behind it are only counted, which costs next to nothing. So no count waits for a line that may never come, and
+//! where two things happen at once, both can be read.
+
+use std::time::{Duration, Instant};
+
+/// Between two lines of a kind.
+pub(super) const WINDOW: Duration = Duration::from_millis(crate::config::LOG_LINE_MS);
+
+/// The place in the code that a line comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Site {
+    pub(super) file: &'static str,
+    pub(super) line: u32,
+}
+
+/// Lines of one kind.
+#[derive(Debug)]
+struct Kind {
+    site: Site,
+    /// Until then, no other line of this kind is written.
+    until: Instant,
+    held: Option<Held>,
+}
+
+/// What waits for the end of its second.
+#[derive(Debug)]
+struct Held {
+    line: String,
+    more: u64,
+}
+
+/// What was written lately, by kind. There are as many kinds as places in the code that log: a few dozen.
+#[derive(Debug, Default)]
+pub(super) struct RateLimit {
+    kinds: Vec<Kind>,
+    /// The first end of a second in which a line waits.
+    next_due: Option<Instant>,
+}
+
+impl RateLimit {
+    /// Gives the line back if it may be written now, with nothing after it yet.
+    pub(super) fn admit(
+        &mut self,
+        site: Site,
+        now: Instant,
+        line: impl FnOnce() -> String,
+    ) -> Option<String> {
+        let until = now + WINDOW;
+        let Some(kind) = self.kinds.iter_mut().find(|kind| kind.site == site) else {
+            self.kinds.push(Kind { site, until, held: None });
+            return Some(line());
+        };
+        match &mut kind.held {
+            Some(held) => held.more += 1,
+            None if kind.until <= now => {
+                kind.until = until;
+                return Some(line());
+            }
+            None => {
+                kind.held = Some(Held { line: line(), more: 0 });
+                self.next_due = Some(self.next_due.map_or(kind.until, |due| due.min(kind.until)));
+            }
+        }
+        None
+    }
+
+    /// When a line that is held back is to be written.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.next_due
+    }
+
+    /// The lines whose second is over, each with the number of those that were left out after it.
+    pub(super) fn take_due(&mut self, now: Instant) -> Vec<String> {
+        if self.next_due.is_none_or(|due| due > now) {
+            return Vec::new();
+        }
+        let due = self.kinds.iter_mut().filter(|kind| kind.until <= now);
+        let due = due.filter_map(|kind| {
+            let held = kind.held.take()?;
+            kind.until = now + WINDOW;
+            Some(held.into_line())
+        });
+        let lines = due.collect();
+        let waiting = self.kinds.iter().filter(|kind| kind.held.is_some());
+        self.next_due = waiting.map(|kind| kind.until).min();
+        lines
+    }
+}
+
+impl Held {
+    fn into_line(self) -> String {
+        match self.more {
+            0 => self.line,
+            more => format!("{} (and {more} more in the last second)", self.line),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HERE: Site = Site { file: "here.rs", line: 1 };
+    const THERE: Site = Site { file: "here.rs", line: 2 };
+
+    fn admit(rate: &mut RateLimit, site: Site, now: Instant, text: &str) -> bool {
+        rate.admit(site, now, || text.to_owned()).is_some()
+    }
+
+    #[test]
+    fn a_second_line_waits_and_the_others_are_counted() {
+        let (mut rate, start) = (RateLimit::default(), Instant::now());
+        assert!(admit(&mut rate, HERE, start, "first"));
+        for n in 0..1_000 {
+            assert!(!admit(&mut rate, HERE, start, &format!("held {n}")));
+        }
+        assert!(rate.take_due(start + WINDOW - Duration::from_millis(1)).is_empty());
+        assert_eq!(rate.next_due(), Some(start + WINDOW));
+        let lines = rate.take_due(start + WINDOW);
+        assert_eq!(lines, ["held 0 (and 999 more in the last second)"]);
+        assert_eq!(rate.next_due(), None);
+        // The line that was held is the one of its second.
+        assert!(!admit(&mut rate, HERE, start + WINDOW, "again"));
+        assert_eq!(rate.take_due(start + WINDOW * 2), ["again"]);
+        assert!(admit(&mut rate, HERE, start + WINDOW * 4, "later"));
+    }
+
+    #[test]
+    fn kinds_do_not_wait_for_each_other() {
+        let (mut rate, start) = (RateLimit::default(), Instant::now());
+        let later = start + WINDOW / 2;
+        assert!(admit(&mut rate, HERE, start, "a"));
+        assert!(admit(&mut rate, THERE, later, "b"));
+        assert!(!admit(&mut rate, THERE, later, "b held"));
+        assert!(!admit(&mut rate, HERE, later, "a held"));
+        assert_eq!(rate.take_due(start + WINDOW), ["a held"]);
+        assert_eq!(rate.next_due(), Some(later + WINDOW));
+        assert_eq!(rate.take_due(later + WINDOW), ["b held"]);
+    }
+
+    #[test]
+    fn a_line_behind_one_that_is_overdue_does_not_overtake_it() {
+        let (mut rate, start) = (RateLimit::default(), Instant::now());
+        assert!(admit(&mut rate, HERE, start, "first"));
+        assert!(!admit(&mut rate, HERE, start, "held"));
+        assert!(!admit(&mut rate, HERE, start + WINDOW * 2, "late"));
+        assert_eq!(rate.take_due(start + WINDOW * 2), ["held (and 1 more in the last second)"]);
+    }
+}

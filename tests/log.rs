@@ -1,0 +1,238 @@
+//! The log: nothing that stderr does stops or ends the server, and nothing that peers do fills it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Read, Write};
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::process::Stdio;
+
+use mio::unix::pipe;
+
+use support::scenario::{Chat, Desk, Metrics, TempFile};
+use support::{Launch, Request, Wire};
+
+/// A line of the log, with its line feed.
+const LINE_BYTES_MAX: usize = 1024;
+
+// --- a stderr that takes nothing
+
+/// Lets things happen that the log has lines about, of six kinds, and sees that all is well.
+fn chat_and_refuse(desk: &Desk) {
+    let Chat { mut alice, mut sam, ticket } = desk.chat();
+    refuse(desk.server.addr, "http://evil.example");
+    alice.say(1, "does it hold?");
+    assert_eq!(sam.expect("message")["text"], "does it hold?");
+    sam.close_ticket(&ticket);
+    alice.expect("ticket_closed");
+    desk.is_well();
+}
+
+fn refuse(addr: SocketAddr, origin: &str) {
+    let request = Request::upgrade("/ws/user/mallory").header("Origin", origin);
+    assert_eq!(Wire::ask(addr, &request).1.status, 403);
+}
+
+fn lines_lost(desk: &Desk) -> f64 {
+    desk.metrics().total(&["deskwire_log_lines_lost_total"])
+}
+
+/// Writes until nothing more goes in.
+fn fill(mut sink: impl Write) {
+    for size in [4096, 1] {
+        let junk = vec![b'.'; size];
+        loop {
+            match sink.write(&junk) {
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+}
+
+/// A full pipe, and its end for reading, which nobody reads.
+fn full_pipe(is_nonblocking: bool) -> (OwnedFd, pipe::Receiver) {
+    let (sender, receiver) = pipe::new().unwrap();
+    fill(&sender);
+    sender.set_nonblocking(is_nonblocking).unwrap();
+    (sender.into(), receiver)
+}
+
+#[test]
+fn a_full_disk_does_not_end_the_server() {
+    let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let desk = Desk::of(Launch::new().stderr(full));
+    chat_and_refuse(&desk);
+    assert!(lines_lost(&desk) >= 5.0);
+    assert_eq!(desk.server.stop().code, Some(0));
+}
+
+#[test]
+fn a_file_at_its_size_limit_does_not_end_the_server() {
+    let file = TempFile::new("");
+    let stderr = File::options().append(true).open(&file.0).unwrap();
+    // The limit is for the log alone: the server writes no other file.
+    let desk = Desk::of(Launch::new().setup("ulimit -f 1").stderr(stderr));
+    chat_and_refuse(&desk);
+    assert!(lines_lost(&desk) >= 1.0);
+    assert!(fs::read_to_string(&file.0).unwrap().contains("listening on "), "the first lines fit");
+    assert_eq!(desk.server.stop().code, Some(0));
+}
+
+#[test]
+fn a_pipe_that_nobody_can_read_any_more_does_not_end_the_server() {
+    let (sender, receiver) = pipe::new().unwrap();
+    sender.set_nonblocking(false).unwrap();
+    drop(receiver);
+    let desk = Desk::of(Launch::new().stderr(OwnedFd::from(sender)));
+    chat_and_refuse(&desk);
+    assert!(lines_lost(&desk) >= 5.0);
+    assert_eq!(desk.server.stop().code, Some(0));
+}
+
+#[test]
+fn a_pipe_that_nobody_reads_does_not_stop_the_server() {
+    for is_nonblocking in [false, true] {
+        let (stderr, _unread) = full_pipe(is_nonblocking);
+        let desk = Desk::of(Launch::new().stderr(stderr));
+        chat_and_refuse(&desk);
+        assert!(lines_lost(&desk) >= 5.0);
+        assert_eq!(desk.server.stop().code, Some(0));
+    }
+}
+
+#[test]
+fn a_second_signal_ends_a_server_whose_log_nobody_reads() {
+    let (stderr, _unread) = full_pipe(false);
+    let mut desk = Desk::of(Launch::new().stderr(stderr));
+    let mut silent = desk.user("alice");
+    desk.server.signal("TERM");
+    silent.expect_close_frame(1001); // not answered: the server would wait for it
+    desk.server.signal("TERM");
+    assert_eq!(desk.server.exit_within(support::PATIENCE), Some(1));
+}
+
+#[test]
+fn a_socket_that_nobody_reads_does_not_stop_the_server() {
+    let (stderr, _unread) = UnixStream::pair().unwrap();
+    stderr.set_nonblocking(true).unwrap();
+    fill(&stderr);
+    stderr.set_nonblocking(false).unwrap();
+    let desk = Desk::of(Launch::new().stderr(OwnedFd::from(stderr)));
+    chat_and_refuse(&desk);
+    assert!(lines_lost(&desk) >= 5.0);
+    assert_eq!(desk.server.stop().code, Some(0));
+}
+
+#[test]
+fn a_stderr_that_is_closed_is_as_if_it_were_none() {
+    let desk = Desk::of(Launch::new().setup("exec 2>&-").stderr(Stdio::null()));
+    chat_and_refuse(&desk);
+    assert_eq!(lines_lost(&desk), 0.0);
+    assert_eq!(desk.server.stop().code, Some(0));
+}
+
+#[test]
+fn when_the_pipe_is_read_again_a_line_says_how_many_were_lost() {
+    let (stderr, mut reader) = full_pipe(false);
+    let desk = Desk::of(Launch::new().stderr(stderr));
+    chat_and_refuse(&desk);
+    let mut junk = vec![0; 1 << 20];
+    assert!(reader.read(&mut junk).unwrap() > 0);
+    let lost = lines_lost(&desk);
+    desk.server.stop();
+    reader.set_nonblocking(false).unwrap();
+    let mut rest = String::new();
+    reader.read_to_string(&mut rest).unwrap();
+    let lines: Vec<&str> = rest.trim_start_matches('.').lines().collect();
+    let report = format!("{lost} lines of the log could not be written");
+    assert!(lines[0].ends_with(&report), "not {report:?}: {lines:#?}");
+    assert!(lines[0].contains(" WARN "), "{lines:#?}");
+    assert!(lines.last().unwrap().ends_with("stopped"), "{lines:#?}");
+    let reports = lines.iter().filter(|line| line.contains("could not be written")).count();
+    assert_eq!(reports, 1, "once is enough: {lines:#?}");
+}
+
+// --- many lines
+
+/// How many events a line tells of.
+fn events(line: &str) -> u64 {
+    let more =
+        line.rsplit_once(" (and ").and_then(|(_, rest)| rest.strip_suffix(" more in the last second)"));
+    1 + more.map_or(0, |more| more.parse().unwrap())
+}
+
+#[test]
+fn a_thousand_refusals_are_a_few_lines_with_the_right_count() {
+    let desk = Desk::start();
+    let started = std::time::Instant::now();
+    for _ in 0..1_000 {
+        refuse(desk.server.addr, "http://evil.example");
+    }
+    let seconds = started.elapsed().as_secs() as usize;
+    let written = desk.server.stop();
+    let lines: Vec<&String> = written.stderr.iter().filter(|line| line.contains("evil.example")).collect();
+    assert_eq!(lines.iter().map(|line| events(line)).sum::<u64>(), 1_000, "{lines:#?}");
+    // The first, one at the end of each second, and one at the end.
+    assert!(lines.len() <= seconds + 3, "{seconds} s: {lines:#?}");
+    assert!(written.stderr.last().unwrap().ends_with("stopped"), "{:#?}", written.stderr);
+}
+
+#[test]
+fn what_was_held_back_is_told_though_nothing_else_happens() {
+    let desk = Desk::start();
+    desk.server.in_one_turn(|| {
+        for _ in 0..3 {
+            let mut wire = Wire::connect(desk.server.addr);
+            let request = Request::upgrade("/ws/user/mallory").header("Origin", "http://evil.example");
+            wire.write(&request.bytes(desk.server.addr));
+        }
+    });
+    desk.server.log.wait("the count", |line| line.ends_with("was refused (and 1 more in the last second)"));
+    let lines = desk.server.log.lines();
+    assert_eq!(lines.iter().filter(|line| line.contains("evil.example")).count(), 2, "{lines:#?}");
+}
+
+#[test]
+fn kinds_of_lines_do_not_count_as_each_other() {
+    let desk = Desk::start();
+    for _ in 0..100 {
+        refuse(desk.server.addr, "http://evil.example");
+    }
+    desk.staff_peer("lee", Some("a-wrong-token")).expect_close(4401);
+    let written = desk.server.stop();
+    let refusals = written.stderr.iter().filter(|line| line.contains("staff lee was refused"));
+    assert_eq!(refusals.map(|line| events(line)).collect::<Vec<_>>(), [1]);
+}
+
+#[test]
+fn a_line_is_whole_and_short_however_long_and_odd_the_origin() {
+    let desk = Desk::start();
+    // Each takes more bytes in escapes than on the wire.
+    for odd in ["\u{200b}", "\"\\", "\u{85}", "\u{1f600}"] {
+        let origin = format!("http://{}", odd.repeat(7_000 / odd.len()));
+        refuse(desk.server.addr, &origin);
+    }
+    let written = desk.server.stop();
+    let (first, last) = (&written.stderr[0], written.stderr.last().unwrap());
+    assert!(first.contains("listening on") && last.ends_with("stopped"), "{:#?}", written.stderr);
+    let refused: Vec<&String> = written.stderr.iter().filter(|line| line.contains("a page of ")).collect();
+    assert!(!refused.is_empty());
+    for line in &written.stderr {
+        assert!(!line.contains(char::is_control), "{line:?}");
+        assert!(line.len() < LINE_BYTES_MAX, "{} bytes", line.len());
+        let (time, rest) = line.split_once(' ').unwrap();
+        let digits = time.bytes().map(|byte| if byte.is_ascii_digit() { b'0' } else { byte });
+        assert_eq!(digits.collect::<Vec<u8>>(), b"0000-00-00T00:00:00.000Z", "{line}");
+        assert!(rest.starts_with("INFO  [deskwire"), "{line}");
+    }
+    for line in refused {
+        let (_, shown) = line.split_once("a page of ").unwrap();
+        assert!(shown.len() < 200, "{} bytes of a peer's text: {line}", shown.len());
+    }
+}
