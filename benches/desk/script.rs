@@ -9,9 +9,10 @@ use std::hint::black_box;
 
 use clap::{Args, ValueEnum};
 use deskwire::config::{Assign, Millis};
-use deskwire::ids::{JsonText, SecretHash, StaffId, TicketId, UserId};
-use deskwire::net::ConnId;
-use deskwire::state::{Emit, Event, Rules, StaffCommand, StaffKey, State, UserCommand, UserKey};
+use deskwire::ids::{ConnId, JsonText, StaffId, TicketId, UserId};
+use deskwire::state::{
+    Dismissal, Emit, Event, Input, Record, Rules, Session, StaffCommand, State, UserCommand,
+};
 
 use crate::script_hub::HubScene;
 
@@ -41,7 +42,8 @@ pub(crate) trait Scene {
     fn notice(&mut self);
 }
 
-pub(crate) const RULES: Rules = Rules { max_chats: u32::MAX, assign: Assign::Manual, user_grace_ms: 600_000 };
+pub(crate) const RULES: Rules =
+    Rules { max_chats: u32::MAX, max_tickets: u32::MAX, assign: Assign::Manual, user_grace_ms: 600_000 };
 pub(crate) const NOW: Millis = 1_700_000_000_000;
 /// Longer than between two notices.
 pub(crate) const NOTICE_MS: Millis = 2000;
@@ -69,6 +71,7 @@ fn play(mut scene: impl Scene, options: &Options) {
 struct Sink {
     events: u64,
     ticket: Option<TicketId>,
+    undrained: Option<ConnId>,
 }
 
 impl Emit for Sink {
@@ -80,39 +83,44 @@ impl Emit for Sink {
         black_box((to, event));
     }
 
-    fn emit_all(&mut self, to: &mut dyn Iterator<Item = ConnId>, event: &Event<'_>) {
-        to.for_each(|to| self.emit(to, event));
+    fn emit_all(&mut self, to: &[ConnId], event: &Event<'_>) {
+        to.iter().for_each(|to| self.emit(*to, event));
     }
 
-    fn dismiss(&mut self, _: ConnId) {}
+    fn close(&mut self, _: ConnId, _: Dismissal) {}
 
-    fn ask_when_drained(&mut self, _: ConnId) {}
+    fn notify_drained(&mut self, conn: ConnId) {
+        self.undrained = Some(conn);
+    }
+
+    fn record(&mut self, record: &Record<'_>) {
+        black_box(record);
+    }
 }
 
-/// State, and who is always there.
+/// State, and the staff member who is always there.
 struct Front {
     state: State,
     sink: Sink,
     now: Millis,
     connections: u32,
-    staff: (ConnId, StaffKey),
+    staff: ConnId,
 }
 
 struct StateScene {
     desk: Front,
-    user: (ConnId, UserKey),
+    user: ConnId,
     ticket: TicketId,
     messages: u64,
 }
 
 impl StateScene {
     fn with_waiting(waiting: u32) -> Self {
-        let (mut state, mut sink) = (State::new(RULES, [1, 2]), Sink::default());
-        let conn = ConnId { slot: 0, generation: 0 };
-        let id = StaffId::parse("sam").expect("an id");
-        let staff = (conn, state.staff_connects(NOW, conn, id, &mut sink));
-        state.staff_asks(NOW, staff, &StaffCommand::GoOnline { name: None }, &mut sink);
-        let mut desk = Front { state, sink, now: NOW, connections: 1, staff };
+        let staff = ConnId { slot: 0, generation: 0 };
+        let state = State::new(RULES, [1, 2]);
+        let mut desk = Front { state, sink: Sink::default(), now: NOW, connections: 1, staff };
+        desk.apply(&Input::StaffConnects { conn: staff, staff: StaffId::parse("sam").expect("an id") });
+        desk.staff_asks(StaffCommand::GoOnline { name: None });
         let (user, ticket) = desk.comes();
         let mut scene = Self { desk, user, ticket, messages: 0 };
         scene.desk.staff_asks(StaffCommand::PickTicket { ticket });
@@ -125,27 +133,34 @@ impl StateScene {
 }
 
 impl Front {
-    /// A user connects and opens a ticket.
-    fn comes(&mut self) -> ((ConnId, UserKey), TicketId) {
-        let conn = ConnId { slot: self.connections, generation: self.connections };
-        self.connections += 1;
-        let id = UserId::parse(&format!("user-{}", self.connections)).expect("an id");
-        let session = SecretHash::of(id.as_str());
-        let key = self.state.user_connects(self.now, conn, id, None, session, &mut self.sink);
-        let user = (conn, key.expect("an id that is new"));
-        self.user_asks(
-            user,
-            UserCommand::CreateTicket { subject: json_text(SUBJECT), name: None, page: None },
-        );
-        (user, self.sink.ticket.expect("a ticket"))
+    /// Applies an input; what it sends leaves at once.
+    fn apply(&mut self, input: &Input<'_>) {
+        self.state.apply(self.now, input, &mut self.sink);
+        while let Some(conn) = self.sink.undrained.take() {
+            self.state.apply(self.now, &Input::Drained(conn), &mut self.sink);
+        }
     }
 
-    fn user_asks(&mut self, user: (ConnId, UserKey), command: UserCommand<'_>) {
-        self.state.user_asks(self.now, user, &command, &mut self.sink);
+    /// A user connects and opens a ticket.
+    fn comes(&mut self) -> (ConnId, TicketId) {
+        let conn = ConnId { slot: self.connections, generation: self.connections };
+        self.connections += 1;
+        let user = UserId::parse(&format!("user-{}", self.connections)).expect("an id");
+        let plain = user.as_str().to_owned();
+        self.apply(&Input::UserConnects { conn, user, offered: None, fresh: Session::new(&plain) });
+        self.user_asks(
+            conn,
+            UserCommand::CreateTicket { subject: json_text(SUBJECT), name: None, page: None },
+        );
+        (conn, self.sink.ticket.expect("a ticket"))
+    }
+
+    fn user_asks(&mut self, user: ConnId, command: UserCommand<'_>) {
+        self.apply(&Input::UserAsks(user, command));
     }
 
     fn staff_asks(&mut self, command: StaffCommand<'_>) {
-        self.state.staff_asks(self.now, self.staff, &command, &mut self.sink);
+        self.apply(&Input::StaffAsks(self.staff, command));
     }
 }
 
@@ -174,7 +189,7 @@ impl Scene for StateScene {
         self.desk.staff_asks(StaffCommand::ReleaseTicket { ticket });
         self.desk.staff_asks(StaffCommand::PickTicket { ticket });
         self.desk.user_asks(user, UserCommand::CloseTicket);
-        self.desk.state.user_leaves(self.desk.now, user, &mut self.desk.sink);
+        self.desk.apply(&Input::Leaves(user));
     }
 
     fn notice(&mut self) {
@@ -182,6 +197,6 @@ impl Scene for StateScene {
         let ticket = self.ticket;
         self.desk.staff_asks(StaffCommand::ReleaseTicket { ticket });
         self.desk.staff_asks(StaffCommand::PickTicket { ticket });
-        self.desk.state.tick(self.desk.now, &mut self.desk.sink);
+        self.desk.apply(&Input::Tick);
     }
 }

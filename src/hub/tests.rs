@@ -5,13 +5,14 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
+use std::net::Ipv4Addr;
 use std::rc::Rc;
 
 use super::*;
 use crate::config::{HEAD_MS, PONG_MS, STALL_MS};
 use crate::net::frame::Opcode;
 use crate::net::http::{Request, Upgrade};
-use crate::net::pace::Pace;
+use crate::net::rate::RateVerdict;
 use crate::net::websocket::Incoming;
 use crate::service::Answer;
 
@@ -101,7 +102,7 @@ impl Service for Recorder {
 
     fn request(&mut self, request: &Request<'_>, _: &Metrics) -> Answer<()> {
         assert!(matches!(request.upgrade, Upgrade::Key(_)));
-        Answer::Upgrade { protocol: None, guest: () }
+        Answer::Upgrade { protocol: None, guest: (), priority: Priority::Ordinary }
     }
 
     fn opened(&mut self, _: Millis, conn: ConnId, (): (), _: &mut Outbox) -> Result<(), CloseReason> {
@@ -109,7 +110,14 @@ impl Service for Recorder {
         Ok(())
     }
 
-    fn message(&mut self, _: Millis, (conn, ()): (ConnId, ()), message: Incoming, _: Pace, out: &mut Outbox) {
+    fn message(
+        &mut self,
+        _: Millis,
+        (conn, ()): (ConnId, ()),
+        message: Incoming,
+        _: RateVerdict,
+        out: &mut Outbox,
+    ) {
         let Incoming::Text(text) = message else { return };
         let words: Vec<&str> = text.split(' ').collect();
         let number = |at: usize| words[at].parse::<usize>().expect("a number");
@@ -140,7 +148,7 @@ struct World {
 impl World {
     /// So many open connections, whose sockets take everything.
     fn open(connections: usize) -> Self {
-        let limits = Limits { frames_per_s: 0, ..Limits::default() };
+        let limits = Limits { messages_per_s: 0, payload_bytes_per_s: 0, ..Limits::default() };
         let mut world = Self { hub: Hub::new(Recorder::default(), limits), peers: Vec::new(), now: START };
         for number in 0..connections {
             world.admit();
@@ -153,7 +161,7 @@ impl World {
 
     fn admit(&mut self) {
         let peer = Rc::new(RefCell::new(Peer { takes: usize::MAX, ..Peer::default() }));
-        let slot = self.hub.admit(Socket(Rc::clone(&peer)), self.now);
+        let slot = self.hub.admit(Socket(Rc::clone(&peer)), Ipv4Addr::LOCALHOST.into(), self.now).unwrap();
         assert_eq!(slot as usize, self.peers.len());
         self.peers.push(peer);
     }

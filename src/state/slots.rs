@@ -52,11 +52,6 @@ impl<T> Slots<T> {
         self.0.iter().map(|(_, value)| value)
     }
 
-    #[cfg(test)]
-    pub(super) fn get(&self, key: impl Key<T>) -> Option<&T> {
-        self.0.get(key.index())
-    }
-
     pub(super) fn get_mut(&mut self, key: impl Key<T>) -> Option<&mut T> {
         self.0.get_mut(key.index())
     }

@@ -86,7 +86,6 @@ fn in_short(event: &Event<'_>) -> String {
         Event::Delivered { seq, .. } => format!("delivered {seq}"),
         Event::Typing { active, .. } => format!("typing {active}"),
         Event::TicketClosed { by, .. } => format!("closed {by:?}"),
-        Event::Pong { .. } => "pong".into(),
         Event::Error { code, .. } => code.code().into(),
     }
 }

@@ -80,7 +80,7 @@ fn scripted(data: &[u8], head: bool, refusals: u8) -> Scripted {
 
 fuzz_target!(|data: &[u8]| {
     let [head, refusals, data @ ..] = data else { return };
-    let rules = Rules { max_chats: 5, assign: Assign::Manual, user_grace_ms: 1000 };
+    let rules = Rules { max_chats: 5, max_tickets: 10, assign: Assign::Manual, user_grace_ms: 1000 };
     let Ok(tokens) = StaffTokens::desk("token") else { return };
     let secrets = SecretSource::from_fn(|bytes| {
         bytes.fill(7);
