@@ -1,4 +1,4 @@
-//! What the port answers to plain HTTP, to handshakes good and bad, and to heads that are none. The one answer that takes
+//! What the port answers to plain HTTP, and to heads that are none; handshakes are in handshake.rs. The one answer that takes
 //! ten seconds, 408, is waited for in hostile.rs.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
@@ -7,6 +7,7 @@ mod support;
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use support::scenario::{Metrics, eventually};
 use support::wire::whole;
@@ -17,7 +18,7 @@ const HEAD_BYTES_MAX: usize = 8 * 1024;
 
 fn fetch(desk: &Desk, request: &Request) -> (Response, Vec<u8>) {
     let (response, body) = Wire::fetch(desk.server.addr, request);
-    assert!(is_last(&response), "{response:?}");
+    check(&response);
     let length = response.header("content-length").expect("a length, so that a cut body shows");
     assert!(
         body.is_empty() || length == body.len().to_string(),
@@ -29,6 +30,16 @@ fn fetch(desk: &Desk, request: &Request) -> (Response, Vec<u8>) {
 
 fn status(desk: &Desk, request: &Request) -> u16 {
     fetch(desk, request).0.status
+}
+
+/// What each plain answer has: the word that it is the last, and its date.
+fn check(response: &Response) {
+    assert!(is_last(response), "{response:?}");
+    let date = response.header("date").expect("RFC 9110 6.6.1: an answer has a date");
+    let at = httpdate::parse_http_date(date).expect("a date of RFC 9110 5.6.7");
+    let now = SystemTime::now();
+    assert!(at <= now && now.duration_since(at).is_ok_and(|age| age < Duration::from_secs(60)), "{date}");
+    assert_eq!(httpdate::fmt_http_date(at), date, "the form that may be sent");
 }
 
 /// Whether `Connection` says that nothing will follow; beside `close` it may name `Upgrade`, where one is offered.
@@ -43,7 +54,7 @@ fn status_of(desk: &Desk, bytes: &[u8]) -> u16 {
     // The server may have answered and be done before it was told all.
     let _ = wire.try_write(bytes);
     let response = wire.response();
-    assert!(is_last(&response), "{response:?}");
+    check(&response);
     wire.rest();
     response.status
 }
@@ -111,6 +122,26 @@ fn named_files(page: &str) -> Vec<String> {
     let values = values.filter_map(|rest| rest.split('"').next()).map(|value| value.trim_start_matches("./"));
     let file = |value: &&str| value.contains('.') && !value.contains(':') && !value.starts_with('#');
     values.filter(file).map(|value| value.trim_start_matches('/').to_owned()).collect()
+}
+
+#[test]
+fn a_page_says_what_it_may_load_who_may_embed_it_and_that_it_is_to_be_asked_for_again() {
+    let desk = Desk::start();
+    for path in ["/", "/staff"] {
+        for method in ["GET", "HEAD"] {
+            let (response, _) = fetch(&desk, &Request::new(method, path));
+            let policy = response.header("content-security-policy").expect("a policy");
+            assert!(policy.contains("default-src 'none'"), "{path}: {policy}");
+            assert!(
+                policy.split(';').any(|part| part.trim().starts_with("frame-ancestors ")),
+                "{path}: {policy}"
+            );
+            let caching = response.header("cache-control").expect("Cache-Control");
+            assert!(caching.contains("no-cache") || caching.contains("no-store"), "{path}: {caching}");
+            assert_eq!(response.header("x-content-type-options"), Some("nosniff"), "{path}");
+            assert_eq!(response.header("referrer-policy"), Some("no-referrer"), "{path}");
+        }
+    }
 }
 
 #[test]
@@ -281,9 +312,59 @@ fn only_the_first_of_two_pipelined_requests_is_answered() {
 }
 
 #[test]
+fn a_target_may_name_scheme_and_host() {
+    let desk = Desk::start();
+    let addr = desk.server.addr;
+    for target in [
+        "http://h/healthz",
+        "HTTP://h/healthz",
+        &format!("http://{addr}/healthz?x"),
+        "Http://[::1]:80/healthz",
+    ] {
+        assert_eq!(status(&desk, &Request::get(target)), 200, "{target}");
+    }
+    for target in ["http://h", "http://h?x=/healthz"] {
+        let (response, _) = fetch(&desk, &Request::get(target));
+        assert!(
+            response.header("content-type").is_some_and(|kind| kind.starts_with("text/html")),
+            "{target}"
+        );
+    }
+    for target in ["http:///healthz", "http://:80/healthz", "http://user@h/healthz"] {
+        assert_eq!(status(&desk, &Request::get(target)), 400, "{target}");
+    }
+}
+
+#[test]
+fn a_host_that_is_none_is_400() {
+    let desk = Desk::start();
+    let with = |host: &[u8]| {
+        let head = [&b"GET /healthz HTTP/1.1\r\nHost: "[..], host, b"\r\n\r\n"].concat();
+        status_of(&desk, &head)
+    };
+    for host in ["h", "desk.example:8000", "127.0.0.1", "[::1]:8000", "desk.example:", ""] {
+        assert_eq!(with(host.as_bytes()), 200, "{host}");
+    }
+    let bad: [&[u8]; 9] = [
+        b"a b",
+        b"a/b",
+        b"user@a",
+        b"http://a",
+        b"a:b",
+        b"[::1",
+        b"a,b c",
+        b"\xff\xfe",
+        "b\u{fc}cher.example".as_bytes(),
+    ];
+    for host in bad {
+        assert_eq!(with(host), 400, "{}", host.escape_ascii());
+    }
+}
+
+#[test]
 fn a_malformed_request_is_400() {
     let desk = Desk::start();
-    let heads: [&[u8]; 13] = [
+    let heads: [&[u8]; 16] = [
         b"GARBAGE\r\n\r\n",
         b"GET /\r\n\r\n",
         b"GET / HTTP/3.7\r\nHost: x\r\n\r\n",
@@ -296,106 +377,16 @@ fn a_malformed_request_is_400() {
         b"GET / HTTP/1.1\r\nHost: x\r\nA: esc \x1b[31m\r\n\r\n",
         // RFC 9112 3.2: a request of HTTP/1.1 without Host.
         b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n",
+        // RFC 9112 5.1 and 5.2: a blank before the colon, and a field that goes on in the next line.
+        b"GET / HTTP/1.1\r\nHost : x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\n\r\n",
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         // A browser that was told https: the start of a TLS ClientHello.
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     ];
     for head in heads {
         assert_eq!(status_of(&desk, head), 400, "{}", head.escape_ascii());
-    }
-}
-
-#[test]
-fn a_handshake_that_lacks_what_the_rfc_wants_is_refused() {
-    let desk = Desk::start();
-    let good = || Request::upgrade("/ws/user/alice");
-    assert_eq!(status(&desk, &good().without("Sec-WebSocket-Key")), 400);
-    // RFC 6455 4.2.1: a key that decodes to 16 bytes.
-    for key in
-        ["", "short", "dGhlIHNhbXBsZSBub25jZQ", "dGhlIHNhbXBsZSBub25jZWVlZWVl", "dGhl!HNhbXBsZSBub25jZQ=="]
-    {
-        let request = good().without("Sec-WebSocket-Key").header("Sec-WebSocket-Key", key);
-        assert_eq!(status(&desk, &request), 400, "key {key:?}");
-    }
-    for version in ["8", "12", "14", "x"] {
-        let request = good().without("Sec-WebSocket-Version").header("Sec-WebSocket-Version", version);
-        let (response, _) = fetch(&desk, &request);
-        assert!(matches!(response.status, 400 | 426), "version {version}: {response:?}");
-        assert_eq!(
-            response.header("sec-websocket-version"),
-            Some("13"),
-            "RFC 6455 4.4: says which it speaks"
-        );
-    }
-    // Each of these asks for no WebSocket upgrade.
-    for request in [
-        good().without("Upgrade"),
-        good().without("Upgrade").header("Upgrade", "h2c"),
-        good().without("Connection"),
-        good().without("Connection").header("Connection", "keep-alive"),
-        good().without("Connection").header("Connection", "Upgraded"),
-    ] {
-        assert!(
-            matches!(status(&desk, &request), 400 | 426),
-            "{}",
-            request.bytes(desk.server.addr).escape_ascii()
-        );
-    }
-    // RFC 6455 4.1: at least HTTP/1.1.
-    assert!(matches!(status(&desk, &good().version("HTTP/1.0")), 400 | 426));
-    desk.user("alice");
-}
-
-#[test]
-fn a_handshake_may_be_written_in_many_ways() {
-    let desk = Desk::start();
-    let bare = |user: &str| Request::get(&format!("/ws/user/{user}"));
-    let good =
-        |user: &str| Request::upgrade(&format!("/ws/user/{user}")).without("Connection").without("Upgrade");
-    let ways = [
-        good("a").header("upgrade", "WebSocket").header("connection", "upgrade"),
-        good("b").header("Upgrade", "websocket").header("Connection", "keep-alive, Upgrade"),
-        good("c")
-            .header("Upgrade", "websocket")
-            .header("Connection", "keep-alive")
-            .header("Connection", "Upgrade"),
-        good("d")
-            .header("Upgrade", "websocket")
-            .header("Connection", "Upgrade")
-            .header("Connection", "keep-alive"),
-        good("e").header("Upgrade", "websocket").header("Connection", "keep-alive,Upgrade,foo"),
-        // In the order of a stranger, with blanks that RFC 9110 5.5 lets stand around a value.
-        bare("f")
-            .header("SEC-WEBSOCKET-VERSION", " 13 ")
-            .header("sec-websocket-key", "  dGhlIHNhbXBsZSBub25jZQ==\t")
-            .header("CONNECTION", "UPGRADE")
-            .header("UPGRADE", "websocket")
-            .header("User-Agent", "tests"),
-    ];
-    for way in ways {
-        welcomed(&desk, &way);
-    }
-}
-
-#[test]
-fn an_id_is_1_to_64_of_the_legal_characters() {
-    let desk = Desk::start();
-    let legal = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~-";
-    for id in legal.split("").filter(|id| !id.is_empty()) {
-        assert_eq!(desk.user(id).welcome["user_id"], id);
-    }
-    let (first, last) = legal.split_at(33);
-    for id in [first, last, &"x".repeat(64), "..", "__proto__"] {
-        assert_eq!(desk.user(id).welcome["user_id"], id);
-        assert_eq!(desk.staff(id).welcome["staff_id"], id);
-    }
-    let illegal =
-        ["", "a/b", "a%20b", "%61", "a+b", "a:b", "a@b", "a,b", "a;b", "a=b", "a*b", "a!b", "a'b", "a(b)"];
-    let long = "x".repeat(65);
-    for id in illegal.iter().copied().chain([long.as_str()]) {
-        for role in ["user", "staff"] {
-            assert_eq!(status(&desk, &Request::upgrade(&format!("/ws/{role}/{id}"))), 400, "{role} {id:?}");
-        }
     }
 }
 

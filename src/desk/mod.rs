@@ -21,6 +21,7 @@ use crate::net::address::ClientAddress;
 use crate::net::close::{self as net_close, CloseReason};
 use crate::net::http::{Method, Request, Response, Status, Upgrade};
 use crate::net::rate::RateVerdict;
+use crate::net::target;
 use crate::net::websocket::Incoming;
 use crate::outbox::Outbox;
 use crate::protocol::{self, Refusal, SECRET_PREFIX, SUBPROTOCOL, close};
@@ -155,8 +156,10 @@ impl Desk {
     /// The origin, if it is none that may connect. Programs send none; a page opened from disk sends `null`.
     fn foreign_origin<'a>(&self, request: &Request<'a>) -> Option<&'a str> {
         let origin = request.origin?;
-        let host = origin.split_once("://").map(|(_, host)| host);
-        let is_own = host.is_some_and(|host| host.eq_ignore_ascii_case(request.host));
+        let host = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+        // A request without a host, or with an empty one, is for nobody: no page can be ours.
+        let has_host = target::host(request.host).is_some_and(|host| !host.is_empty());
+        let is_own = has_host && host.is_some_and(|host| host.eq_ignore_ascii_case(request.host));
         let is_allowed = || self.allowed_origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin));
         (origin != "null" && !is_own && !is_allowed()).then_some(origin)
     }

@@ -242,7 +242,7 @@ impl<S: Stream> Connection<S> {
 
     /// Sends an answer that is the last of this connection.
     pub fn respond(&mut self, response: &Response, method: Method, now: Millis) {
-        response.append(method, self.output.bytes());
+        response.append(method, now, self.output.bytes());
         self.enter(Phase::Flushing, now);
     }
 

@@ -2,11 +2,14 @@
 //! body, and every answer but 101 ends the connection.
 
 use std::borrow::Cow;
+use std::time::{Duration, UNIX_EPOCH};
 
+use httpdate::HttpDate;
 use tungstenite::handshake::derive_accept_key;
 
 use super::address::ClientAddress;
-use crate::config::{HEAD_BYTES_MAX, HEAD_FIELDS_MAX};
+use super::target;
+use crate::config::{HEAD_BYTES_MAX, HEAD_FIELDS_MAX, Millis};
 
 /// What the bytes so far are.
 #[derive(Debug)]
@@ -37,9 +40,10 @@ pub struct Request<'a> {
     pub method: Method,
     /// The path of the target, without the query.
     pub path: &'a str,
-    /// The Host field; empty where an HTTP/1.0 client sent none.
+    /// Host and port that the request is for: those of the target, else the Host field, which may be empty. Empty as
+    /// well where an HTTP/1.0 client sent none.
     pub host: &'a str,
-    /// The Origin field: which site's page asks. Programs send none.
+    /// The Origin field: which site's page asks. Programs send none. Empty where it is not UTF-8, which is no origin.
     pub origin: Option<&'a str>,
     /// Whether it asks for a WebSocket.
     pub upgrade: Upgrade<'a>,
@@ -89,30 +93,24 @@ fn request<'a>(head: &httparse::Request<'_, 'a>) -> Option<Request<'a>> {
     };
     let http_1_1 = head.version? == 1;
     let host = match at_most_one(head, "host")? {
-        Some(host) => host,
+        Some(host) => std::str::from_utf8(host).ok()?,
         None if http_1_1 => return None, // RFC 9112 3.2: a request without Host is answered with 400
         None => "",
     };
+    target::host(host)?;
+    // RFC 9112 3.2.2: the authority of the target goes before the Host field.
+    let (authority, path) = target::split(head.path?)?;
     let fields = Fields(head);
     Some(Request {
         method,
-        path: path(head.path?),
-        host,
-        origin: at_most_one(head, "origin")?,
+        path,
+        host: authority.unwrap_or(host),
+        origin: at_most_one(head, "origin")?.map(|origin| std::str::from_utf8(origin).unwrap_or("")),
         upgrade: upgrade(&fields, http_1_1),
         protocols: fields.list("sec-websocket-protocol").collect(),
-        forwarded_for: fields.raw_values("x-forwarded-for").collect(),
+        forwarded_for: fields.bytes("x-forwarded-for").collect(),
         client: ClientAddress::UNSPECIFIED,
     })
-}
-
-/// RFC 9112 3.2.2: a server must take a target with scheme and host as well.
-fn path(target: &str) -> &str {
-    let target = match target.split_once("://") {
-        Some(("http" | "https" | "ws" | "wss", rest)) => rest.find('/').map_or("/", |slash| &rest[slash..]),
-        _ => target,
-    };
-    target.split('?').next().unwrap_or(target)
 }
 
 /// RFC 6455 4.2.1, point by point.
@@ -127,9 +125,14 @@ fn upgrade<'a>(fields: &Fields<'_, '_, 'a>, http_1_1: bool) -> Upgrade<'a> {
         return Upgrade::OtherVersion;
     }
     // 5. "when decoded, is 16 bytes in length", and 1. "HTTP/1.1 or higher"
+    // RFC 9110 7.8: the new protocol begins behind the request. We read no body, so its bytes would be taken for frames.
+    let has_body = fields
+        .values("content-length")
+        .any(|length| length.is_empty() || length.bytes().any(|digit| digit != b'0'))
+        || fields.values("transfer-encoding").next().is_some();
     let mut keys = fields.values("sec-websocket-key");
     match (keys.next(), keys.next()) {
-        (Some(key), None) if http_1_1 && is_base64_of_16_bytes(key) => Upgrade::Key(key),
+        (Some(key), None) if http_1_1 && !has_body && is_base64_of_16_bytes(key) => Upgrade::Key(key),
         _ => Upgrade::Malformed,
     }
 }
@@ -144,14 +147,15 @@ fn is_base64_of_16_bytes(key: &str) -> bool {
 struct Fields<'h, 'f, 'a>(&'h httparse::Request<'f, 'a>);
 
 impl<'a> Fields<'_, '_, 'a> {
-    /// The values of all fields of a name. One that is not UTF-8 is nothing that we look for.
-    fn values(&self, name: &str) -> impl Iterator<Item = &'a str> {
-        self.raw_values(name).map(|value| std::str::from_utf8(value).unwrap_or("").trim())
+    /// The values of all fields of a name, as bytes.
+    fn bytes(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        let named = self.0.headers.iter().filter(move |field| field.name.eq_ignore_ascii_case(name));
+        named.map(|field| field.value.trim_ascii())
     }
 
-    fn raw_values(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
-        let named = self.0.headers.iter().filter(move |field| field.name.eq_ignore_ascii_case(name));
-        named.map(|field| field.value)
+    /// The values of all fields of a name. One that is not UTF-8 is nothing that we look for.
+    fn values(&self, name: &str) -> impl Iterator<Item = &'a str> {
+        self.bytes(name).map(|value| std::str::from_utf8(value).unwrap_or(""))
     }
 
     /// The elements of a field that is a list (RFC 9110 5.6.1).
@@ -162,9 +166,9 @@ impl<'a> Fields<'_, '_, 'a> {
 
 /// A field that may stand once: `None` where it stands twice.
 #[expect(clippy::option_option, reason = "refused, absent and present are three things")]
-fn at_most_one<'a>(head: &httparse::Request<'_, 'a>, name: &str) -> Option<Option<&'a str>> {
+fn at_most_one<'a>(head: &httparse::Request<'_, 'a>, name: &str) -> Option<Option<&'a [u8]>> {
     let fields = Fields(head);
-    let mut values = fields.values(name);
+    let mut values = fields.bytes(name);
     let first = values.next();
     values.next().is_none().then_some(first)
 }
@@ -231,11 +235,13 @@ impl From<Status> for Response {
 
 impl Response {
     /// Appends the answer.
-    pub fn append(&self, method: Method, out: &mut Vec<u8>) {
+    pub fn append(&self, method: Method, now: Millis, out: &mut Vec<u8>) {
+        // RFC 9110 6.6.1: who has a clock must say when it answered
+        let date = HttpDate::from(UNIX_EPOCH + Duration::from_millis(now));
         // RFC 9110 7.8: a server that sends Upgrade must list it in Connection as well
         let upgrade = if self.status == Status::UpgradeRequired { ", Upgrade" } else { "" };
         let head = format!(
-            "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n{}\
+            "HTTP/1.1 {} {}\r\nDate: {date}\r\nContent-Type: {}\r\nContent-Length: {}\r\n{}\
              X-Content-Type-Options: nosniff\r\nConnection: close{upgrade}\r\n\r\n",
             self.status as u16,
             self.status.phrase(),
@@ -318,6 +324,10 @@ mod tests {
             ("Version: 13", "Version: 8", Upgrade::OtherVersion),
             ("ub25jZQ==", "ub25jZQ=", Upgrade::Malformed),
             ("HTTP/1.1", "HTTP/1.0", Upgrade::Malformed),
+            ("Host:", "Content-Length: 1\r\nHost:", Upgrade::Malformed),
+            ("Host:", "Content-Length: x\r\nHost:", Upgrade::Malformed),
+            ("Host:", "Transfer-Encoding: chunked\r\nHost:", Upgrade::Malformed),
+            ("Host:", "Content-Length: 0\r\nHost:", Upgrade::Key("dGhlIHNhbXBsZSBub25jZQ==")),
             ("Connection: Upgrade", "Connection: close", Upgrade::None),
             ("WebSocket\r", "h2c\r", Upgrade::None),
         ] {
@@ -328,9 +338,10 @@ mod tests {
     }
 
     #[test]
-    fn a_target_may_name_scheme_and_host() {
-        assert_eq!(path("http://desk.example:8000/staff?x"), "/staff");
-        assert_eq!(path("http://desk.example"), "/");
-        assert_eq!(path("/a://b"), "/a://b");
+    fn the_date_of_an_answer_is_that_of_the_rfc() {
+        let mut answer = Vec::new();
+        Response::from(Status::Ok).append(Method::Get, 784_111_777_999, &mut answer); // RFC 9110 5.6.7
+        let answer = String::from_utf8(answer).unwrap();
+        assert!(answer.contains("\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n"), "{answer}");
     }
 }

@@ -9,6 +9,7 @@ pub mod http;
 pub mod listener;
 pub mod output;
 pub mod rate;
+pub mod target;
 pub mod websocket;
 
 use std::io;
