@@ -4,28 +4,13 @@
 
 mod support;
 
-use support::scenario::{TempFile, names, upgrade};
+use support::scenario::{TempFile, upgrade};
 use support::shape::Side;
 use support::wire::whole;
 use support::{Desk, Launch, Peer, Request, TOKEN, Wire, json, op};
 
-/// Tokens for a staff file, with their SHA-256 as `sha256sum` gives it.
-const SAM: (&str, &str) =
-    ("sams-own-token-0123456789abcdef", "4d0a3a34a8b0284c55a2f76b10355ed10df3e6c4f628c6aa09300c71016d01cc");
-const KIM: (&str, &str) =
-    ("kims-own-token-0123456789abcdef", "9e2bb8d1c9a7e736730a2490eb02d6941e5d7f91104d7970728ef9d0bc01745e");
-
 fn status(desk: &Desk, request: &Request) -> u16 {
     Wire::ask(desk.server.addr, request).1.status
-}
-
-fn sam_and_kim() -> String {
-    format!("# the morning shift\n\nsam {}\nkim {}\n", SAM.1, KIM.1)
-}
-
-/// A desk with a staff file and no desk token.
-fn desk_with_staff(file: &TempFile) -> Desk {
-    Desk::of(Launch::bare().args(&["--listen", "127.0.0.1:0", "--staff-file", file.path()]))
 }
 
 // --- subprotocol
@@ -124,6 +109,45 @@ fn any_other_origin_is_403() {
 }
 
 #[test]
+fn an_origin_that_is_not_utf_8_is_403() {
+    let desk = Desk::start();
+    let mut head = Request::upgrade("/ws/user/alice").bytes(desk.server.addr);
+    head.truncate(head.len() - 2);
+    head.extend_from_slice(b"Origin: http://\xff\r\n\r\n");
+    let mut wire = Wire::connect(desk.server.addr);
+    wire.write(&head);
+    assert_eq!(wire.response().status, 403);
+}
+
+#[test]
+fn a_request_for_no_host_is_nobodys_own() {
+    let desk = Desk::start();
+    for (host, origin) in [
+        ("", "file://"),
+        ("", "http://"),
+        (":80", "http://:80"),
+        ("app", "file://app"),
+        ("app", "chrome-extension://app"),
+    ] {
+        let request = Request::upgrade("/ws/user/alice").header("Host", host).header("Origin", origin);
+        assert_eq!(status(&desk, &request), 403, "host {host:?}, origin {origin:?}");
+    }
+    let old = Request::upgrade("/ws/user/alice").header("Host", "");
+    assert_eq!(status(&desk, &old), 101, "a program sends no Origin");
+}
+
+#[test]
+fn the_host_of_the_target_goes_before_the_host_field() {
+    let desk = Desk::start();
+    let own = format!("http://{}", desk.server.addr);
+    let elsewhere = Request::upgrade("http://help.example/ws/user/a").header("Origin", &own);
+    assert_eq!(status(&desk, &elsewhere), 403);
+    let alike =
+        Request::upgrade(&format!("{own}/ws/user/b")).header("Host", "help.example").header("Origin", &own);
+    assert_eq!(status(&desk, &alike), 101);
+}
+
+#[test]
 fn each_allowed_origin_is_let_in_and_no_other() {
     let desk = Desk::with(&[
         "--allow-origin",
@@ -219,104 +243,6 @@ fn a_token_from_the_environment_is_not_shown() {
     assert!(!written.stderr.iter().any(|line| line.contains(TOKEN)), "the token is in the log");
 }
 
-// --- the staff file
-
-#[test]
-fn with_a_staff_file_each_token_opens_its_own_id_only() {
-    let file = TempFile::new(&sam_and_kim());
-    let desk = desk_with_staff(&file);
-    let enters = |id: &str, token: &str| desk.staff_peer(id, Some(token)).expect("welcome");
-    assert_eq!(enters("sam", SAM.0)["staff_id"], "sam");
-    assert_eq!(enters("kim", KIM.0)["staff_id"], "kim");
-    for (id, token) in
-        [("sam", KIM.0), ("kim", SAM.0), ("bob", SAM.0), ("sam", SAM.1), ("sam", TOKEN), ("SAM", SAM.0)]
-    {
-        desk.staff_peer(id, Some(token)).expect_close(4401);
-    }
-    desk.staff_peer("sam", None).expect_close(4401);
-}
-
-#[test]
-fn a_staff_file_goes_before_the_desk_token() {
-    let file = TempFile::new(&sam_and_kim());
-    let desk = Desk::with(&["--staff-file", file.path()]);
-    desk.staff_peer("sam", Some(TOKEN)).expect_close(4401);
-    desk.staff_peer("sam", Some(SAM.0)).expect("welcome");
-}
-
-#[test]
-fn who_is_no_longer_in_the_file_is_closed_with_4401_on_sighup() {
-    let file = TempFile::new(&sam_and_kim());
-    let desk = desk_with_staff(&file);
-    let mut sam = support::Staff::welcomed(desk.staff_peer("sam", Some(SAM.0))).online();
-    let mut kim = support::Staff::welcomed(desk.staff_peer("kim", Some(KIM.0)));
-    let mut alice = desk.user("alice");
-    let ticket = alice.create("a chat that is cut short");
-    sam.pick(&ticket);
-    alice.expect("staff_joined");
-
-    file.write(&format!("kim {}\n", KIM.1));
-    desk.server.signal("HUP");
-    sam.expect_close(4401);
-    assert_eq!(alice.expect("staff_offline")["staff_id"], "sam");
-    kim.sees(&ticket, "paused");
-    kim.expect_where("colleague", "sam going", |m| m["staff_id"] == "sam" && m["online"] == false);
-    kim.go_online();
-    desk.staff_peer("sam", Some(SAM.0)).expect_close(4401);
-
-    // Back in the file, sam is let in again; kim's token changed, so that the old one is worth nothing.
-    file.write(&format!("sam {}\nkim {}\n", SAM.1, SAM.1));
-    desk.server.signal("HUP");
-    kim.expect_close(4401);
-    desk.staff_peer("sam", Some(SAM.0)).expect("welcome");
-}
-
-#[test]
-fn a_staff_file_that_became_wrong_ends_nobody() {
-    let file = TempFile::new(&sam_and_kim());
-    let desk = desk_with_staff(&file);
-    let mut sam = support::Staff::welcomed(desk.staff_peer("sam", Some(SAM.0)));
-    file.write(&format!("sam {}\nkim what-is-this\n", SAM.1));
-    desk.server.signal("HUP");
-    desk.server.log.wait("a complaint that says where", |line| names(line, file.path(), 2));
-    sam.nothing_more();
-    desk.staff_peer("kim", Some(KIM.0)).expect("welcome");
-}
-
-#[test]
-fn staff_token_makes_a_token_and_the_line_for_it() {
-    let made = Launch::bare().args(&["staff-token", "sam"]).run();
-    assert_eq!(made.code, Some(0), "{:?}", made.stderr);
-    let words: Vec<Vec<&str>> = made.stdout.iter().map(|line| line.split_whitespace().collect()).collect();
-    let is_hash = |word: &str| word.len() == 64 && word.chars().all(|c| c.is_ascii_hexdigit());
-    let line = words.iter().find(|words| matches!(words[..], ["sam", hash] if is_hash(hash)));
-    let line = line.unwrap_or_else(|| panic!("no line to add: {:?}", made.stdout)).join(" ");
-    let tokens: Vec<&str> =
-        words.concat().into_iter().filter(|word| word.len() >= 43 && !line.contains(word)).collect();
-    let [token] = tokens[..] else { panic!("no token of 256 bits, or more than one: {:?}", made.stdout) };
-
-    let file = TempFile::new(&format!("{line}\n"));
-    let desk = desk_with_staff(&file);
-    desk.staff_peer("sam", Some(token)).expect("welcome");
-    desk.staff_peer("kim", Some(token)).expect_close(4401);
-    let again = Launch::bare().args(&["staff-token", "sam"]).run();
-    assert_ne!(made.stdout, again.stdout, "a token is made once");
-}
-
-#[test]
-fn staff_token_refuses_an_id_that_no_path_could_hold() {
-    for args in [
-        &["staff-token"][..],
-        &["staff-token", "sam smith"],
-        &["staff-token", ""],
-        &["staff-token", "a", "b"],
-    ] {
-        let made = Launch::bare().args(args).run();
-        assert_eq!(made.code, Some(2), "{args:?}: {:?}", made.stdout);
-        assert_eq!(made.stderr.len(), 1, "one clear line: {:?}", made.stderr);
-    }
-}
-
 #[test]
 fn on_an_address_beyond_loopback_nothing_starts_without_a_token() {
     for listen in ["0.0.0.0:0", "[::]:0"] {
@@ -325,9 +251,13 @@ fn on_an_address_beyond_loopback_nothing_starts_without_a_token() {
         assert_eq!(refused.stderr.len(), 1, "one clear line: {:?}", refused.stderr);
         assert!(refused.stdout.is_empty(), "no link to a desk that does not run: {:?}", refused.stdout);
     }
-    let file = TempFile::new(&sam_and_kim());
+    let (token, hash) = (
+        "sams-own-token-0123456789abcdef",
+        "4d0a3a34a8b0284c55a2f76b10355ed10df3e6c4f628c6aa09300c71016d01cc",
+    );
+    let file = TempFile::new(&format!("sam {hash}\n"));
     let with_file = Desk::of(Launch::bare().args(&["--listen", "0.0.0.0:0", "--staff-file", file.path()]));
-    with_file.staff_peer("sam", Some(SAM.0)).expect("welcome");
+    with_file.staff_peer("sam", Some(token)).expect("welcome");
     let with_token = Desk::with(&["--listen", "0.0.0.0:0"]);
     with_token.staff("sam");
     with_token.staff_peer("sam", None).expect_close(4401);

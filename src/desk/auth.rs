@@ -71,6 +71,8 @@ impl StaffTokens {
     /// It cannot be read, or a line is not as it should be.
     pub fn read(path: &Path) -> Result<Self, AuthError> {
         let text = std::fs::read_to_string(path).map_err(|error| AuthError::File(path.to_owned(), error))?;
+        // Some editors put a byte order mark before a text in UTF-8.
+        let text = text.strip_prefix('\u{FEFF}').unwrap_or(&text);
         let mut tokens = BTreeMap::new();
         for (number, line) in (1..).zip(text.lines()) {
             let wrong = |what| AuthError::Line(path.to_owned(), number, what);
@@ -88,6 +90,14 @@ impl StaffTokens {
             }
         }
         Ok(Self::Each(tokens))
+    }
+
+    /// Returns how many staff members have a token of their own.
+    pub(super) fn members(&self) -> usize {
+        match self {
+            Self::Desk(_) => 0,
+            Self::Each(tokens) => tokens.len(),
+        }
     }
 
     /// Whether this token lets this staff member in. Takes as long for an id that there is not.

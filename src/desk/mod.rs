@@ -2,12 +2,14 @@
 
 pub mod auth;
 mod site;
+#[cfg(test)]
+mod tests;
 mod ticket_rate;
 mod writer;
 
 use std::path::PathBuf;
 
-use log::{debug, error, info, warn};
+use log::{Level, debug, error, info, log, warn};
 
 use self::auth::{AuthError, SecretSource, StaffTokens};
 use self::site::{Page, Route};
@@ -174,7 +176,7 @@ impl Desk {
     ) -> Result<Role, CloseReason> {
         let Ok(fresh) = self.secrets.session() else {
             error!("the kernel gives no random bytes");
-            return Err(net_close::SERVER_FULL);
+            return Err(net_close::INTERNAL_ERROR);
         };
         let (offered, fresh) = (offered.map(Session::new), Session::new(&fresh));
         debug!("connection {conn} says it is user {id}");
@@ -379,12 +381,18 @@ impl Service for Desk {
             Ok(tokens) => tokens,
             Err(error) => return error!("the staff file stays as it was: {error}"),
         };
+        let mut signed_out = 0;
         for (id, conn) in self.state.staff_connected() {
             if !tokens.has_same(id, &self.staff_tokens) {
                 info!("staff {id} is signed out: not in the staff file, or with another token");
                 out.close(conn, close::STAFF_TOKEN);
+                signed_out += 1;
             }
         }
+        let (members, before) = (tokens.members(), self.staff_tokens.members());
+        // Nobody can sign in any more: more often a slip than meant.
+        let level = if members == 0 { Level::Warn } else { Level::Info };
+        log!(level, "the staff file has {members} members, it had {before}; {signed_out} were signed out");
         self.staff_tokens = tokens;
     }
 }

@@ -29,6 +29,8 @@ pub const INVALID_UTF8: CloseReason = CloseReason::new(1007, "a text that is not
 pub const FLOODING: CloseReason = CloseReason::new(1008, "flooding");
 /// A message or a frame over the limit.
 pub const TOO_BIG: CloseReason = CloseReason::new(1009, "a message over the limit");
+/// Something that the server cannot do without is missing (RFC 6455 11.7: Internal Error).
+pub const INTERNAL_ERROR: CloseReason = CloseReason::new(1011, "the server can't go on");
 /// No more room for a connection.
 pub const SERVER_FULL: CloseReason = CloseReason::new(1013, "server full");
 /// More connections of one address than there may be.
