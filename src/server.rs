@@ -187,24 +187,29 @@ impl<V: Service> Server<V> {
     }
 
     fn obey_signals(&mut self, now: Millis) -> io::Result<()> {
+        // SIGINT and SIGTERM of one turn are one request: a supervisor and a terminal may both send theirs.
+        let mut stop = false;
         for signal in self.signals.pending() {
             match signal {
                 SIGHUP => {
                     info!("SIGHUP: reading the configuration again");
                     self.hub.reload(now);
                 }
-                _ if self.stop_at.is_some() => {
-                    info!("stopped at once, by a second signal");
-                    return Err(ErrorKind::Interrupted.into());
-                }
-                _ => {
-                    info!("stopping: closing all connections");
-                    self.listener = None; // who waits in the backlog is refused by the kernel
-                    self.stop_at = Some(now + SHUTDOWN_MS);
-                    self.hub.close_all(close::GOING_AWAY, now);
-                }
+                _ => stop = true,
             }
         }
+        if stop { self.stop(now) } else { Ok(()) }
+    }
+
+    fn stop(&mut self, now: Millis) -> io::Result<()> {
+        if self.stop_at.is_some() {
+            info!("stopped at once, by a second signal");
+            return Err(ErrorKind::Interrupted.into());
+        }
+        info!("stopping: closing all connections");
+        self.listener = None; // who waits in the backlog is refused by the kernel
+        self.stop_at = Some(now + SHUTDOWN_MS);
+        self.hub.close_all(close::GOING_AWAY, now);
         Ok(())
     }
 }
