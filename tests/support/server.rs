@@ -47,6 +47,11 @@ impl Launch {
         self.setup(&format!("ulimit -n {limit}"))
     }
 
+    /// A soft limit of so many descriptors, below the hard one.
+    pub fn soft_descriptors(self, limit: u32) -> Self {
+        self.setup(&format!("ulimit -S -n {limit}"))
+    }
+
     /// What a shell does before it becomes the server.
     pub fn setup(mut self, command: &str) -> Self {
         self.setup = Some(command.to_owned());
@@ -196,6 +201,14 @@ impl Server {
     /// Open descriptors.
     pub fn descriptors(&self) -> usize {
         fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("the server is alive").count()
+    }
+
+    /// How many descriptors it may have: the soft and the hard limit.
+    pub fn descriptor_limits(&self) -> (u64, u64) {
+        let limits = self.proc_file("limits");
+        let line = limits.lines().find_map(|line| line.strip_prefix("Max open files")).expect("proc(5)");
+        let mut numbers = line.split_whitespace().map(|number| number.parse().unwrap_or(u64::MAX));
+        (numbers.next().expect("the soft limit"), numbers.next().expect("the hard limit"))
     }
 
     fn status(&self, key: &str) -> u64 {
