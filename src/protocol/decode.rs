@@ -44,14 +44,16 @@ impl Refusal<'_> {
 
 /// What a user asks for.
 pub fn user_command(text: &str) -> Result<UserCommand<'_>, Refusal<'_>> {
-    let mut frame = Frame::parse(text)?;
-    frame.user_command().map_err(|code| frame.refusal(code))
+    let mut frame = Frame::default();
+    let command = frame.read(text).and_then(|()| frame.user_command());
+    command.map_err(|code| frame.refusal(code))
 }
 
 /// What a staff member asks for.
 pub fn staff_command(text: &str) -> Result<StaffCommand<'_>, Refusal<'_>> {
-    let mut frame = Frame::parse(text)?;
-    frame.staff_command().map_err(|code| frame.refusal(code))
+    let mut frame = Frame::default();
+    let command = frame.read(text).and_then(|()| frame.staff_command());
+    command.map_err(|code| frame.refusal(code))
 }
 
 /// The fields that any type has.
@@ -83,28 +85,32 @@ enum Value<'a> {
 }
 
 impl<'a> Frame<'a> {
-    fn parse(text: &'a str) -> Result<Self, Refusal<'a>> {
-        serde_json::from_str(text).or_else(|_| Self::parse_by_member(text))
+    /// Reads a frame into an empty one: as large as it is, moving it would cost as much as some fields.
+    fn read(&mut self, text: &'a str) -> Result<(), ErrorCode> {
+        let mut json = serde_json::Deserializer::from_str(text);
+        let read = json.deserialize_map(FrameVisitor(self)).and_then(|()| json.end());
+        read.or_else(|_| self.read_by_member(text))
     }
 
     /// Reads a frame that holds something that cannot be represented, such as half a surrogate pair: that field is
-    /// `Other`, and the rest is as usual. Of a text that is not JSON only the refusal is made.
+    /// `Other`, and the rest is as usual. Of a text that is not JSON it reads what a refusal needs.
     #[cold]
-    fn parse_by_member(text: &'a str) -> Result<Self, Refusal<'a>> {
-        let mut frame = Self::default();
+    fn read_by_member(&mut self, text: &'a str) -> Result<(), ErrorCode> {
+        *self = Self::default();
         scan::members(text, |key, value| {
             let key = serde_json::from_str(key).ok();
-            if let Some(field) = key.and_then(|Key(key)| frame.field(&key)) {
+            if let Some(field) = key.and_then(|Key(key)| self.field(&key)) {
                 *field = serde_json::from_str(value).unwrap_or(Value::Other);
             }
         });
         // RFC 8259 allows both half a surrogate pair and a number of any size; skipping checks the syntax alone.
         let is_object =
             text.trim_start().starts_with('{') && serde_json::from_str::<IgnoredAny>(text).is_ok();
-        if is_object { Ok(frame) } else { Err(frame.refusal(ErrorCode::BadMessage)) }
+        if is_object { Ok(()) } else { Err(ErrorCode::BadMessage) }
     }
 
     /// Returns the field of this name, if any type has it.
+    #[inline]
     fn field(&mut self, name: &str) -> Option<&mut Value<'a>> {
         Some(match name {
             "type" => &mut self.kind,
@@ -246,31 +252,25 @@ fn is_bidi_control(c: char) -> bool {
     matches!(c, '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Frame<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(FrameVisitor)
-    }
-}
+/// Reads fields into a frame.
+struct FrameVisitor<'f, 'a>(&'f mut Frame<'a>);
 
-struct FrameVisitor;
-
-impl<'de> Visitor<'de> for FrameVisitor {
-    type Value = Frame<'de>;
+impl<'de: 'a, 'a> Visitor<'de> for FrameVisitor<'_, 'a> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
     /// Where a field stands twice, the last one counts, as in every browser.
-    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
-        let mut frame = Frame::default();
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
         while let Some(Key(key)) = map.next_key()? {
-            match frame.field(&key) {
+            match self.0.field(&key) {
                 Some(field) => *field = map.next_value()?,
                 None => _ = map.next_value::<IgnoredAny>()?,
             }
         }
-        Ok(frame)
+        Ok(())
     }
 }
 
