@@ -2,7 +2,8 @@
 //!
 //! A kind is a place in the code. The second line within a second is held back and written when the second is over;
 //! those behind it are only counted, which costs next to nothing. So no count waits for a line that may never come, and
-//! where two things happen at once, both can be read.
+//! where two things happen at once, both can be read. A line keeps the time at which it happened, so those of different kinds
+//! may be out of order by a second.
 
 use std::time::{Duration, Instant};
 

@@ -26,8 +26,10 @@ pub(super) struct Stderr {
 impl Stderr {
     /// Finds out what kind of thing stderr is.
     ///
-    /// Setting O_NONBLOCK would be simpler, but would change it for all who share this stderr. A poll of its own
-    /// changes nothing, and works for pipes, sockets and terminals.
+    /// Setting O_NONBLOCK would be simpler, but would change it for all who share this stderr; and to open
+    /// /proc/self/fd/2 anew is not allowed where another user has made the pipe. A poll of its own changes nothing, and
+    /// works for pipes, sockets and terminals. Its price: another program that writes to the same pipe can fill it
+    /// between the question and our write.
     ///
     /// # Errors
     /// The kernel gives no descriptor.
