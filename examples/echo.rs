@@ -55,7 +55,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     const MIB: usize = 1024 * 1024;
     let limits = Limits {
         message_bytes_max: 16 * MIB, // the conformance suite's largest
-        output_bytes_max: 64 * MIB,
         messages_per_s: 0,
         payload_bytes_per_s: 0,
         ..Limits::default()

@@ -30,7 +30,7 @@ pub const CLOSING_MS: Millis = 5 * SECOND;
 pub const CLOSING_BYTES_MAX: usize = 64 * KIB;
 /// Between the end of our output and the peer's end: long enough for the last frame not to be reset under it.
 pub const LINGER_MS: Millis = SECOND;
-/// Without a byte taken while output is waiting: the peer is gone or does not read.
+/// Without a byte taken while output is waiting: the peer is gone or does not read, and is closed with 1013.
 pub const STALL_MS: Millis = 15 * SECOND;
 /// From our ping to any sign of life.
 pub const PONG_MS: Millis = 20 * SECOND;
@@ -51,6 +51,9 @@ pub const LOG_LINE_MS: Millis = SECOND;
 /// One recv, and all that one connection is read in a turn: 64 KiB is what loopback and a fast network deliver at once,
 /// and about 0.1 ms of work, which is what the others wait for it.
 pub const RECV_BYTES: usize = 64 * KIB;
+/// Output that waits for one connection, in bytes, beyond which nothing more is read from it. The longest message fits
+/// twice; a peer that reads takes as much in a few milliseconds.
+pub const OUTPUT_BEHIND_BYTES: usize = 32 * KIB;
 /// Deadlines that are looked at in a turn: many pass together after a stop of the process, or where many connected at
 /// once, and a ping costs a write of about 5 us.
 pub const TURN_EXPIRIES_MAX: usize = 512;
@@ -133,8 +136,6 @@ pub const PICKS_REMEMBERED: usize = 16;
 pub struct Limits {
     /// A message and a frame, in bytes, then 1009. 4,000 characters of four bytes are 16,000.
     pub message_bytes_max: usize,
-    /// Output that waits for one connection, in bytes, then 1013.
-    pub output_bytes_max: usize,
     /// Silence before a ping.
     pub ping_interval_ms: Millis,
     /// Messages a second and connection, control frames included; 0 is without a limit.
@@ -172,7 +173,6 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             message_bytes_max: 16 * KIB,
-            output_bytes_max: 256 * KIB,
             ping_interval_ms: 30 * SECOND,
             messages_per_s: 50,
             payload_bytes_per_s: 64 * 1024,

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use log::{info, warn};
+use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -15,6 +16,7 @@ use crate::hub::Hub;
 use crate::logging;
 use crate::net::address::TrustedProxies;
 use crate::net::close;
+use crate::net::input::Readiness;
 use crate::net::listener::Listener;
 use crate::service::Service;
 
@@ -128,13 +130,7 @@ impl<V: Service> Server<V> {
                 SIGNALS => signalled = true,
                 Token(slot) => {
                     let slot = u32::try_from(slot).unwrap_or(u32::MAX);
-                    let peer_shutdown = event.is_read_closed() || event.is_error();
-                    self.hub.ready(
-                        slot,
-                        event.is_readable() || peer_shutdown,
-                        event.is_writable(),
-                        peer_shutdown,
-                    );
+                    self.hub.ready(slot, readiness(event));
                 }
             }
         }
@@ -212,6 +208,11 @@ impl<V: Service> Server<V> {
         self.hub.close_all(close::GOING_AWAY, now);
         Ok(())
     }
+}
+
+fn readiness(event: &Event) -> Readiness {
+    let peer_shutdown = event.is_read_closed() || event.is_error();
+    Readiness { readable: event.is_readable() || peer_shutdown, writable: event.is_writable(), peer_shutdown }
 }
 
 /// The wall clock at the start, counted on monotonically.

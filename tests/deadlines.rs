@@ -5,11 +5,13 @@
 use std::io::{self, ErrorKind, Read, Write};
 
 use deskwire::config::{
-    CLOSING_BYTES_MAX, CLOSING_MS, HEAD_MS, HTTP_MS, LINGER_MS, Limits, Millis, PONG_MS, STALL_MS,
+    CLOSING_BYTES_MAX, CLOSING_MS, HEAD_MS, HTTP_MS, LINGER_MS, Limits, Millis, OUTPUT_BEHIND_BYTES, PONG_MS,
+    STALL_MS,
 };
 use deskwire::net::close::{GOING_AWAY, TOO_BIG};
-use deskwire::net::connection::{Connection, PhaseName, Received, Stream};
+use deskwire::net::connection::{Connection, GivenUp, PhaseName, Stream};
 use deskwire::net::http::{Method, Status};
+use deskwire::net::input::{Readiness, Received};
 use deskwire::net::websocket::Codec;
 
 const START: Millis = 1_000_000;
@@ -80,8 +82,8 @@ impl Line {
         line
     }
 
-    fn queue(&mut self, bytes: usize) -> bool {
-        self.connection.queue(&vec![b'x'; bytes], &self.limits, &mut self.spare)
+    fn queue(&mut self, bytes: usize) {
+        self.connection.queue(&vec![b'x'; bytes], &mut self.spare);
     }
 
     /// Writes where the socket takes so many bytes more.
@@ -93,16 +95,16 @@ impl Line {
     /// The peer sends these bytes, and one read takes what it can of them: what it took.
     fn hear(&mut self, bytes: &[u8], buffer: &mut [u8], now: Millis) -> usize {
         self.connection.stream().gives.extend_from_slice(bytes);
-        self.connection.note_readiness(true, false);
+        self.connection.note_readiness(Readiness { readable: true, ..Readiness::default() });
         match self.connection.receive(buffer, now) {
             Received::Bytes(length) => length,
             other => panic!("{other:?}"),
         }
     }
 
-    /// The deadline lies so long after `since`; what is said when it has passed.
+    /// The deadline lies so long after `since`; what becomes of it then.
     #[track_caller]
-    fn expires(&mut self, since: Millis, after: Millis) -> Option<&'static str> {
+    fn expires(&mut self, since: Millis, after: Millis) -> Option<GivenUp> {
         assert_eq!(self.connection.deadline(&self.limits), since + after);
         self.connection.expire(since + after)
     }
@@ -116,7 +118,7 @@ impl Line {
 #[test]
 fn a_head_that_does_not_come_is_answered_and_the_answer_has_its_own_time() {
     let mut line = Line::accepted();
-    assert_eq!(line.expires(START, HEAD_MS), Some("no whole request head in time"));
+    assert_eq!(line.expires(START, HEAD_MS), Some(GivenUp::NoHead));
     line.is(PhaseName::Flushing);
     let since = START + HEAD_MS;
     line.flush(10, since + 1);
@@ -146,15 +148,15 @@ fn silence_is_asked_and_then_given_up() {
     let mut late = Line::open();
     late.hear(&[0x8A], &mut [0; 16], heard);
     assert_eq!(late.connection.expire(asked), None);
-    assert_eq!(late.expires(asked, PONG_MS), Some("silent, and did not answer a ping"));
-    assert_eq!(line.expires(heard, interval + PONG_MS), Some("silent, and did not answer a ping"));
+    assert_eq!(late.expires(asked, PONG_MS), Some(GivenUp::Silent));
+    assert_eq!(line.expires(heard, interval + PONG_MS), Some(GivenUp::Silent));
     line.is(PhaseName::Dead);
 }
 
 #[test]
 fn a_socket_that_takes_nothing_is_given_up_and_each_byte_it_takes_gives_it_time() {
     let mut line = Line::open();
-    assert!(line.queue(100));
+    line.queue(100);
     line.flush(0, START + 1);
     assert!(line.connection.is_blocked());
     line.flush(0, START + 500); // asked again, refused again: that is no progress
@@ -165,8 +167,16 @@ fn a_socket_that_takes_nothing_is_given_up_and_each_byte_it_takes_gives_it_time(
     assert!(line.connection.is_blocked());
     assert_eq!(line.connection.expire(progress + STALL_MS - 1), None); // somebody looks too soon: a ping at most
     line.is(PhaseName::Open);
-    assert_eq!(line.expires(progress, STALL_MS), Some("took no output in time"));
-    line.is(PhaseName::Dead);
+    assert_eq!(line.expires(progress, STALL_MS), Some(GivenUp::TakesNothing));
+    // One that wakes up after all reads the rest, and why; it has as long for that as for an answer.
+    line.is(PhaseName::Flushing);
+    let given_up = progress + STALL_MS;
+    line.flush(0, given_up);
+    assert_eq!(line.connection.deadline(&line.limits), given_up + HTTP_MS);
+    line.flush(usize::MAX, given_up + 1);
+    let written = &line.connection.stream().written;
+    assert_eq!(written[written.len() - 20..], *b"\x88\x12\x03\xF5you take nothing");
+    line.is(PhaseName::Linger);
 }
 
 #[test]
@@ -174,11 +184,11 @@ fn who_takes_what_waited_is_alive_and_who_refuses_it_is_not() {
     let mut line = Line::open();
     let interval = STALL_MS / 2; // so that it shows before the other deadline
     line.limits.ping_interval_ms = interval;
-    assert!(line.queue(100));
+    line.queue(100);
     assert_eq!(line.flush(100, START + 1), 100);
     assert_eq!(line.connection.deadline(&line.limits), START + interval, "the kernel took it, not the peer");
 
-    assert!(line.queue(100));
+    line.queue(100);
     line.flush(0, START + 2);
     let late = START + interval - 1;
     line.flush(0, late);
@@ -293,16 +303,18 @@ fn after_an_orderly_close_nobody_lingers_but_for_who_goes_on_sending() {
 }
 
 #[test]
-fn output_has_a_limit_to_the_byte_and_what_was_taken_does_not_count() {
+fn who_has_much_to_take_is_not_read_until_some_of_it_is_taken() {
     let mut line = Line::open();
-    let max = line.limits.output_bytes_max;
-    assert!(line.queue(max - 10));
-    assert!(!line.queue(11));
-    assert!(line.queue(10));
-    assert!(!line.queue(1));
-    assert_eq!((line.flush(100, START), line.connection.output_bytes()), (100, max - 100));
-    assert!(!line.queue(101));
-    assert!(line.queue(100));
-    assert_eq!(line.flush(usize::MAX, START), max);
+    line.connection.note_readiness(Readiness { readable: true, ..Readiness::default() });
+    line.queue(OUTPUT_BEHIND_BYTES);
+    assert!(line.connection.wants_read());
+    line.queue(1);
+    assert!(line.connection.is_behind() && !line.connection.wants_read());
+    // There is no limit to what is sent to it, since what was accepted is never dropped.
+    line.queue(1 << 20);
+    assert_eq!(line.connection.output_bytes(), OUTPUT_BEHIND_BYTES + 1 + (1 << 20));
+    assert_eq!(line.flush((1 << 20) + 1, START), (1 << 20) + 1);
+    assert!(!line.connection.is_behind() && line.connection.wants_read());
+    line.flush(usize::MAX, START);
     assert!(!line.connection.has_output() && !line.connection.is_blocked());
 }

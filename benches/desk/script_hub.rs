@@ -10,6 +10,7 @@ use deskwire::desk::Desk;
 use deskwire::desk::auth::{SecretSource, StaffTokens};
 use deskwire::hub::Hub;
 use deskwire::net::connection::Stream;
+use deskwire::net::input::Readiness;
 
 use crate::frame::Frame;
 use crate::script::{NOTICE_MS, NOW, RULES, SUBJECT, Scene, TEXT};
@@ -175,7 +176,7 @@ fn connect(hub: &mut Hub<Socket, Desk>, now: Millis, path: &str, secret: Option<
 }
 
 fn turn(hub: &mut Hub<Socket, Desk>, now: Millis, slot: u32) {
-    hub.ready(slot, true, true, false);
+    hub.ready(slot, Readiness { readable: true, writable: true, ..Readiness::default() });
     hub.serve(now);
     hub.expire(now);
     hub.settle(now);

@@ -5,7 +5,7 @@ use log::debug;
 use super::{Hub, find};
 use crate::config::Millis;
 use crate::net::ConnId;
-use crate::net::close::{self, CloseReason};
+use crate::net::close::CloseReason;
 use crate::net::connection::Stream;
 use crate::outbox::Item;
 use crate::service::{Priority, Service};
@@ -21,7 +21,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
             match item {
                 Item::Frame(to, frame) => {
                     for id in to {
-                        self.queue_frame(*id, frame, now);
+                        self.queue_frame(*id, frame);
                     }
                 }
                 Item::Close(id, why) => self.close(id, why, now),
@@ -37,22 +37,12 @@ impl<S: Stream, V: Service> Hub<S, V> {
         self.outbox = outbox;
     }
 
-    fn queue_frame(&mut self, id: ConnId, frame: &[u8], now: Millis) {
+    fn queue_frame(&mut self, id: ConnId, frame: &[u8]) {
         let Some(slot) = find(&mut self.slots, id) else { return };
-        if !slot.connection.is_open() {
-            return;
-        }
-        let mut queued = slot.connection.queue(frame, &self.limits, &mut self.spare);
-        if !queued {
-            // It may be that the socket would take it, and nobody has asked it in this turn.
-            slot.flush(now, &mut self.spare, &mut self.metrics);
-            queued = slot.connection.queue(frame, &self.limits, &mut self.spare);
-        }
-        if queued {
+        if slot.connection.is_open() {
+            slot.connection.queue(frame, &mut self.spare);
             self.metrics.frames_out += 1;
             self.mark_dirty(id);
-        } else {
-            self.close(id, close::READS_TOO_SLOWLY, now);
         }
     }
 

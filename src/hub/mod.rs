@@ -20,9 +20,10 @@ use crate::config::{FLUSHED_AT_ONCE_MAX, Limits, Millis, RECV_BYTES, TURN_EXPIRI
 use crate::metrics::Metrics;
 use crate::net::ConnId;
 use crate::net::address::TrustedProxies;
-use crate::net::close::CloseReason;
-use crate::net::connection::{Connection, PhaseName, Stream};
+use crate::net::close::{self, CloseReason};
+use crate::net::connection::{Connection, GivenUp, PhaseName, Stream};
 use crate::net::deadlines::{Deadlines, NEVER};
+use crate::net::input::Readiness;
 use crate::net::websocket::Codec;
 use crate::outbox::Outbox;
 use crate::service::{Priority, Service};
@@ -176,13 +177,15 @@ impl<S: Stream, V: Service> Hub<S, V> {
     }
 
     /// What the poll has to say of a slot. Slots are freed at the end of a turn, so that this is still the one meant.
-    pub fn ready(&mut self, slot: u32, readable: bool, writable: bool, peer_shutdown: bool) {
+    pub fn ready(&mut self, slot: u32, readiness: Readiness) {
         let Some(slot) = self.slots.get_mut(slot as usize) else { return };
-        slot.connection.note_readiness(readable, peer_shutdown);
+        slot.connection.note_readiness(readiness);
         let id = slot.id;
-        if writable && slot.connection.is_blocked() {
-            self.mark_dirty(id); // settle flushes, and queues it to be read
-        } else if slot.connection.wants_read() {
+        let (is_blocked, wants_read) = (slot.connection.is_blocked(), slot.connection.wants_read());
+        if readiness.writable && is_blocked {
+            self.mark_dirty(id); // settle flushes, and queues it to be read if it was behind
+        }
+        if wants_read {
             self.queue_to_run(id);
         }
     }
@@ -242,13 +245,17 @@ impl<S: Stream, V: Service> Hub<S, V> {
         } else if slot.connection.is_judged_by_input() && slot.in_run_queue {
             // It will be read, and a deadline that has passed is looked at in each turn until then.
         } else if slot.connection.is_judged_by_input() && !std::mem::replace(&mut slot.was_read_last, true) {
-            slot.connection.note_readiness(true, false); // the poll may not have come to tell of it
+            // The poll may not have come to tell of it.
+            slot.connection.note_readiness(Readiness { readable: true, ..Readiness::default() });
             self.queue_to_run(id);
         } else {
             slot.was_read_last = false;
             if let Some(why) = slot.connection.expire(now) {
-                debug!("connection {id}: {why}");
+                debug!("connection {id} was given up: {why:?}");
                 self.metrics.expired += 1;
+                if why == GivenUp::TakesNothing {
+                    self.metrics.closed(close::TAKES_NOTHING.code);
+                }
             }
         }
     }

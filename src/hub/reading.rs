@@ -8,33 +8,32 @@ use crate::config::Millis;
 use crate::metrics::RefusalCause;
 use crate::net::ConnId;
 use crate::net::close::{self, CloseReason};
-use crate::net::connection::{Received, Stream};
+use crate::net::connection::Stream;
 use crate::net::http::{self, Head, Request, Status, Upgrade};
+use crate::net::input::Received;
 use crate::net::rate::RateVerdict;
 use crate::service::{Answer, Service};
 
 impl<S: Stream, V: Service> Hub<S, V> {
-    /// Everything that this connection is read in this turn.
+    /// All that is read from this connection in this turn: what was kept, or one recv.
     pub(super) fn read(&mut self, id: ConnId, now: Millis) {
-        let mut scratch = std::mem::take(&mut self.scratch);
-        if let Some(slot) = self.slot(id) {
-            let received = slot.connection.receive(&mut scratch, now);
-            self.mark_dirty(id);
-            match received {
-                Received::Bytes(length) => {
-                    self.metrics.bytes_in += length as u64;
-                    self.read_bytes(id, &scratch[..length], now);
-                    if self.slot(id).is_some_and(|slot| slot.connection.has_eof()) {
-                        self.with_connection(id, |connection| connection.end_of_input(now));
-                    }
-                }
-                Received::Nothing => {}
-                Received::End => self.with_connection(id, |connection| connection.end_of_input(now)),
+        let Some(slot) = find(&mut self.slots, id) else { return };
+        if let Some(unread) = slot.connection.take_unread() {
+            self.read_messages(id, &unread, now);
+        } else {
+            let mut scratch = std::mem::take(&mut self.scratch);
+            if let Received::Bytes(length) = slot.connection.receive(&mut scratch, now) {
+                self.metrics.bytes_in += length as u64;
+                self.read_bytes(id, &scratch[..length], now);
             }
-            // What is read first counts first: for all that is read after this, in this turn too, the peer is away.
-            self.notify_closed(id, now);
+            self.scratch = scratch;
         }
-        self.scratch = scratch;
+        self.mark_dirty(id);
+        if let Some(slot) = find(&mut self.slots, id).filter(|slot| slot.connection.is_at_eof()) {
+            slot.connection.end_of_input(now);
+        }
+        // What is read first counts first: for all that is read after this, in this turn too, the peer is away.
+        self.notify_closed(id, now);
     }
 
     fn read_bytes(&mut self, id: ConnId, bytes: &[u8], now: Millis) {
@@ -109,6 +108,13 @@ impl<S: Stream, V: Service> Hub<S, V> {
 
     fn read_messages(&mut self, id: ConnId, mut bytes: &[u8], now: Millis) {
         while let Some(slot) = find(&mut self.slots, id) {
+            if slot.connection.is_behind() {
+                slot.flush(now, &mut self.spare, &mut self.metrics);
+                if slot.connection.is_behind() {
+                    slot.connection.keep_unread(bytes, &mut self.codec);
+                    break;
+                }
+            }
             match slot.connection.next_message(&mut self.codec, &mut bytes, now) {
                 Ok(None) => break,
                 Err(why) => {

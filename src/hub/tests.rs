@@ -9,7 +9,7 @@ use std::net::Ipv4Addr;
 use std::rc::Rc;
 
 use super::*;
-use crate::config::{HEAD_MS, PONG_MS, STALL_MS};
+use crate::config::{HEAD_MS, OUTPUT_BEHIND_BYTES, PONG_MS, STALL_MS};
 use crate::net::frame::Opcode;
 use crate::net::http::{Request, Upgrade};
 use crate::net::rate::RateVerdict;
@@ -123,7 +123,7 @@ impl Service for Recorder {
         let number = |at: usize| words[at].parse::<usize>().expect("a number");
         match words[0] {
             "send" => out.send(self.conns[number(1)], Opcode::Text, |b| b.resize(b.len() + number(2), b'x')),
-            "close" => out.close(self.conns[number(1)], crate::net::close::GOING_AWAY),
+            "close" => out.close(self.conns[number(1)], close::GOING_AWAY),
             "ask" => out.ask_when_drained(self.conns[number(1)]),
             _ => {}
         }
@@ -183,7 +183,7 @@ impl World {
 
     fn ready(&mut self, number: usize, peer_shutdown: bool) {
         let slot = u32::try_from(number).expect("few");
-        self.hub.ready(slot, true, true, peer_shutdown);
+        self.hub.ready(slot, Readiness { readable: true, writable: true, peer_shutdown });
     }
 
     fn turn(&mut self) {
@@ -256,6 +256,106 @@ fn whoever_is_read_before_the_end_of_a_connection_finds_it_open() {
     assert_eq!(world.told(), ["1 says send", "0 closed"]);
 }
 
+// --- output
+
+/// How many of those who say "send" were heard, and nothing else was told.
+fn heard(told: &[String]) -> usize {
+    assert!(told.iter().all(|line| line == "0 says send"), "{told:?}");
+    told.len()
+}
+
+#[test]
+fn one_who_asks_faster_than_it_reads_is_not_read_until_it_does_and_loses_nothing() {
+    let mut world = World::open(2);
+    world.peers[0].borrow_mut().takes = 0;
+    world.sends(0, &frame(b"send 0 1000").repeat(200));
+    world.rest();
+    assert_eq!(heard(&world.told()), 33, "32 KiB and a frame");
+    world.sends(0, &frame(b"send 0 1000").repeat(100));
+    world.rest();
+    assert_eq!((heard(&world.told()), world.hub.stats().output_bytes_max), (0, 33 * 1004));
+    // What was read ahead of it is not another's.
+    world.says(1, "hello");
+    world.rest();
+    assert_eq!(world.told(), ["1 says hello"]);
+
+    let mut all = 33;
+    while all < 300 {
+        world.peers[0].borrow_mut().takes = 5000;
+        world.ready(0, false);
+        world.rest();
+        let more = heard(&world.told());
+        assert!((4..=6).contains(&more) || all + more == 300, "{more} more after {all}");
+        assert!(world.hub.stats().output_bytes_max <= OUTPUT_BEHIND_BYTES + 1004);
+        all += more;
+    }
+    world.peers[0].borrow_mut().takes = usize::MAX;
+    world.ready(0, false);
+    world.rest();
+    let received = world.received(0);
+    let frames = received[received.len() - 300 * 1004..].chunks(1004);
+    assert!(frames.into_iter().all(|frame| frame[..4] == [0x81, 126, 3, 232]));
+}
+
+#[test]
+fn what_a_peer_sent_before_its_end_is_done_though_it_reads_late() {
+    let mut world = World::open(1);
+    world.peers[0].borrow_mut().takes = 0;
+    world.sends(0, &frame(b"send 0 1000").repeat(50));
+    world.sends_untold(0, Input::Eof);
+    world.ready(0, true);
+    world.rest();
+    assert_eq!(heard(&world.told()), 33);
+    world.peers[0].borrow_mut().takes = 32 * 1004;
+    world.ready(0, true);
+    world.rest();
+    assert_eq!(world.told().iter().map(String::as_str).collect::<Vec<_>>(), {
+        let mut told = vec!["0 says send"; 17];
+        told.push("0 closed");
+        told
+    });
+}
+
+#[test]
+fn what_was_kept_of_one_who_is_closed_meanwhile_is_not_done() {
+    let mut world = World::open(2);
+    world.peers[0].borrow_mut().takes = 0;
+    world.sends(0, &frame(b"send 0 1000").repeat(50));
+    world.rest();
+    assert_eq!(heard(&world.told()), 33);
+    world.says(1, "close 0");
+    world.rest();
+    assert_eq!(world.told(), ["1 says close", "0 closed"]);
+    world.peers[0].borrow_mut().takes = usize::MAX;
+    world.ready(0, false);
+    world.rest();
+    assert!(world.told().is_empty());
+}
+
+#[test]
+fn one_who_takes_nothing_for_long_is_closed_and_can_read_why() {
+    let mut world = World::open(2);
+    world.peers[0].borrow_mut().takes = 0;
+    world.says(1, "send 0 1000000"); // much is no reason
+    world.rest();
+    world.now += STALL_MS - 1;
+    world.rest();
+    world.peers[0].borrow_mut().takes = 1; // and little is progress
+    world.ready(0, false);
+    world.rest();
+    world.now += STALL_MS - 1;
+    world.rest();
+    assert_eq!(world.told(), ["1 says send"]);
+    world.now += 1;
+    world.rest();
+    assert_eq!(world.told(), ["0 closed"]);
+    assert_eq!(world.hub.metrics.closes.get(&close::TAKES_NOTHING.code), Some(&1));
+    world.peers[0].borrow_mut().takes = usize::MAX;
+    world.ready(0, false);
+    world.rest();
+    assert!(world.received(0).ends_with(close::TAKES_NOTHING.reason.as_bytes()));
+}
+
 // --- deadlines after the process was stopped
 
 #[test]
@@ -304,7 +404,9 @@ fn a_head_that_came_while_the_process_was_stopped_is_read() {
 
 #[test]
 fn a_socket_that_takes_what_waits_after_a_stop_has_not_stalled() {
-    for (takes, told) in [(1_000_000, &["0 says send"][..]), (0, &["0 says send", "0 closed"])] {
+    for (takes, told) in
+        [(1_000_000, &["0 says send"]), (0, &["0 says send", "0 closed"])] as [(_, &[&str]); 2]
+    {
         let mut world = World::open(1);
         world.peers[0].borrow_mut().takes = 10;
         world.says(0, "send 0 1000");

@@ -36,5 +36,5 @@ pub const SERVER_FULL: CloseReason = CloseReason::new(1013, "server full");
 /// More connections of one address than there may be.
 pub const TOO_MANY_CONNECTIONS: CloseReason =
     CloseReason::new(1013, "too many connections from your address");
-/// Output that the peer did not take.
-pub const READS_TOO_SLOWLY: CloseReason = CloseReason::new(1013, "you read too slowly");
+/// Output of which the peer has taken nothing for a while.
+pub const TAKES_NOTHING: CloseReason = CloseReason::new(1013, "you take nothing");

@@ -3,7 +3,7 @@
 //! | phase | leaves by | deadline |
 //! | --- | --- | --- |
 //! | `Head`: bytes to a request head | an answer, 101 or another | 10 s from accept, never extended |
-//! | `Open`: messages | either side's close, a fault, silence | ping after 30 s of silence, dead 20 s after the ping; 15 s without progress while output waits |
+//! | `Open`: messages | either side's close, a fault, silence | ping after 30 s of silence, dead 20 s after the ping; 15 s in which nothing of the output that waits is taken, then 1013 |
 //! | `Closing`: our close frame is sent, the peer's awaited | its answer, or 64 KiB of anything else | 5 s |
 //! | `Flushing`: the last bytes go out: an HTTP answer, or a close frame that needs no answer | all written | 5 s |
 //! | `Linger`: our side is shut, input is thrown away so that no reset eats the last bytes | the peer's end | 1 s |
@@ -12,16 +12,17 @@
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 
-use super::close::CloseReason;
+use super::close::{self, CloseReason};
 use super::deadlines::NEVER;
 use super::frame;
 use super::http::{Method, Response, Status};
+use super::input::{Input, Readiness, Received};
 use super::output::Output;
 use super::rate::{RateLimit, RateVerdict};
-use super::retry_interrupted;
 use super::websocket::{Codec, Incoming, ReadEnd, Reader};
 use crate::config::{
-    CLOSING_BYTES_MAX, CLOSING_MS, HEAD_MS, HTTP_MS, LINGER_MS, Limits, Millis, PONG_MS, STALL_MS,
+    CLOSING_BYTES_MAX, CLOSING_MS, HEAD_MS, HTTP_MS, LINGER_MS, Limits, Millis, OUTPUT_BEHIND_BYTES, PONG_MS,
+    STALL_MS,
 };
 
 /// What a connection needs of a socket: non-blocking reads and writes, and to shut its own side.
@@ -60,15 +61,15 @@ pub enum PhaseName {
     Dead,
 }
 
-/// What a recv brought.
+/// Why a peer was given up when its time was over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Received {
-    /// So many bytes.
-    Bytes(usize),
-    /// Nothing now.
-    Nothing,
-    /// Nothing ever again.
-    End,
+pub enum GivenUp {
+    /// No whole request head came: it is answered with 408.
+    NoHead,
+    /// The socket took nothing of what waited: it is closed with 1013.
+    TakesNothing,
+    /// No ping was answered.
+    Silent,
 }
 
 /// One socket and all that is known of it, but for whose it is.
@@ -80,12 +81,7 @@ pub struct Connection<S> {
     since: Millis,
     /// When a ping was sent, if nothing was heard since.
     pinged_at: Option<Millis>,
-    /// The poll said that there may be input, and no read has found the end of it since. Edges come once.
-    readable: bool,
-    /// The poll said that the peer has ended its side: a read that is not filled was the last that brings anything.
-    peer_shutdown: bool,
-    /// The end of the input has been reached, or the peer's word that nothing follows.
-    eof: bool,
+    input: Input,
     output: Output,
     rate: RateLimit,
 }
@@ -98,9 +94,7 @@ impl<S: Stream> Connection<S> {
             phase: Phase::Head(Vec::new()),
             since: now,
             pinged_at: None,
-            readable: false,
-            peer_shutdown: false,
-            eof: false,
+            input: Input::default(),
             output: Output::default(),
             rate: RateLimit::default(),
         }
@@ -129,15 +123,19 @@ impl<S: Stream> Connection<S> {
     }
 
     /// Takes note of what the poll said. Writability needs no note: whoever has output tries.
-    pub fn note_readiness(&mut self, readable: bool, peer_shutdown: bool) {
-        self.readable |= readable;
-        self.peer_shutdown |= peer_shutdown;
+    pub fn note_readiness(&mut self, readiness: Readiness) {
+        self.input.note(readiness);
     }
 
-    /// Whether to read. Not while the socket takes no output: a peer that does not read is not read either, so that
-    /// what it asks for cannot pile up here. Not while flushing: what it says is thrown away, once our side is shut.
+    /// Whether to read. Not while flushing: what it says then is thrown away, once our side is shut down.
     pub fn wants_read(&self) -> bool {
-        self.readable && !self.is_blocked() && !matches!(self.phase, Phase::Flushing | Phase::Dead)
+        self.input.is_readable() && !self.is_behind() && !matches!(self.phase, Phase::Flushing | Phase::Dead)
+    }
+
+    /// Whether so much output waits that no more is done for this peer until it has taken some: what it asks for cannot
+    /// pile up here, and TCP tells it to wait.
+    pub fn is_behind(&self) -> bool {
+        self.output.len() > OUTPUT_BEHIND_BYTES && self.is_open()
     }
 
     /// Whether the socket has refused output, and the poll is to tell when it takes some again.
@@ -181,16 +179,17 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Does what is due when the deadline has passed. Gives a word for the log where the peer is given up.
-    pub fn expire(&mut self, now: Millis) -> Option<&'static str> {
+    /// Does what is due when the deadline has passed. Tells why, where the peer is given up.
+    pub fn expire(&mut self, now: Millis) -> Option<GivenUp> {
         match self.phase {
             Phase::Head(_) => {
                 self.respond(&Status::Timeout.into(), Method::Get, now);
-                Some("no whole request head in time")
+                Some(GivenUp::NoHead)
             }
             Phase::Open(_) if self.output.blocked_since().is_some_and(|since| since + STALL_MS <= now) => {
-                self.enter(Phase::Dead, now);
-                Some("took no output in time")
+                // Behind all that waits; a peer that wakes up after all reads why.
+                self.refuse(close::TAKES_NOTHING, now);
+                Some(GivenUp::TakesNothing)
             }
             Phase::Open(_) if self.pinged_at.is_none() => {
                 self.pinged_at = Some(now);
@@ -199,7 +198,7 @@ impl<S: Stream> Connection<S> {
             }
             Phase::Open(_) => {
                 self.enter(Phase::Dead, now);
-                Some("silent, and did not answer a ping")
+                Some(GivenUp::Silent)
             }
             Phase::Closing(..) | Phase::Flushing | Phase::Linger | Phase::Dead => {
                 self.enter(Phase::Dead, now);
@@ -210,21 +209,29 @@ impl<S: Stream> Connection<S> {
 
     /// One recv into `buffer`.
     pub fn receive(&mut self, buffer: &mut [u8], now: Millis) -> Received {
-        match retry_interrupted(|| self.stream.read(buffer)) {
-            Ok(0) => Received::End,
-            Ok(length) => {
-                // A read that was not filled found all that there was; the end too, if that had been announced.
-                self.readable = length == buffer.len();
-                self.eof = self.peer_shutdown && !self.readable;
-                self.note_sign_of_life(now);
-                Received::Bytes(length)
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.readable = false;
-                Received::Nothing
-            }
-            Err(_) => Received::End, // a reset is one way to leave
+        let received = self.input.receive(&mut self.stream, buffer);
+        if matches!(received, Received::Bytes(_)) {
+            self.note_sign_of_life(now);
         }
+        received
+    }
+
+    /// Keeps what was received and is not to be taken now, with the frames that `shared` has read ahead.
+    pub fn keep_unread(&mut self, unread: &[u8], shared: &mut Box<Codec>) {
+        if let Phase::Open(reader) = &mut self.phase {
+            reader.keep_context(shared);
+            self.input.keep(unread);
+        }
+    }
+
+    /// What was kept, to be taken before anything is received.
+    pub fn take_unread(&mut self) -> Option<Vec<u8>> {
+        self.input.take_unread()
+    }
+
+    /// How much is kept, in bytes.
+    pub fn unread_bytes(&self) -> usize {
+        self.input.unread_bytes()
     }
 
     /// What has come of the head before, for `keep_head` or to be parsed with what has come now.
@@ -274,7 +281,9 @@ impl<S: Stream> Connection<S> {
         match end {
             ReadEnd::ClosedByPeer { orderly } => {
                 // RFC 6455 5.5.1: it sends nothing after its close frame. If it has not, there is nothing to linger for.
-                self.eof |= orderly && !self.readable;
+                if orderly {
+                    self.input.note_last_word();
+                }
                 self.enter(Phase::Flushing, now);
                 Ok(None)
             }
@@ -285,10 +294,9 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Queues a frame. False when there is no room for it.
-    #[must_use]
-    pub fn queue(&mut self, frame: &[u8], limits: &Limits, spare: &mut Vec<Vec<u8>>) -> bool {
-        self.output.push(frame, limits.output_bytes_max, spare)
+    /// Queues a frame. How much waits is for the sender to bound: `Service::drained` tells it when all has left.
+    pub fn queue(&mut self, frame: &[u8], spare: &mut Vec<Vec<u8>>) {
+        self.output.push(frame, spare);
     }
 
     /// Starts the closing handshake (RFC 6455 7.1.2).
@@ -300,15 +308,14 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Whether nothing more is to be read.
-    pub fn has_eof(&self) -> bool {
-        self.eof
+    /// Whether the peer's side has ended, and all that it sent before was taken.
+    pub fn is_at_eof(&self) -> bool {
+        self.input.is_at_eof()
     }
 
     /// The peer's side has ended. What is left to say is still said: a request may end so, and be answered.
     pub fn end_of_input(&mut self, now: Millis) {
-        self.readable = false;
-        self.eof = true;
+        self.input.end();
         match self.phase {
             Phase::Flushing => {}
             _ => self.enter(Phase::Dead, now),
@@ -332,7 +339,7 @@ impl<S: Stream> Connection<S> {
         }
         // RFC 6455 7.1.1: the server closes TCP first, and only its own side until the peer has closed too.
         if matches!(self.phase, Phase::Flushing) && !self.has_output() {
-            let lingers = !self.eof && self.stream.shutdown_write().is_ok();
+            let lingers = !self.input.is_at_eof() && self.stream.shutdown_write().is_ok();
             self.enter(if lingers { Phase::Linger } else { Phase::Dead }, now);
         }
         written
@@ -360,6 +367,9 @@ impl<S: Stream> Connection<S> {
     fn enter(&mut self, phase: Phase, now: Millis) {
         self.phase = phase;
         self.since = now;
+        if !matches!(self.phase, Phase::Open(_) | Phase::Closing(..)) {
+            self.input.take_unread(); // nobody reads messages any more
+        }
     }
 }
 

@@ -6,6 +6,7 @@ pub mod connection;
 pub mod deadlines;
 pub mod frame;
 pub mod http;
+pub mod input;
 pub mod listener;
 pub mod output;
 pub mod rate;

@@ -31,22 +31,17 @@ impl Output {
         self.blocked_since
     }
 
-    /// To append what must be said, room or not: answers, and control frames.
+    /// To append to in place: answers, and control frames.
     pub fn bytes(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
     }
 
-    /// Appends a frame. False where more than `max` bytes would wait. A buffer, where none is there, is a `spare` one.
-    #[must_use]
-    pub fn push(&mut self, frame: &[u8], max: usize, spare: &mut Vec<Vec<u8>>) -> bool {
-        if self.len() + frame.len() > max {
-            return false;
-        }
+    /// Appends a frame. A buffer, where none is there, is a `spare` one.
+    pub fn push(&mut self, frame: &[u8], spare: &mut Vec<Vec<u8>>) {
         if self.bytes.capacity() == 0 {
             self.bytes = spare.pop().unwrap_or_default();
         }
         self.bytes.extend_from_slice(frame);
-        true
     }
 
     /// Writes what waits, in one call: how much of it the socket has taken. An emptied buffer goes to the `spare` ones.
@@ -119,9 +114,9 @@ mod tests {
     #[test]
     fn what_was_taken_is_dropped_though_something_always_waits() {
         let (mut output, mut spare) = (Output::default(), Vec::new());
-        assert!(output.push(&[b'x'; 1000], usize::MAX, &mut spare));
+        output.push(&[b'x'; 1000], &mut spare);
         for _ in 0..1000 {
-            assert!(output.push(&[b'x'; 97], 1097, &mut spare));
+            output.push(&[b'x'; 97], &mut spare);
             assert_eq!(output.flush(&mut Slow(97), 0, &mut spare).unwrap(), 97);
             assert_eq!(output.len(), 1000);
             assert!(output.bytes.len() <= 2 * 1097, "{} bytes for 1,000", output.bytes.len());
@@ -132,20 +127,20 @@ mod tests {
     fn a_buffer_is_used_again_unless_it_is_large_or_there_are_many() {
         for (bytes, kept) in [(16 * 1024, 1), (16 * 1024 + 1, 0)] {
             let (mut output, mut spare) = (Output::default(), Vec::new());
-            assert!(output.push(&vec![b'x'; bytes], usize::MAX, &mut spare));
+            output.push(&vec![b'x'; bytes], &mut spare);
             output.flush(&mut Slow(bytes), 0, &mut spare).unwrap();
             assert_eq!((output.bytes.capacity(), spare.len()), (0, kept), "{bytes}");
         }
         let mut spare = Vec::new();
         let mut outputs: Vec<_> = std::iter::repeat_with(Output::default).take(300).collect();
         for output in &mut outputs {
-            assert!(output.push(b"x", 1, &mut spare));
+            output.push(b"x", &mut spare);
         }
         for output in &mut outputs {
             output.flush(&mut Slow(1), 0, &mut spare).unwrap();
         }
         assert_eq!(spare.len(), 256);
-        assert!(outputs[0].push(b"x", 1, &mut spare));
+        outputs[0].push(b"x", &mut spare);
         assert_eq!(spare.len(), 255);
     }
 }

@@ -201,6 +201,14 @@ impl Reader {
         next
     }
 
+    /// Takes over what `shared` has read ahead: its messages are to be taken later, and are nobody else's.
+    pub fn keep_context(&mut self, shared: &mut Box<Codec>) {
+        if self.own.is_none() && !shared.is_between_messages() {
+            let fresh = Codec::new(shared.message_bytes_max);
+            self.own = Some(std::mem::replace(shared, fresh));
+        }
+    }
+
     /// Whether it is in the middle of a frame or a message, as far as that can be told.
     pub fn has_own_context(&self) -> bool {
         self.own.is_some()

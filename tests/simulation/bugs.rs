@@ -21,7 +21,6 @@ const ASSIGN: &str = "src/state/assign.rs";
 const HUB: &str = "src/hub/mod.rs";
 const READING: &str = "src/hub/reading.rs";
 const CONNECTION: &str = "src/net/connection.rs";
-const OUTPUT: &str = "src/net/output.rs";
 const RATE: &str = "src/net/rate.rs";
 const OUTBOX: &str = "src/outbox.rs";
 
@@ -183,7 +182,6 @@ pub const BUGS: &[Bug] = &[
         "self.entries.push(Entry::Frame { to: first..self.addressees.len(), bytes });",
         "self.entries.push(Entry::Frame { to: first.saturating_sub(1)..self.addressees.len(), bytes });",
     ),
-    bug("who does not read is closed at 256 KiB", OUTPUT, "frame.len() > max {", "frame.len() > 8 * max {"),
     bug(
         "nothing of one peer is left in the shared codec for the next",
         READING,
@@ -200,8 +198,8 @@ pub const BUGS: &[Bug] = &[
     bug(
         "output goes on when there is room again",
         HUB,
-        "        if writable && slot.connection.is_blocked() {",
-        "        if writable && slot.connection.is_blocked() && peer_shutdown {",
+        "        if readiness.writable && is_blocked {",
+        "        if readiness.writable && is_blocked && readiness.peer_shutdown {",
     ),
     bug(
         "no two connections have the same id",
@@ -212,19 +210,19 @@ pub const BUGS: &[Bug] = &[
     bug(
         "whoever answers a ping is alive",
         CONNECTION,
-        "                    self.since = now;\n                    self.pinged = false;",
-        "                    self.since = now;",
+        "            self.since = now;\n            self.pinged_at = None;",
+        "            self.since = now;",
     ),
     bug(
         "who answers no ping is gone",
         CONNECTION,
-        "                self.enter(Phase::Dead, now);\n                Some(\"silent, and did not answer a ping\")",
-        "                self.since = now;\n                Some(\"silent, and did not answer a ping\")",
+        "                self.enter(Phase::Dead, now);\n                Some(GivenUp::Silent)",
+        "                self.since = now;\n                Some(GivenUp::Silent)",
     ),
     bug(
         "a close frame arrives",
         CONNECTION,
-        "let lingers = !self.eof && self.stream.shutdown_write().is_ok();",
+        "let lingers = !self.input.is_at_eof() && self.stream.shutdown_write().is_ok();",
         "let lingers = false;",
     ),
     bug("a flood is ended", RATE, "        _ => RateVerdict::Flood,", "        _ => RateVerdict::Exceeded,"),

@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 
 use deskwire::config::{CLOSING_MS, HEAD_MS, HTTP_MS, LINGER_MS, PONG_MS};
 use deskwire::hub::HubStats;
+use deskwire::net::input::Readiness;
 
 use crate::kernel::{Link, Socket};
 use crate::world::World;
@@ -69,7 +70,7 @@ impl World {
                 )
             };
             if let Some(slot) = slot {
-                self.hub.ready(slot, readable, writable, peer_shutdown);
+                self.hub.ready(slot, Readiness { readable, writable, peer_shutdown });
             }
         }
         if self.chance.one_in(64) {
@@ -100,9 +101,6 @@ impl World {
         let stats = self.hub.stats();
         if stats.without_deadline > 0 {
             self.accuse(|| format!("connections without a deadline: {stats:?}"));
-        }
-        if stats.output_bytes_max > self.limits.output_bytes_max + self.limits.message_bytes_max {
-            self.accuse(|| format!("too much output waits: {stats:?}"));
         }
         let problem = self.hub.service.violation.take().or_else(|| self.ledger.violation.take());
         if let Some(problem) = problem {

@@ -1,0 +1,158 @@
+//! Peers that read slowly, late, or not at all. Nobody is closed for being slow, and nobody's memory is the server's.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use support::client::of_type;
+use support::scenario::eventually;
+use support::wire::whole;
+use support::{Desk, Next, PATIENCE, Request, Value, Wire, int, json, op};
+
+const KIB: u64 = 1024;
+/// The longest text, 16,000 bytes of it.
+const LONG_TEXT: &str = "\u{1F5A8}";
+const LONG_TEXT_CHARS: usize = 4000;
+
+/// Limit: 32 KiB of output, and 64 KiB that were received and wait.
+#[test]
+fn one_who_asks_faster_than_it_reads_gets_every_answer() {
+    // The answers are more than the kernel takes on their way.
+    const QUESTIONS: usize = 200_000;
+    let desk = Desk::with(&["--rate-limit", "0"]);
+    let mut wire = user(&desk, "mallory");
+    let before = desk.server.rss_kib();
+    thread::scope(|scope| {
+        let stream = wire.stream().try_clone().expect("a socket");
+        scope.spawn(move || {
+            let questions = whole(op::TEXT, b"{}").repeat(QUESTIONS);
+            std::io::Write::write_all(&mut &stream, &questions).expect("the server reads in the end");
+        });
+        let mut last = 0.0;
+        eventually("the server reads no more", || {
+            let heard = desk.metrics().total(&["frames_in"]);
+            heard == std::mem::replace(&mut last, heard) && heard > 1000.0
+        });
+        assert!(last < QUESTIONS as f64, "it has read everything");
+        let grown = desk.server.rss_kib().saturating_sub(before);
+        assert!(grown < 3 * KIB, "grown by {grown} KiB");
+        for nth in 0..QUESTIONS {
+            let frame = wire.frame();
+            assert!(frame.op == op::TEXT && frame.text().contains("bad_message"), "answer {nth}: {frame:?}");
+        }
+    });
+    wire.write(&whole(op::PING, b"still there?"));
+    assert_eq!(wire.frame().payload, b"still there?");
+}
+
+#[test]
+fn one_who_reads_half_as_fast_as_the_other_side_talks_is_not_closed_and_misses_nothing() {
+    // The backlog is more than the kernel takes.
+    const MESSAGES: u64 = 1500;
+    let desk = Desk::with(&["--rate-limit", "0"]);
+    let mut sam = desk.staff("sam").online();
+    let mut bob = desk.user("bob");
+    let ticket = bob.create("a long story");
+    sam.pick(&ticket);
+    bob.expect("staff_joined");
+    let text = LONG_TEXT.repeat(LONG_TEXT_CHARS);
+    let mut read = 0;
+    let mut sam_reads = || {
+        read += 1;
+        assert_eq!(int(&sam.expect("message"), "seq"), read);
+        sam.delivered(&ticket, read);
+        read
+    };
+    let mut id = 1;
+    while id <= MESSAGES {
+        bob.say(id, &text);
+        // Sam confirms meanwhile, and Bob hears of that as well.
+        let answer = loop {
+            let answer = bob.next();
+            if answer["type"] != "delivered" {
+                break answer;
+            }
+        };
+        if answer["type"] == "ack" {
+            assert_eq!(int(&answer, "seq"), id);
+            id += 1;
+            if id % 2 == 0 {
+                sam_reads();
+            }
+        } else {
+            // The desk may ask Bob to wait for Sam. That is no loss.
+            assert_eq!(answer["code"], "unread_limit");
+            sam_reads();
+        }
+    }
+    while sam_reads() < MESSAGES {}
+    desk.is_well();
+}
+
+/// All that six people say in one turn is for one, and no limit to a turn or to a buffer may cut that one off.
+#[test]
+fn six_users_who_paste_at_once_are_all_heard() {
+    let desk = Desk::with(&["--max-chats", "6"]);
+    let mut sam = desk.staff("sam").online();
+    let mut users: Vec<_> = (0..6).map(|n| desk.user(&format!("user-{n}"))).collect();
+    for user in &mut users {
+        let ticket = user.create("a paste");
+        sam.pick(&ticket);
+        user.expect("staff_joined");
+        user.drain();
+    }
+    sam.drain();
+    let text = LONG_TEXT.repeat(LONG_TEXT_CHARS);
+    let paste: Vec<Value> = (1..=4).map(|id| json!({ "type": "message", "id": id, "text": text })).collect();
+    desk.server.in_one_turn(|| users.iter_mut().for_each(|user| user.send_all(&paste)));
+    for user in &mut users {
+        let acks = of_type(&user.drain(), "ack");
+        assert_eq!(acks.iter().map(|ack| int(ack, "id")).collect::<Vec<_>>(), [1, 2, 3, 4]);
+    }
+    for n in 0..6 {
+        for id in 1..=4 {
+            let wanted = |m: &Value| m["sender_id"] == format!("user-{n}") && m["text"] == *text;
+            assert_eq!(int(&sam.expect_where("message", "each of the 24", wanted), "id"), id);
+        }
+    }
+    sam.nothing_more();
+}
+
+/// Limit: 15 s in which nothing is taken.
+#[test]
+fn one_who_takes_nothing_for_15_s_is_closed_with_1013_and_can_read_why() {
+    let desk = Desk::with(&["--rate-limit", "0"]);
+    let mut sam = desk.staff("watcher");
+    let mut bob = desk.user("bob");
+    bob.create("bob floods");
+    sam.expect("ticket_added");
+    let mut wire = bob.into_wire();
+    wire.stream().set_write_timeout(Some(Duration::from_millis(500))).expect("an open socket");
+    while wire.try_write(&whole(op::PING, &[b'p'; 125]).repeat(500)).is_ok() {}
+    sam.expect_within(Duration::from_secs(30), "ticket_updated", "bob going", |m| {
+        m["ticket"]["user_online"] == false
+    });
+    assert_eq!(desk.metrics().total(&["closes", "1013"]), 1.0);
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match wire.next(deadline) {
+            Next::Some(frame) if frame.op == op::CLOSE => {
+                assert_eq!(frame.close_code(), Some(1013));
+                break;
+            }
+            Next::Some(frame) => assert_eq!(frame.op, op::PONG),
+            end => panic!("wanted a close frame, got {end:?}"),
+        }
+    }
+}
+
+/// A user's socket, upgraded, with the `welcome` read.
+fn user(desk: &Desk, name: &str) -> Wire {
+    let (mut wire, response) = Wire::ask(desk.server.addr, &Request::upgrade(&format!("/ws/user/{name}")));
+    assert_eq!(response.status, 101);
+    assert!(wire.frame().text().contains("welcome"));
+    wire
+}
