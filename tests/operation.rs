@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use support::client::of_type;
 use support::scenario::{Metrics, TempFile, eventually, names, upgrade};
+use support::shape::Side;
 use support::wire::whole;
-use support::{Chat, Desk, Launch, Next, PATIENCE, Request, TOKEN, Value, Wire, int, json, op};
+use support::{Chat, Desk, Launch, Next, PATIENCE, Peer, Request, TOKEN, Value, Wire, int, json, op};
 
 /// A token bucket of so many frames, filled with 50 a second.
 const BURST_FRAMES: usize = 100;
@@ -19,7 +20,7 @@ const BURST_FRAMES: usize = 100;
 
 #[test]
 fn a_mistake_in_the_options_is_one_clear_line_and_exit_2() {
-    let mistakes: [(&[&str], &str); 18] = [
+    let mistakes: [(&[&str], &str); 24] = [
         (&["--nonsense"], "--nonsense"),
         (&["stray"], "stray"),
         (&["--listen"], "--listen"),
@@ -35,6 +36,12 @@ fn a_mistake_in_the_options_is_one_clear_line_and_exit_2() {
         (&["--max-connections", "all"], "all"),
         (&["--user-grace", "soon"], "soon"),
         (&["--ping-interval", "1s"], "1s"),
+        (&["--max-per-address", "many"], "many"),
+        (&["--max-tickets", "0"], "0"),
+        (&["--trust-proxy", "proxy.example"], "proxy.example"),
+        (&["--trust-proxy", "10.0.0.0/33"], "10.0.0.0/33"),
+        (&["--trust-proxy", "10.0.0.1,"], "--trust-proxy"),
+        (&["--trust-proxy", "10.0.0.1:8000"], "10.0.0.1:8000"),
         (&["--rate-limit", "fast"], "fast"),
         (&["--log-level", "loud"], "loud"),
         (&["--staff-file", "/no/such/staff/file"], "/no/such/staff/file"),
@@ -56,6 +63,8 @@ fn a_mistake_in_the_environment_is_one_clear_line_and_exit_2() {
         ("DESKWIRE_MAX_CHATS", "many"),
         ("DESKWIRE_USER_GRACE", "soon"),
         ("DESKWIRE_LOG_LEVEL", "loud"),
+        ("DESKWIRE_TRUST_PROXY", "somewhere"),
+        ("DESKWIRE_MAX_PER_ADDRESS", "many"),
     ] {
         let ended = Launch::bare().env(name, value).run();
         assert_eq!(ended.code, Some(2), "{name}: {:?}", ended.stderr);
@@ -111,6 +120,9 @@ fn help_and_version_are_no_mistakes() {
         "--assign",
         "--max-chats",
         "--max-connections",
+        "--max-per-address",
+        "--max-tickets",
+        "--trust-proxy",
         "--user-grace",
         "--ping-interval",
         "--rate-limit",
@@ -143,6 +155,9 @@ fn every_option_can_be_given_in_the_environment() {
         .env("DESKWIRE_ASSIGN", "least-busy")
         .env("DESKWIRE_MAX_CHATS", "3")
         .env("DESKWIRE_MAX_CONNECTIONS", "2")
+        .env("DESKWIRE_MAX_PER_ADDRESS", "1")
+        .env("DESKWIRE_MAX_TICKETS", "1")
+        .env("DESKWIRE_TRUST_PROXY", "10.0.0.0/8,127.0.0.1")
         .env("DESKWIRE_USER_GRACE", "1")
         .env("DESKWIRE_PING_INTERVAL", "1")
         .env("DESKWIRE_RATE_LIMIT", "0")
@@ -152,12 +167,16 @@ fn every_option_can_be_given_in_the_environment() {
     let mut sam = support::Staff::welcomed(sam).online();
     assert_eq!((&sam.welcome["assign"], &sam.welcome["max_chats"]), (&json!("least-busy"), &json!(3)));
     let request = upgrade("user", "alice", None).header("Origin", "https://help.example");
+    let request = request.header("X-Forwarded-For", "198.51.100.1, 10.0.0.1");
     let (mut wire, response) = Wire::ask(desk.server.addr, &request);
     assert_eq!(response.status, 101);
     assert!(wire.frame().text().contains("welcome"));
     let create = json!({ "type": "create_ticket", "subject": "from elsewhere" }).to_string();
     wire.write(&whole(op::TEXT, create.as_bytes()));
     assert_eq!(sam.expect("ticket_picked")["auto"], true);
+    let same_address = upgrade("user", "bob", None).header("X-Forwarded-For", "198.51.100.1");
+    let too_many = Peer::open(desk.server.addr, Side::User, "bob", &same_address).expect_close(1013);
+    assert_eq!(too_many, "too many connections from your address");
     let full = desk.user_peer("bob", None).expect_close(1013);
     assert_eq!(full, "server full");
     assert!(sam.pinged(1, PATIENCE));
@@ -281,36 +300,45 @@ fn no_peer_can_write_a_line_of_the_log() {
 
 #[test]
 fn one_more_than_max_connections_is_told_that_the_server_is_full() {
-    let desk = Desk::with(&["--max-connections", "2"]);
+    // Half of so small a desk is kept for staff.
+    let desk = Desk::with(&["--max-connections", "4"]);
     let mut alice = desk.user("alice");
     let bob = desk.user("bob");
     for _ in 0..3 {
         assert_eq!(desk.user_peer("carol", None).expect_close(1013), "server full");
     }
-    assert_eq!(desk.staff_peer("sam", Some(TOKEN)).expect_close(1013), "server full");
-    // Whoever asks whether it lives is answered all the same, and the two notice nothing.
+    let mut sam = desk.staff("sam");
+    let _kim = desk.staff("kim");
+    assert_eq!(desk.staff_peer("lee", Some(TOKEN)).expect_close(1013), "server full");
+    // Whoever asks whether it lives is answered all the same, and the others notice nothing.
     desk.is_well();
     alice.nothing_more();
+    sam.nothing_of(&["error"]);
     bob.leave();
     eventually("the place is free again", || desk.user_peer("carol", None).try_next().is_some());
     alice.nothing_more();
 }
 
 #[test]
-fn beyond_those_who_are_told_so_newcomers_wait_outside_until_somebody_leaves() {
+fn with_all_sockets_in_use_the_oldest_that_is_not_open_makes_room() {
     /// Those who may come in beside the one, to be told that it is full.
     const OVERFLOW: usize = 32;
     let desk = Desk::with(&["--max-connections", "1"]);
-    let mut silent: Vec<Wire> = (0..1 + OVERFLOW).map(|_| Wire::connect(desk.server.addr)).collect();
+    let mut alice = desk.user("alice");
+    let mut silent: Vec<Wire> = (0..OVERFLOW).map(|_| Wire::connect(desk.server.addr)).collect();
     let mut newcomer = Wire::connect(desk.server.addr);
     newcomer.write(&Request::get("/metrics").bytes(desk.server.addr));
-    desk.server.log.wait("that it is full", |line| line.contains("accepting rests"));
-    silent.pop().expect("the last of them").fin();
     assert_eq!(newcomer.response().status, 200);
     let metrics = Metrics::parse(&newcomer.rest());
     assert_eq!(metrics.total(&["connections{"]), (1 + OVERFLOW) as f64);
     assert_eq!(metrics.total(&["accepted"]), (1 + OVERFLOW + 1) as f64);
-    assert!(metrics.total(&["accept_pauses"]) >= 1.0);
+    assert_eq!(metrics.total(&["connections_refused", "evicted"]), 1.0);
+    let mut oldest = silent.remove(0);
+    assert!(!matches!(oldest.more(Instant::now() + PATIENCE), Next::Late), "it is gone");
+    for wire in &mut silent {
+        assert!(matches!(wire.more(Instant::now()), Next::Late), "it is still there");
+    }
+    alice.nothing_more();
 }
 
 #[test]
@@ -377,28 +405,31 @@ fn rate_limit_0_is_none() {
 
 #[test]
 fn those_who_wait_for_a_descriptor_are_served_when_one_is_free_without_a_newcomer() {
-    let desk = Desk::of(Launch::new().descriptors(40));
+    let desk = Desk::start();
+    desk.server.limit_descriptors(20);
     let mut all: Vec<Wire> = (0..60).map(|_| Wire::connect(desk.server.addr)).collect();
     for (n, wire) in all.iter_mut().enumerate() {
         wire.write(&Request::upgrade(&format!("/ws/user/user-{n}")).bytes(desk.server.addr));
     }
+    desk.server.log.wait("that there are no more", |line| line.contains("accepting rests"));
     // From the first: each is answered once those before it are gone, and nobody else knocks.
     for mut wire in all {
         assert_eq!(wire.response().status, 101);
-        let frame = wire.frame();
-        let full = frame.op == op::CLOSE && frame.close_code() == Some(1013);
-        assert!(full || frame.text().contains("welcome"), "{frame:?}");
+        assert!(wire.frame().text().contains("welcome"));
     }
     let Chat { mut alice, mut sam, .. } = desk.chat();
     alice.say(1, "as if nothing had been");
     sam.expect("message");
+    assert!(desk.metrics().total(&["accept_pauses"]) >= 1.0);
 }
 
 #[test]
 fn with_every_descriptor_taken_the_honest_chat_on() {
-    let desk = Desk::of(Launch::new().descriptors(40));
+    let desk = Desk::start();
     let Chat { mut alice, mut sam, ticket } = desk.chat();
+    desk.server.limit_descriptors(20);
     let silent: Vec<Wire> = (0..80).map(|_| Wire::connect(desk.server.addr)).collect();
+    desk.server.log.wait("that there are no more", |line| line.contains("accepting rests"));
     let ticks = desk.server.cpu_ticks();
     for id in 1..=40 {
         alice.say(id, "hello");

@@ -255,7 +255,7 @@ impl Board {
 
 #[test]
 fn a_board_of_300_tickets_comes_200_at_most_at_once_and_then_the_rest_oldest_first() {
-    let desk = Desk::start();
+    let desk = Desk::with(&["--rate-limit", "0"]);
     let tickets: Vec<String> = (0..300).map(|n| desk.user(&format!("user-{n}")).create("hello")).collect();
     let mut sam = desk.staff("sam");
     let first: Vec<String> =
@@ -277,7 +277,7 @@ fn a_board_of_300_tickets_comes_200_at_most_at_once_and_then_the_rest_oldest_fir
 
 #[test]
 fn a_board_that_changes_while_it_is_being_sent_is_right_in_the_end() {
-    let desk = Desk::start();
+    let desk = Desk::with(&["--rate-limit", "0"]);
     // Long subjects: the whole board is more than a connection's output may hold.
     let subject = "\u{1F5A8}".repeat(200);
     let mut open: Vec<(User, String)> = (0..400)
@@ -321,7 +321,7 @@ fn a_board_that_changes_while_it_is_being_sent_is_right_in_the_end() {
 
 #[test]
 fn of_a_ticket_that_was_not_sent_yet_no_change_is_told() {
-    let desk = Desk::start();
+    let desk = Desk::with(&["--rate-limit", "0"]);
     let mut open: Vec<(User, String)> = (0..320)
         .map(|n| {
             let mut user = desk.user(&format!("user-{n}"));

@@ -59,7 +59,7 @@ fn a_ticket_id_can_be_read_out_and_tells_nothing() {
 
 #[test]
 fn a_subject_has_1_to_200_characters() {
-    let desk = Desk::start();
+    let desk = Desk::with(&["--rate-limit", "0"]);
     let mut alice = desk.user("alice");
     let mut sam = desk.staff("sam");
     for (subject, code) in [

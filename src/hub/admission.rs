@@ -6,6 +6,9 @@
 //! | connections of one address | its clients | 1013 or 503; far beyond, dropped unread |
 //! | places for open connections | everybody, the last of them those who are preferred | 1013 |
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 

@@ -198,6 +198,13 @@ impl Server {
         fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
     }
 
+    /// From now on it has no more descriptors than these beside those that are open: accept(2) fails beyond.
+    pub fn limit_descriptors(&self, more: usize) {
+        let (pid, limit) = (self.child.id().cast_signed(), (self.descriptors() + more) as u64);
+        rlimit::prlimit(pid, rlimit::Resource::NOFILE, Some((limit, limit)), None)
+            .expect("the child is ours");
+    }
+
     /// Open descriptors.
     pub fn descriptors(&self) -> usize {
         fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("the server is alive").count()

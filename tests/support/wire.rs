@@ -1,8 +1,10 @@
 //! RFC 6455 frames by hand over a plain socket: every byte can be chosen, and is looked at on arrival.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
+
+use socket2::{Domain, Socket, Type};
 
 use super::head::{Request, Response};
 
@@ -106,10 +108,21 @@ pub struct Wire {
 
 impl Wire {
     pub fn connect(addr: SocketAddr) -> Self {
-        let stream = TcpStream::connect_timeout(&addr, PATIENCE).expect("the server accepts");
+        Self::over(TcpStream::connect_timeout(&addr, PATIENCE).expect("the server accepts"))
+    }
+
+    fn over(stream: TcpStream) -> Self {
         stream.set_nodelay(true).expect("an open socket");
         stream.set_write_timeout(Some(PATIENCE)).expect("an open socket");
         Self { stream, unread: Vec::new(), at: 0 }
+    }
+
+    /// Connects from this local address, such as another one of 127.0.0.0/8.
+    pub fn connect_from(local: IpAddr, addr: SocketAddr) -> Self {
+        let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None).expect("a socket");
+        socket.bind(&SocketAddr::new(local, 0).into()).expect("an address of this machine");
+        socket.connect_timeout(&addr.into(), PATIENCE).expect("the server accepts");
+        Self::over(socket.into())
     }
 
     /// Connects, sends a head, and reads the answer's head.
