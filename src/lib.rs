@@ -5,7 +5,8 @@
 //! ```text
 //! server    wait, serve, expire, settle: the loop, with the poll, the listener, the signals
 //! hub       all connections, and what a turn does with them
-//! net       connection (one socket's life), output, websocket (bytes to messages), http, frame, deadlines, listener
+//! net       connection (one socket's life), output, websocket (bytes to messages), http, frame, address, rate, deadlines,
+//!           listener
 //! service   what the loop asks of whatever it serves
 //! desk      the service: who may connect, and the way between wire and State
 //! protocol  text to Command, Event to text
