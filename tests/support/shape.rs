@@ -21,31 +21,32 @@ const USER: &[(&str, &str)] = &[
     ("desk", "online:b"),
     ("ticket_created", "ticket_id:s subject:s at:t"),
     ("queue", "ticket_id:s position:i waiting:i wait_s:i?"),
-    ("staff_joined", "ticket_id:s staff_id:s at:t"),
-    ("staff_offline", "ticket_id:s staff_id:s at:t"),
-    ("staff_online", "ticket_id:s staff_id:s at:t"),
-    ("staff_reconnected", "ticket_id:s staff_id:s at:t"),
-    ("staff_left", "ticket_id:s staff_id:s at:t"),
+    ("staff_joined", "ticket_id:s staff_id:s staff_name:s? at:t"),
+    ("staff_offline", "ticket_id:s staff_id:s staff_name:s? at:t"),
+    ("staff_online", "ticket_id:s staff_id:s staff_name:s? at:t"),
+    ("staff_reconnected", "ticket_id:s staff_id:s staff_name:s? at:t"),
+    ("staff_left", "ticket_id:s staff_id:s staff_name:s? at:t"),
 ];
 
 const STAFF: &[(&str, &str)] = &[
     (
         "welcome",
-        "protocol:i role:s staff_id:s online:b now:t max_chats:i assign:s tickets:board more:i staff:names",
+        "protocol:i role:s staff_id:s staff_name:s? online:b now:t max_chats:i assign:s tickets:board more:i staff:names \
+         colleagues:colleagues",
     ),
     ("presence", "online:b"),
-    ("colleague", "staff_id:s online:b"),
+    ("colleague", "staff_id:s staff_name:s? online:b"),
     ("ticket_added", "ticket:ticket"),
     ("ticket_updated", "ticket:ticket"),
     ("ticket_removed", "ticket_id:s"),
     (
         "ticket_picked",
-        "ticket_id:s user_id:s subject:s last_seq:i last_id:i delivered_seq:i at:t auto:b from_staff:s? note:s?",
+        "ticket_id:s user_id:s user_name:s? subject:s page:s? last_seq:i last_id:i delivered_seq:i at:t auto:b from_staff:s? note:s?",
     ),
 ];
 
 const BOTH: &[(&str, &str)] = &[
-    ("message", "ticket_id:s seq:i from:s sender_id:s id:i text:s at:t"),
+    ("message", "ticket_id:s seq:i from:s sender_id:s sender_name:s? id:i text:s at:t"),
     ("ack", "ticket_id:s id:i seq:i? at:t"),
     ("delivered", "ticket_id:s seq:i at:t"),
     ("typing", "ticket_id:s active:b"),
@@ -54,10 +55,11 @@ const BOTH: &[(&str, &str)] = &[
     ("error", "code:s message:s id~:i ticket_id~:s"),
 ];
 
-const OWN: &str =
-    "ticket_id:s subject:s state:s staff_id:s? created_at:t last_seq:i last_id:i delivered_seq:i";
+const OWN: &str = "ticket_id:s subject:s state:s staff_id:s? staff_name:s? created_at:t last_seq:i last_id:i delivered_seq:i";
 const ENDED: &str = "ticket_id:s by:s at:t";
-const TICKET: &str = "ticket_id:s user_id:s subject:s state:s staff_id:s? user_online:b created_at:t";
+const TICKET: &str = "ticket_id:s user_id:s user_name:s? subject:s page:s? state:s staff_id:s? staff_name:s? user_online:b \
+                      created_at:t since:t";
+const COLLEAGUE: &str = "staff_id:s staff_name:s?";
 
 const CODES: &[&str] = &[
     "bad_message",
@@ -118,6 +120,10 @@ fn is(kind: &str, value: &Value) -> bool {
                 .as_array()
                 .is_some_and(|all| all.len() <= 200 && all.iter().all(|one| is("ticket", one)));
         }
+        "colleagues" => {
+            return value.as_array().is_some_and(|all| all.iter().all(|one| is("colleague", one)));
+        }
+        "colleague" => COLLEAGUE,
         "own" => OWN,
         "ended" => ENDED,
         "ticket" => TICKET,
