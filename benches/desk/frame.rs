@@ -9,6 +9,7 @@ pub(crate) enum Kind {
     Queue,
     StaffJoined,
     StaffLeft,
+    StaffOffline,
     Message,
     Ack,
     Delivered,
@@ -20,6 +21,7 @@ pub(crate) enum Kind {
     TicketRemoved,
     TicketPicked,
     Error,
+    Pong,
     Other,
 }
 
@@ -36,6 +38,7 @@ impl Kind {
             "queue" => Self::Queue,
             "staff_joined" => Self::StaffJoined,
             "staff_left" => Self::StaffLeft,
+            "staff_offline" => Self::StaffOffline,
             "delivered" => Self::Delivered,
             "ticket_closed" => Self::TicketClosed,
             "presence" => Self::Presence,
@@ -45,6 +48,7 @@ impl Kind {
             "ticket_removed" => Self::TicketRemoved,
             "ticket_picked" => Self::TicketPicked,
             "error" => Self::Error,
+            "pong" => Self::Pong,
             _ => Self::Other,
         }
     }

@@ -1,6 +1,6 @@
 //! The benches of the whole server: `cargo bench --bench desk -- COMMAND`.
 //!
-//! | room | its job |
+//! | module | its job |
 //! | --- | --- |
 //! | compare | all servers on all workloads in alternation: the table and the picture |
 //! | relay, idle, visits | the workloads: chats; connections that rest; connections that come, tickets that are shown |

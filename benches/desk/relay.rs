@@ -196,7 +196,10 @@ impl Script for Chats {
                 sender.acked += 1;
                 (here, is_right, sender.ack_awaited.pop_front())
             }
-            Kind::Error => panic!("the server refuses a message"),
+            Kind::Error => {
+                self.faults += 1;
+                return;
+            }
             _ => return,
         };
         let is_next = self.sides[here].seqs.takes(frame.seq);
@@ -208,6 +211,11 @@ impl Script for Chats {
             latency.saturating_record(at.saturating_sub(due.unwrap_or(at)));
         }
         self.pump(crowd, sender, at);
+    }
+
+    fn gone(&mut self, _: &mut Crowd, who: usize, code: Option<u16>) {
+        eprintln!("the server closed connection {who} with {code:?}");
+        self.faults += 1;
     }
 }
 
@@ -223,17 +231,22 @@ impl Schedule {
         self.start + (u128::from(self.sent) * u128::from(SECOND) / u128::from(self.per_second)) as Nanos
     }
 
+    /// Sends what is due, and turns once.
+    fn turn(&mut self, crowd: &mut Crowd, chats: &mut Chats, end: Nanos) {
+        // Latency counts from when a message was due, however late it is sent: a server that stalls delays those
+        // that come after, too, and this must show (coordinated omission).
+        while self.due() <= crowd.now() {
+            let side = self.sent as usize % chats.sides.len();
+            chats.sides[side].send(crowd, self.due());
+            self.sent += 1;
+        }
+        crowd.turn(chats, self.due().min(end));
+    }
+
     /// Sends what is due, and turns, until this time. False if the server falls behind.
     fn run_to(&mut self, crowd: &mut Crowd, chats: &mut Chats, end: Nanos) -> bool {
         while crowd.now() < end {
-            // Latency counts from when a message was due, however late it is sent: a server that stalls delays those
-            // that come after, too, and this must show (coordinated omission).
-            while self.due() <= crowd.now() {
-                let side = self.sent as usize % chats.sides.len();
-                chats.sides[side].send(crowd, self.due());
-                self.sent += 1;
-            }
-            crowd.turn(chats, self.due().min(end));
+            self.turn(crowd, chats, end);
             if chats.under_way() > self.per_second {
                 return false;
             }
@@ -310,4 +323,64 @@ pub(crate) fn run(
             ("load CPU %", (after.1 - before.1) as f64 / wall * 100.0),
         ],
     })
+}
+
+/// Runs chats at fixed times however late the answers are, and calls `measured` before and after what is measured.
+/// What has not come in the end counts as late as that.
+pub(crate) fn run_beside(
+    server: &Server,
+    (count, per_second): (usize, u64),
+    (warm, span): (Nanos, Nanos),
+    measured: &mut dyn FnMut(Moment),
+) -> Outcome {
+    let crowd = &mut Crowd::at(server);
+    let chats = &mut Chats::open(crowd, count);
+    let start = crowd.now();
+    crowd.wake_often(start, per_second);
+    let mut schedule = Schedule { start, per_second, sent: 0 };
+    let mut go_on = |crowd: &mut Crowd, chats: &mut Chats, end: Nanos| {
+        while crowd.now() < end {
+            schedule.turn(crowd, chats, end);
+        }
+    };
+    go_on(crowd, chats, start + warm);
+    chats.counting = true;
+    measured(Moment::Begin);
+    go_on(crowd, chats, start + warm + span);
+    measured(Moment::End);
+    let patience = crowd.now() + PATIENCE;
+    while chats.under_way() > 0 && crowd.now() < patience {
+        let until = crowd.now() + SECOND / 10;
+        crowd.turn(chats, until);
+    }
+    let now = crowd.now();
+    for side in &chats.sides {
+        side.ack_awaited.iter().for_each(|due| chats.to_ack.saturating_record(now - due));
+    }
+    let missing: u64 = chats.sides.iter().map(Side::under_way).sum();
+    let mut figures = latencies(&chats.to_ack).to_vec();
+    figures.push(("missing", missing as f64));
+    figures.push(("faults", chats.faults as f64));
+    Outcome { is_good: chats.is_complete() && chats.relayed > 0, figures }
+}
+
+/// What is waited for before a message counts as lost.
+pub(crate) const PATIENCE: Nanos = 5 * SECOND;
+
+/// Before and after what is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Moment {
+    Begin,
+    End,
+}
+
+/// Microseconds.
+pub(crate) fn latencies(histogram: &Histogram<u64>) -> [(&'static str, f64); 4] {
+    let quantile = |q| histogram.value_at_quantile(q) as f64 / 1e3;
+    [
+        ("p50", quantile(0.5)),
+        ("p99", quantile(0.99)),
+        ("p99.9", quantile(0.999)),
+        ("max", histogram.max() as f64 / 1e3),
+    ]
 }

@@ -16,6 +16,17 @@ pub(crate) const LOAD_CORE: &str = "1";
 /// A Python process imports for a second or two.
 const START_MAX: Duration = Duration::from_secs(30);
 
+/// Where a server's log goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Log {
+    /// Warnings, to a file.
+    Quiet,
+    /// All that is logged by default, to a file.
+    ToFile,
+    /// The same, to a pipe that nobody reads.
+    ToUnreadPipe,
+}
+
 pub(crate) struct Server {
     child: Child,
     pub(crate) address: SocketAddr,
@@ -26,10 +37,14 @@ pub(crate) struct Server {
 impl Server {
     /// Starts what `command` makes of an address and waits until it accepts.
     pub(crate) fn start(command: impl FnOnce(SocketAddr) -> Vec<String>) -> Self {
+        let log = File::create(log_path()).expect("the servers' log");
+        Self::start_logging(command, log.into())
+    }
+
+    fn start_logging(command: impl FnOnce(SocketAddr) -> Vec<String>, log: Stdio) -> Self {
         // Free just now, and nobody else here is likely to take it in between.
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|l| l.local_addr());
         let address = address.expect("a free port");
-        let log = File::create(target_directory().join("server.log")).expect("the servers' log");
         let started = Instant::now();
         let child = on_core(SERVER_CORE, &command(address))
             .env("DESKWIRE_STAFF_TOKEN", TOKEN)
@@ -42,10 +57,7 @@ impl Server {
         while TcpStream::connect(address).is_err() {
             assert!(started.elapsed() < START_MAX, "the server does not listen");
             if let Ok(Some(status)) = server.child.try_wait() {
-                panic!(
-                    "the server ended at its start: {status}; see {}/server.log",
-                    target_directory().display()
-                );
+                panic!("the server ended at its start: {status}; see {}", log_path().display());
             }
             thread::sleep(Duration::from_micros(200));
         }
@@ -57,6 +69,21 @@ impl Server {
     /// deskwire with the options of a bench and `more`.
     pub(crate) fn deskwire(more: &[&str]) -> Self {
         Self::start(|address| deskwire(address, more))
+    }
+
+    /// deskwire with all its limits, these options, and its log where it is wanted.
+    pub(crate) fn deskwire_logging(more: &[&str], log: Log) -> Self {
+        let file = || File::create(log_path()).expect("the servers' log").into();
+        let (level, stderr) = match log {
+            Log::Quiet => ("warn", file()),
+            Log::ToFile => ("info", file()),
+            Log::ToUnreadPipe => ("info", Stdio::piped()),
+        };
+        Self::start_logging(|address| deskwire_at_level(address, level, more), stderr)
+    }
+
+    pub(crate) fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -81,9 +108,13 @@ impl Drop for Server {
 
 /// The command line of deskwire: everything as it comes, but that the load is not taken for a flood.
 pub(crate) fn deskwire(address: SocketAddr, more: &[&str]) -> Vec<String> {
+    deskwire_at_level(address, "warn", more)
+}
+
+fn deskwire_at_level(address: SocketAddr, level: &str, more: &[&str]) -> Vec<String> {
     let mut line =
         vec![env!("CARGO_BIN_EXE_deskwire").to_owned(), "--listen".to_owned(), address.to_string()];
-    line.extend(["--log-level", "warn"].map(str::to_owned));
+    line.extend(["--log-level", level].map(str::to_owned));
     line.extend(more.iter().map(|word| (*word).to_owned()));
     line
 }
@@ -112,6 +143,11 @@ pub(crate) fn connections_max() -> usize {
     const ENOUGH: u64 = 100_000;
     let (soft, _) = rlimit::getrlimit(rlimit::Resource::NOFILE).expect("descriptors");
     soft.saturating_sub(BESIDES).min(ENOUGH) as usize
+}
+
+/// Where the log of the server that runs is put.
+pub(crate) fn log_path() -> PathBuf {
+    target_directory().join("server.log")
 }
 
 /// Where results and what peers need are put.

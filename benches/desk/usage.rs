@@ -21,6 +21,14 @@ pub(crate) fn rss_bytes(pid: u32) -> u64 {
     kib.expect("its Rss") * 1024
 }
 
+/// The most resident memory so far, in bytes.
+pub(crate) fn rss_peak_bytes(pid: u32) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process");
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()).and_then(|kib| kib.parse::<u64>().ok());
+    kib.expect("its VmHWM") * 1024
+}
+
 /// Descriptors that are open.
 pub(crate) fn descriptors(pid: u32) -> usize {
     fs::read_dir(format!("/proc/{pid}/fd")).expect("the process").count()

@@ -59,12 +59,23 @@ fn apply_mask(payload: &mut [u8], mask: [u8; MASK_BYTES]) {
 
 /// Appends the request for a WebSocket at `path`.
 pub(crate) fn append_request(out: &mut Vec<u8>, host: &str, path: &str, secret: Option<&str>) {
+    append_request_with(out, host, path, secret, "");
+}
+
+/// The same with more header fields, each with its line end.
+pub(crate) fn append_request_with(
+    out: &mut Vec<u8>,
+    host: &str,
+    path: &str,
+    secret: Option<&str>,
+    fields: &str,
+) {
     let protocol =
         secret.map_or_else(String::new, |s| format!("Sec-WebSocket-Protocol: deskwire.v1, secret.{s}\r\n"));
     out.extend_from_slice(
         format!(
             "GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n{protocol}\r\n"
+             Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n{protocol}{fields}\r\n"
         )
         .as_bytes(),
     );
@@ -84,6 +95,12 @@ pub(crate) fn answer_length(input: &[u8]) -> Option<usize> {
 
 /// The next whole frame in `input`: its opcode, where its payload is, and where the next one starts.
 pub(crate) fn next_frame(input: &[u8]) -> Option<(u8, Range<usize>)> {
+    let (opcode, payload) = next_header(input)?;
+    (input.len() >= payload.end).then_some((opcode, payload))
+}
+
+/// The same once the header is whole, however much of the payload is there.
+pub(crate) fn next_header(input: &[u8]) -> Option<(u8, Range<usize>)> {
     let [first, length, ..] = input else { return None };
     let (header, length) = match *length {
         LENGTH_16 => (4, usize::from(u16::from_be_bytes([*input.get(2)?, *input.get(3)?]))),
@@ -95,5 +112,5 @@ pub(crate) fn next_frame(input: &[u8]) -> Option<(u8, Range<usize>)> {
     };
     assert!(length < 1 << 32, "a masked frame from the server"); // its length byte is then above 127, or nonsense
     assert!(first & FIN != 0, "the server fragments");
-    (input.len() >= header + length).then_some((first & !FIN, header..header + length))
+    Some((first & !FIN, header..header + length))
 }

@@ -1,0 +1,189 @@
+//! What an attack runs in: its connections, the signals when to begin and when to stop, and what it reports.
+
+use std::io::BufRead;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::swarm::{News, Plan, Swarm};
+use crate::frame::Kind;
+use crate::server::TOKEN;
+use crate::wire;
+
+/// Connections under way at once while many are opened.
+const AT_ONCE: usize = 64;
+/// For an attack to be set up.
+const SET_UP_MAX: Duration = Duration::from_secs(60);
+/// One turn waits no longer, so that a signal to stop is seen.
+const TURN: Duration = Duration::from_millis(5);
+
+/// The words that are exchanged with the process that measures.
+pub(crate) const READY: &str = "ready";
+pub(crate) const GO: &str = "go";
+
+pub(crate) struct Stage {
+    pub(crate) swarm: Swarm,
+    pub(crate) connections: usize,
+    go: Arc<AtomicBool>,
+    stop: Arc<AtomicBool>,
+    began: Instant,
+    seconds: Duration,
+}
+
+impl Stage {
+    /// Listens on stdin: "go" begins the attack, its end stops it.
+    pub(crate) fn new(server: SocketAddr, connections: usize, seconds: u64) -> Self {
+        let (go, stop) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let (go_on, stopped) = (Arc::clone(&go), Arc::clone(&stop));
+        thread::spawn(move || {
+            for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+                go_on.fetch_or(line == GO, Ordering::Relaxed);
+            }
+            stopped.store(true, Ordering::Relaxed);
+        });
+        let swarm = Swarm::new(server);
+        Self { swarm, connections, go, stop, began: Instant::now(), seconds: Duration::from_secs(seconds) }
+    }
+
+    /// All is set up. Waits for the word to begin.
+    pub(crate) fn ready(&mut self) {
+        println!("{READY}");
+        while !self.go.load(Ordering::Relaxed) && !self.stop.load(Ordering::Relaxed) {
+            assert!(self.began.elapsed() < SET_UP_MAX, "nobody gives the word to begin");
+            self.swarm.turn(TURN);
+        }
+        self.began = Instant::now();
+    }
+
+    /// Since the word to begin.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// One turn. None once the attack is over.
+    pub(crate) fn turn(&mut self) -> Option<Vec<News>> {
+        if self.stop.load(Ordering::Relaxed) || self.began.elapsed() > self.seconds {
+            return None;
+        }
+        Some(self.swarm.turn(TURN))
+    }
+
+    /// Turns until `done` says so of a piece of news, while setting up.
+    pub(crate) fn until(&mut self, what: &str, mut done: impl FnMut(&mut Swarm, News) -> bool) {
+        loop {
+            assert!(self.began.elapsed() < SET_UP_MAX, "waited in vain for {what}");
+            // All news of a turn are for `done`, even after it is satisfied.
+            let mut is_done = false;
+            for news in self.swarm.turn(TURN) {
+                is_done |= done(&mut self.swarm, news);
+            }
+            if is_done {
+                return;
+            }
+        }
+    }
+
+    /// Opens as many connections as there are plans, a few at a time, and waits for the welcome of each.
+    pub(crate) fn open(&mut self, plans: impl ExactSizeIterator<Item = Plan>) -> Vec<usize> {
+        let (count, mut welcomed) = (plans.len(), 0);
+        let mut whos = Vec::with_capacity(count);
+        for plan in plans {
+            whos.push(self.swarm.connect(Plan { listens: true, ..plan }));
+            if whos.len() >= welcomed + AT_ONCE || whos.len() == count {
+                let least = if whos.len() == count { count } else { welcomed + AT_ONCE / 2 };
+                self.until("a welcome", |_, news| {
+                    welcomed += usize::from(is_kind(&news, Kind::Welcome));
+                    assert!(!matches!(news, News::Gone(..)), "refused at the set-up: {news:?}");
+                    welcomed >= least
+                });
+            }
+        }
+        whos
+    }
+
+    /// Sends the same to each, a few at a time, and waits until each has heard this kind of frame.
+    /// Returns the tickets that these frames named, in the order of `whos`.
+    pub(crate) fn ask_each(&mut self, whos: &[usize], json: &str, heard: Kind) -> Vec<String> {
+        let mut tickets = vec![String::new(); whos.len()];
+        for (number, some) in whos.chunks(AT_ONCE).enumerate() {
+            some.iter().for_each(|who| self.swarm.send(*who, &text(json)));
+            let mut count = 0;
+            self.until(&format!("{heard:?}"), |_, news| {
+                assert!(!is_kind(&news, Kind::Error), "the server refuses {json}");
+                if let News::Frame(who, frame) = news
+                    && frame.kind == heard
+                    && let Some(place) = some.iter().position(|one| *one == who)
+                {
+                    tickets[number * AT_ONCE + place] = frame.ticket;
+                    count += 1;
+                }
+                count >= some.len()
+            });
+        }
+        tickets
+    }
+
+    /// Staff members, welcomed.
+    pub(crate) fn staff(&mut self, count: usize, name: &str) -> Vec<usize> {
+        let host = self.host();
+        self.open((0..count).map(|number| Plan::new(staff_request(&host, &format!("{name}{number}")))))
+    }
+
+    /// Users, welcomed, each with an address of their own.
+    pub(crate) fn users(&mut self, count: usize, name: &str) -> Vec<usize> {
+        let host = self.host();
+        self.open(
+            (0..count).map(|number| Plan::new(user_request(&host, &format!("{name}{number}"), Some(number)))),
+        )
+    }
+
+    pub(crate) fn host(&self) -> String {
+        self.swarm.server.to_string()
+    }
+
+    /// Reports how often something was done. Less than `least` means that the attack did not take place.
+    pub(crate) fn did(&self, what: &str, count: u64, least: u64) {
+        println!("did\t{what}\t{count}\t{least}");
+    }
+
+    /// Reports how often something happened that must not.
+    pub(crate) fn harm(&self, what: &str, count: u64) {
+        println!("harm\t{what}\t{count}");
+    }
+
+    pub(crate) fn note(&self, what: &str, value: u64) {
+        println!("note\t{what}\t{value}");
+    }
+}
+
+pub(crate) fn is_kind(news: &News, kind: Kind) -> bool {
+    matches!(news, News::Frame(_, frame) if frame.kind == kind)
+}
+
+/// A text frame.
+pub(crate) fn text(json: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    wire::append(&mut bytes, wire::TEXT, |out| out.extend_from_slice(json.as_bytes()));
+    bytes
+}
+
+pub(crate) fn staff_request(host: &str, id: &str) -> Vec<u8> {
+    let mut request = Vec::new();
+    wire::append_request(&mut request, host, &format!("/ws/staff/{id}"), Some(TOKEN));
+    request
+}
+
+/// A user's request, through a proxy for a client with this address if there is a number for one.
+pub(crate) fn user_request(host: &str, id: &str, address: Option<usize>) -> Vec<u8> {
+    let mut request = Vec::new();
+    let field = address.map_or_else(String::new, forwarded);
+    wire::append_request_with(&mut request, host, &format!("/ws/user/{id}"), None, &field);
+    request
+}
+
+fn forwarded(number: usize) -> String {
+    const FIRST: u32 = 0x0A00_0001; // 10.0.0.1
+    format!("X-Forwarded-For: {}\r\n", Ipv4Addr::from(FIRST + number as u32))
+}

@@ -1,0 +1,262 @@
+//! Attacks with tickets: what one costs everybody who is shown it, and what is left behind.
+
+use std::time::Duration;
+
+use super::stage::{Stage, is_kind, staff_request, text, user_request};
+use super::swarm::{Line, News, Plan, Reading};
+use crate::frame::Kind;
+
+pub(crate) const CREATE: &str =
+    r#"{"type":"create_ticket","subject":"The printer on the third floor is out of paper"}"#;
+pub(crate) const CLOSE: &str = r#"{"type":"close_ticket"}"#;
+/// Within the burst of 100 frames.
+const PAIRS_AT_ONCE: usize = 49;
+/// Between two pairs of one user: 50 frames a second.
+const PAIR_EVERY: Duration = Duration::from_millis(40);
+
+/// A ticket with everything as long as it may be.
+fn create_long() -> Vec<u8> {
+    let [subject, name, page] = [200, 64, 300].map(|length| "\u{1F5A8}".repeat(length));
+    text(&format!(r#"{{"type":"create_ticket","subject":"{subject}","name":"{name}","page":"{page}"}}"#))
+}
+
+/// A staff member on a slow line: 0.9 MB/s.
+fn slow_staff(stage: &mut Stage) -> usize {
+    let request = staff_request(&stage.host(), "slow");
+    let plan = Plan { line: Line::Slow, ..Plan::new(request) };
+    let who = stage.open([plan].into_iter())[0];
+    stage.swarm.set_listens(who, false);
+    stage.swarm.set_reading(who, Reading::BytesPerSecond(0.9e6));
+    who
+}
+
+/// 12 users of one address, before so many staff who read.
+pub(crate) fn fan_out(stage: &mut Stage) {
+    let host = stage.host();
+    let staff = stage.staff(stage.connections, "reader-");
+    let users =
+        stage.open((0..12).map(|number| Plan::new(user_request(&host, &format!("pair-{number}"), None))));
+    pairs(stage, &staff, &users);
+}
+
+/// So many users, each from an address of their own, before 100 staff who read.
+pub(crate) fn fan_out_addresses(stage: &mut Stage) {
+    let staff = stage.staff(100, "reader-");
+    let users = stage.users(stage.connections, "pair-");
+    pairs(stage, &staff, &users);
+}
+
+/// Each user creates and closes tickets, as many at once as the frames allowed, then as fast as these come back.
+fn pairs(stage: &mut Stage, staff: &[usize], users: &[usize]) {
+    let slow = slow_staff(stage);
+    for who in staff.iter().chain(users) {
+        stage.swarm.set_listens(*who, false);
+    }
+    stage.ready();
+    let one = [create_long(), text(CLOSE)].concat();
+    let burst = one.repeat(PAIRS_AT_ONCE);
+    users.iter().for_each(|who| stage.swarm.send(*who, &burst));
+    let read_before = stage.swarm.counts.bytes_read;
+    let (mut sent, mut slow_closed, mut staff_closed, mut users_closed) = (1, 0, 0, 0);
+    while let Some(all) = stage.turn() {
+        for news in all {
+            if let News::Gone(who, _) = news {
+                slow_closed += u64::from(who == slow);
+                staff_closed += u64::from(staff.contains(&who));
+                users_closed += u64::from(users.contains(&who));
+            }
+        }
+        if stage.elapsed() > PAIR_EVERY * sent {
+            sent += 1;
+            users.iter().for_each(|who| stage.swarm.send(*who, &one));
+        }
+    }
+    let pairs = users.len() * (PAIRS_AT_ONCE + sent as usize - 1);
+    stage.did("pairs", pairs as u64, (users.len() * PAIRS_AT_ONCE) as u64);
+    stage.note("kB read by staff", (stage.swarm.counts.bytes_read - read_before) / 1000);
+    stage.note("attackers closed", users_closed);
+    stage.harm("slow staff closed", slow_closed);
+    stage.harm("other staff closed", staff_closed);
+}
+
+/// Users, each from an address of their own, who connect, create a ticket, and are gone.
+struct Leavers {
+    host: String,
+    create: Vec<u8>,
+    number: usize,
+    left: u64,
+    refused: u64,
+}
+
+impl Leavers {
+    fn new(stage: &Stage, create: Vec<u8>) -> Self {
+        Self { host: stage.host(), create, number: 0, left: 0, refused: 0 }
+    }
+
+    fn next(&mut self) -> Plan {
+        self.number += 1;
+        let mut request = user_request(&self.host, &format!("left-{}", self.number), Some(self.number));
+        request.extend_from_slice(&self.create);
+        Plan { listens: true, ..Plan::new(request) }
+    }
+
+    /// Who has their ticket, or none to hope for, leaves.
+    fn takes(&mut self, news: &News) -> Option<usize> {
+        match news {
+            News::Frame(who, frame) if frame.kind == Kind::TicketCreated => {
+                self.left += 1;
+                Some(*who)
+            }
+            News::Frame(who, frame) if frame.kind == Kind::Error => {
+                self.refused += 1;
+                Some(*who)
+            }
+            News::Gone(who, _) => {
+                self.refused += 1;
+                Some(*who)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What must have been left for it to be called an attack.
+const LEFT_LEAST: u64 = 3000;
+
+/// Tickets are left behind as fast as it goes, in so many places at once.
+pub(crate) fn left_behind(stage: &mut Stage) {
+    let leavers = &mut Leavers::new(stage, create_long());
+    stage.ready();
+    for _ in 0..stage.connections {
+        stage.swarm.connect(leavers.next());
+    }
+    while let Some(all) = stage.turn() {
+        for who in all.iter().filter_map(|news| leavers.takes(news)).collect::<Vec<_>>() {
+            stage.swarm.reconnect(who, leavers.next());
+        }
+    }
+    stage.did("tickets left", leavers.left, LEFT_LEAST);
+    stage.note("refused", leavers.refused);
+}
+
+/// With so many left behind, one ticket a second comes and goes.
+pub(crate) fn left_behind_and_one(stage: &mut Stage) {
+    const PAUSE: Duration = Duration::from_millis(500);
+    const LEAVING: usize = 64; // at once
+    let leavers = &mut Leavers::new(stage, text(CREATE));
+    let goal = stage.connections as u64;
+    for _ in 0..LEAVING {
+        stage.swarm.connect(leavers.next());
+    }
+    stage.until("tickets left behind", |swarm, news| {
+        if let Some(who) = leavers.takes(&news) {
+            swarm.reset(who);
+            if leavers.left + leavers.refused < goal {
+                swarm.reconnect(who, leavers.next());
+            }
+        }
+        leavers.left + leavers.refused + LEAVING as u64 > goal
+    });
+    stage.ready();
+    let (mut acts, mut changes, mut refused) = (0, 0, 0);
+    let mut who = stage.swarm.connect(leavers.next());
+    while let Some(all) = stage.turn() {
+        changes += all.iter().filter(|news| is_kind(news, Kind::TicketCreated)).count() as u64;
+        changes += all.iter().filter(|news| is_kind(news, Kind::TicketClosed)).count() as u64;
+        refused += all.iter().filter(|news| is_kind(news, Kind::Error)).count() as u64;
+        if stage.elapsed() > PAUSE * (acts + 1) {
+            acts += 1;
+            if acts.is_multiple_of(2) {
+                who = stage.swarm.connect(leavers.next());
+            } else {
+                stage.swarm.send(who, &text(CLOSE));
+            }
+        }
+    }
+    stage.did("tickets left", leavers.left, goal * 9 / 10);
+    stage.did("changes", changes, 3);
+    stage.harm("changes refused", refused);
+}
+
+/// So many users wait; 20 times a second the one at the front goes and queues again.
+pub(crate) fn queue_churn(stage: &mut Stage) {
+    const PAUSE: Duration = Duration::from_millis(50);
+    let users = stage.users(stage.connections, "waiting-");
+    stage.ask_each(&users, CREATE, Kind::TicketCreated);
+    stage.ready();
+    let again = [text(CLOSE), text(CREATE)].concat();
+    let (mut changes, mut gone, mut notices) = (0, 0, 0);
+    while let Some(all) = stage.turn() {
+        gone += all.iter().filter(|news| matches!(news, News::Gone(..))).count() as u64;
+        notices += all.iter().filter(|news| is_kind(news, Kind::Queue)).count() as u64;
+        if stage.elapsed() > PAUSE * (changes + 1) {
+            let front = users[changes as usize % users.len()];
+            stage.swarm.send(front, &again);
+            changes += 1;
+        }
+    }
+    stage.did("front changes", u64::from(changes), 20);
+    stage.did("queue notices", notices, users.len() as u64);
+    stage.harm("users closed", gone);
+}
+
+/// So many users are connected; the only staff member goes online and offline once a second.
+pub(crate) fn presence_churn(stage: &mut Stage) {
+    const PAUSE: Duration = Duration::from_millis(500);
+    let users = stage.users(stage.connections, "idle-");
+    let staff = stage.staff(1, "flapping-")[0];
+    stage.ready();
+    let (mut changes, mut told) = (0, 0);
+    let mut gone = 0;
+    while let Some(all) = stage.turn() {
+        told += all.iter().filter(|news| is_kind(news, Kind::Desk)).count() as u64;
+        gone += all.iter().filter(|news| matches!(news, News::Gone(..))).count() as u64;
+        if stage.elapsed() > PAUSE * changes {
+            let online = if changes.is_multiple_of(2) { "go_online" } else { "go_offline" };
+            stage.swarm.send(staff, &text(&format!(r#"{{"type":"{online}"}}"#)));
+            changes += 1;
+        }
+    }
+    stage.did("changes", u64::from(changes), 4);
+    stage.did("desk notices", told, users.len() as u64 * 2);
+    stage.harm("connections closed", gone);
+}
+
+/// So many staff pick the same ticket at the same time, again and again.
+pub(crate) fn race(stage: &mut Stage) {
+    const PAUSE: Duration = Duration::from_millis(50);
+    let host = stage.host();
+    let staff = stage.staff(stage.connections, "racer-");
+    stage.ask_each(&staff, r#"{"type":"go_online"}"#, Kind::Presence);
+    stage.ready();
+    let (mut races, mut faults, mut answers, mut won) = (0, 0, 0, 0);
+    let (mut user, mut due) = (None, Duration::ZERO);
+    while let Some(all) = stage.turn() {
+        for news in &all {
+            answers += usize::from(is_kind(news, Kind::TicketPicked) || is_kind(news, Kind::Error));
+            won += u64::from(is_kind(news, Kind::TicketPicked));
+            if let News::Frame(who, frame) = news
+                && frame.kind == Kind::TicketCreated
+                && Some(*who) == user
+            {
+                let pick = text(&format!(r#"{{"type":"pick_ticket","ticket_id":"{}"}}"#, frame.ticket));
+                staff.iter().for_each(|who| stage.swarm.send(*who, &pick));
+            }
+        }
+        if answers == staff.len() {
+            races += 1;
+            faults += u64::from(won != 1);
+            (answers, won) = (0, 0);
+            user.iter().for_each(|who| stage.swarm.send(*who, &text(CLOSE)));
+            due = stage.elapsed() + PAUSE; // within the rate that each is allowed
+        }
+        if answers == 0 && stage.elapsed() >= due {
+            due = Duration::MAX;
+            let mut request = user_request(&host, &format!("prize-{races}"), Some(races as usize));
+            request.extend_from_slice(&text(CREATE));
+            user = Some(stage.swarm.connect(Plan { listens: true, ..Plan::new(request) }));
+        }
+    }
+    stage.did("races", races, 5);
+    stage.harm("races without one winner", faults);
+}

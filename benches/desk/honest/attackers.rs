@@ -1,0 +1,121 @@
+//! The attackers' process: begun, stopped and asked for its report.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::attack::list::Attack;
+use crate::attack::stage::{GO, READY};
+use crate::server::Server;
+
+/// For an attack to be set up.
+const SET_UP_MAX: Duration = Duration::from_secs(45);
+/// From the word to stop to the end of the process.
+const STOP_MAX: Duration = Duration::from_secs(5);
+
+/// What the attackers say they did.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Report {
+    /// What was done, how often, and the least that is an attack.
+    pub(crate) did: Vec<(String, u64, u64)>,
+    /// What happened and must not.
+    pub(crate) harm: Vec<(String, u64)>,
+    pub(crate) notes: Vec<(String, u64)>,
+    /// The process came to its end in good order.
+    pub(crate) is_whole: bool,
+}
+
+impl Report {
+    /// Nobody attacks: nothing to report.
+    pub(crate) fn of_nobody() -> Self {
+        Self { is_whole: true, ..Self::default() }
+    }
+
+    /// The attack took place.
+    pub(crate) fn is_attack(&self) -> bool {
+        self.is_whole && self.did.iter().all(|(_, count, least)| count >= least)
+    }
+
+    fn take(&mut self, line: &str) {
+        let mut parts = line.split('\t');
+        let (kind, what) = (parts.next(), parts.next().unwrap_or_default().to_owned());
+        let mut next = || parts.next().and_then(|number| number.parse().ok()).unwrap_or(0);
+        match kind {
+            Some("did") => self.did.push((what, next(), next())),
+            Some("harm") => self.harm.push((what, next())),
+            Some("note") => self.notes.push((what, next())),
+            _ => {}
+        }
+    }
+}
+
+/// The process ends with this value, if not before.
+pub(crate) struct Attackers {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    lines: Receiver<String>,
+}
+
+impl Attackers {
+    /// They run when the honest clients, whose core they share, do not want to: what is looked for is what the server
+    /// does to the honest.
+    pub(crate) fn start(attack: &Attack, connections: usize, server: &Server, seconds: u64) -> Self {
+        let me = std::env::current_exe().expect("this program");
+        let mut child = Command::new("chrt")
+            .args(["--idle", "0"])
+            .arg(me)
+            .args(["attack", attack.name, &connections.to_string()])
+            .args([server.address.to_string(), seconds.to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("chrt (util-linux)");
+        let (stdin, stdout) = (child.stdin.take(), child.stdout.take().expect("its output"));
+        let (sender, lines) = channel();
+        thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { child, stdin, lines }
+    }
+
+    /// Waits until all is set up. False if it cannot be.
+    pub(crate) fn are_ready(&self) -> bool {
+        matches!(self.lines.recv_timeout(SET_UP_MAX), Ok(line) if line == READY)
+    }
+
+    pub(crate) fn go(&mut self) {
+        // If they have ended, the report says so.
+        let _ = self.stdin.as_mut().map(|stdin| writeln!(stdin, "{GO}"));
+    }
+
+    pub(crate) fn stop(&mut self) {
+        self.stdin = None;
+    }
+
+    pub(crate) fn report(mut self) -> Report {
+        self.stop();
+        let (mut report, until) = (Report::default(), Instant::now() + STOP_MAX);
+        loop {
+            match self.lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(line) => report.take(&line),
+                Err(RecvTimeoutError::Timeout) => return report,
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        report.is_whole = self.child.wait().is_ok_and(|status| status.success());
+        report
+    }
+}
+
+impl Drop for Attackers {
+    fn drop(&mut self) {
+        let _ = self.child.kill(); // it may have ended by itself
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,124 @@
+//! One round: a server, the attackers, the honest, and what was measured of all three.
+
+use std::time::{Duration, Instant};
+
+use super::askers;
+use super::attackers::{Attackers, Report};
+use super::watch::{Metrics, Visitor};
+use crate::attack::list::{Attack, People};
+use crate::crowd::{Nanos, SECOND};
+use crate::relay::{self, Moment};
+use crate::server::{Log, Server, log_path};
+use crate::table::Outcome;
+use crate::usage;
+
+/// The honest chats, and their messages a second: 40 of each side, within the default rate limit.
+pub(crate) const CHATS: usize = 10;
+pub(crate) const PER_SECOND: u64 = 800;
+const WARM: Nanos = SECOND / 2;
+/// After the attackers have gone, until memory is looked at.
+const AFTER: Duration = Duration::from_millis(500);
+/// Between two looks at memory that is to be given back.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// What one round gave. Not a number is what could not be seen.
+#[derive(Clone, Debug)]
+pub(crate) struct Round {
+    pub(crate) outcome: Outcome,
+    pub(crate) report: Report,
+    pub(crate) healthz_ms: f64,
+    /// Up to the moment when the attack began, and in all.
+    pub(crate) turn_before_us: f64,
+    pub(crate) turn_us: f64,
+    pub(crate) bytes_in: f64,
+    pub(crate) bytes_out: f64,
+    pub(crate) cpu_percent: f64,
+    pub(crate) closes: Vec<(String, u64)>,
+    /// At the start, at the peak, and after the attackers have gone.
+    pub(crate) rss_bytes: [f64; 3],
+    /// Until memory was given back, where that is looked for.
+    pub(crate) given_back_s: Option<f64>,
+    pub(crate) log_bytes: f64,
+    pub(crate) has_ended: bool,
+}
+
+/// What is read off the server before and after the measured time.
+struct Look {
+    at: Instant,
+    cpu_ns: u64,
+    metrics: Metrics,
+}
+
+impl Look {
+    fn at(server: &Server) -> Self {
+        // The CPU time first: to ask for the metrics takes some.
+        let (at, cpu_ns) = (Instant::now(), server.cpu_ns());
+        Self { at, cpu_ns, metrics: Metrics::read(server.address) }
+    }
+}
+
+/// Runs it. None if the attack could not be set up.
+pub(crate) fn run(attack: Option<(&Attack, usize)>, seconds: u64) -> Option<Round> {
+    let log = attack.map_or(Log::Quiet, |(attack, _)| attack.log);
+    let options = attack.map_or(&[][..], |(attack, _)| attack.options);
+    let mut server = Server::deskwire_logging(options, log);
+    let rss_at_start = server.rss_bytes();
+    let mut attackers = attack.map(|(attack, connections)| {
+        Attackers::start(attack, connections, &server, seconds + WARM / SECOND + 2)
+    });
+    if attackers.as_ref().is_some_and(|attackers| !attackers.are_ready()) {
+        return None;
+    }
+    let visitor = Visitor::start(server.address);
+    let mut looks = Vec::new();
+    let mut measured = |moment: Moment| {
+        if moment == Moment::Begin {
+            looks.push(Look::at(&server));
+            attackers.iter_mut().for_each(Attackers::go);
+        } else {
+            attackers.iter_mut().for_each(Attackers::stop);
+            looks.push(Look::at(&server));
+        }
+    };
+    let run_beside = match attack.map_or(People::Chats, |(attack, _)| attack.people) {
+        People::Chats => relay::run_beside,
+        People::Askers => askers::run_beside,
+    };
+    let outcome = run_beside(&server, (CHATS, PER_SECOND), (WARM, seconds * SECOND), &mut measured);
+    let healthz_ms = visitor.stop();
+    let report = attackers.map_or_else(Report::of_nobody, Attackers::report);
+    let after = attack.and_then(|(attack, _)| attack.bounds.memory_after);
+    let (rss_after, given_back_s) = look_after(&server, rss_at_start, after);
+    let [begin, end] = <[Look; 2]>::try_from(looks).ok()?;
+    let last = Metrics::read(server.address);
+    const TURN: &str = "deskwire_turn_longest_microseconds";
+    Some(Round {
+        outcome,
+        report,
+        healthz_ms,
+        turn_before_us: begin.metrics.value(TURN),
+        turn_us: last.value(TURN),
+        bytes_in: end.metrics.since(&begin.metrics, "deskwire_bytes_in_total"),
+        bytes_out: end.metrics.since(&begin.metrics, "deskwire_bytes_out_total"),
+        cpu_percent: (end.cpu_ns - begin.cpu_ns) as f64 / (end.at - begin.at).as_nanos() as f64 * 100.0,
+        closes: last.closes_since(&begin.metrics),
+        rss_bytes: [rss_at_start, usage::rss_peak_bytes(server.pid()), rss_after].map(|bytes| bytes as f64),
+        given_back_s,
+        log_bytes: std::fs::metadata(log_path()).map_or(0.0, |file| file.len() as f64),
+        has_ended: server.has_ended(),
+    })
+}
+
+/// Memory some time after the attack; where it is to be given back, as soon as it is, or when the time for that is over.
+fn look_after(server: &Server, at_start: u64, bound: Option<(usize, u64)>) -> (u64, Option<f64>) {
+    let since = Instant::now();
+    std::thread::sleep(AFTER);
+    let Some((kib, seconds)) = bound else { return (server.rss_bytes(), None) };
+    loop {
+        let rss = server.rss_bytes();
+        if rss <= at_start + kib as u64 * 1024 || since.elapsed() > Duration::from_secs(seconds) {
+            return (rss, Some(since.elapsed().as_secs_f64()));
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
