@@ -61,8 +61,8 @@ bench-growth: ## what a message, a pick, a connect costs at a small desk and at 
 bench-check: ## instructions and allocations of a fixed script against those recorded, by valgrind; 5 % more fails
 	$(CARGO) bench --bench desk -- check
 
-bench-honest: ## the round trips of honest people while others attack
-	$(CARGO) bench --bench desk -- honest
+bench-honest: ## the round trips of honest people while others attack (ARGS='--only fan-out --rounds 1', '--list', '--check')
+	$(CARGO) bench --bench desk -- honest --rounds $(ROUNDS) $(ARGS)
 
 soak: ## CYCLES=1000000 users connect, chat and leave: no descriptor and no memory may stay
 	$(CARGO) bench --bench desk -- soak --cycles $(CYCLES)

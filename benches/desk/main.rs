@@ -5,7 +5,7 @@
 //! | compare | all servers on all workloads in alternation: the table and the picture |
 //! | relay, idle, visits | the workloads: chats; connections that rest; connections that come, tickets that are shown |
 //! | growth, full_desk | what each operation costs as the desk gets fuller |
-//! | honest, attack | what honest people notice while others attack |
+//! | honest, attack | what honest people notice while others attack, and what an attack costs; the attacks |
 //! | soak | users come, chat and leave, a million times |
 //! | check, script, script_hub | instructions and allocations of a fixed script, against those recorded |
 //! | crowd, metronome | the load generator: one loop, many client connections; its clock |

@@ -4,11 +4,20 @@ use std::fs;
 
 /// Time on a CPU, user and system, all threads, in nanoseconds.
 pub(crate) fn cpu_ns(pid: u32) -> u64 {
+    schedstat(pid, 0)
+}
+
+/// Time that it wanted a CPU and had none, all threads, in nanoseconds.
+pub(crate) fn waited_ns(pid: u32) -> u64 {
+    schedstat(pid, 1)
+}
+
+fn schedstat(pid: u32, field: usize) -> u64 {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("the process");
     let of_task = |task: fs::DirEntry| {
         // A thread may end meanwhile.
         let text = fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
-        text.split(' ').next().and_then(|ns| ns.parse().ok()).unwrap_or(0)
+        text.split(' ').nth(field).and_then(|ns| ns.parse().ok()).unwrap_or(0)
     };
     tasks.flatten().map(of_task).sum::<u64>()
 }

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::plan::{Line, Plan, Reading};
 use super::stage::{Stage, is_kind, staff_request, text, user_request};
-use super::swarm::{Line, News, Plan, Reading};
+use super::swarm::News;
 use super::tickets::CREATE;
 use crate::frame::Kind;
 
@@ -21,93 +22,135 @@ fn pick(ticket: &str) -> Vec<u8> {
 
 /// One user pastes 90 long messages at once, again and again, to a staff member who reads 1.7 MB/s and has three other
 /// chats.
-pub(crate) fn paste(stage: &mut Stage) {
-    const MESSAGES: u64 = 90;
-    const OTHERS: usize = 3;
-    const PASTE_EVERY: Duration = Duration::from_secs(1);
-    const OTHERS_EVERY: Duration = Duration::from_millis(100);
-    let host = stage.host();
-    let plan = Plan { line: Line::Slow, ..Plan::new(staff_request(&host, "reader")) };
-    let staff = stage.open([plan].into_iter())[0];
-    stage.ask_each(&[staff], r#"{"type":"go_online"}"#, Kind::Presence);
-    let others = stage.users(OTHERS, "other-");
-    for ticket in stage.ask_each(&others, CREATE, Kind::TicketCreated) {
-        stage.swarm.send(staff, &pick(&ticket));
+struct Paste {
+    staff: usize,
+    others: Vec<usize>,
+    paster: usize,
+    pasters: usize,
+    /// The id of the paster's last message, and when they may go on.
+    id: u64,
+    due: Duration,
+    staff_closed: u64,
+    locked: u64,
+    refused: u64,
+    accepted: u64,
+}
+
+const OTHERS: usize = 3;
+
+impl Paste {
+    fn set_up(stage: &mut Stage) -> Self {
+        let plan = Plan { line: Line::Slow, ..Plan::new(staff_request(&stage.host(), "reader")) };
+        let staff = stage.open([plan].into_iter())[0];
+        stage.ask_each(&[staff], r#"{"type":"go_online"}"#, Kind::Presence);
+        let others = stage.users(OTHERS, "other-");
+        for ticket in stage.ask_each(&others, CREATE, Kind::TicketCreated) {
+            stage.swarm.send(staff, &pick(&ticket));
+        }
+        let mut joined = 0;
+        stage.until("the other chats", |_, news| {
+            joined += usize::from(is_kind(&news, Kind::StaffJoined));
+            joined == OTHERS
+        });
+        stage.swarm.set_reading(staff, Reading::BytesPerSecond(1.7e6));
+        Self {
+            staff,
+            others,
+            paster: usize::MAX,
+            pasters: 0,
+            id: 0,
+            due: Duration::MAX,
+            staff_closed: 0,
+            locked: 0,
+            refused: 0,
+            accepted: 0,
+        }
     }
-    let mut joined = 0;
-    stage.until("the other chats", |_, news| {
-        joined += usize::from(is_kind(&news, Kind::StaffJoined));
-        joined == OTHERS
-    });
-    stage.swarm.set_reading(staff, Reading::BytesPerSecond(1.7e6));
-    stage.ready();
-    let mut pasters = 0;
-    let mut new_paster = |stage: &mut Stage| {
-        pasters += 1;
-        let mut request = user_request(&host, &format!("paster-{pasters}"), Some(OTHERS + pasters));
+
+    /// The next one who will paste, if the last one was closed for it.
+    fn bring_paster(&mut self, stage: &mut Stage) {
+        self.pasters += 1;
+        let name = format!("paster-{}", self.pasters);
+        let mut request = user_request(&stage.host(), &name, Some(OTHERS + self.pasters));
         request.extend_from_slice(&text(CREATE));
-        stage.swarm.connect(Plan { listens: true, ..Plan::new(request) })
-    };
-    let mut paster = new_paster(stage);
-    let (mut pastes, mut can_paste_at, mut id, mut other_id) = (0, Duration::MAX, 0, 0);
-    let (mut staff_closed, mut locked, mut refused, mut acks) = (0, 0, 0, 0);
-    while let Some(all) = stage.turn() {
-        for news in all {
-            match news {
-                News::Gone(who, _) if who == staff => staff_closed += 1,
-                News::Gone(who, _) if who == paster => {
-                    (paster, can_paste_at, id) = (new_paster(stage), Duration::MAX, 0);
+        self.paster = stage.swarm.connect(Plan { listens: true, ..Plan::new(request) });
+        (self.id, self.due) = (0, Duration::MAX);
+    }
+
+    fn take(&mut self, stage: &mut Stage, news: &News) {
+        let (who, frame) = match news {
+            News::Gone(who, _) => {
+                self.staff_closed += u64::from(*who == self.staff);
+                if *who == self.paster {
+                    self.bring_paster(stage);
                 }
-                News::Frame(who, frame) => match frame.kind {
-                    Kind::TicketCreated if who == paster => stage.swarm.send(staff, &pick(&frame.ticket)),
-                    Kind::StaffJoined if who == paster => can_paste_at = stage.elapsed(),
-                    Kind::StaffOffline => locked += 1,
-                    Kind::Ack if who != paster => acks += 1,
-                    Kind::Error if others.contains(&who) => refused += 1,
-                    Kind::Message if who == staff => {
-                        let seen = format!(
-                            r#"{{"type":"delivered","ticket_id":"{}","seq":{}}}"#,
-                            frame.ticket, frame.seq
-                        );
-                        stage.swarm.send(staff, &text(&seen));
-                    }
-                    _ => {}
-                },
-                _ => {}
+                return;
             }
+            News::Frame(who, frame) => (*who, frame),
+            _ => return,
+        };
+        match frame.kind {
+            Kind::TicketCreated if who == self.paster => stage.swarm.send(self.staff, &pick(&frame.ticket)),
+            Kind::StaffJoined if who == self.paster => self.due = stage.elapsed(),
+            Kind::StaffOffline => self.locked += 1,
+            Kind::Ack if who != self.paster => self.accepted += 1,
+            Kind::Error if self.others.contains(&who) => self.refused += 1,
+            Kind::Message if who == self.staff => {
+                let seen =
+                    format!(r#"{{"type":"delivered","ticket_id":"{}","seq":{}}}"#, frame.ticket, frame.seq);
+                stage.swarm.send(self.staff, &text(&seen));
+            }
+            _ => {}
         }
-        if stage.elapsed() > can_paste_at {
-            can_paste_at += PASTE_EVERY;
+    }
+
+    fn paste(&mut self, stage: &mut Stage) {
+        const MESSAGES: u64 = 90;
+        const PASTE_EVERY: Duration = Duration::from_secs(1);
+        self.due += PASTE_EVERY;
+        for _ in 0..MESSAGES {
+            self.id += 1;
+            stage.swarm.send(self.paster, &long_message("", self.id));
+        }
+    }
+}
+
+pub(crate) fn paste(stage: &mut Stage) {
+    const OTHERS_EVERY: Duration = Duration::from_millis(100);
+    let paste = &mut Paste::set_up(stage);
+    stage.ready();
+    paste.bring_paster(stage);
+    let (mut pastes, mut sent) = (0, 0);
+    while let Some(all) = stage.turn() {
+        all.iter().for_each(|news| paste.take(stage, news));
+        if stage.elapsed() > paste.due {
+            paste.paste(stage);
             pastes += 1;
-            for _ in 0..MESSAGES {
-                id += 1;
-                stage.swarm.send(paster, &long_message("", id));
-            }
         }
-        if stage.elapsed() > OTHERS_EVERY * (other_id + 1) {
-            other_id += 1;
-            let message = text(&format!(r#"{{"type":"message","id":{other_id},"text":"Hello?"}}"#));
-            others.iter().for_each(|who| stage.swarm.send(*who, &message));
+        if stage.elapsed() > OTHERS_EVERY * (sent + 1) {
+            sent += 1;
+            let message = text(&format!(r#"{{"type":"message","id":{sent},"text":"Hello?"}}"#));
+            paste.others.iter().for_each(|who| stage.swarm.send(*who, &message));
         }
     }
     stage.did("pastes of 90", pastes, 1);
-    stage.did("messages of others accepted", acks, 10);
-    stage.harm("staff closed", staff_closed);
-    stage.harm("chats locked", locked);
-    stage.harm("messages of others refused", refused);
+    stage.did("messages of others", u64::from(sent) * OTHERS as u64, 10);
+    stage.note("of these accepted", paste.accepted);
+    stage.harm("staff closed", paste.staff_closed);
+    stage.harm("chats locked", paste.locked);
+    stage.harm("messages of others refused", paste.refused);
 }
 
-/// A staff member with 20 chats, each with four long messages that they have not seen, comes back on a line of 0.9 MB/s,
-/// and again as soon as they have everything.
-pub(crate) fn staff_return(stage: &mut Stage) {
-    const CHATS: usize = 20;
-    const UNREAD: u64 = 4;
-    let host = stage.host();
+const CHATS: usize = 20;
+const UNREAD: u64 = 4;
+
+/// The staff member has gone; each chat holds what they have not seen.
+fn leave_unread(stage: &mut Stage) {
     let staff = stage.staff(1, "returning-")[0];
     stage.ask_each(&[staff], r#"{"type":"go_online"}"#, Kind::Presence);
     let users = stage.users(CHATS, "chat-");
     stage.ask_each(&users, CREATE, Kind::TicketCreated);
-    // Each is assigned at once. Some hear that after the answer to the last: their messages are refused until then.
+    // Each was assigned in the turn that created it.
     for id in 1..=UNREAD {
         for user in &users {
             stage.swarm.send(*user, &long_message("", id));
@@ -125,12 +168,18 @@ pub(crate) fn staff_return(stage: &mut Stage) {
         locked += usize::from(is_kind(&news, Kind::StaffOffline));
         locked == CHATS
     });
+}
+
+/// A staff member with 20 chats, each with four long messages that they have not seen, comes back on a line of 0.9 MB/s,
+/// and again as soon as they have everything.
+pub(crate) fn staff_return(stage: &mut Stage) {
+    leave_unread(stage);
     stage.ready();
     let plan = Plan {
         line: Line::Slow,
         reading: Reading::BytesPerSecond(0.9e6),
         listens: true,
-        ..Plan::new(staff_request(&host, "returning-0"))
+        ..Plan::new(staff_request(&stage.host(), "returning-0"))
     };
     let staff = stage.swarm.connect(plan.clone());
     let (mut picked, mut messages, mut since) = (0, HashMap::<String, u64>::new(), stage.elapsed());
@@ -161,9 +210,11 @@ pub(crate) fn staff_return(stage: &mut Stage) {
             stage.swarm.reconnect(staff, plan.clone());
         }
     }
-    stage.did("whole returns", returns, 1);
+    stage.did("returns", returns + cuts + 1, 1);
+    stage.note("whole returns", returns);
     stage.note("longest return ms", longest.as_millis() as u64);
     stage.harm("cut at the return", cuts);
+    stage.harm("never whole", u64::from(returns == 0));
 }
 
 /// Users who read nothing, and staff who write to them as much as they may.

@@ -1,7 +1,8 @@
 //! Attacks by coming and going: connections that are opened, refused or dropped as fast as it goes.
 
+use super::plan::Plan;
 use super::stage::{Stage, user_request};
-use super::swarm::{News, Plan};
+use super::swarm::News;
 use crate::server::TOKEN;
 use crate::wire;
 

@@ -5,12 +5,13 @@
 //! | list | all attacks, with what each needs and what it is held to |
 //! | pours, churn, tickets, chats | the attacks |
 //! | stage | what an attack runs in: set-up, signals, report |
-//! | swarm, input | its connections, in one loop and one thread |
+//! | swarm, plan, input | its connections, in one loop and one thread; how one is to be; what it receives |
 
 mod chats;
 mod churn;
 mod input;
 pub(crate) mod list;
+mod plan;
 mod pours;
 pub(crate) mod stage;
 mod swarm;

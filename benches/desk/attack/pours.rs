@@ -4,8 +4,9 @@ use std::io::Write;
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::plan::{Plan, Pour, Reading};
 use super::stage::{Stage, is_kind, staff_request, user_request};
-use super::swarm::{News, Plan, Pour, Reading};
+use super::swarm::News;
 use crate::frame::Kind;
 use crate::server::TOKEN;
 use crate::wire;
@@ -86,6 +87,7 @@ pub(crate) fn one_byte_fragments(stage: &mut Stage) {
         ..deaf_user(&host, number, &[])
     };
     pour(stage, Rc::clone(&bytes), plan, POURED_LEAST / 2);
+    stage.harm("closed within the limits", stage.swarm.counts.closes.values().sum());
 }
 
 fn pings_of(bytes: &mut Vec<u8>) {

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::swarm::{News, Plan, Swarm};
+use super::plan::Plan;
+use super::swarm::{News, Swarm};
 use crate::frame::Kind;
 use crate::server::TOKEN;
 use crate::wire;

@@ -1,83 +1,23 @@
 //! Many connections that do harm, in one loop and one thread: they pour, read slowly or not at all, and are dropped at will.
 
 use std::collections::BTreeMap;
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr};
-use std::rc::Rc;
+use std::io::{ErrorKind, Read, Write};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
-use socket2::{Domain, Protocol, Socket, Type};
 
 use super::input::{Heard, Input, Received};
+use super::plan::{Plan, Reading, connect_from};
 
 /// One read or write.
 const CHUNK_BYTES: usize = 64 * 1024;
 const EVENTS_PER_TURN: usize = 1024;
-/// Addresses of ours to connect from, so that ports do not run out.
-const SOURCES: usize = 200;
 /// Between two looks at those who read or write at a pace.
 const PACE_STEP: Duration = Duration::from_millis(2);
 /// A connection that pours and whose socket takes nothing for so long is given up, and another one opened.
 const STUCK: Duration = Duration::from_millis(500);
-
-/// How a connection reads.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Reading {
-    All,
-    Nothing,
-    BytesPerSecond(f64),
-}
-
-/// What the kernel may receive ahead of one on a slow line, so that the server notices.
-const SLOW_LINE_BUFFER_BYTES: usize = 32 * 1024;
-/// The segments of a slow line: Ethernet's. From loopback's of 64 KiB the kernel concludes that the server needs a send
-/// buffer of 2.5 MB, which would hide what the server does with a slow reader.
-const SLOW_LINE_MSS_BYTES: u32 = 1460;
-
-/// Which line a connection comes by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Line {
-    Loopback,
-    Slow,
-}
-
-/// What a connection sends without end once it is upgraded, or once it is connected.
-#[derive(Clone, Debug)]
-pub(crate) struct Pour {
-    pub(crate) bytes: Rc<[u8]>,
-    /// None: as fast as the socket takes it.
-    pub(crate) bytes_per_second: Option<f64>,
-}
-
-/// How a connection is to be.
-#[derive(Clone, Debug)]
-pub(crate) struct Plan {
-    /// Sent first.
-    pub(crate) request: Vec<u8>,
-    pub(crate) reading: Reading,
-    pub(crate) line: Line,
-    /// Its frames become news.
-    pub(crate) listens: bool,
-    /// The server's close frame and end are ignored: it goes on sending until its socket fails.
-    pub(crate) is_stubborn: bool,
-    pub(crate) pour: Option<Pour>,
-}
-
-impl Plan {
-    /// Sends this, reads everything, and tells nothing but what became of it.
-    pub(crate) fn new(request: Vec<u8>) -> Self {
-        Self {
-            request,
-            reading: Reading::All,
-            line: Line::Loopback,
-            listens: false,
-            is_stubborn: false,
-            pour: None,
-        }
-    }
-}
 
 /// What a turn brought.
 #[derive(Clone, Debug)]
@@ -426,23 +366,5 @@ impl Peer {
         if self.plan.pour.as_ref().is_some_and(|pour| self.poured == pour.bytes.len()) {
             self.poured = 0;
         }
-    }
-}
-
-/// A connection that ends with a reset.
-fn connect_from(number: usize, server: SocketAddr, line: Line) -> io::Result<TcpStream> {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_nonblocking(true)?;
-    socket.set_tcp_nodelay(true)?;
-    socket.set_linger(Some(Duration::ZERO))?;
-    if line == Line::Slow {
-        socket.set_recv_buffer_size(SLOW_LINE_BUFFER_BYTES)?;
-        socket.set_tcp_mss(SLOW_LINE_MSS_BYTES)?;
-    }
-    let source = Ipv4Addr::new(127, 0, 2, 1 + (number % SOURCES) as u8);
-    socket.bind(&SocketAddr::from((source, 0)).into())?;
-    match socket.connect(&server.into()) {
-        Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => Err(error),
-        _ => Ok(TcpStream::from_std(socket.into())),
     }
 }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::plan::{Line, Plan, Reading};
 use super::stage::{Stage, is_kind, staff_request, text, user_request};
-use super::swarm::{Line, News, Plan, Reading};
+use super::swarm::News;
 use crate::frame::Kind;
 
 pub(crate) const CREATE: &str =

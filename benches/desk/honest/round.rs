@@ -33,6 +33,8 @@ pub(crate) struct Round {
     pub(crate) bytes_in: f64,
     pub(crate) bytes_out: f64,
     pub(crate) cpu_percent: f64,
+    /// How much of the time the server and the honest clients wanted a core that another process had.
+    pub(crate) waited_percent: f64,
     pub(crate) closes: Vec<(String, u64)>,
     /// At the start, at the peak, and after the attackers have gone.
     pub(crate) rss_bytes: [f64; 3],
@@ -46,6 +48,7 @@ pub(crate) struct Round {
 struct Look {
     at: Instant,
     cpu_ns: u64,
+    waited_ns: u64,
     metrics: Metrics,
 }
 
@@ -53,7 +56,8 @@ impl Look {
     fn at(server: &Server) -> Self {
         // The CPU time first: to ask for the metrics takes some.
         let (at, cpu_ns) = (Instant::now(), server.cpu_ns());
-        Self { at, cpu_ns, metrics: Metrics::read(server.address) }
+        let waited_ns = usage::waited_ns(server.pid()) + usage::waited_ns(std::process::id());
+        Self { at, cpu_ns, waited_ns, metrics: Metrics::read(server.address) }
     }
 }
 
@@ -70,28 +74,16 @@ pub(crate) fn run(attack: Option<(&Attack, usize)>, seconds: u64) -> Option<Roun
         return None;
     }
     let visitor = Visitor::start(server.address);
-    let mut looks = Vec::new();
-    let mut measured = |moment: Moment| {
-        if moment == Moment::Begin {
-            looks.push(Look::at(&server));
-            attackers.iter_mut().for_each(Attackers::go);
-        } else {
-            attackers.iter_mut().for_each(Attackers::stop);
-            looks.push(Look::at(&server));
-        }
-    };
-    let run_beside = match attack.map_or(People::Chats, |(attack, _)| attack.people) {
-        People::Chats => relay::run_beside,
-        People::Askers => askers::run_beside,
-    };
-    let outcome = run_beside(&server, (CHATS, PER_SECOND), (WARM, seconds * SECOND), &mut measured);
+    let people = attack.map_or(People::Chats, |(attack, _)| attack.people);
+    let (outcome, looks) = measure(&server, people, attackers.as_mut(), seconds);
     let healthz_ms = visitor.stop();
     let report = attackers.map_or_else(Report::of_nobody, Attackers::report);
     let after = attack.and_then(|(attack, _)| attack.bounds.memory_after);
     let (rss_after, given_back_s) = look_after(&server, rss_at_start, after);
-    let [begin, end] = <[Look; 2]>::try_from(looks).ok()?;
+    let [begin, end] = looks?;
     let last = Metrics::read(server.address);
     const TURN: &str = "deskwire_turn_longest_microseconds";
+    let share = |ns: u64| ns as f64 / (end.at - begin.at).as_nanos() as f64 * 100.0;
     Some(Round {
         outcome,
         report,
@@ -100,13 +92,40 @@ pub(crate) fn run(attack: Option<(&Attack, usize)>, seconds: u64) -> Option<Roun
         turn_us: last.value(TURN),
         bytes_in: end.metrics.since(&begin.metrics, "deskwire_bytes_in_total"),
         bytes_out: end.metrics.since(&begin.metrics, "deskwire_bytes_out_total"),
-        cpu_percent: (end.cpu_ns - begin.cpu_ns) as f64 / (end.at - begin.at).as_nanos() as f64 * 100.0,
+        cpu_percent: share(end.cpu_ns - begin.cpu_ns),
+        waited_percent: share(end.waited_ns - begin.waited_ns),
         closes: last.closes_since(&begin.metrics),
         rss_bytes: [rss_at_start, usage::rss_peak_bytes(server.pid()), rss_after].map(|bytes| bytes as f64),
         given_back_s,
         log_bytes: std::fs::metadata(log_path()).map_or(0.0, |file| file.len() as f64),
         has_ended: server.has_ended(),
     })
+}
+
+/// Runs the honest, with the attackers at work while they are measured. Returns what they noticed, and the server before
+/// and after that.
+fn measure(
+    server: &Server,
+    people: People,
+    mut attackers: Option<&mut Attackers>,
+    seconds: u64,
+) -> (Outcome, Option<[Look; 2]>) {
+    let mut looks = Vec::new();
+    let mut measured = |moment: Moment| {
+        if moment == Moment::Begin {
+            looks.push(Look::at(server));
+            attackers.iter_mut().for_each(|attackers| attackers.go());
+        } else {
+            attackers.iter_mut().for_each(|attackers| attackers.stop());
+            looks.push(Look::at(server));
+        }
+    };
+    let run_beside = match people {
+        People::Chats => relay::run_beside,
+        People::Askers => askers::run_beside,
+    };
+    let outcome = run_beside(server, (CHATS, PER_SECOND), (WARM, seconds * SECOND), &mut measured);
+    (outcome, looks.try_into().ok())
 }
 
 /// Memory some time after the attack; where it is to be given back, as soon as it is, or when the time for that is over.

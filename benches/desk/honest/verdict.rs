@@ -7,7 +7,7 @@ use super::round::Round;
 use crate::attack::list::{Attack, BOUNDS, Bounds};
 use crate::table::number;
 
-pub(crate) const HEADER: [&str; 17] = [
+pub(crate) const HEADER: [&str; 18] = [
     "while",
     "connections",
     "p50 µs",
@@ -20,12 +20,16 @@ pub(crate) const HEADER: [&str; 17] = [
     "MB in",
     "MB out",
     "server CPU %",
+    "waited for a core %",
     "MiB at start / peak / after",
     "closes",
     "the attack",
     "rounds",
     "verdict",
 ];
+
+/// Beyond this the machine had something else to do, and what is timed says little.
+const WAITED_PERCENT_MAX: f64 = 10.0;
 
 pub(crate) struct Verdict {
     attack: Option<(&'static Attack, usize)>,
@@ -126,6 +130,8 @@ impl Verdict {
             false => format!("NO, {} missing", number(missing)),
         };
         let beyond = [self.untimed(), self.timed()].concat();
+        let is_noisy = self.best(|round| round.waited_percent) > WAITED_PERCENT_MAX;
+        let noise = if is_noisy { " (others had the cores)" } else { "" };
         let mut row = vec![title, connections];
         row.extend(["p50", "p99", "p99.9", "max"].map(|name| number(self.best(latency(name)))));
         row.push(arrived);
@@ -134,11 +140,16 @@ impl Verdict {
         row.push(number(self.most(|round| round.bytes_in / 1e6)));
         row.push(number(self.most(|round| round.bytes_out / 1e6)));
         row.push(number(self.best(|round| round.cpu_percent)));
+        row.push(number(self.best(|round| round.waited_percent)));
         row.push([0, 1, 2].map(mib).join(" / "));
         row.push(self.closes());
         row.push(self.deeds());
         row.push(self.rounds.len().to_string());
-        row.push(if beyond.is_empty() { "holds".to_owned() } else { format!("NO: {}", beyond.join(", ")) });
+        row.push(if beyond.is_empty() {
+            "holds".to_owned()
+        } else {
+            format!("NO: {}{noise}", beyond.join(", "))
+        });
         row
     }
 
