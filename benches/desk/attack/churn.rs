@@ -1,5 +1,7 @@
 //! Attacks by coming and going: connections that are opened, refused or dropped as fast as it goes.
 
+use std::time::Duration;
+
 use super::plan::Plan;
 use super::stage::{Stage, user_request};
 use super::swarm::News;
@@ -30,7 +32,9 @@ fn churn(stage: &mut Stage, leave: Leave, request: impl Fn(&str, usize) -> Vec<u
         })
         .collect();
     let mut done: u64 = 0;
-    while let Some(all) = stage.turn() {
+    // Nothing is waited for where nothing is answered.
+    let wait = if leave == Leave::AtOnce { Duration::ZERO } else { Duration::from_millis(5) };
+    while let Some(all) = stage.turn_within(wait) {
         if leave == Leave::AtOnce {
             for who in &whos {
                 stage.swarm.reconnect(*who, next());
@@ -92,5 +96,5 @@ pub(crate) fn log_lines(stage: &mut Stage) {
         wire::append_request_with(&mut request, host, &path, None, &origin);
         request
     };
-    churn(stage, Leave::WhenRefused, request, 1000);
+    churn(stage, Leave::WhenRefused, request, 100);
 }

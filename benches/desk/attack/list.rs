@@ -11,6 +11,8 @@ pub(crate) struct Bounds {
     pub(crate) p99_us: f64,
     /// The longest turn, in microseconds: what everybody else waits for.
     pub(crate) turn_us: f64,
+    /// A newcomer who asks for /healthz, in milliseconds.
+    pub(crate) healthz_ms: f64,
     /// Memory above what the server has at its start, in KiB: so much, and so much for each of the connections.
     pub(crate) memory_kib: (usize, usize),
     /// Memory above the start once the attackers have gone, in KiB, and how long it may take to be given back.
@@ -50,6 +52,7 @@ const SHARED_KIB: usize = 8 * 1024;
 pub(crate) const BOUNDS: Bounds = Bounds {
     p99_us: 20_000.0,
     turn_us: 10_000.0,
+    healthz_ms: 500.0,
     memory_kib: (SHARED_KIB, CONNECTION_KIB),
     memory_after: None,
     bytes_out: None,

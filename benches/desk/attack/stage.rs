@@ -63,12 +63,16 @@ impl Stage {
         self.began.elapsed()
     }
 
-    /// One turn. None once the attack is over.
+    /// One turn, which ends soon if nothing happens. None once the attack is over.
     pub(crate) fn turn(&mut self) -> Option<Vec<News>> {
+        self.turn_within(TURN)
+    }
+
+    pub(crate) fn turn_within(&mut self, wait: Duration) -> Option<Vec<News>> {
         if self.stop.load(Ordering::Relaxed) || self.began.elapsed() > self.seconds {
             return None;
         }
-        Some(self.swarm.turn(TURN))
+        Some(self.swarm.turn(wait))
     }
 
     /// Turns until `done` says so of a piece of news, while setting up.

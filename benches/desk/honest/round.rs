@@ -97,7 +97,7 @@ pub(crate) fn run(attack: Option<(&Attack, usize)>, seconds: u64) -> Option<Roun
         closes: last.closes_since(&begin.metrics),
         rss_bytes: [rss_at_start, usage::rss_peak_bytes(server.pid()), rss_after].map(|bytes| bytes as f64),
         given_back_s,
-        log_bytes: std::fs::metadata(log_path()).map_or(0.0, |file| file.len() as f64),
+        log_bytes: if log == Log::ToUnreadPipe { 0.0 } else { log_file_bytes() },
         has_ended: server.has_ended(),
     })
 }
@@ -126,6 +126,10 @@ fn measure(
     };
     let outcome = run_beside(server, (CHATS, PER_SECOND), (WARM, seconds * SECOND), &mut measured);
     (outcome, looks.try_into().ok())
+}
+
+fn log_file_bytes() -> f64 {
+    std::fs::metadata(log_path()).map_or(0.0, |file| file.len() as f64)
 }
 
 /// Memory some time after the attack; where it is to be given back, as soon as it is, or when the time for that is over.

@@ -81,6 +81,9 @@ impl Verdict {
         if !is_within(self.best(|round| round.turn_us), bounds.turn_us) {
             beyond.push("turn".to_owned());
         }
+        if !is_within(self.best(|round| round.healthz_ms), bounds.healthz_ms) {
+            beyond.push("healthz".to_owned());
+        }
         if self.seen().all(|round| !round.report.is_attack()) {
             // A machine that is busy with something else lets the attackers do too little.
             beyond.push("the attack did not take place".to_owned());
