@@ -37,5 +37,6 @@ pub(crate) fn run(options: &Options) -> bool {
     let attack = Attack::named(&options.name).expect("a known attack");
     let mut stage = Stage::new(options.server, options.connections, options.seconds);
     (attack.run)(&mut stage);
+    println!("{}", stage::END);
     true
 }

@@ -23,6 +23,7 @@ const TURN: Duration = Duration::from_millis(5);
 /// The words that are exchanged with the process that measures.
 pub(crate) const READY: &str = "ready";
 pub(crate) const GO: &str = "go";
+pub(crate) const END: &str = "end";
 
 pub(crate) struct Stage {
     pub(crate) swarm: Swarm,

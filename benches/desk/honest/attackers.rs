@@ -2,17 +2,17 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::attack::list::Attack;
-use crate::attack::stage::{GO, READY};
+use crate::attack::stage::{END, GO, READY};
 use crate::server::Server;
 
 /// For an attack to be set up.
 const SET_UP_MAX: Duration = Duration::from_secs(45);
-/// From the word to stop to the end of the process.
+/// From the word to stop to the end of the report.
 const STOP_MAX: Duration = Duration::from_secs(5);
 
 /// What the attackers say they did.
@@ -23,7 +23,7 @@ pub(crate) struct Report {
     /// What happened and must not.
     pub(crate) harm: Vec<(String, u64)>,
     pub(crate) notes: Vec<(String, u64)>,
-    /// The process came to its end in good order.
+    /// The attackers said all that they had to say.
     pub(crate) is_whole: bool,
 }
 
@@ -45,6 +45,7 @@ impl Report {
         match kind {
             Some("did") => self.did.push((what, next(), next())),
             Some("harm") => self.harm.push((what, next())),
+            Some(END) => self.is_whole = true,
             Some("note") => self.notes.push((what, next())),
             _ => {}
         }
@@ -59,19 +60,15 @@ pub(crate) struct Attackers {
 }
 
 impl Attackers {
-    /// They run when the honest clients, whose core they share, do not want to: what is looked for is what the server
-    /// does to the honest.
     pub(crate) fn start(attack: &Attack, connections: usize, server: &Server, seconds: u64) -> Self {
         let me = std::env::current_exe().expect("this program");
-        let mut child = Command::new("chrt")
-            .args(["--idle", "0"])
-            .arg(me)
+        let mut child = Command::new(me)
             .args(["attack", attack.name, &connections.to_string()])
             .args([server.address.to_string(), seconds.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .expect("chrt (util-linux)");
+            .expect("this program again");
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take().expect("its output"));
         let (sender, lines) = channel();
         thread::spawn(move || {
@@ -85,8 +82,14 @@ impl Attackers {
     }
 
     /// Waits until all is set up. False if it cannot be.
+    ///
+    /// From then on they run when the honest clients, whose core they share, do not want to: what is looked for is what
+    /// the server does to the honest.
     pub(crate) fn are_ready(&self) -> bool {
-        matches!(self.lines.recv_timeout(SET_UP_MAX), Ok(line) if line == READY)
+        let is_ready = matches!(self.lines.recv_timeout(SET_UP_MAX), Ok(line) if line == READY);
+        let mut chrt = Command::new("chrt");
+        chrt.args(["--idle", "--pid", "0", &self.child.id().to_string()]);
+        is_ready && chrt.status().expect("chrt (util-linux)").success()
     }
 
     pub(crate) fn go(&mut self) {
@@ -101,14 +104,11 @@ impl Attackers {
     pub(crate) fn report(mut self) -> Report {
         self.stop();
         let (mut report, until) = (Report::default(), Instant::now() + STOP_MAX);
-        loop {
-            match self.lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok(line) => report.take(&line),
-                Err(RecvTimeoutError::Timeout) => return report,
-                Err(RecvTimeoutError::Disconnected) => break,
-            }
+        while !report.is_whole
+            && let Ok(line) = self.lines.recv_timeout(until.saturating_duration_since(Instant::now()))
+        {
+            report.take(&line);
         }
-        report.is_whole = self.child.wait().is_ok_and(|status| status.success());
         report
     }
 }
