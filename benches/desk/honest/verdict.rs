@@ -113,6 +113,8 @@ impl Verdict {
             if let Some(bytes) = bounds.bytes_out {
                 check(round.bytes_out <= bytes, "bytes out");
             }
+            let is_turned_away = round.closes.iter().any(|(code, _)| code == "1013");
+            check(bounds.may_be_full || !is_turned_away, "closed with 1013");
             check(round.log_bytes <= bounds.log_bytes, "log");
             for (what, count) in &round.report.harm {
                 check(*count == 0, what);
