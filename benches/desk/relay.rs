@@ -364,7 +364,7 @@ pub(crate) fn run_beside(
     Outcome { is_good: chats.is_complete() && chats.relayed > 0, figures }
 }
 
-/// What is waited for before a message counts as lost.
+/// What is waited for, once nobody attacks any more, before a message counts as missing.
 pub(crate) const PATIENCE: Nanos = 5 * SECOND;
 
 /// Before and after what is measured.

@@ -105,7 +105,7 @@ impl Verdict {
         for round in self.seen() {
             let [start, peak, after] = round.rss_bytes;
             check(!round.has_ended, "the server ended");
-            check(round.outcome.is_good, "lost");
+            check(round.outcome.is_good, "not all arrived");
             check(peak - start <= memory, "memory");
             if let Some((kib, _)) = bounds.memory_after {
                 check(after - start <= kib as f64 * 1024.0, "memory not given back");
