@@ -94,12 +94,15 @@ impl State {
         let Some(ticket) = self.tickets.get(&number) else { return };
         let view = self.view(ticket);
         out.record(&Record::TicketChanged(view));
-        let owner = ticket.status.staff().filter(|key| {
-            let staff = &self.staff[*key];
-            self.takes_more(*key) && staff.board.shows(number)
-        });
+        let owner = ticket.status.staff().filter(|key| self.takes_more(*key));
         if let Some(owner) = owner {
-            self.to_staff(owner, &Event::TicketUpdated(view), out);
+            if self.staff[owner].board.shows(number) {
+                self.to_staff(owner, &Event::TicketUpdated(view), out);
+            } else {
+                // It is on its way to all of them; whoever has it must not be the last to see it.
+                self.take_changes(owner);
+                self.catch_up_board(owner, out);
+            }
         }
         self.fanout.note_ticket(now, number, owner);
     }

@@ -75,7 +75,7 @@ fn sockets_far_over_the_limit_of_an_address_are_dropped_at_accept() {
     assert!((0..1000).all(|_| accept(&mut hub, "127.0.0.1").is_some()), "this machine");
     hub.abandon(slots[7], NOW);
     let id = hub.slots[slots[7] as usize].id;
-    hub.touch(id);
+    hub.mark_dirty(id);
     hub.settle(NOW);
     assert!(accept(&mut hub, ADDRESS).is_some(), "one has gone");
     assert_eq!(accept(&mut hub, ADDRESS), None);

@@ -295,3 +295,23 @@ fn a_welcome_and_the_parts_of_a_board_are_bounded_however_long_ids_and_subjects_
         assert_eq!(listed + added, 400);
     }
 }
+
+#[test]
+fn who_had_a_ticket_sees_it_come_and_go_however_quickly() {
+    let mut world = World::new(Assign::Manual);
+    let (sam, ann) = (world.online("sam"), world.user("ann"));
+    world.apply(&Input::Tick);
+    let ticket = world.create(ann);
+    world.apply(&Input::Tick);
+    world.does(sam, StaffCommand::PickTicket { ticket });
+    world.apply(&Input::Tick);
+    world.does(sam, StaffCommand::GoOffline);
+    world.apply(&Input::Tick);
+    world.asks(ann, UserCommand::CloseTicket);
+    world.wait(GATHER_MS);
+    let told = world.told(sam);
+    assert_eq!(
+        told[1..],
+        ["presence true", "picked ann", "added ann", "presence false", "updated ann Paused", "removed"]
+    );
+}
