@@ -7,7 +7,7 @@ const alerts = {
   count: 0,
 
   start(soundSwitch) {
-    soundSwitch.checked = store.kept.get("sound", false);
+    soundSwitch.checked = this.hasSound();
     soundSwitch.addEventListener("change", () => {
       store.kept.set("sound", soundSwitch.checked);
       if (soundSwitch.checked) this.beep(); // so that one knows how it sounds
@@ -18,10 +18,12 @@ const alerts = {
     });
   },
 
+  hasSound: () => store.kept.get("sound", isBoolean, false),
+
   // Something came that the reader should know of.
   call() {
     if (document.hidden) document.title = `(${(this.count += 1)}) ${plainTitle}`;
-    if (store.kept.get("sound", false)) this.ringAlone();
+    if (this.hasSound()) this.ringAlone();
   },
 
   // Of several tabs only the one that gets the lock rings. Where there are no locks, each rings for itself.

@@ -3,6 +3,19 @@
 
 const ENTRIES_KEPT_MAX = 300; // of a conversation, in the tab's storage
 
+// What a stored chat must look like, as far as anything depends on it.
+const isTime = (value) => Number.isFinite(value) && Math.abs(value) <= 8.64e15; // the range of a Date
+const isNumber = (value) => Number.isSafeInteger(value);
+const isMessage = (entry) => entry.kind === "message" && isText(entry.text) && isNumber(entry.id ?? 0);
+const isSystemLine = (entry) => entry.kind === "system" && isText(entry.what) && entry.values instanceof Object;
+const isEntry = (entry) => entry instanceof Object && isTime(entry.at) && (isMessage(entry) || isSystemLine(entry));
+const isChat = (chat) =>
+  chat instanceof Object &&
+  [chat.ticketId, chat.subject, chat.state, chat.draft].every(isText) &&
+  [chat.nextId, chat.heardSeq, chat.confirmedSeq, chat.deliveredSeq].every(isNumber) &&
+  Array.isArray(chat.entries) &&
+  chat.entries.every(isEntry);
+
 // A message of ours is "queued" (not sent yet), "sending", "sent", "delivered" or "failed" (with `why`).
 // `host` is the page; what it must offer is seen in user.js.
 class Conversation {

@@ -1,4 +1,4 @@
-// page.js: what both pages lean on: elements, storage that may fail, words in the reader's language, times.
+// page.js: what both pages use: elements, storage that may fail, words in the reader's language, times.
 "use strict";
 
 // ---- Elements. Text from peers only ever becomes text: strings given here become text nodes.
@@ -37,28 +37,45 @@ function setError(field, text) {
 // ---- Storage: the tab's own, and what is kept for later visits (preferences only).
 // Either may throw (blocked, full): then the page remembers for as long as it is open.
 
-function shelf(open) {
+function storage(open, keyOf) {
   const memory = new Map();
   return {
-    get(key, fallback = null) {
+    // What was stored may be anything: a value that `isValid` refuses counts as absent.
+    get(name, isValid, fallback = null) {
+      if (memory.has(name)) return memory.get(name) ?? fallback;
       try {
-        return memory.get(key) ?? JSON.parse(open().getItem("deskwire." + key)) ?? fallback;
+        const value = JSON.parse(open().getItem(keyOf(name)));
+        return isValid(value) ? value : fallback;
       } catch {
         return fallback;
       }
     },
-    set(key, value) {
-      memory.set(key, value);
+    set(name, value) {
+      memory.set(name, value);
       try {
-        open().setItem("deskwire." + key, JSON.stringify(value));
+        if (value === null) open().removeItem(keyOf(name));
+        else open().setItem(keyOf(name), JSON.stringify(value));
       } catch {}
     },
   };
 }
 
-const store = { tab: shelf(() => sessionStorage), kept: shelf(() => localStorage) };
+const store = {
+  kept: storage(() => localStorage, (name) => "deskwire." + name),
+  // Everything that concerns one desk is stored under its address: what one desk gave is sent to no other.
+  tab: storage(() => sessionStorage, (name) => `deskwire.${name}@${deskAddress}`),
+};
 
-// ---- Ids: 1 to 64 of A-Z a-z 0-9 . _ ~ -
+const isText = (value) => typeof value === "string";
+const isBoolean = (value) => typeof value === "boolean";
+const isListOfTexts = (value) => Array.isArray(value) && value.every(isText);
+
+// ---- Ids and secrets, as the desk takes them
+
+const ID_FORM = /^[A-Za-z0-9._~-]{1,64}$/;
+const SECRET_FORM = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/; // RFC 7230 3.2.6: what a subprotocol's name may hold
+const isId = (value) => isText(value) && ID_FORM.test(value);
+const isSecret = (value) => isText(value) && SECRET_FORM.test(value);
 
 function idFromName(name) {
   const plain = name.normalize("NFKD").replace(/\p{M}/gu, "").replace(/[^A-Za-z0-9._~]+/g, "-");
@@ -77,7 +94,7 @@ const words = {
   column: 0,
 
   start() {
-    const wanted = [store.kept.get("language"), ...(navigator.languages ?? [])];
+    const wanted = [store.kept.get("language", isText), ...(navigator.languages ?? [])];
     const known = wanted.map((tag) => STRINGS.languages.indexOf(String(tag).toLowerCase().split("-")[0]));
     this.use(known.find((column) => column >= 0) ?? 0);
   },
@@ -154,19 +171,16 @@ function startSettings(changed) {
   };
   onClick("open-settings", open);
   onClick("change-address", open);
+  for (const element of document.querySelectorAll(".disk-only")) element.hidden = isServed;
   byId("settings-form").addEventListener("submit", () => {
-    const typed = tidyAddress(address.value);
-    if (typed === deskAddress) return;
-    deskAddress = typed;
-    store.kept.set("address", typed);
-    if (wire.state !== "stopped" || wire.reason) wire.start(); // a bad one is told by the notice
+    if (!isServed) moveTo(tidyAddress(address.value));
   });
   words.offer(byId("language"), changed);
   alerts.start(byId("sound"));
-  // Served, the pages are / and /staff; on disk they are files. A `?ws=` goes along.
+  // Served, the pages are ./ and ./staff; on disk they are files, and a `?ws=` goes along.
   const link = document.querySelector("[data-other-page]");
-  if (location.protocol !== "file:") link.setAttribute("href", link.dataset.otherPage);
-  link.href += location.search;
+  if (isServed) link.setAttribute("href", link.dataset.otherPage);
+  else link.href += location.search;
 }
 
 function drawConnection() {
@@ -181,7 +195,7 @@ function drawConnection() {
   offer("use-here", "elsewhere");
   offer("start-fresh", "not-yours");
   offer("try-now", "lost");
-  offer("change-address", "lost", "bad-address");
+  offer("change-address", ...(isServed ? [] : ["lost", "bad-address"]));
 }
 
 // For screen readers, once.

@@ -22,8 +22,8 @@ const chats = {
       onDraft: (text) => this.keepDraft(text),
     });
     this.typing = new TypingSign(byId("typing"));
-    for (const id of store.tab.get("chats", [])) {
-      const saved = store.tab.get("chat." + id);
+    for (const id of store.tab.get("chats", isListOfTexts, [])) {
+      const saved = store.tab.get("chat." + id, (chat) => isChat(chat) && chat.ticketId === id);
       if (saved) this.add(saved);
     }
     this.startActions();

@@ -26,11 +26,13 @@ const keys = {
 function startKeys() {
   document.addEventListener("keydown", pressed);
   const shortcuts = byId("shortcuts");
-  shortcuts.checked = store.kept.get("shortcuts", true);
+  shortcuts.checked = hasShortcuts();
   shortcuts.addEventListener("change", () => store.kept.set("shortcuts", shortcuts.checked));
   onClick("open-help", () => byId("help").showModal());
   drawHelp();
 }
+
+const hasShortcuts = () => store.kept.get("shortcuts", isBoolean, true);
 
 function pressed(event) {
   if (event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -41,7 +43,7 @@ function pressed(event) {
     return canned.open();
   }
   // While somebody writes, a letter is a letter.
-  if (event.target.matches("input, textarea, select") || !store.kept.get("shortcuts", true)) return;
+  if (event.target.matches("input, textarea, select") || !hasShortcuts()) return;
   const act = keys[event.key.toLowerCase()];
   if (!act) return;
   event.preventDefault();
@@ -65,7 +67,7 @@ function drawHelp() {
 // ---- Ready replies: this browser's own
 
 const canned = {
-  list: () => store.kept.get("canned") ?? [t("canned-1"), t("canned-2"), t("canned-3")],
+  list: () => store.kept.get("canned", isListOfTexts) ?? [t("canned-1"), t("canned-2"), t("canned-3")],
 
   start() {
     onClick("open-canned", () => this.open());

@@ -1,9 +1,9 @@
 // staff.js: the console: signs in, keeps the board and the chats as the desk tells them, and draws what follows.
 "use strict";
 
-const ID_FORM = /^[A-Za-z0-9._~-]{1,64}$/;
-const TOKEN_FORM = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/; // RFC 7230 3.2.6: what a subprotocol's name may hold
 const SAID_MS = 6000;
+
+const isSignedIn = (value) => isId(value?.id) && isSecret(value.token);
 
 const desk = {
   me: "",
@@ -264,8 +264,8 @@ function signIn(event) {
   event.preventDefault();
   const id = byId("staff-id").value.trim();
   const token = byId("token").value.trim();
-  const tokenProblem = !token ? "token-empty" : TOKEN_FORM.test(token) ? null : "token-bad";
-  setError(byId("staff-id"), ID_FORM.test(id) ? "" : t("staff-id-bad"));
+  const tokenProblem = !token ? "token-empty" : isSecret(token) ? null : "token-bad";
+  setError(byId("staff-id"), isId(id) ? "" : t("staff-id-bad"));
   setError(byId("token"), tokenProblem ? t(tokenProblem) : "");
   const wrong = document.querySelector("#sign-in-form [aria-invalid]");
   if (wrong) return wrong.focus();
@@ -306,12 +306,13 @@ function setRegion(region) {
 
 function draw() {
   // Signed in is who was welcomed once; from then on a lost connection leaves everything where it is.
-  const signedIn = Boolean(desk.me && store.tab.get("staff"));
+  const signedIn = Boolean(desk.me && store.tab.get("staff", isSignedIn));
   document.body.dataset.view = signedIn ? "desk" : "sign-in";
   byId("sign-in-view").hidden = signedIn;
   byId("desk").hidden = !signedIn;
   for (const element of document.querySelectorAll(".desk-only")) element.hidden = !signedIn;
   drawConnection();
+  setText(byId("sign-in-address"), isServed ? "" : t("signs-in-at", { address: deskAddress }));
   byId("status").hidden = !signedIn && wire.state === "stopped"; // before signing in, that is as it should be
   if (!signedIn) return;
   setText(byId("who"), desk.me);
@@ -347,9 +348,9 @@ startSettings(() => {
   notices.draw();
   draw();
 });
-const signedIn = store.tab.get("staff");
+const signedIn = store.tab.get("staff", isSignedIn);
 if (!takeFragment() && signedIn) Object.assign(desk, { me: signedIn.id, token: signedIn.token });
-chats.show(store.tab.get("shown"));
+chats.show(store.tab.get("shown", isText));
 setRegion("board");
 draw();
 if (desk.me) wire.start();

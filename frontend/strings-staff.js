@@ -50,6 +50,11 @@ const STRINGS = {
     "Es bleibt in diesem Tab, bis Sie sich abmelden oder ihn schließen.",
     "Il reste dans cet onglet jusqu’à ce que vous le fermiez ou vous déconnectiez.",
   ],
+  "signs-in-at": [
+    "It is sent to {address}, as set in the settings.",
+    "Es geht an {address}, wie in den Einstellungen angegeben.",
+    "Il est envoyé à {address}, d’après les réglages.",
+  ],
   "sign-in": ["Sign in", "Anmelden", "Se connecter"],
   "staff-id-bad": [
     "1 to 64 letters, digits or . _ ~ -",

@@ -4,8 +4,11 @@
 const SUBJECT_MAX = 200; // characters
 const ENDED_LINE_MS = 300;
 
-let visitor = store.tab.get("visitor") ?? { id: idFromName("") };
-let asking = store.tab.get("asking"); // the subject of a ticket asked for and not got yet
+const isOptional = (value, isValid) => value === undefined || isValid(value);
+const isVisitor = (value) => isId(value?.id) && isOptional(value.session, isSecret) && isOptional(value.name, isText);
+
+let visitor = store.tab.get("visitor", isVisitor) ?? { id: idFromName("") };
+let asking = store.tab.get("asking", isText); // the subject of a ticket asked for and not got yet
 let chat = null; // the Conversation, with state ("waiting", "active", "paused", "closed") and staff (who, or null)
 let staffIsBack = false; // reconnected, but has not picked the ticket again
 let deskOnline = null;
@@ -303,7 +306,7 @@ startSettings(() => {
   if (chat) log.show(chat.entries);
   draw();
 });
-const saved = store.tab.get("chat");
+const saved = store.tab.get("chat", isChat);
 if (saved) {
   chat = new Conversation(host, saved);
   openChat();

@@ -121,19 +121,3 @@ class Wire {
     this.onState(state, reason, before);
   }
 }
-
-// ---- Where the desk is: the page's own host when it was served, else this machine; changeable in the page.
-
-function defaultAddress() {
-  if (!location.protocol.startsWith("http")) return "ws://127.0.0.1:8000";
-  return location.protocol.replace("http", "ws") + "//" + location.host;
-}
-
-// As people type it: "host:8000", "http://host", a slash too many.
-function tidyAddress(typed) {
-  const address = typed.trim().replace(/\/+$/, "").replace(/^http/i, "ws");
-  return address && !/^wss?:/i.test(address) ? "ws://" + address : address || defaultAddress();
-}
-
-const preset = new URLSearchParams(location.search).get("ws"); // of the page's own address; goes before what is kept
-let deskAddress = tidyAddress(preset ?? store.kept.get("address", ""));

@@ -42,6 +42,7 @@ const PAGES: &[Page] = &[
     page!("/index.html", HTML, "index.html"),
     page!("/staff", HTML, "staff.html"),
     page!("/staff.html", HTML, "staff.html"),
+    page!("/address.js", SCRIPT, "address.js"),
     page!("/alerts.js", SCRIPT, "alerts.js"),
     page!("/composer.js", SCRIPT, "composer.js"),
     page!("/conversation.js", SCRIPT, "conversation.js"),
@@ -59,9 +60,10 @@ const PAGES: &[Page] = &[
     page!("/wire.js", SCRIPT, "wire.js"),
 ];
 
-/// The pages load only what stands beside them, and connect to whatever desk their user names.
+/// The pages load only what stands beside them, and connect only to the host that served them. Their own `<meta>` allows
+/// every host, for the pages that are opened from disk; where there are two policies, both must allow (CSP3 section 8.1).
 const PAGE_FIELDS: &str = "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; \
-    img-src 'self' data:; connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; \
+    img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
     frame-ancestors 'none'; require-trusted-types-for 'script'\r\n\
     Referrer-Policy: no-referrer\r\nCache-Control: no-cache\r\n";
 

@@ -248,8 +248,9 @@ fn days_are_separated_by_date(source: Source) {
     visitor.until_said("yesterday", "delivered");
     assert_eq!(visitor.count("#log li.day"), 1);
     // As if the tab had been open overnight.
-    let age = "{ const kept = JSON.parse(sessionStorage.getItem('deskwire.chat')); for (const entry of kept.entries) entry.at -= 86_400_000; \
-        store.tab.set = () => {}; sessionStorage.setItem('deskwire.chat', JSON.stringify(kept)); }";
+    let age = "{ const key = 'deskwire.chat@' + deskAddress, kept = JSON.parse(sessionStorage.getItem(key)); \
+        for (const entry of kept.entries) entry.at -= 86_400_000; \
+        store.tab.set = () => {}; sessionStorage.setItem(key, JSON.stringify(kept)); }";
     visitor.eval(age);
     visitor.reload();
     visitor.until_unlocked();

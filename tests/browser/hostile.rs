@@ -1,13 +1,10 @@
 //! Markup in every text that a peer, or a desk, can make the pages show: nothing of it runs, all of it is read.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::thread;
-
 use serde_json::{Value, json};
-use tungstenite::handshake::server::{Request, Response};
 
 use crate::page::{Page, quoted};
 use crate::scene::{Kind, Source, Stage, chat_by, sign_in, stories};
+use crate::scripted::ScriptedDesk;
 
 stories![
     hostile_texts_are_read_on_both_sides_and_nothing_runs,
@@ -189,32 +186,6 @@ fn hostile_notes_are_read_and_nothing_runs(source: Source) {
     nothing_ran(&console);
 }
 
-/// A desk that means harm: it speaks the protocol, and every text in it is a payload.
-fn hostile_desk(frames: Vec<Value>) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let addr = listener.local_addr().unwrap();
-    thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let frames = frames.clone();
-            thread::spawn(move || harm(stream, &frames));
-        }
-    });
-    addr
-}
-
-#[allow(clippy::result_large_err, reason = "tungstenite's own type of callback")]
-fn harm(stream: TcpStream, frames: &[Value]) {
-    let choose = |_: &Request, mut response: Response| {
-        response.headers_mut().insert("Sec-WebSocket-Protocol", "deskwire.v1".parse().unwrap());
-        Ok(response)
-    };
-    let Ok(mut socket) = tungstenite::accept_hdr(stream, choose) else { return };
-    for frame in frames {
-        let _ = socket.send(frame.to_string().into());
-    }
-    while socket.read().is_ok() {} // until the page leaves
-}
-
 const EVIL: &str = "\"><img src=x onerror=hit=1><script>hit=1</script>'{name}";
 
 fn spoken(frames: &mut Vec<Value>, from: &str) {
@@ -229,16 +200,10 @@ fn spoken(frames: &mut Vec<Value>, from: &str) {
     frames.push(json!({ "type": EVIL }));
 }
 
+/// A desk that means harm: it speaks the protocol, and every text in it is a payload.
 fn at_hostile_desk(stage: &Stage, kind: Kind, frames: Vec<Value>) -> Page {
-    let addr = hostile_desk(frames);
-    let mut opening = stage.page(kind);
-    if stage.source == Source::Served {
-        opening = opening.fragment(&format!("?ws=ws://{addr}"));
-    } else {
-        opening = opening.at(addr);
-    }
-    let mut page = opening.open();
-    page.allowed.push(format!("ws://{addr}/ws/"));
+    let addr = ScriptedDesk::always_sending(stage.desk.server.addr, frames);
+    let page = stage.page(kind).at(addr).open();
     unprotected(&page);
     page
 }

@@ -46,6 +46,7 @@
 //! | 38 sound, permission | alerts: sound_..., permission_..., with_permission_..., of_many_tabs... |
 //! | 39 markup is text | hostile: all |
 //! | 40 clean console, no outside request | every story; talk: a_visitor_and_a_staff_member_talk counts sockets |
+//! | a secret goes to its own address alone | secrets: all |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(clippy::zombie_processes, reason = "Chromium ends with the pipe that it is driven by")]
 #![allow(clippy::nonminimal_bool, reason = "said as one would say it")]
@@ -54,7 +55,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-// The tools: a browser, a page in it, the hands that use it, and a line that breaks.
+// The tools: a browser, a page in it, the hands that use it, a line that breaks, and a desk that says what it is told.
 mod axe;
 mod chromium;
 mod device;
@@ -64,6 +65,7 @@ mod page;
 mod proxy;
 mod record;
 mod scene;
+mod scripted;
 mod windows;
 
 // The stories.
@@ -76,6 +78,7 @@ mod hostile;
 mod keyboard;
 mod layout;
 mod screenshots;
+mod secrets;
 mod states;
 mod strangers;
 mod talk;
