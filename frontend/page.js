@@ -160,6 +160,37 @@ function duration(seconds) {
   return new Intl.NumberFormat(words.language, { style: "unit", unit, unitDisplay: "long" }).format(count);
 }
 
+// ---- Waiting before another try: each wait is twice as long as the one before it. `act` is called at its end.
+
+class Backoff {
+  constructor(act, firstMs, maxMs) {
+    Object.assign(this, { act, firstMs, maxMs, nextMs: firstMs, timer: null });
+  }
+
+  get isWaiting() {
+    return this.timer !== null;
+  }
+
+  wait() {
+    clearTimeout(this.timer);
+    // Jitter: those who were refused together do not come back together.
+    this.timer = setTimeout(() => this.now(), this.nextMs * (1 + Math.random() / 4));
+    this.nextMs = Math.min(this.nextMs * 2, this.maxMs);
+  }
+
+  now() {
+    clearTimeout(this.timer);
+    this.timer = null;
+    this.act();
+  }
+
+  reset() {
+    clearTimeout(this.timer);
+    this.timer = null;
+    this.nextMs = this.firstMs;
+  }
+}
+
 // ---- What both pages have: settings, the link to the other page, a voice for the screen reader.
 // `changed` draws anew after another language was chosen.
 
@@ -194,8 +225,13 @@ function drawConnection() {
   const offer = (id, ...reasons) => byId(id) && (byId(id).hidden = !reasons.includes(reason));
   offer("use-here", "elsewhere");
   offer("start-fresh", "not-yours");
-  offer("try-now", "lost");
+  offer("try-now", ...Object.values(RETRY_REASONS), "lost");
   offer("change-address", ...(isServed ? [] : ["lost", "bad-address"]));
+}
+
+// Messages that wait for long: why, in words.
+function drawHold(code, name) {
+  setText(byId("hold"), code ? t("hold-" + code, { name }) : "");
 }
 
 // For screen readers, once.

@@ -47,6 +47,7 @@ const chats = {
       appended: (entry) => shown() && this.log.append(entry),
       changed: (entry) => shown() && this.log.update(entry),
       removed: (entry) => shown() && this.log.remove(entry),
+      holdChanged: () => shown() && this.drawConversation(),
       save: () => store.tab.set("chat." + id, this.all.get(id)),
     };
   },
@@ -217,6 +218,7 @@ const chats = {
     byId("dismiss").hidden = active;
     const code = this.lockCode(chat);
     this.composer.lock(code, code && t("lock-" + code, { name: board.tickets.get(chat.ticketId)?.staff_id }));
+    drawHold(code ? null : chat.heldBy, chat.user);
   },
 
   userOnline: (chat) => board.tickets.get(chat.ticketId)?.user_online ?? true,

@@ -2,6 +2,8 @@
 "use strict";
 
 const SAID_MS = 6000;
+const ACT_AGAIN_MS = 1000; // an action that was too fast for the desk is repeated once
+const PRESENCE = ""; // in `asked`, in place of a ticket's id
 
 const isSignedIn = (value) => isId(value?.id) && isSecret(value.token);
 
@@ -17,15 +19,24 @@ const desk = {
   asked: new Map(), // by ticket_id: the action that we wait for, so that a refusal can be told in words
 
   act(type, ticketId, more = {}) {
-    setText(byId("problem"), "");
-    this.asked.set(ticketId, { type, ...more });
-    wire.send({ type, ticket_id: ticketId, ...more });
+    this.ask(ticketId, { type, ticket_id: ticketId, ...more });
   },
 
   setOnline(online) {
-    setText(byId("problem"), "");
     this.wantsOnline = online;
-    wire.send({ type: online ? "go_online" : "go_offline" });
+    this.ask(PRESENCE, { type: online ? "go_online" : "go_offline" });
+  },
+
+  ask(key, frame) {
+    setText(byId("problem"), "");
+    this.asked.set(key, { type: frame.type, frame, isRepeated: false });
+    wire.send(frame);
+  },
+
+  // Once, and only if the answer has not come meanwhile.
+  askAgain(key, asked) {
+    asked.isRepeated = true;
+    setTimeout(() => this.asked.get(key) === asked && wire.send(asked.frame), ACT_AGAIN_MS);
   },
 
   say(key, values) {
@@ -63,6 +74,7 @@ const frames = {
   },
 
   presence(frame) {
+    takeAsked(PRESENCE);
     if (desk.online && !frame.online) chats.opened().forEach((chat) => closeOffline(chat));
     desk.online = frame.online;
     desk.wantsOnline = frame.online;
@@ -142,12 +154,19 @@ const frames = {
   error(frame) {
     const chat = chats.all.get(frame.ticket_id);
     if (frame.id && chat) return chat.refused(frame);
-    // Anything that we did not ask for is the answer to a probe, or to a receipt that came late: not a problem.
-    const asked = takeAsked(frame.ticket_id);
-    if (!asked) return;
+    const key = frame.ticket_id ?? PRESENCE;
+    const asked = desk.asked.get(key);
+    if (frame.code === "rate_limited") {
+      chat?.receiptRefused(); // that may have been it
+      if (asked && !asked.isRepeated) return desk.askAgain(key, asked);
+    }
+    if (!asked) return; // what we did not ask for by a click is not a problem
+    takeAsked(key);
     setText(byId("problem"), t("problem-" + asked.type, { why: tOr("why-" + frame.code, "why-other") }));
     draw();
   },
+
+  pong: (frame) => setDeskClock(frame.now),
 };
 
 function takeAsked(ticketId, type) {

@@ -30,6 +30,21 @@ const STRINGS = {
     "{address} ist nicht erreichbar. Wir versuchen es weiter. Ihre Chats sind so lange gesperrt.",
     "{address} ne répond pas. Nous réessayons sans cesse. Vos discussions sont bloquées entre-temps.",
   ],
+  "notice-full": [
+    "The desk takes no more connections just now, in all or from your network. We keep trying.",
+    "Gerade sind keine weiteren Verbindungen möglich, insgesamt oder aus Ihrem Netz. Wir versuchen es weiter.",
+    "Plus de connexions possibles pour l’instant, en tout ou depuis votre réseau. Nous réessayons sans cesse.",
+  ],
+  "notice-restarting": [
+    "The desk restarts. You are connected again in a moment.",
+    "Der Server startet neu. Gleich sind Sie wieder verbunden.",
+    "Le serveur redémarre. Vous serez reconnecté dans un instant.",
+  ],
+  "notice-failed": [
+    "The desk has a fault of its own. We keep trying.",
+    "Der Server hat eine Störung. Wir versuchen es weiter.",
+    "Le serveur est en panne. Nous réessayons sans cesse.",
+  ],
   "notice-elsewhere": [
     "You have opened the console in another tab or window.",
     "Sie haben die Konsole in einem anderen Tab oder Fenster geöffnet.",
@@ -212,6 +227,16 @@ const STRINGS = {
   "why-staff_offline": ["you are offline", "Sie sind offline", "vous êtes hors ligne"],
   "why-you_are_offline": ["you are offline", "Sie sind offline", "vous êtes hors ligne"],
   "why-no_ticket": ["the ticket is no longer open", "das Ticket ist nicht mehr offen", "le ticket n’est plus ouvert"],
+  "hold-unread_limit": [
+    "{name} has not read your last messages yet. Yours will be sent as soon as possible.",
+    "{name} hat Ihre letzten Nachrichten noch nicht gelesen. Die weiteren werden so bald wie möglich gesendet.",
+    "{name} n’a pas encore lu vos derniers messages. Les suivants partiront dès que possible.",
+  ],
+  "hold-rate_limited": [
+    "You are sending faster than the desk takes it. Your messages are on their way.",
+    "Sie senden schneller, als der Server annimmt. Ihre Nachrichten sind unterwegs.",
+    "Vous envoyez plus vite que le serveur ne reçoit. Vos messages sont en route.",
+  ],
   "why-closed": ["the ticket is closed", "das Ticket ist geschlossen", "le ticket est fermé"],
   "why-not_yours": ["the ticket is not yours any more", "das Ticket ist nicht mehr Ihres", "le ticket n’est plus à vous"],
   "why-too_long": ["it is too long", "zu lang", "trop long"],
@@ -233,6 +258,7 @@ const STRINGS = {
   "problem-release_ticket": ["Not released: {why}.", "Nicht freigegeben: {why}.", "Non libéré : {why}."],
   "problem-transfer_ticket": ["Not handed over: {why}.", "Nicht übergeben: {why}.", "Non transféré : {why}."],
   "problem-close_ticket": ["Not closed: {why}.", "Nicht geschlossen: {why}.", "Non fermé : {why}."],
+  "problem-go_offline": ["Still online: {why}.", "Noch online: {why}.", "Toujours en ligne : {why}."],
   "problem-go_online": ["Still offline: {why}.", "Noch offline: {why}.", "Toujours hors ligne : {why}."],
   "said-picked": ["Ticket {ticket} is yours.", "Ticket {ticket} ist Ihres.", "Le ticket {ticket} est à vous."],
   "said-auto": [

@@ -18,6 +18,21 @@ const STRINGS = {
     "{address} ist nicht erreichbar. Wir versuchen es weiter.",
     "{address} ne répond pas. Nous réessayons sans cesse.",
   ],
+  "notice-full": [
+    "The desk takes no more connections just now, in all or from your network. We keep trying.",
+    "Gerade sind keine weiteren Verbindungen möglich, insgesamt oder aus Ihrem Netz. Wir versuchen es weiter.",
+    "Plus de connexions possibles pour l’instant, en tout ou depuis votre réseau. Nous réessayons sans cesse.",
+  ],
+  "notice-restarting": [
+    "The desk restarts. You are connected again in a moment.",
+    "Der Server startet neu. Gleich sind Sie wieder verbunden.",
+    "Le serveur redémarre. Vous serez reconnecté dans un instant.",
+  ],
+  "notice-failed": [
+    "The desk has a fault of its own. We keep trying.",
+    "Der Server hat eine Störung. Wir versuchen es weiter.",
+    "Le serveur est en panne. Nous réessayons sans cesse.",
+  ],
   "notice-elsewhere": ["Open in another tab now.", "Jetzt in einem anderen Tab offen.", "Ouvert dans un autre onglet."],
   "notice-not-yours": [
     "This visitor id is somebody else’s.",
@@ -47,6 +62,22 @@ const STRINGS = {
   ],
   "subject-long": ["At most 200 characters, please.", "Bitte höchstens 200 Zeichen.", "200 caractères au maximum."],
   name: ["Your name (optional)", "Ihr Name (freiwillig)", "Votre nom (facultatif)"],
+  "asking-lost": [
+    "We ask for you as soon as you are connected.",
+    "Wir fragen für Sie, sobald Sie verbunden sind.",
+    "Nous demanderons pour vous dès la connexion établie.",
+  ],
+  "asking-rate_limited": [
+    "Many are asking just now. We ask again for you in a few seconds.",
+    "Gerade fragen viele. Wir fragen in ein paar Sekunden noch einmal für Sie.",
+    "Les demandes sont nombreuses. Nous redemandons pour vous dans quelques secondes.",
+  ],
+  "asking-desk_full": [
+    "There is no room for new tickets just now. We ask again for you every minute or sooner.",
+    "Gerade ist kein Platz für neue Tickets. Wir fragen mindestens jede Minute noch einmal für Sie.",
+    "Il n’y a pas de place pour de nouveaux tickets. Nous redemandons pour vous au moins chaque minute.",
+  ],
+  "cancel-ask": ["Cancel", "Abbrechen", "Annuler"],
   "draft-note": ["Your unsent text is kept.", "Ihr ungesendeter Text bleibt.", "Votre texte non envoyé est gardé."],
   create: ["Ask for help", "Um Hilfe bitten", "Demander de l’aide"],
   "back-to-chat": ["Back to the last chat", "Zurück zum letzten Chat", "Retour à la discussion"],
@@ -85,8 +116,17 @@ const STRINGS = {
     "die Gegenseite war gerade getrennt",
     "votre interlocuteur est déconnecté",
   ],
+  "hold-unread_limit": [
+    "{name} has not read your last messages yet. Yours will be sent as soon as possible.",
+    "{name} hat Ihre letzten Nachrichten noch nicht gelesen. Die weiteren werden so bald wie möglich gesendet.",
+    "{name} n’a pas encore lu vos derniers messages. Les suivants partiront dès que possible.",
+  ],
+  "hold-rate_limited": [
+    "You are sending faster than the desk takes it. Your messages are on their way.",
+    "Sie senden schneller, als der Server annimmt. Ihre Nachrichten sind unterwegs.",
+    "Vous envoyez plus vite que le serveur ne reçoit. Vos messages sont en route.",
+  ],
   "why-closed": ["the chat is closed", "der Chat ist geschlossen", "la discussion est terminée"],
-  "why-rate_limited": ["too many messages at once", "zu viele Nachrichten auf einmal", "trop de messages à la fois"],
   "why-unsure": ["we cannot tell whether it arrived", "es ist ungewiss, ob sie ankam", "nous ignorons s’il est arrivé"],
   "why-other": ["the desk did not accept it", "sie wurde nicht angenommen", "il n’a pas été accepté"],
   "lock-lost": [

@@ -9,6 +9,8 @@ const isVisitor = (value) => isId(value?.id) && isOptional(value.session, isSecr
 
 let visitor = store.tab.get("visitor", isVisitor) ?? { id: idFromName("") };
 let asking = store.tab.get("asking", isText); // the subject of a ticket asked for and not got yet
+let askRefused = null; // why the desk does not take that ticket now; we ask again
+let closing = false; // the end was asked for and has not come yet
 let chat = null; // the Conversation, with state ("waiting", "active", "paused", "closed") and staff (who, or null)
 let staffIsBack = false; // reconnected, but has not picked the ticket again
 let deskOnline = null;
@@ -37,6 +39,12 @@ const wire = new Wire({
   onFrame: (frame) => frames[frame.type]?.(frame),
   onState: connectionChanged,
 });
+// `desk_full` lasts as long as others keep their tickets; the limit on new tickets ends after seconds.
+const askAgain = {
+  rate_limited: new Backoff(sendAsking, 1000, 10000),
+  desk_full: new Backoff(sendAsking, 15000, 60000),
+};
+const closeAgain = new Backoff(() => wire.send({ type: "close_ticket" }), 1000, 10000);
 const host = {
   canSend: () => wire.state === "open" && chat.state === "active",
   onScreen: () => !document.hidden && chat.state !== "closed",
@@ -44,6 +52,7 @@ const host = {
   appended: (entry) => log.append(entry),
   changed: (entry) => log.update(entry),
   removed: (entry) => log.remove(entry),
+  holdChanged: () => draw(),
   save: () => store.tab.set("chat", chat),
 };
 
@@ -57,7 +66,7 @@ const frames = {
     store.tab.set("visitor", visitor);
     if (frame.ticket) resumeTicket(frame.ticket);
     else if (chat && chat.state !== "closed") ticketIsGone(frame);
-    if (!frame.ticket && asking) wire.send({ type: "create_ticket", subject: asking });
+    if (!frame.ticket) sendAsking();
     draw();
   },
 
@@ -99,11 +108,19 @@ const frames = {
 
   error(frame) {
     if (frame.id) return chat?.refused(frame);
-    if (!asking) return; // the answer to a probe, or to a receipt that came late
-    setAsking(null);
-    setError(byId("subject"), tOr("why-" + frame.code, "why-other"));
+    // It does not say what was refused: what it can have been is sent again.
+    if (frame.code === "rate_limited") chat?.receiptRefused();
+    if (frame.code === "rate_limited" && closing) closeAgain.wait();
+    if (!asking) return;
+    if (frame.code in askAgain) askLater(frame.code);
+    else {
+      setAsking(null);
+      setError(byId("subject"), tOr("why-" + frame.code, "why-other"));
+    }
     draw();
   },
+
+  pong: (frame) => setDeskClock(frame.now),
 };
 
 function staffLine(state, what, { staff_id, at }) {
@@ -146,6 +163,7 @@ function ticketIsGone({ ended }) {
 }
 
 function closeChat(what, by, at) {
+  setClosing(false);
   chat.state = "closed";
   chat.note(what, { by: t("by-" + by) }, at);
   chat.end();
@@ -154,6 +172,8 @@ function closeChat(what, by, at) {
 }
 
 function connectionChanged(state, reason, before) {
+  setClosing(false);
+  setAsking(asking); // the next welcome asks
   if (before === "open" && chat) {
     const elsewhere = reason === "elsewhere";
     typingSign.set("");
@@ -187,7 +207,23 @@ function openChat() {
 
 function setAsking(subject) {
   asking = subject;
+  askRefused = null;
+  Object.values(askAgain).forEach((backoff) => backoff.reset());
   store.tab.set("asking", subject);
+}
+
+function sendAsking() {
+  if (asking) wire.send({ type: "create_ticket", subject: asking });
+}
+
+function askLater(code) {
+  askRefused = code;
+  askAgain[code].wait();
+}
+
+function setClosing(isWanted) {
+  closing = isWanted;
+  closeAgain.reset();
 }
 
 function ask(event) {
@@ -200,7 +236,7 @@ function ask(event) {
   const name = byId("name").value.trim();
   // A visitor is known to the desk by an id in the address, so a new name is a new connection.
   if (name && name !== visitor.name) becomeVisitor(name);
-  else wire.send({ type: "create_ticket", subject });
+  else sendAsking();
   draw();
 }
 
@@ -222,7 +258,16 @@ onClick("use-here", () => wire.start());
 onClick("try-now", () => wire.nudge());
 onClick("start-fresh", () => becomeVisitor(visitor.name ?? ""));
 onClick("close-ticket", () => byId("confirm-close").showModal());
-onClick("confirm-yes", () => wire.send({ type: "close_ticket" }));
+onClick("confirm-yes", () => {
+  setClosing(true);
+  wire.send({ type: "close_ticket" });
+});
+onClick("ask-now", () => askAgain[askRefused]?.now());
+onClick("cancel-ask", () => {
+  setAsking(null);
+  draw();
+  byId("subject").focus();
+});
 onClick("new-ticket", () => lookAtForm(true));
 onClick("back-to-chat", () => lookAtForm(false));
 onClick("copy-ticket", ({ target }) => {
@@ -264,7 +309,12 @@ function drawAsk() {
   byId("desk-state").hidden = wire.state !== "open";
   setText(byId("desk-state"), t(deskOnline ? "desk-online" : "desk-offline"));
   byId("desk-state").dataset.online = deskOnline;
-  byId("create").disabled = Boolean(asking);
+  const asks = asking !== null;
+  byId("create").disabled = byId("subject").readOnly = byId("name").readOnly = asks;
+  const why = askRefused ?? (wire.state === "retrying" || wire.state === "stopped" ? "lost" : null);
+  byId("asking").hidden = !asks || !why;
+  byId("ask-now").hidden = !askRefused;
+  setText(byId("asking-text"), asks && why ? t("asking-" + why) : "");
   byId("back-to-chat").hidden = !chat;
   byId("draft-note").hidden = !unsentText();
 }
@@ -282,6 +332,7 @@ function drawChat() {
   if (waits) drawQueue();
   const code = lockCode();
   composer.lock(code, code && tOr("lock-" + code, "status-" + wire.state, { name: chat.staff }));
+  drawHold(code ? null : chat.heldBy, chat.staff);
 }
 
 function drawQueue() {
@@ -306,6 +357,7 @@ startSettings(() => {
   if (chat) log.show(chat.entries);
   draw();
 });
+byId("subject").value = asking ?? "";
 const saved = store.tab.get("chat", isChat);
 if (saved) {
   chat = new Conversation(host, saved);

@@ -9,6 +9,9 @@ const CHECK_MS = 1000;
 
 // Trying again would end the same, or have two tabs fight over one id.
 const STOP_REASONS = { 4401: "refused", 4403: "not-yours", 4409: "elsewhere" };
+// The desk said why it closed: we try again as after any other loss, and say so, too.
+const RETRY_REASONS = { 1011: "failed", 1012: "restarting", 1013: "full" };
+const RESTART_TRIES = 4; // so often nobody answers while the desk restarts; then it counts as lost
 // The desk does not answer these, so silence after them means nothing.
 const UNANSWERED = new Set(["delivered", "typing"]);
 
@@ -86,8 +89,8 @@ class Wire {
     else if (this.state === "open" && now - this.heardAt > SILENCE_MS_MAX) this.probe();
   }
 
-  // Scripts cannot see the protocol's pings, so a dead line looks like a quiet one. Any frame is answered, an
-  // unknown type by `bad_message`: that is answer enough.
+  // Scripts cannot see the protocol's own pings, so a dead line looks like a quiet one. The answer is a `pong`; any
+  // other frame is as good a sign of life.
   probe() {
     if (!this.askedAt) this.send({ type: "ping" });
   }
@@ -95,11 +98,12 @@ class Wire {
   lost(code) {
     this.detach();
     if (code in STOP_REASONS) return this.become("stopped", STOP_REASONS[code]);
+    const restarts = this.reason === "restarting" && this.failures < RESTART_TRIES;
     const wait = Math.min(RETRY_MS_MAX, RETRY_MS_FIRST * 2 ** this.failures);
     this.failures = Math.min(this.failures + 1, 10);
     // Jitter: after a restart not everybody comes back in the same moment.
     this.retryTimer = setTimeout(() => this.connect(), wait * (0.5 + Math.random() / 2));
-    this.become("retrying", "lost");
+    this.become("retrying", RETRY_REASONS[code] ?? (restarts ? "restarting" : "lost"));
   }
 
   // Forgets the socket at once: on a dead line the browser would report its end only minutes later.

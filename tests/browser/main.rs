@@ -37,9 +37,9 @@
 //! | 29 single keys while writing | keyboard: single_keys_... |
 //! | 30 help | keyboard: the_help_names... |
 //! | 31 sending, sent, delivered | cuts: all, access: each_message_tells..., alerts: what_is_not_on_the_screen... |
-//! | 32 failed, Retry, no duplicate | cuts: a_message_that_was_refused..., cut_... |
+//! | 32 failed, Retry, no duplicate | cuts: a_message_that_was_refused..., cut_..., refused: all |
 //! | 33 backoff | strangers: retries_are_jittered... |
-//! | 34 stall noticed | strangers: a_stalled_line... |
+//! | 34 stall noticed | strangers: a_stalled_line..., a_quiet_line... |
 //! | 35 missed once, in order | cuts: what_was_missed..., a_reload..., a_chat_closed... |
 //! | 36 "3 new" | alerts: scrolled_up... |
 //! | 37 count in the title | alerts: hidden... |
@@ -77,6 +77,7 @@ mod focus;
 mod hostile;
 mod keyboard;
 mod layout;
+mod refused;
 mod screenshots;
 mod secrets;
 mod states;

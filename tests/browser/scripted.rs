@@ -212,7 +212,7 @@ impl Connection {
         }
     }
 
-    /// The next frame of this type; others are kept, but for `typing`, which says nothing here.
+    /// The next frame of this type; others are kept, but for `typing`, which says nothing here. A `ping` is answered.
     #[track_caller]
     pub fn expect(&mut self, kind: &str) -> Value {
         let mut passed = VecDeque::new();
@@ -221,8 +221,10 @@ impl Connection {
             if frame["type"] == kind {
                 break frame;
             }
-            if frame["type"] != "typing" {
-                passed.push_back(frame);
+            match frame["type"].as_str() {
+                Some("ping") => self.send(&json!({ "type": "pong", "now": 1000 })),
+                Some("typing") => {}
+                _ => passed.push_back(frame),
             }
         };
         passed.append(&mut self.unclaimed);

@@ -1,0 +1,392 @@
+//! What the desk does not take just now is kept and sent by itself, in order; only a long wait is told.
+
+use serde_json::{Value, json};
+
+use crate::layout::fits;
+use crate::page::Page;
+use crate::scene::{BOTH, Kind, Source, Stage, chat, sign_in, stories};
+use crate::scripted::{Connection, ScriptedDesk, TICKET, ticket};
+
+stories![
+    what_the_other_side_has_not_read_holds_the_next_messages_until_its_receipt,
+    a_held_message_goes_on_after_the_next_connection,
+    a_message_that_was_too_fast_is_sent_again_after_longer_and_longer_waits,
+    a_repeat_that_was_too_fast_is_never_called_failed,
+    many_messages_at_once_arrive_in_order_while_the_other_side_looks_away,
+    many_messages_at_once_are_confirmed_by_few_receipts,
+    a_receipt_that_was_too_fast_is_sent_again,
+    a_full_desk_is_asked_again_and_the_subject_is_kept,
+    a_ticket_that_was_too_fast_is_asked_for_again,
+    an_action_that_was_too_fast_is_repeated_once,
+    the_end_of_a_chat_that_was_too_fast_is_asked_for_again,
+    what_waits_is_told_to_everybody_and_fits_every_screen,
+    why_the_desk_closed_is_told_and_the_page_comes_back,
+];
+
+/// Notes when the page sends what, and when it tells why messages wait, by its own clock.
+const WATCH: &str = "
+    window.sent = [];
+    const { send } = WebSocket.prototype;
+    WebSocket.prototype.send = function (text) {
+        sent.push({ type: JSON.parse(text).type, at: Date.now() });
+        send.call(this, text);
+    };
+    window.toldAt = null;
+    addEventListener('DOMContentLoaded', () => {
+        const hold = document.querySelector('#hold');
+        new MutationObserver(() => window.toldAt ??= hold.textContent ? Date.now() : null).observe(hold, { childList: true });
+    });";
+
+/// A page that the test speaks to as its desk.
+fn page_at(stage: &Stage, kind: Kind, rate: u32) -> (Page, ScriptedDesk, Connection) {
+    let desk = ScriptedDesk::beside(stage.desk.server.addr);
+    let mut page = stage.page(kind).at(desk.addr).faster(rate).before(WATCH).open();
+    page.may_lose_line = true;
+    if kind == Kind::Staff {
+        sign_in(&page, "sam", "any-token");
+    }
+    let connection = desk.accept();
+    (page, desk, connection)
+}
+
+/// The same in the middle of a chat.
+fn chat_at(stage: &Stage, kind: Kind, rate: u32) -> (Page, ScriptedDesk, Connection) {
+    let (page, desk, mut connection) = page_at(stage, kind, rate);
+    connection.welcome_to_chat(kind, 0, 0);
+    page.until_unlocked();
+    (page, desk, connection)
+}
+
+/// Faster than hands are: all in one turn of the page.
+fn say_all(page: &Page, texts: &[&str]) {
+    let send = "texts.forEach(text => {
+        document.querySelector('#text').value = text;
+        document.querySelector('#composer').requestSubmit();
+    })";
+    page.eval(&format!("{{ const texts = {}; {send} }}", json!(texts)));
+}
+
+/// The page has said nothing that has not been read.
+fn is_silent(page: &Page, connection: &mut Connection) {
+    page.eval("wire.send({ type: 'ping' }), 0");
+    assert_eq!(connection.next()["type"], "ping", "nothing else was sent");
+    connection.send(&json!({ "type": "pong", "now": 1000 }));
+}
+
+fn states(page: &Page) -> Vec<String> {
+    let states =
+        page.eval("[...document.querySelectorAll('li.message[data-from=me]')].map(e => e.dataset.state)");
+    serde_json::from_value(states).unwrap()
+}
+
+fn what_the_other_side_has_not_read_holds_the_next_messages_until_its_receipt(source: Source) {
+    let stage = Stage::new(source);
+    for kind in BOTH {
+        let (page, _desk, mut connection) = chat_at(&stage, kind, 5);
+        say_all(&page, &["one", "two", "three"]);
+        let first = connection.expect_message("one");
+        connection.ack(&first, 1);
+        let refused = connection.expect_message("two");
+        let before = page.eval("Date.now()").as_f64().unwrap();
+        connection.refuse(&refused, "unread_limit");
+        is_silent(&page, &mut connection);
+        assert_eq!(states(&page), ["sent", "sending", "sending"]);
+
+        page.until_text("#hold", "has not read your last messages yet");
+        assert!(page.eval("toldAt").as_f64().unwrap() >= before + 5000.0, "only a long wait is told");
+        page.check("document.querySelector('#hold').role == 'status'");
+        is_silent(&page, &mut connection);
+        assert_eq!(states(&page), ["sent", "sending", "sending"]);
+
+        connection.delivered(1);
+        let second = connection.expect_message("two");
+        assert!(second.as_u64() > first.as_u64());
+        page.until_gone("#hold");
+        connection.ack(&second, 2);
+        let third = connection.expect_message("three");
+        assert!(third.as_u64() > second.as_u64());
+        connection.ack(&third, 3);
+        connection.delivered(3);
+        page.until("document.querySelectorAll('li.message[data-state=delivered]').length == 3");
+        is_silent(&page, &mut connection);
+        assert_eq!(page.messages(), ["one", "two", "three"]);
+    }
+}
+
+fn a_held_message_goes_on_after_the_next_connection(source: Source) {
+    let stage = Stage::new(source);
+    for kind in BOTH {
+        let (page, desk, mut connection) = chat_at(&stage, kind, 1);
+        say_all(&page, &["one", "two", "three"]);
+        let first = connection.expect_message("one");
+        connection.ack(&first, 1);
+        let refused = connection.expect_message("two");
+        connection.refuse(&refused, "unread_limit");
+        is_silent(&page, &mut connection);
+        drop(connection);
+
+        let mut connection = desk.accept();
+        connection.welcome_to_chat(kind, first.as_u64().unwrap(), 1);
+        for (seq, text) in [(2, "two"), (3, "three")] {
+            let id = connection.expect_message(text);
+            connection.ack(&id, seq);
+        }
+        page.until("document.querySelectorAll('li.message[data-state=sent]').length == 3");
+        assert_eq!(page.messages(), ["one", "two", "three"]);
+    }
+}
+
+/// Once on each page, since it takes its time.
+fn a_message_that_was_too_fast_is_sent_again_after_longer_and_longer_waits(source: Source) {
+    let stage = Stage::new(source);
+    let kind = if source == Source::Disk { Kind::Visitor } else { Kind::Staff };
+    let (page, _desk, mut connection) = chat_at(&stage, kind, 5);
+    say_all(&page, &["one", "two"]);
+    for _ in 0..5 {
+        let id = connection.expect_message("one");
+        connection.refuse(&id, "rate_limited");
+    }
+    assert_eq!(states(&page), ["sending", "sending"]);
+    page.until_text("#hold", "faster than the desk takes it");
+    let first = connection.expect_message("one");
+    connection.ack(&first, 1);
+    let second = connection.expect_message("two");
+    assert!(second.as_u64() > first.as_u64());
+    connection.ack(&second, 2);
+    page.until_gone("#hold");
+    page.until("document.querySelectorAll('li.message[data-state=sent]').length == 2");
+
+    let at = "sent.filter(({ type }) => type == 'message').map(({ at }) => at)";
+    let at: Vec<f64> = serde_json::from_value(page.eval(at)).unwrap();
+    let waits: Vec<f64> = at.windows(2).take(5).map(|two| two[1] - two[0]).collect();
+    for (wait, least) in waits.iter().zip([1000.0, 2000.0, 4000.0, 8000.0, 10_000.0]) {
+        // The clock of the page is read in whole milliseconds, five times as fast as ours.
+        assert!(*wait >= least - 10.0, "{waits:?}");
+    }
+}
+
+/// It was accepted before the line broke, so it cannot fail; were it sent as a new one, it would be read twice.
+fn a_repeat_that_was_too_fast_is_never_called_failed(source: Source) {
+    let stage = Stage::new(source);
+    for kind in BOTH {
+        let (page, desk, mut connection) = chat_at(&stage, kind, 4);
+        say_all(&page, &["one", "two"]);
+        let id = connection.expect_message("one");
+        drop(connection); // before the ack
+
+        let mut connection = desk.accept();
+        connection.welcome_to_chat(kind, id.as_u64().unwrap(), 1);
+        assert_eq!(connection.expect_message("one"), id);
+        connection.refuse(&id, "rate_limited");
+        assert_eq!(connection.expect_message("one"), id, "still the same, under the same id");
+        assert_eq!(states(&page), ["sent", "sending"]);
+        connection.ack(&id, 1);
+        let second = connection.expect_message("two");
+        connection.ack(&second, 2);
+        page.until("document.querySelectorAll('li.message[data-state=sent]').length == 2");
+        assert_eq!(page.messages(), ["one", "two"]);
+    }
+}
+
+/// At a real desk, with its own limits: over 50 a second, over 200 that nobody has read.
+fn many_messages_at_once_arrive_in_order_while_the_other_side_looks_away(source: Source) {
+    let stage = Stage::new(source);
+    let (visitor, console, _) = chat(&stage);
+    let texts: Vec<String> = (1..=210).map(|n| format!("number {n}")).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let tab = console.hide();
+    say_all(&visitor, &texts);
+    visitor.until("document.querySelectorAll('li.message[data-state=sent]').length >= 195");
+    console.show_again(&tab);
+    visitor.until("document.querySelectorAll('li.message[data-state=delivered]').length == 210");
+    assert_eq!(console.messages(), texts);
+    assert_eq!(visitor.messages(), texts);
+    visitor.until_gone("#hold");
+}
+
+fn many_messages_at_once_are_confirmed_by_few_receipts(source: Source) {
+    let stage = Stage::new(source);
+    for (kind, from) in [(Kind::Visitor, "staff"), (Kind::Staff, "user")] {
+        let (page, _desk, mut connection) = chat_at(&stage, kind, 1);
+        page.eval("sent.length = 0");
+        (1..=200).for_each(|seq| connection.send(&message(from, seq)));
+        while connection.expect("delivered")["seq"] != 200 {}
+        let receipts = page.eval("sent.filter(({ type }) => type == 'delivered').length").as_u64().unwrap();
+        assert!(receipts < 50, "{receipts} receipts: a second's worth of frames");
+        assert_eq!(page.messages().len(), 200);
+    }
+}
+
+fn message(from: &str, seq: u64) -> Value {
+    json!({ "type": "message", "ticket_id": TICKET, "seq": seq, "from": from, "sender_id": "other", "id": seq,
+        "text": format!("number {seq}"), "at": 1000 })
+}
+
+/// The other side may be held until it has one.
+fn a_receipt_that_was_too_fast_is_sent_again(source: Source) {
+    let stage = Stage::new(source);
+    for (kind, from) in [(Kind::Visitor, "staff"), (Kind::Staff, "user")] {
+        let (_page, _desk, mut connection) = chat_at(&stage, kind, 5);
+        connection.send(&message(from, 1));
+        for _ in 0..3 {
+            assert_eq!(connection.expect("delivered")["seq"], 1);
+            connection.refuse(&Value::Null, "rate_limited");
+        }
+        assert_eq!(connection.expect("delivered")["seq"], 1);
+    }
+}
+
+fn a_full_desk_is_asked_again_and_the_subject_is_kept(source: Source) {
+    let stage = Stage::new(source);
+    let (page, desk, mut connection) = page_at(&stage, Kind::Visitor, 10);
+    connection.welcome(Kind::Visitor, None);
+    page.until_connected();
+    page.put("#subject", "the printer");
+    page.key("Enter");
+    for _ in 0..3 {
+        assert_eq!(connection.expect("create_ticket")["subject"], "the printer"); // by itself
+        connection.send(&json!({ "type": "error", "code": "desk_full", "message": "no room" }));
+        page.until_text("#asking-text", "no room for new tickets");
+        assert_eq!(page.value("#subject"), "the printer");
+    }
+    let at = "sent.filter(({ type }) => type == 'create_ticket').map(({ at }) => at)";
+    let at: Vec<f64> = serde_json::from_value(page.eval(at)).unwrap();
+    assert!(at.windows(2).all(|two| two[1] - two[0] >= 14_900.0), "now and then: {at:?}");
+
+    page.click("#cancel-ask");
+    page.until_gone("#asking");
+    page.check("document.activeElement.id == 'subject'");
+    assert_eq!(page.value("#subject"), "the printer");
+    page.write(", still");
+    page.key("Enter");
+    let asked = connection.expect("create_ticket")["subject"].clone();
+    connection.send(&json!({ "type": "error", "code": "desk_full", "message": "no room" }));
+    page.click("#ask-now");
+    assert_eq!(connection.expect("create_ticket")["subject"], asked);
+    connection.send(&json!({ "type": "error", "code": "desk_full", "message": "no room" }));
+
+    // A page that was loaded anew still asks, and says so.
+    page.until_there("#asking");
+    page.reload();
+    let mut connection = desk.accept();
+    connection.welcome(Kind::Visitor, None);
+    assert_eq!(connection.expect("create_ticket")["subject"], asked);
+    assert_eq!(asked, page.value("#subject"));
+    page.check("document.querySelector('#create').disabled");
+    created(&mut connection, &asked);
+    page.until("document.body.dataset.view == 'chat'");
+}
+
+fn created(connection: &mut Connection, subject: &Value) {
+    connection
+        .send(&json!({ "type": "ticket_created", "ticket_id": TICKET, "subject": subject, "at": 1000 }));
+}
+
+fn a_ticket_that_was_too_fast_is_asked_for_again(source: Source) {
+    let stage = Stage::new(source);
+    let (page, _desk, mut connection) = page_at(&stage, Kind::Visitor, 5);
+    connection.welcome(Kind::Visitor, None);
+    page.until_connected();
+    page.put("#subject", "the printer");
+    page.key("Enter");
+    for _ in 0..3 {
+        connection.expect("create_ticket");
+        connection.send(&json!({ "type": "error", "code": "rate_limited", "message": "too fast" }));
+        page.until_text("#asking-text", "ask again");
+    }
+    let asked = connection.expect("create_ticket")["subject"].clone();
+    created(&mut connection, &asked);
+    page.until("document.body.dataset.view == 'chat'");
+    assert_eq!(page.text("#chat-subject"), "the printer");
+    page.check("askAgain.rate_limited.isWaiting == false");
+}
+
+fn an_action_that_was_too_fast_is_repeated_once(source: Source) {
+    let stage = Stage::new(source);
+    let (page, _desk, mut connection) = page_at(&stage, Kind::Staff, 5);
+    connection.welcome(Kind::Staff, Some(ticket("waiting", 0, 0)));
+    page.click("#go-online");
+    for _ in 0..2 {
+        connection.expect("go_online");
+        connection.send(&json!({ "type": "error", "code": "rate_limited", "message": "too fast" }));
+    }
+    page.until_text("#problem", "Still offline: too many at once");
+    page.click("#go-online");
+    connection.expect("go_online");
+    connection.send(&json!({ "type": "presence", "online": true }));
+
+    page.click("[data-pick]");
+    for _ in 0..2 {
+        connection.expect("pick_ticket");
+        connection.refuse(&Value::Null, "rate_limited");
+    }
+    page.until_text("#problem", "Not picked: too many at once");
+    page.click("[data-pick]");
+    connection.expect("pick_ticket");
+    connection.refuse(&Value::Null, "rate_limited");
+    connection.expect("pick_ticket");
+    connection.picked(0, 0);
+    page.until_unlocked();
+    assert_eq!(page.text("#problem"), "");
+    is_silent(&page, &mut connection);
+}
+
+fn the_end_of_a_chat_that_was_too_fast_is_asked_for_again(source: Source) {
+    let stage = Stage::new(source);
+    let (page, _desk, mut connection) = chat_at(&stage, Kind::Visitor, 5);
+    page.click("#close-ticket");
+    page.click("#confirm-yes");
+    for _ in 0..3 {
+        connection.expect("close_ticket");
+        connection.refuse(&Value::Null, "rate_limited");
+    }
+    connection.expect("close_ticket");
+    connection.send(&json!({ "type": "ticket_closed", "ticket_id": TICKET, "by": "user", "at": 1000 }));
+    page.until("document.querySelector('#chat').dataset.ticketState == 'closed'");
+    page.check("!closing && !closeAgain.isWaiting");
+}
+
+fn what_waits_is_told_to_everybody_and_fits_every_screen(source: Source) {
+    let stage = Stage::new(source);
+    let (page, _desk, mut connection) = page_at(&stage, Kind::Visitor, 1);
+    connection.welcome(Kind::Visitor, None);
+    page.until_connected();
+    page.put("#subject", "the printer");
+    page.key("Enter");
+    let asked = connection.expect("create_ticket")["subject"].clone();
+    connection.send(&json!({ "type": "error", "code": "desk_full", "message": "no room" }));
+    page.until_there("#asking");
+    page.axe_clean("a full desk");
+    fits(&page, "a full desk");
+    page.resize(1280, 800);
+    created(&mut connection, &asked);
+    connection.send(&json!({ "type": "staff_joined", "ticket_id": TICKET, "staff_id": "sam", "at": 1000 }));
+    page.until_unlocked();
+    say_all(&page, &["one"]);
+    let id = connection.expect_message("one");
+    connection.refuse(&id, "unread_limit");
+    page.until_text("#hold", "sam has not read your last messages yet");
+    page.axe_clean("a message that is held");
+    fits(&page, "a message that is held");
+}
+
+fn why_the_desk_closed_is_told_and_the_page_comes_back(source: Source) {
+    let stage = Stage::new(source);
+    for kind in BOTH {
+        let (page, desk, mut connection) = chat_at(&stage, kind, 1);
+        for (code, reason, words) in [
+            (1011, "failed", "has a fault"),
+            (1012, "restarting", "restarts"),
+            (1013, "full", "takes no more connections"),
+        ] {
+            connection.close(code);
+            page.until_there(&format!("#notice[data-reason={reason}]"));
+            page.until_text("#notice-text", words);
+            page.check("document.querySelector('#try-now').checkVisibility()");
+            connection = desk.accept();
+            connection.welcome_to_chat(kind, 0, 0);
+            page.until_gone("#notice");
+            page.until_connected();
+        }
+    }
+}
