@@ -2,9 +2,12 @@
 
 use std::net::TcpListener;
 
+use serde_json::json;
+
 use crate::page::Page;
 use crate::proxy::Way;
 use crate::scene::{BOTH, Console, Kind, Source, Stage, Visitor, sign_in, stories};
+use crate::scripted::ScriptedDesk;
 use crate::support::TOKEN;
 
 stories![
@@ -13,6 +16,7 @@ stories![
     a_wrong_token_is_told_at_its_field,
     an_id_of_somebody_else_is_told_and_a_new_one_offered,
     a_stalled_line_is_noticed,
+    a_quiet_line_is_asked_with_a_ping_and_a_pong_is_answer_enough,
     retries_are_jittered_and_capped_and_never_end,
 ];
 
@@ -162,6 +166,24 @@ fn a_stalled_line_is_noticed(source: Source) {
         page.until_connected();
         page.until_gone("#notice");
     }
+}
+
+fn a_quiet_line_is_asked_with_a_ping_and_a_pong_is_answer_enough(source: Source) {
+    let stage = Stage::new(source);
+    let desk = ScriptedDesk::beside(stage.desk.server.addr);
+    let kind = if source == Source::Disk { Kind::Visitor } else { Kind::Staff };
+    let page = stage.page(kind).at(desk.addr).faster(10).open();
+    if kind == Kind::Staff {
+        sign_in(&page, "sam", "any-token");
+    }
+    let mut connection = desk.accept();
+    connection.welcome(kind, None);
+    for _ in 0..2 {
+        assert_eq!(connection.next(), json!({ "type": "ping" }));
+        connection.send(&json!({ "type": "pong", "now": 1000 }));
+    }
+    page.until_connected();
+    desk.nobody_came();
 }
 
 fn retries_are_jittered_and_capped_and_never_end(source: Source) {
