@@ -51,6 +51,18 @@ pub const LOG_LINE_MS: Millis = SECOND;
 /// One recv, and all that one connection is read in a turn: 64 KiB is what loopback and a fast network deliver at once,
 /// and about 0.1 ms of work, which is what the others wait for it.
 pub const RECV_BYTES: usize = 64 * KIB;
+/// The smallest recv, where a turn has less left: a call costs as much as copying this.
+pub const RECV_BYTES_MIN: usize = 4 * KIB;
+/// Reads in a turn. With what follows from each it is about 5 us, so that a turn takes 3 ms, and a crowd shares its writes.
+pub const TURN_READS_MAX: usize = 512;
+/// Bytes read in a turn. Chat messages are parsed and relayed at about 0.1 GB/s: some 3 ms.
+pub const TURN_BYTES_MAX: usize = 256 * KIB;
+/// Bytes that a connection may have sent of late, less 64 KiB for each second since, to be served before those who sent
+/// more: a few messages, or the frames of somebody who types.
+pub const FRONT_DEBT_BYTES: usize = 4 * KIB;
+/// Output that is queued in a turn for connections whose output had left. The rest is for the next turn: some 2 ms of
+/// encoding and writing.
+pub const TURN_DRAINED_BYTES_MAX: usize = 1024 * KIB;
 /// Output that waits for one connection, in bytes, beyond which nothing more is read from it. The longest message fits
 /// twice; a peer that reads takes as much in a few milliseconds.
 pub const OUTPUT_BEHIND_BYTES: usize = 32 * KIB;

@@ -61,7 +61,8 @@ impl Outbox {
         self.entries.push(Entry::Close { conn, why });
     }
 
-    /// There is more for this connection than should be queued now: `Service::drained` is called when it has room.
+    /// There is more for this connection than should be queued now: `Service::drained` is called when all that was queued
+    /// has left. How much a connection's output may hold is bounded by this alone; the hub takes whatever is sent.
     pub fn ask_when_drained(&mut self, conn: ConnId) {
         self.entries.push(Entry::NotifyDrained { conn });
     }

@@ -39,10 +39,12 @@ pub trait Service {
         out: &mut Outbox,
     );
 
-    /// A connection is no longer open: whatever is sent to it from here on reaches nobody.
+    /// A connection is no longer open: whatever is sent to it from here on reaches nobody. Where the peer ended it, this
+    /// comes before anything that was read later, in the same turn too.
     fn closed(&mut self, now: Millis, from: (ConnId, Self::Peer), out: &mut Outbox);
 
-    /// All output of a connection has left, as asked for by `Outbox::ask_when_drained`.
+    /// All output of a connection has left, as asked for by `Outbox::ask_when_drained`: in the next turn, or in one of the
+    /// next where it is so for many at once. Told once for each time that it was asked for, and only of an open connection.
     fn drained(&mut self, _now: Millis, _from: (ConnId, Self::Peer), _out: &mut Outbox) {}
 
     /// When `tick` is due, if nothing happens until then.

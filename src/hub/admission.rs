@@ -165,6 +165,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
             was_read_last: false,
             is_in_eviction_queue: false,
             notify_drained: false,
+            in_drained: false,
         });
         self.mark_dirty(id);
         slot

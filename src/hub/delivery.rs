@@ -42,6 +42,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
         if slot.connection.is_open() {
             slot.connection.queue(frame, &mut self.spare);
             self.metrics.frames_out += 1;
+            self.queued_bytes += frame.len();
             self.mark_dirty(id);
         }
     }

@@ -1,6 +1,7 @@
 //! All connections, and what a turn does with them: `serve`, `expire`, `settle`.
 //!
-//! admission.rs says who is let in; reading.rs is the way in, from a socket to the service; delivery.rs the way out, from the service to sockets.
+//! admission.rs says who is let in, turn.rs who is read when; reading.rs is the way in, from a socket to the service;
+//! delivery.rs the way out, from the service to sockets.
 //! There is no poll here and no clock: readiness and time are handed in. server.rs drives it with real sockets, the
 //! simulation with scripted ones.
 
@@ -9,6 +10,7 @@ mod delivery;
 mod reading;
 #[cfg(test)]
 mod tests;
+mod turn;
 
 use std::collections::VecDeque;
 
@@ -16,7 +18,8 @@ use log::debug;
 use slab::Slab;
 
 use self::admission::{AddressCounts, EvictionQueue, Origin};
-use crate::config::{FLUSHED_AT_ONCE_MAX, Limits, Millis, RECV_BYTES, TURN_EXPIRIES_MAX};
+use self::turn::RunQueue;
+use crate::config::{Limits, Millis, RECV_BYTES, TURN_EXPIRIES_MAX};
 use crate::metrics::Metrics;
 use crate::net::ConnId;
 use crate::net::address::TrustedProxies;
@@ -44,8 +47,12 @@ pub struct Hub<S, V: Service> {
     open_ordinary: usize,
     /// Connections that may have to make room for another.
     eviction_queue: EvictionQueue,
-    /// Connections that the poll has called, that were not read to the end in the turn before, or that have room again.
-    run_queue: VecDeque<ConnId>,
+    /// Connections that the poll has called, or that were not read to the end in the turn before.
+    run_queue: RunQueue,
+    /// Connections whose output has left, where the service wants to know.
+    drained: VecDeque<ConnId>,
+    /// Bytes queued in this turn, one copy for each receiver.
+    queued_bytes: usize,
     /// Connections with something to write, count or bury at the end of the turn.
     dirty: Vec<ConnId>,
     deadlines: Deadlines,
@@ -77,6 +84,7 @@ struct Slot<S, P> {
     is_in_eviction_queue: bool,
     /// The service wants to know when all output has left.
     notify_drained: bool,
+    in_drained: bool,
 }
 
 /// A count of what there is.
@@ -99,8 +107,9 @@ impl<S: Stream, P> Slot<S, P> {
         metrics.bytes_out += self.connection.flush(now, spare) as u64;
     }
 
-    fn is_due_for_drained(&self) -> bool {
-        self.notify_drained && !self.connection.has_output()
+    /// Whether the service is to be told that all output has left. Of a connection that is closing nothing is told.
+    fn is_drained(&self) -> bool {
+        self.notify_drained && !self.connection.has_output() && self.connection.is_open()
     }
 }
 
@@ -118,7 +127,9 @@ impl<S: Stream, V: Service> Hub<S, V> {
             open: 0,
             open_ordinary: 0,
             eviction_queue: EvictionQueue::default(),
-            run_queue: VecDeque::new(),
+            run_queue: RunQueue::default(),
+            drained: VecDeque::new(),
+            queued_bytes: 0,
             dirty: Vec::new(),
             deadlines: Deadlines::default(),
             outbox: Outbox::default(),
@@ -149,7 +160,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
 
     /// Whether there is work that no event will announce.
     pub fn has_work(&self) -> bool {
-        !self.run_queue.is_empty() || !self.dirty.is_empty()
+        !self.run_queue.is_empty() || !self.drained.is_empty() || !self.dirty.is_empty()
     }
 
     /// When there is something to do, if nothing happens until then.
@@ -187,32 +198,6 @@ impl<S: Stream, V: Service> Hub<S, V> {
         }
         if wants_read {
             self.queue_to_run(id);
-        }
-    }
-
-    /// Phase "serve": reads each connection that waits its turn, once.
-    pub fn serve(&mut self, now: Millis) {
-        let are_few = self.run_queue.len() <= FLUSHED_AT_ONCE_MAX;
-        // Who joins the queue meanwhile is served in the next turn.
-        for _ in 0..self.run_queue.len() {
-            let Some(id) = self.run_queue.pop_front() else { break };
-            let dirty_before = self.dirty.len();
-            let Some(slot) = self.slot(id) else { continue };
-            slot.in_run_queue = false;
-            if slot.is_due_for_drained() {
-                slot.notify_drained = false;
-                if let Some(peer) = slot.peer {
-                    self.service.drained(now, (id, peer), &mut self.outbox);
-                    self.deliver(now);
-                }
-            }
-            if self.slot(id).is_some_and(|slot| slot.connection.wants_read()) {
-                self.read(id, now);
-            }
-            // What goes to everybody is often followed by more to everybody, such as their places in the queue.
-            if are_few && self.dirty.len() - dirty_before <= FLUSHED_AT_ONCE_MAX {
-                self.flush_dirty(dirty_before, now);
-            }
         }
     }
 
@@ -283,7 +268,10 @@ impl<S: Stream, V: Service> Hub<S, V> {
                 continue;
             }
             self.deadlines.schedule(id, &mut slot.scheduled_at, slot.connection.deadline(&self.limits));
-            if slot.connection.wants_read() || slot.is_due_for_drained() {
+            if slot.is_drained() && !std::mem::replace(&mut slot.in_drained, true) {
+                self.drained.push_back(id);
+            }
+            if slot.connection.wants_read() {
                 self.queue_to_run(id);
             }
             if phase != PhaseName::Open {
@@ -338,7 +326,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
         if let Some(slot) = self.slot(id)
             && !std::mem::replace(&mut slot.in_run_queue, true)
         {
-            self.run_queue.push_back(id);
+            self.run_queue.push(id);
         }
     }
 

@@ -3,6 +3,7 @@
 use log::{debug, info};
 
 use super::admission::AddressStanding;
+use super::turn::Budget;
 use super::{Hub, find};
 use crate::config::Millis;
 use crate::metrics::RefusalCause;
@@ -16,13 +17,18 @@ use crate::service::{Answer, Service};
 
 impl<S: Stream, V: Service> Hub<S, V> {
     /// All that is read from this connection in this turn: what was kept, or one recv.
-    pub(super) fn read(&mut self, id: ConnId, now: Millis) {
+    pub(super) fn read(&mut self, id: ConnId, budget: &mut Budget, now: Millis) {
         let Some(slot) = find(&mut self.slots, id) else { return };
         if let Some(unread) = slot.connection.take_unread() {
             self.read_messages(id, &unread, now);
+            let kept = find(&mut self.slots, id).map_or(0, |slot| slot.connection.unread_bytes());
+            budget.spend(unread.len() - kept);
         } else {
             let mut scratch = std::mem::take(&mut self.scratch);
-            if let Received::Bytes(length) = slot.connection.receive(&mut scratch, now) {
+            let received = slot.connection.receive(&mut scratch[..budget.recv_bytes()], now);
+            let length = if let Received::Bytes(length) = received { length } else { 0 };
+            budget.spend(length);
+            if length > 0 {
                 self.metrics.bytes_in += length as u64;
                 self.read_bytes(id, &scratch[..length], now);
             }

@@ -9,7 +9,7 @@ use std::net::Ipv4Addr;
 use std::rc::Rc;
 
 use super::*;
-use crate::config::{HEAD_MS, OUTPUT_BEHIND_BYTES, PONG_MS, STALL_MS};
+use crate::config::{HEAD_MS, OUTPUT_BEHIND_BYTES, PONG_MS, RECV_BYTES_MIN, STALL_MS, TURN_BYTES_MAX};
 use crate::net::frame::Opcode;
 use crate::net::http::{Request, Upgrade};
 use crate::net::rate::RateVerdict;
@@ -354,6 +354,102 @@ fn one_who_takes_nothing_for_long_is_closed_and_can_read_why() {
     world.ready(0, false);
     world.rest();
     assert!(world.received(0).ends_with(close::TAKES_NOTHING.reason.as_bytes()));
+}
+
+#[test]
+fn the_service_is_told_once_for_each_time_it_asked_that_the_output_of_an_open_connection_has_left() {
+    let mut world = World::open(3);
+    world.says(1, "ask 0"); // nothing waits: the next turn
+    world.turn();
+    assert_eq!(world.told(), ["1 says ask"]);
+    world.turn();
+    assert_eq!(world.told(), ["0 drained"]);
+
+    world.peers[0].borrow_mut().takes = 500;
+    world.sends(1, &[frame(b"send 0 1000"), frame(b"ask 0"), frame(b"ask 0")].concat());
+    world.rest();
+    assert_eq!(world.told(), ["1 says send", "1 says ask", "1 says ask"]);
+    world.peers[0].borrow_mut().takes = 500; // four bytes of header are left
+    world.ready(0, false);
+    world.rest();
+    assert!(world.told().is_empty());
+    world.peers[0].borrow_mut().takes = 500;
+    world.ready(0, false);
+    world.turn();
+    world.turn();
+    assert_eq!(world.told(), ["0 drained"]);
+    world.peers[0].borrow_mut().takes = usize::MAX;
+    world.says(1, "send 0 1000");
+    world.rest();
+    assert_eq!(world.told(), ["1 says send"]);
+
+    // One that is closed meanwhile is none that wants more.
+    world.peers[0].borrow_mut().takes = 0;
+    world.sends(1, &[frame(b"send 0 1000"), frame(b"ask 0"), frame(b"ask 2"), frame(b"close 0")].concat());
+    world.sends_untold(2, Input::Eof);
+    world.ready(2, true);
+    world.rest();
+    world.peers[0].borrow_mut().takes = usize::MAX;
+    world.ready(0, false);
+    world.rest();
+    world.says(1, "ask 1");
+    world.turn();
+    world.hub.close_all(close::GOING_AWAY, world.now);
+    world.rest();
+    let told = world.told();
+    assert!(!told.iter().any(|line| line.ends_with("drained")), "{told:?}");
+}
+
+// --- turns
+
+#[test]
+fn a_turn_reads_so_many_connections_and_the_next_ones_read_the_rest() {
+    let mut world = World::open(1200);
+    (0..1200).for_each(|number| world.says(number, "hello"));
+    for count in [512, 512, 176] {
+        assert!(world.hub.has_work(), "the next turn is at once");
+        world.turn();
+        assert_eq!(world.told().len(), count);
+    }
+}
+
+#[test]
+fn a_turn_reads_so_many_bytes_and_a_little_more_at_most() {
+    let mut world = World::open(20);
+    (0..10).for_each(|number| world.sends(number, &frame(&[b'x'; 8000]).repeat(30)));
+    let mut turns = 0;
+    let mut all = 0;
+    while all < 300 {
+        // Once each of the others has been read, it is known to send much.
+        let lights = if turns < 3 { 0 } else { 10 };
+        (10..10 + lights).for_each(|number| world.says(number, "hello"));
+        let before = world.hub.metrics.bytes_in;
+        world.turn();
+        let read = world.hub.metrics.bytes_in - before;
+        assert!(read <= (TURN_BYTES_MAX + RECV_BYTES_MIN) as u64, "{read} bytes");
+        let told = world.told();
+        let hellos = told.iter().filter(|line| line.ends_with("hello")).count();
+        assert_eq!(hellos, lights, "those who send little, in turn {turns}");
+        all += told.len() - hellos;
+        turns += 1;
+    }
+    assert!(turns <= 11, "{turns} turns for 2.4 MB");
+}
+
+#[test]
+fn one_who_sends_much_is_read_though_others_use_up_every_turn() {
+    let mut world = World::open(601);
+    world.sends(0, &frame(&[b'x'; 8000]).repeat(50));
+    world.turn();
+    world.told();
+    let mut reads = 0;
+    for _ in 0..7 {
+        (1..601).for_each(|number| world.says(number, "hello"));
+        let before = world.peers[0].borrow().reads;
+        world.turn();
+        reads += world.peers[0].borrow().reads - before;
+    }
+    assert!(reads >= 6, "{reads} reads in 7 turns");
 }
 
 // --- deadlines after the process was stopped

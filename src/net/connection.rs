@@ -14,6 +14,7 @@ use std::net::Shutdown;
 
 use super::close::{self, CloseReason};
 use super::deadlines::NEVER;
+use super::debt::ByteDebt;
 use super::frame;
 use super::http::{Method, Response, Status};
 use super::input::{Input, Readiness, Received};
@@ -84,6 +85,7 @@ pub struct Connection<S> {
     input: Input,
     output: Output,
     rate: RateLimit,
+    debt: ByteDebt,
 }
 
 impl<S: Stream> Connection<S> {
@@ -97,6 +99,7 @@ impl<S: Stream> Connection<S> {
             input: Input::default(),
             output: Output::default(),
             rate: RateLimit::default(),
+            debt: ByteDebt::default(),
         }
     }
 
@@ -136,6 +139,11 @@ impl<S: Stream> Connection<S> {
     /// pile up here, and TCP tells it to wait.
     pub fn is_behind(&self) -> bool {
         self.output.len() > OUTPUT_BEHIND_BYTES && self.is_open()
+    }
+
+    /// Whether it has sent so much of late that others come first.
+    pub fn has_sent_much(&self, now: Millis) -> bool {
+        self.debt.is_much(now)
     }
 
     /// Whether the socket has refused output, and the poll is to tell when it takes some again.
@@ -210,7 +218,8 @@ impl<S: Stream> Connection<S> {
     /// One recv into `buffer`.
     pub fn receive(&mut self, buffer: &mut [u8], now: Millis) -> Received {
         let received = self.input.receive(&mut self.stream, buffer);
-        if matches!(received, Received::Bytes(_)) {
+        if let Received::Bytes(length) = received {
+            self.debt.add(length, now);
             self.note_sign_of_life(now);
         }
         received

@@ -4,6 +4,7 @@ pub mod address;
 pub mod close;
 pub mod connection;
 pub mod deadlines;
+mod debt;
 pub mod frame;
 pub mod http;
 pub mod input;

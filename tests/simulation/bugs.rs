@@ -191,8 +191,8 @@ pub const BUGS: &[Bug] = &[
     bug(
         "a connection with more to read is read again",
         HUB,
-        "if slot.connection.wants_read() || slot.is_due_for_drained() {",
-        "if slot.is_due_for_drained() {",
+        "            if slot.connection.wants_read() {\n                self.queue_to_run(id);\n            }\n        }\n        self.dirty.clear();",
+        "        }\n        self.dirty.clear();",
     ),
     bug("every connection has a deadline", HUB, "            slot.scheduled_at = NEVER;\n", ""),
     bug(

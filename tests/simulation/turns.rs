@@ -163,7 +163,10 @@ impl World {
         if silent_ms > self.limits.ping_interval_ms + PONG_MS {
             return Some("gives no sign of life, and counts as present");
         }
-        if note.sent.front().is_some_and(|(end, _)| *end <= note.read_bytes) && note.breach.is_empty() {
+        // One that takes too little of what it asked for waits with what it asks for now.
+        let waits = link.no_space;
+        let is_unheard = note.sent.front().is_some_and(|(end, _)| *end <= note.read_bytes);
+        if is_unheard && note.breach.is_empty() && !waits {
             return Some("was read, and not listened to");
         }
         if note.read_bytes >= note.breach_end && !note.breach.is_empty() {

@@ -1,0 +1,127 @@
+//! What is read in a turn, in which order, and how much of it.
+//!
+//! A turn is bounded, so that nobody waits for long, whatever others send. What is left waits for the next turn, which
+//! then comes at once. Peers that have sent much of late are served after all others: a flood makes its own sender wait.
+
+use std::collections::VecDeque;
+
+use super::{Hub, find};
+use crate::config::{
+    FLUSHED_AT_ONCE_MAX, Millis, RECV_BYTES, RECV_BYTES_MIN, TURN_BYTES_MAX, TURN_DRAINED_BYTES_MAX,
+    TURN_READS_MAX,
+};
+use crate::net::ConnId;
+use crate::net::connection::Stream;
+use crate::service::Service;
+
+/// Connections that wait to be read, each in one of two queues.
+#[derive(Debug, Default)]
+pub(super) struct RunQueue {
+    /// In the order in which the poll told of them.
+    front: VecDeque<ConnId>,
+    /// Those that have sent much of late, found when their turn came.
+    back: VecDeque<ConnId>,
+}
+
+impl RunQueue {
+    pub(super) fn push(&mut self, id: ConnId) {
+        self.front.push_back(id);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.front.len() + self.back.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// What may still be read in a turn.
+pub(super) struct Budget {
+    reads: usize,
+    bytes: usize,
+}
+
+impl Budget {
+    fn for_a_turn() -> Self {
+        Self { reads: TURN_READS_MAX, bytes: TURN_BYTES_MAX }
+    }
+
+    fn is_used_up(&self) -> bool {
+        self.reads == 0 || self.bytes == 0
+    }
+
+    /// The size of the next recv.
+    pub(super) fn recv_bytes(&self) -> usize {
+        self.bytes.clamp(RECV_BYTES_MIN, RECV_BYTES)
+    }
+
+    pub(super) fn spend(&mut self, bytes: usize) {
+        self.reads = self.reads.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(bytes);
+    }
+}
+
+impl<S: Stream, V: Service> Hub<S, V> {
+    /// Phase "serve": reads each connection that waits for it, once, as far as the turn's budget goes. Who joins the queue
+    /// meanwhile is served in the next turn.
+    pub fn serve(&mut self, now: Millis) {
+        self.serve_drained(now);
+        let are_few = self.run_queue.len() <= FLUSHED_AT_ONCE_MAX;
+        let mut budget = Budget::for_a_turn();
+        for _ in 0..self.run_queue.front.len() {
+            if budget.is_used_up() {
+                break;
+            }
+            let Some(id) = self.run_queue.front.pop_front() else { break };
+            if self.slot(id).is_some_and(|slot| slot.connection.has_sent_much(now)) {
+                self.run_queue.back.push_back(id);
+            } else {
+                self.serve_one(id, &mut budget, are_few, now);
+            }
+        }
+        for nth in 0..self.run_queue.back.len() {
+            // One at least, or a steady crowd would keep them out for ever.
+            if nth > 0 && budget.is_used_up() {
+                break;
+            }
+            let Some(id) = self.run_queue.back.pop_front() else { break };
+            self.serve_one(id, &mut budget, are_few, now);
+        }
+    }
+
+    fn serve_one(&mut self, id: ConnId, budget: &mut Budget, are_few: bool, now: Millis) {
+        let dirty_before = self.dirty.len();
+        let Some(slot) = self.slot(id) else { return };
+        slot.in_run_queue = false;
+        if slot.connection.wants_read() {
+            self.read(id, budget, now);
+        }
+        // What goes to everybody is often followed by more to everybody, such as their places in the queue.
+        if are_few && self.dirty.len() - dirty_before <= FLUSHED_AT_ONCE_MAX {
+            self.flush_dirty(dirty_before, now);
+        }
+    }
+
+    /// Tells the service which outputs have left, where it asked for that. What it sends then is bounded by its answers so
+    /// far in this turn; who is left over is told in the next.
+    fn serve_drained(&mut self, now: Millis) {
+        self.queued_bytes = 0;
+        for _ in 0..self.drained.len() {
+            if self.queued_bytes >= TURN_DRAINED_BYTES_MAX {
+                break;
+            }
+            let Some(id) = self.drained.pop_front() else { break };
+            let Some(slot) = find(&mut self.slots, id) else { continue };
+            slot.in_drained = false;
+            if slot.is_drained()
+                && let Some(peer) = slot.peer
+            {
+                slot.notify_drained = false;
+                self.service.drained(now, (id, peer), &mut self.outbox);
+                self.deliver(now);
+            }
+        }
+    }
+}
