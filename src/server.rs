@@ -160,13 +160,11 @@ impl<V: Service> Server<V> {
                 self.hub.metrics.accept_pauses += u64::from(listener.next_due().is_some());
                 return;
             };
-            // Both directions, once and for all: what is asked of the socket depends on what is pending.
             let Some(slot) = self.hub.admit(stream, address.ip(), now) else { continue };
             let registry = self.poll.registry();
-            let interest = Interest::READABLE | Interest::WRITABLE;
             let registered = self
                 .hub
-                .with_stream(slot, |stream| registry.register(stream, Token(slot as usize), interest));
+                .with_stream(slot, |stream| registry.register(stream, Token(slot as usize), INTEREST));
             if let Err(error) = registered {
                 warn!("a connection could not be watched: {error}");
                 self.hub.abandon(slot, now);
@@ -210,9 +208,22 @@ impl<V: Service> Server<V> {
     }
 }
 
+/// Both directions, once and for all: what is asked of the socket depends on what is pending. And urgent data, which makes
+/// a recv stop short; kqueue has no event for it.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const INTEREST: Interest = Interest::READABLE.add(Interest::WRITABLE).add(Interest::PRIORITY);
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const INTEREST: Interest = Interest::READABLE.add(Interest::WRITABLE);
+
 fn readiness(event: &Event) -> Readiness {
     let peer_shutdown = event.is_read_closed() || event.is_error();
-    Readiness { readable: event.is_readable() || peer_shutdown, writable: event.is_writable(), peer_shutdown }
+    let urgent = event.is_priority();
+    Readiness {
+        readable: event.is_readable() || peer_shutdown || urgent,
+        writable: event.is_writable(),
+        peer_shutdown,
+        urgent,
+    }
 }
 
 /// The wall clock at the start, counted on monotonically.

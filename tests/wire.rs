@@ -4,10 +4,12 @@
 
 mod support;
 
+use socket2::SockRef;
 use support::head::{ACCEPT, KEY};
 use support::wire::{close_body, frame, header, whole};
 use support::{Desk, Next, PATIENCE, Request, Value, Wire, json, op};
 
+use std::net::Shutdown;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
@@ -479,6 +481,32 @@ fn a_frame_that_breaks_the_protocol_spoils_no_other_connection() {
         still_talks(&mut alice);
         still_talks(&mut open(&desk));
     }
+}
+
+/// RFC 9293 3.8.5: urgent data sets a mark in the stream. It is no part of what is read, and hides nothing of it.
+#[test]
+fn frames_behind_urgent_data_are_read_without_another_byte() {
+    let desk = Desk::start();
+    let mut wire = open(&desk);
+    for round in 0..3_u8 {
+        let [before, behind] = [[round, 0], [round, 1]];
+        desk.server.in_one_turn(|| {
+            wire.write(&whole(op::PING, &before));
+            SockRef::from(wire.stream()).send_out_of_band(b"!").expect("an open socket");
+            wire.write(&whole(op::PING, &behind));
+        });
+        assert_eq!(wire.frame().payload, before);
+        assert_eq!(wire.frame().payload, behind);
+    }
+    // The end, and a message before it: what was said is done.
+    desk.server.in_one_turn(|| {
+        wire.write(&whole(op::TEXT, &create("urgent")));
+        SockRef::from(wire.stream()).send_out_of_band(b"!").expect("an open socket");
+        wire.write(&whole(op::TEXT, br#"{"type":"close_ticket"}"#));
+        wire.stream().shutdown(Shutdown::Write).expect("an open socket");
+    });
+    while let Next::Some(_) = wire.next(Instant::now() + PATIENCE) {}
+    assert_eq!(desk.metrics().total(&["frames_in"]), 3.0 * 2.0 + 2.0);
 }
 
 /// RFC 6455 5.4: fragments have no meaning of their own, and so neither has their size.

@@ -183,7 +183,7 @@ impl World {
 
     fn ready(&mut self, number: usize, peer_shutdown: bool) {
         let slot = u32::try_from(number).expect("few");
-        self.hub.ready(slot, Readiness { readable: true, writable: true, peer_shutdown });
+        self.hub.ready(slot, Readiness { readable: true, writable: true, peer_shutdown, urgent: false });
     }
 
     fn turn(&mut self) {

@@ -13,6 +13,8 @@ pub struct Readiness {
     pub writable: bool,
     /// The peer has shut down its side: behind what is there comes the end.
     pub peer_shutdown: bool,
+    /// There is urgent data (RFC 9293 3.8.5), which no WebSocket client sends.
+    pub urgent: bool,
 }
 
 /// What a recv brought.
@@ -33,6 +35,9 @@ pub(super) struct Input {
     readable: bool,
     /// The poll said that the peer has shut down its side: a read that is not filled was the last that brings anything.
     peer_shutdown: bool,
+    /// The peer has sent urgent data. A recv stops short at its mark, and what lies behind gives no event: from then on
+    /// only a read that finds nothing has found all.
+    urgent: bool,
     /// The end of the input was read, or the peer's word that nothing follows.
     eof: bool,
     /// What was received and not taken, since the peer takes too little of what it asks for. It may be empty: then there
@@ -44,6 +49,7 @@ impl Input {
     pub(super) fn note(&mut self, readiness: Readiness) {
         self.readable |= readiness.readable;
         self.peer_shutdown |= readiness.peer_shutdown;
+        self.urgent |= readiness.urgent;
     }
 
     /// Whether a read may bring anything, if only the end.
@@ -61,7 +67,7 @@ impl Input {
         match retry_interrupted(|| socket.read(buffer)) {
             Ok(length @ 1..) => {
                 // A read that was not filled found all that there was; the end too, if that had been announced.
-                self.readable = length == buffer.len();
+                self.readable = length == buffer.len() || self.urgent;
                 self.eof = self.peer_shutdown && !self.readable;
                 Received::Bytes(length)
             }

@@ -70,7 +70,7 @@ impl World {
                 )
             };
             if let Some(slot) = slot {
-                self.hub.ready(slot, Readiness { readable, writable, peer_shutdown });
+                self.hub.ready(slot, Readiness { readable, writable, peer_shutdown, urgent: false });
             }
         }
         if self.chance.one_in(64) {
