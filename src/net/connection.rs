@@ -13,6 +13,7 @@ use std::io::{self, Read, Write};
 use std::net::Shutdown;
 
 use super::close::{self, CloseReason};
+use super::closing::find_close;
 use super::deadlines::NEVER;
 use super::debt::ByteDebt;
 use super::frame;
@@ -378,28 +379,6 @@ impl<S: Stream> Connection<S> {
         self.since = now;
         if !matches!(self.phase, Phase::Open(_) | Phase::Closing(..)) {
             self.input.take_unread(); // nobody reads messages any more
-        }
-    }
-}
-
-/// Looks for the peer's close frame among what it sent before it had read ours (RFC 6455 1.4), all of which is thrown
-/// away. `None` while it may still come; no longer once `bytes_left` have been read.
-fn find_close(
-    reader: &mut Reader,
-    bytes_left: &mut usize,
-    shared: &mut Box<Codec>,
-    input: &mut &[u8],
-) -> Option<ReadEnd> {
-    let (mut searched, _) = input.split_at(input.len().min(*bytes_left));
-    *bytes_left -= searched.len();
-    *input = &[]; // what is beyond is not even parsed
-    let mut unsent_replies = Vec::new();
-    loop {
-        match reader.next(shared, &mut searched, &mut unsent_replies) {
-            Ok(Some(_)) => unsent_replies.clear(),
-            Ok(None) if *bytes_left > 0 => return None,
-            Ok(None) | Err(ReadEnd::Fault(_)) => return Some(ReadEnd::ClosedByPeer { orderly: false }),
-            Err(end) => return Some(end),
         }
     }
 }

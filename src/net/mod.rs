@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod close;
+mod closing;
 pub mod connection;
 pub mod deadlines;
 mod debt;

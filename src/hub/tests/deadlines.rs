@@ -1,0 +1,82 @@
+//! Deadlines, above all those that passed while the process was stopped.
+
+use super::{HEAD, Input, World};
+use crate::config::{HEAD_MS, PONG_MS, STALL_MS, TURN_EXPIRIES_MAX};
+
+#[test]
+fn a_pong_that_came_while_the_process_was_stopped_counts_though_no_event_told_of_it() {
+    let mut world = World::open(3);
+    let interval = world.hub.limits.ping_interval_ms;
+    world.now += interval;
+    world.rest();
+    assert!((0..3).all(|number| world.received(number).ends_with(&[0x89, 0])), "each has a ping");
+    // Stopped for an hour. One has answered in time; another did so as well, and more wait before it is told of.
+    world.sends_untold(0, Input::Bytes(vec![0x8A, 0x80, 0, 0, 0, 0]));
+    world.sends(1, &[0x8A, 0x80, 0, 0, 0, 0]);
+    world.now += 60 * 60 * 1000;
+    world.rest();
+    assert_eq!(world.told(), ["2 closed"], "it alone was silent");
+    assert_eq!(world.hub.metrics.expired, 1);
+}
+
+#[test]
+fn after_a_stop_the_silent_are_asked_and_have_time_to_answer() {
+    let mut world = World::open(1);
+    world.received(0);
+    world.now += 60 * 60 * 1000;
+    world.rest();
+    assert_eq!(world.received(0), [0x89, 0]);
+    world.now += PONG_MS - 1;
+    world.rest();
+    assert!(world.told().is_empty());
+    world.now += 1;
+    world.rest();
+    assert_eq!(world.told(), ["0 closed"]);
+}
+
+#[test]
+fn a_head_that_came_while_the_process_was_stopped_is_read() {
+    for (sent, answer) in [(HEAD, &b"HTTP/1.1 101"[..]), (&HEAD[..HEAD.len() - 1], b"HTTP/1.1 408")] {
+        let mut world = World::open(0);
+        world.admit();
+        world.rest();
+        world.sends_untold(0, Input::Bytes(sent.to_vec()));
+        world.now += HEAD_MS;
+        world.rest();
+        assert!(world.received(0).starts_with(answer));
+    }
+}
+
+#[test]
+fn a_socket_that_takes_what_waits_after_a_stop_has_not_stalled() {
+    for (takes, told) in
+        [(1_000_000, &["0 says send"]), (0, &["0 says send", "0 closed"])] as [(_, &[&str]); 2]
+    {
+        let mut world = World::open(1);
+        world.peers[0].borrow_mut().takes = 10;
+        world.says(0, "send 0 1000");
+        world.rest();
+        world.peers[0].borrow_mut().takes = takes;
+        world.now += STALL_MS;
+        world.rest();
+        assert_eq!(world.told(), told);
+    }
+}
+
+#[test]
+fn many_deadlines_that_pass_at_once_are_shared_between_turns() {
+    let mut world = World::open(1200);
+    world.now += world.hub.limits.ping_interval_ms;
+    let mut pings = 0;
+    for turn in 1.. {
+        let before = world.hub.metrics.bytes_out;
+        world.turn();
+        let written = world.hub.metrics.bytes_out - before;
+        assert!(written <= 2 * TURN_EXPIRIES_MAX as u64, "{written} bytes of pings in turn {turn}");
+        pings += written / 2;
+        if pings == 1200 {
+            break;
+        }
+        assert!(world.hub.next_due().is_some_and(|due| due <= world.now), "the next turn is at once");
+    }
+}

@@ -1,0 +1,29 @@
+//! The end of a connection, and who hears of it when.
+
+use super::{Input, World};
+
+#[test]
+fn whoever_is_read_after_the_end_of_a_connection_finds_it_closed() {
+    let protocol_error = vec![0x83, 0x80, 0, 0, 0, 0];
+    let close = vec![0x88, 0x80, 0, 0, 0, 0];
+    for end in [Input::Eof, Input::Reset, Input::Bytes(protocol_error), Input::Bytes(close)] {
+        let mut world = World::open(2);
+        world.sends_untold(0, end);
+        world.ready(0, false);
+        world.says(1, "send 0 10");
+        world.received(0);
+        world.turn();
+        assert_eq!(world.told(), ["0 closed", "1 says send"]);
+        assert!(!world.received(0).windows(2).any(|bytes| bytes == b"xx"), "it was sent what came later");
+    }
+}
+
+#[test]
+fn whoever_is_read_before_the_end_of_a_connection_finds_it_open() {
+    let mut world = World::open(2);
+    world.says(1, "send 0 10");
+    world.sends_untold(0, Input::Eof);
+    world.ready(0, true);
+    world.turn();
+    assert_eq!(world.told(), ["1 says send", "0 closed"]);
+}

@@ -1,0 +1,225 @@
+//! The hub over sockets in memory, with a service that remembers what it is told.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod deadlines;
+mod ends;
+mod output;
+mod turns;
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, Read, Write};
+use std::rc::Rc;
+
+use super::*;
+use crate::net::frame::Opcode;
+use crate::net::http::{Request, Upgrade};
+use crate::net::pace::Pace;
+use crate::net::websocket::Incoming;
+use crate::service::Answer;
+
+const START: Millis = 1_000_000;
+const HEAD: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+/// What one read of a socket finds.
+enum Input {
+    Bytes(Vec<u8>),
+    Eof,
+    Reset,
+}
+
+/// The peer's side of a socket.
+#[derive(Default)]
+struct Peer {
+    sent: VecDeque<Input>,
+    /// So many bytes are taken more; then the socket blocks.
+    takes: usize,
+    received: Vec<u8>,
+    reads: usize,
+}
+
+struct Socket(Rc<RefCell<Peer>>);
+
+impl Read for Socket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut peer = self.0.borrow_mut();
+        peer.reads += 1;
+        match peer.sent.front_mut() {
+            None => Err(ErrorKind::WouldBlock.into()),
+            Some(Input::Eof) => Ok(0),
+            Some(Input::Reset) => Err(ErrorKind::ConnectionReset.into()),
+            Some(Input::Bytes(bytes)) => {
+                let length = bytes.len().min(buffer.len());
+                buffer[..length].copy_from_slice(&bytes[..length]);
+                bytes.drain(..length);
+                if bytes.is_empty() {
+                    peer.sent.pop_front();
+                }
+                Ok(length)
+            }
+        }
+    }
+}
+
+impl Write for Socket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut peer = self.0.borrow_mut();
+        let length = bytes.len().min(peer.takes);
+        if length == 0 {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        peer.takes -= length;
+        peer.received.extend_from_slice(&bytes[..length]);
+        Ok(length)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Stream for Socket {
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Does what a message says, and remembers what it was told.
+#[derive(Default)]
+struct Recorder {
+    conns: Vec<ConnId>,
+    told: Vec<String>,
+}
+
+impl Recorder {
+    fn number(&self, conn: ConnId) -> usize {
+        self.conns.iter().position(|known| *known == conn).expect("an opened connection")
+    }
+}
+
+impl Service for Recorder {
+    type Guest = ();
+    type Peer = ();
+
+    fn request(&mut self, request: &Request<'_>, _: &Metrics) -> Answer<()> {
+        assert!(matches!(request.upgrade, Upgrade::Key(_)));
+        Answer::Upgrade { protocol: None, guest: () }
+    }
+
+    fn opened(&mut self, _: Millis, conn: ConnId, (): (), _: &mut Outbox) -> Result<(), CloseReason> {
+        self.conns.push(conn);
+        Ok(())
+    }
+
+    fn message(&mut self, _: Millis, (conn, ()): (ConnId, ()), message: Incoming, _: Pace, out: &mut Outbox) {
+        let Incoming::Text(text) = message else { return };
+        let words: Vec<&str> = text.split(' ').collect();
+        let number = |at: usize| words[at].parse::<usize>().expect("a number");
+        match words[0] {
+            "send" => out.send(self.conns[number(1)], Opcode::Text, |b| b.resize(b.len() + number(2), b'x')),
+            "close" => out.close(self.conns[number(1)], close::GOING_AWAY),
+            "ask" => out.ask_when_drained(self.conns[number(1)]),
+            _ => {}
+        }
+        self.told.push(format!("{} says {}", self.number(conn), words[0]));
+    }
+
+    fn closed(&mut self, _: Millis, (conn, ()): (ConnId, ()), _: &mut Outbox) {
+        self.told.push(format!("{} closed", self.number(conn)));
+    }
+
+    fn drained(&mut self, _: Millis, (conn, ()): (ConnId, ()), _: &mut Outbox) {
+        self.told.push(format!("{} drained", self.number(conn)));
+    }
+}
+
+struct World {
+    hub: Hub<Socket, Recorder>,
+    peers: Vec<Rc<RefCell<Peer>>>,
+    now: Millis,
+}
+
+impl World {
+    /// So many open connections, whose sockets take everything.
+    fn open(connections: usize) -> Self {
+        let limits = Limits { frames_per_s: 0, ..Limits::default() };
+        let mut world = Self { hub: Hub::new(Recorder::default(), limits), peers: Vec::new(), now: START };
+        for number in 0..connections {
+            world.admit();
+            world.sends(number, HEAD);
+            world.rest();
+        }
+        assert_eq!(world.hub.service.conns.len(), connections);
+        world
+    }
+
+    fn admit(&mut self) {
+        let peer = Rc::new(RefCell::new(Peer { takes: usize::MAX, ..Peer::default() }));
+        let slot = self.hub.admit(Socket(Rc::clone(&peer)), self.now);
+        assert_eq!(slot as usize, self.peers.len());
+        self.peers.push(peer);
+    }
+
+    /// The peer sends this, and the poll tells of it.
+    fn sends(&mut self, number: usize, bytes: &[u8]) {
+        self.sends_untold(number, Input::Bytes(bytes.to_vec()));
+        self.ready(number, false);
+    }
+
+    /// The peer sends this, and the poll has not come to tell of it yet.
+    fn sends_untold(&mut self, number: usize, input: Input) {
+        self.peers[number].borrow_mut().sent.push_back(input);
+    }
+
+    fn says(&mut self, number: usize, text: &str) {
+        self.sends(number, &frame(text.as_bytes()));
+    }
+
+    fn ready(&mut self, number: usize, peer_shutdown: bool) {
+        let slot = u32::try_from(number).expect("few");
+        self.hub.ready(slot, Readiness { readable: true, writable: true, peer_shutdown, urgent: false });
+    }
+
+    fn turn(&mut self) {
+        self.hub.serve(self.now);
+        self.hub.expire(self.now);
+        self.hub.settle(self.now);
+        assert_eq!(self.hub.stats().without_deadline, 0);
+    }
+
+    /// Turns for as long as there is something to do.
+    fn rest(&mut self) {
+        for _ in 0..10_000 {
+            self.turn();
+            if !self.hub.has_work() && self.hub.next_due().is_none_or(|due| due > self.now) {
+                return;
+            }
+        }
+        panic!("the hub does not come to rest");
+    }
+
+    fn told(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.hub.service.told)
+    }
+
+    fn received(&mut self, number: usize) -> Vec<u8> {
+        std::mem::take(&mut self.peers[number].borrow_mut().received)
+    }
+}
+
+/// A text frame masked with zeros.
+fn frame(payload: &[u8]) -> Vec<u8> {
+    let mut frame = vec![0x81];
+    match u8::try_from(payload.len()) {
+        Ok(length @ 0..126) => frame.push(0x80 | length),
+        _ => {
+            frame.push(0x80 | 126);
+            frame.extend(u16::try_from(payload.len()).expect("short").to_be_bytes());
+        }
+    }
+    frame.extend([0; 4]);
+    frame.extend(payload);
+    frame
+}
