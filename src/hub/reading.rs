@@ -19,6 +19,10 @@ impl<S: Stream, V: Service> Hub<S, V> {
     /// All that is read from this connection in this turn: what was kept, or one recv.
     pub(super) fn read(&mut self, id: ConnId, budget: &mut Budget, now: Millis) {
         let Some(slot) = find(&mut self.slots, id) else { return };
+        slot.in_run_queue = false;
+        if !slot.connection.wants_read() {
+            return;
+        }
         if let Some(unread) = slot.connection.take_unread() {
             self.read_messages(id, &unread, now);
             let kept = find(&mut self.slots, id).map_or(0, |slot| slot.connection.unread_bytes());
@@ -35,11 +39,14 @@ impl<S: Stream, V: Service> Hub<S, V> {
             self.scratch = scratch;
         }
         self.mark_dirty(id);
-        if let Some(slot) = find(&mut self.slots, id).filter(|slot| slot.connection.is_at_eof()) {
+        let Some(slot) = find(&mut self.slots, id) else { return };
+        if slot.connection.is_at_eof() {
             slot.connection.end_of_input(now);
         }
         // What is read first counts first: for all that is read after this, in this turn too, the peer is away.
-        self.notify_closed(id, now);
+        if !slot.connection.is_open() {
+            self.notify_closed(id, now);
+        }
     }
 
     fn read_bytes(&mut self, id: ConnId, bytes: &[u8], now: Millis) {

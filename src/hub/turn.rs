@@ -75,7 +75,8 @@ impl<S: Stream, V: Service> Hub<S, V> {
                 break;
             }
             let Some(id) = self.run_queue.front.pop_front() else { break };
-            if self.slot(id).is_some_and(|slot| slot.connection.has_sent_much(now)) {
+            let Some(slot) = find(&mut self.slots, id) else { continue };
+            if slot.connection.has_sent_much(now) {
                 self.run_queue.back.push_back(id);
             } else {
                 self.serve_one(id, &mut budget, are_few, now);
@@ -93,11 +94,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
 
     fn serve_one(&mut self, id: ConnId, budget: &mut Budget, are_few: bool, now: Millis) {
         let dirty_before = self.dirty.len();
-        let Some(slot) = self.slot(id) else { return };
-        slot.in_run_queue = false;
-        if slot.connection.wants_read() {
-            self.read(id, budget, now);
-        }
+        self.read(id, budget, now);
         // What goes to everybody is often followed by more to everybody, such as their places in the queue.
         if are_few && self.dirty.len() - dirty_before <= FLUSHED_AT_ONCE_MAX {
             self.flush_dirty(dirty_before, now);
@@ -107,6 +104,9 @@ impl<S: Stream, V: Service> Hub<S, V> {
     /// Tells the service which outputs have left, where it asked for that. What it sends then is bounded by its answers so
     /// far in this turn; who is left over is told in the next.
     fn serve_drained(&mut self, now: Millis) {
+        if self.drained.is_empty() {
+            return;
+        }
         self.queued_bytes = 0;
         for _ in 0..self.drained.len() {
             if self.queued_bytes >= TURN_DRAINED_BYTES_MAX {
