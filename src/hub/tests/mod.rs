@@ -10,14 +10,15 @@ mod turns;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
+use std::net::Ipv4Addr;
 use std::rc::Rc;
 
 use super::*;
 use crate::net::frame::Opcode;
 use crate::net::http::{Request, Upgrade};
-use crate::net::pace::Pace;
+use crate::net::rate::RateVerdict;
 use crate::net::websocket::Incoming;
-use crate::service::Answer;
+use crate::service::{Answer, Priority};
 
 const START: Millis = 1_000_000;
 const HEAD: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -105,7 +106,7 @@ impl Service for Recorder {
 
     fn request(&mut self, request: &Request<'_>, _: &Metrics) -> Answer<()> {
         assert!(matches!(request.upgrade, Upgrade::Key(_)));
-        Answer::Upgrade { protocol: None, guest: () }
+        Answer::Upgrade { protocol: None, guest: (), priority: Priority::Ordinary }
     }
 
     fn opened(&mut self, _: Millis, conn: ConnId, (): (), _: &mut Outbox) -> Result<(), CloseReason> {
@@ -113,7 +114,14 @@ impl Service for Recorder {
         Ok(())
     }
 
-    fn message(&mut self, _: Millis, (conn, ()): (ConnId, ()), message: Incoming, _: Pace, out: &mut Outbox) {
+    fn message(
+        &mut self,
+        _: Millis,
+        (conn, ()): (ConnId, ()),
+        message: Incoming,
+        _: RateVerdict,
+        out: &mut Outbox,
+    ) {
         let Incoming::Text(text) = message else { return };
         let words: Vec<&str> = text.split(' ').collect();
         let number = |at: usize| words[at].parse::<usize>().expect("a number");
@@ -144,7 +152,7 @@ struct World {
 impl World {
     /// So many open connections, whose sockets take everything.
     fn open(connections: usize) -> Self {
-        let limits = Limits { frames_per_s: 0, ..Limits::default() };
+        let limits = Limits { messages_per_s: 0, payload_bytes_per_s: 0, ..Limits::default() };
         let mut world = Self { hub: Hub::new(Recorder::default(), limits), peers: Vec::new(), now: START };
         for number in 0..connections {
             world.admit();
@@ -157,7 +165,7 @@ impl World {
 
     fn admit(&mut self) {
         let peer = Rc::new(RefCell::new(Peer { takes: usize::MAX, ..Peer::default() }));
-        let slot = self.hub.admit(Socket(Rc::clone(&peer)), self.now);
+        let slot = self.hub.admit(Socket(Rc::clone(&peer)), Ipv4Addr::LOCALHOST.into(), self.now).unwrap();
         assert_eq!(slot as usize, self.peers.len());
         self.peers.push(peer);
     }
