@@ -1,6 +1,7 @@
 //! The desk: the service that joins the wire to State. Who may connect is decided here, what they may do there.
 
 pub mod auth;
+mod counters;
 mod site;
 #[cfg(test)]
 mod tests;
@@ -12,13 +13,15 @@ use std::path::PathBuf;
 use log::{Level, debug, error, info, log, warn};
 
 use self::auth::{AuthError, SecretSource, StaffTokens};
+use self::counters::Counters;
 use self::site::{Page, Route};
+
 use self::ticket_rate::TicketRate;
 use self::writer::EventWriter;
 use crate::config::Millis;
 use crate::ids::{ConnId, StaffId, UserId};
 use crate::logging::Quoted;
-use crate::metrics::{self, Metrics};
+use crate::metrics::Metrics;
 use crate::net::address::ClientAddress;
 use crate::net::close::{self as net_close, CloseReason};
 use crate::net::http::{Method, Request, Response, Status, Upgrade};
@@ -59,20 +62,6 @@ pub enum Role {
     User(ClientAddress),
     /// A staff member's.
     Staff,
-}
-
-/// What the desk counts.
-#[derive(Debug, Default)]
-struct Counters {
-    users: u64,
-    staff: u64,
-    messages: u64,
-    tickets_opened: u64,
-    /// Connections refused: for a page's origin, a staff token, a session.
-    foreign_origins: u64,
-    wrong_tokens: u64,
-    wrong_sessions: u64,
-    refused: [u64; ErrorCode::ALL.len()],
 }
 
 impl Desk {
@@ -230,48 +219,6 @@ impl Desk {
             rate.count(now, conn, client);
         }
     }
-
-    fn metrics_page(&self, metrics: &Metrics) -> Response {
-        let mut page = metrics::Page::default();
-        metrics.append(&mut page);
-        let counts = self.state.counts();
-        page.family("deskwire_connections_open", "gauge", "Open connections, by role.")
-            .labelled("role", [("user", self.counters.users), ("staff", self.counters.staff)]);
-        page.family("deskwire_staff_online", "gauge", "Staff who are online.")
-            .value(counts.staff_online as u64);
-        page.family("deskwire_tickets", "gauge", "Open tickets, by state.").labelled(
-            "state",
-            [
-                ("waiting", counts.tickets_waiting as u64),
-                ("active", counts.tickets_active as u64),
-                ("paused", counts.tickets_paused as u64),
-            ],
-        );
-        page.family("deskwire_tickets_opened_total", "counter", "Tickets opened.")
-            .value(self.counters.tickets_opened);
-        page.family("deskwire_messages_total", "counter", "Messages handed on, those sent again included.")
-            .value(self.counters.messages);
-        let refusals = metrics.refusal_samples().chain([
-            ("origin", self.counters.foreign_origins),
-            ("staff_token", self.counters.wrong_tokens),
-            ("session", self.counters.wrong_sessions),
-        ]);
-        page.family(
-            "deskwire_connections_refused_total",
-            "counter",
-            "Connections refused or dropped, by cause.",
-        )
-        .labelled("cause", refusals);
-        let refused = ErrorCode::ALL.map(|code| (code.code(), self.counters.refused[code as usize]));
-        page.family("deskwire_refused_total", "counter", "Frames refused, by error code.")
-            .labelled("code", refused);
-        Response {
-            status: Status::Ok,
-            content_type: metrics::Page::CONTENT_TYPE,
-            fields: "",
-            body: page.into_text().into_bytes().into(),
-        }
-    }
 }
 
 impl Service for Desk {
@@ -298,7 +245,7 @@ impl Service for Desk {
             Route::Page(_) | Route::Health | Route::Metrics if !is_plain => Status::MethodNotAllowed.into(),
             Route::Page(page) => Page::response(page),
             Route::Health => Response { body: b"ok".into(), ..Status::Ok.into() },
-            Route::Metrics => self.metrics_page(metrics),
+            Route::Metrics => self.counters.page(self.state.counts(), metrics),
         })
     }
 

@@ -2,7 +2,7 @@
 
 use log::info;
 
-use super::Counters;
+use super::counters::Counters;
 use crate::ids::ConnId;
 use crate::net::frame::Opcode;
 use crate::outbox::Outbox;

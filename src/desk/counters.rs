@@ -1,0 +1,59 @@
+//! What the desk counts, and the page that /metrics answers with.
+
+use crate::metrics::{self, Metrics};
+use crate::net::http::{Response, Status};
+use crate::state::{Counts, ErrorCode};
+
+/// What the desk counts.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    pub(super) users: u64,
+    pub(super) staff: u64,
+    pub(super) messages: u64,
+    pub(super) tickets_opened: u64,
+    /// Connections refused: for a page's origin, a staff token, a session.
+    pub(super) foreign_origins: u64,
+    pub(super) wrong_tokens: u64,
+    pub(super) wrong_sessions: u64,
+    /// Messages refused, by `ErrorCode`.
+    pub(super) refused: [u64; ErrorCode::ALL.len()],
+}
+
+impl Counters {
+    /// The answer to /metrics.
+    pub(super) fn page(&self, counts: Counts, metrics: &Metrics) -> Response {
+        let mut page = metrics::Page::default();
+        metrics.append(&mut page);
+        page.family("deskwire_connections_open", "gauge", "Open connections, by role.")
+            .labelled("role", [("user", self.users), ("staff", self.staff)]);
+        page.family("deskwire_staff_online", "gauge", "Staff who are online.")
+            .value(counts.staff_online as u64);
+        page.family("deskwire_tickets", "gauge", "Open tickets, by state.").labelled(
+            "state",
+            [
+                ("waiting", counts.tickets_waiting as u64),
+                ("active", counts.tickets_active as u64),
+                ("paused", counts.tickets_paused as u64),
+            ],
+        );
+        page.family("deskwire_tickets_opened_total", "counter", "Tickets opened.").value(self.tickets_opened);
+        page.family("deskwire_messages_total", "counter", "Messages handed on, those sent again included.")
+            .value(self.messages);
+        let refusals = metrics.refusal_samples().chain([
+            ("origin", self.foreign_origins),
+            ("staff_token", self.wrong_tokens),
+            ("session", self.wrong_sessions),
+        ]);
+        let help = "Connections refused or dropped, by cause.";
+        page.family("deskwire_connections_refused_total", "counter", help).labelled("cause", refusals);
+        let refused = ErrorCode::ALL.map(|code| (code.code(), self.refused[code as usize]));
+        page.family("deskwire_refused_total", "counter", "Frames refused, by error code.")
+            .labelled("code", refused);
+        Response {
+            status: Status::Ok,
+            content_type: metrics::Page::CONTENT_TYPE,
+            fields: "",
+            body: page.into_text().into_bytes().into(),
+        }
+    }
+}
