@@ -105,7 +105,7 @@ fn hostile_texts_are_read_on_both_sides_and_nothing_runs(source: Source) {
 }
 
 fn hostile_subjects_are_read_at_the_board_and_nothing_runs(source: Source) {
-    let stage = Stage::with(source, &["--max-chats", "50"]);
+    let stage = Stage::with(source, &["--max-chats", "50", "--rate-limit", "0"]);
     let console = stage.page(Kind::Staff).open();
     unprotected(&console);
     sign_in(&console, "sam", crate::support::TOKEN);
