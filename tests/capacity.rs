@@ -27,25 +27,22 @@ fn fill(desk: &Desk) -> Vec<Wire> {
 
 #[test]
 fn a_place_that_is_freed_goes_to_the_next_who_waits_and_the_log_tells_once_that_they_wait() {
-    let by_cap = Launch::new().args(&["--max-connections", "1"]);
-    let by_descriptors = Launch::new().descriptors(40);
-    for launch in [by_cap, by_descriptors] {
-        let desk = Desk::of(launch);
-        let mut silent = fill(&desk);
-        let waiting: Vec<Wire> = (0..WAITING).map(|_| Wire::connect(desk.server.addr)).collect();
-        let begun = Instant::now();
-        // The one that waits, and one that has a place: the first of the others gets it.
-        silent.truncate(silent.len() - 2);
-        for mut wire in waiting {
-            wire.write(&Request::get("/healthz").bytes(desk.server.addr));
-            assert_eq!(wire.response().status, 200);
-            // Its own end, here, gives its place to the next.
-        }
-        assert!(begun.elapsed() < PATIENCE, "each has waited for more than a free place");
-        assert!(desk.metrics().total(&["accept_pauses"]) >= 2.0);
-        let warnings = desk.server.log.lines().iter().filter(|line| line.contains("accepting rests")).count();
-        assert_eq!(warnings, 1, "the metrics count, the log tells");
+    let desk = Desk::start();
+    desk.server.limit_descriptors(20);
+    let mut silent = fill(&desk);
+    let waiting: Vec<Wire> = (0..WAITING).map(|_| Wire::connect(desk.server.addr)).collect();
+    let begun = Instant::now();
+    // The one that waits, and one that has a place: the first of the others gets it.
+    silent.truncate(silent.len() - 2);
+    for mut wire in waiting {
+        wire.write(&Request::get("/healthz").bytes(desk.server.addr));
+        assert_eq!(wire.response().status, 200);
+        // Its own end, here, gives its place to the next.
     }
+    assert!(begun.elapsed() < PATIENCE, "each has waited for more than a free place");
+    assert!(desk.metrics().total(&["accept_pauses"]) >= 2.0);
+    let warnings = desk.server.log.lines().iter().filter(|line| line.contains("accepting rests")).count();
+    assert_eq!(warnings, 1, "the metrics count, the log tells");
 }
 
 #[test]

@@ -7,10 +7,8 @@ mod support;
 use support::client::of_type;
 use support::{Chat, Desk, Peer, Staff, User, Value, int, json};
 
-/// The limits of the protocol: a text, and what a side of a ticket holds.
+/// The protocol's limit of a text.
 const TEXT_CHARS_MAX: usize = 4000;
-const HELD_MESSAGES_MAX: u64 = 32;
-const HELD_BYTES_MAX: usize = 64 * 1024;
 
 fn numbers(messages: &[Value], field: &str) -> Vec<u64> {
     messages.iter().map(|message| int(message, field)).collect()
@@ -29,6 +27,11 @@ fn held(peer: &mut Peer) -> Vec<u64> {
     numbers(&of_type(&peer.drain(), "message"), "seq")
 }
 
+/// So many held messages, which may be too many to come at once.
+fn all_held(peer: &mut Peer, count: usize) -> Vec<u64> {
+    (0..count).map(|_| int(&peer.expect("message"), "seq")).collect()
+}
+
 // --- the way there and back
 
 #[test]
@@ -39,7 +42,8 @@ fn a_message_goes_to_the_other_side_and_its_receipts_come_back() {
     alice.say(1, "it does not print");
     let got = sam.next();
     let expected = json!({
-        "type": "message", "ticket_id": ticket, "seq": 1, "from": "user", "sender_id": "alice", "id": 1,
+        "type": "message", "ticket_id": ticket, "seq": 1, "from": "user", "sender_id": "alice",
+        "sender_name": null, "id": 1,
         "text": "it does not print", "at": got["at"],
     });
     assert_eq!(got, expected);
@@ -59,7 +63,7 @@ fn a_message_goes_to_the_other_side_and_its_receipts_come_back() {
     sam.say(&ticket, 1, "is it on?");
     let got = alice.next();
     let expected = json!({
-        "type": "message", "ticket_id": ticket, "seq": 2, "from": "staff", "sender_id": "sam", "id": 1,
+        "type": "message", "ticket_id": ticket, "seq": 2, "from": "staff", "sender_id": "sam", "sender_name": null, "id": 1,
         "text": "is it on?", "at": got["at"],
     });
     assert_eq!(got, expected);
@@ -433,41 +437,53 @@ fn what_was_held_for_a_user_whose_ticket_ended_comes_once_after_the_welcome() {
 }
 
 #[test]
-fn the_last_32_messages_of_a_side_are_held() {
-    let desk = Desk::start();
+fn what_was_accepted_is_held_and_beyond_200_messages_nothing_is_accepted() {
+    let desk = Desk::with(&["--rate-limit", "0"]);
     let Chat { mut alice, mut sam, ticket } = desk.chat();
-    let said = HELD_MESSAGES_MAX + 8;
-    says(&mut alice, 1..=said);
-    // The other side has a store of its own.
+    says(&mut alice, 1..=200);
+    alice.say(201, "one too many");
+    let refusal = alice.refused("unread_limit");
+    assert_eq!(refusal["id"], 201);
+    // The other side is held to a number of its own.
     sam.say(&ticket, 1, "mine");
     sam.expect("ack");
     sam.go_offline();
     sam.go_online();
     sam.drain();
     sam.pick(&ticket);
-    assert_eq!(held(&mut sam), (said - HELD_MESSAGES_MAX + 1..=said).collect::<Vec<u64>>());
+    assert_eq!(all_held(&mut sam, 200), (1..=200).collect::<Vec<u64>>());
+    sam.delivered(&ticket, 1);
+    alice.expect("delivered");
+    alice.say(201, "now there is a place for one");
+    alice.expect("ack");
+    alice.say(202, "and no more");
+    alice.refused("unread_limit");
     let session = alice.session.clone();
     alice.leave();
-    assert_eq!(held(&mut desk.user_again("alice", &session)), [said + 1]);
+    assert_eq!(held(&mut desk.user_again("alice", &session)), [201]);
 }
 
 #[test]
-fn the_last_64_kib_of_a_side_are_held() {
+fn what_was_accepted_is_held_and_beyond_64_kib_nothing_is_accepted() {
     let desk = Desk::start();
     let Chat { mut alice, mut sam, ticket } = desk.chat();
     // Four bytes a character, the longest that a text can be.
     let text = "\u{1F5A8}".repeat(TEXT_CHARS_MAX);
-    for id in 1..=10 {
+    for id in 1..=4 {
         alice.say(id, &text);
         alice.expect("ack");
     }
-    let fit = (HELD_BYTES_MAX / text.len()) as u64;
-    assert_eq!(fit, 4);
+    alice.say(5, &text);
+    alice.refused("unread_limit");
     sam.go_offline();
     sam.go_online();
     sam.drain();
     sam.pick(&ticket);
-    assert_eq!(held(&mut sam), (10 - fit + 1..=10).collect::<Vec<u64>>());
+    assert_eq!(all_held(&mut sam, 4), [1, 2, 3, 4]);
+    sam.delivered(&ticket, 4);
+    alice.expect("delivered");
+    alice.say(5, &text);
+    alice.expect("ack");
 }
 
 // --- delivered

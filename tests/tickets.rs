@@ -31,8 +31,9 @@ fn a_new_ticket_has_an_id_and_a_place_in_the_queue_and_every_staff_member_sees_i
     for staff in [&mut sam, &mut kim] {
         let added = staff.expect("ticket_added");
         let expected = json!({
-            "ticket_id": ticket, "user_id": "alice", "subject": "the printer", "state": "waiting",
-            "staff_id": null, "user_online": true, "created_at": created["at"],
+            "ticket_id": ticket, "user_id": "alice", "user_name": null, "subject": "the printer", "page": null,
+            "state": "waiting", "staff_id": null, "staff_name": null, "user_online": true,
+            "created_at": created["at"], "since": created["at"],
         });
         assert_eq!(added["ticket"], expected);
     }
@@ -119,7 +120,8 @@ fn a_picked_ticket_is_active_and_everybody_knows() {
     let ticket = alice.create("the printer");
     let picked = sam.pick(&ticket);
     let expected = json!({
-        "type": "ticket_picked", "ticket_id": ticket, "user_id": "alice", "subject": "the printer", "last_seq": 0,
+        "type": "ticket_picked", "ticket_id": ticket, "user_id": "alice", "user_name": null, "subject": "the printer",
+        "page": null, "last_seq": 0,
         "last_id": 0, "delivered_seq": 0, "at": picked["at"], "auto": false, "from_staff": null, "note": null,
     });
     assert_eq!(picked, expected);
@@ -376,7 +378,8 @@ fn a_transferred_ticket_is_the_other_ones_with_the_note() {
     sam.transfer(&ticket, "kim", "knows printers");
     let picked = kim.expect("ticket_picked");
     let expected = json!({
-        "type": "ticket_picked", "ticket_id": ticket, "user_id": "alice", "subject": "the printer", "last_seq": 2,
+        "type": "ticket_picked", "ticket_id": ticket, "user_id": "alice", "user_name": null, "subject": "the printer",
+        "page": null, "last_seq": 2,
         "last_id": 7, "delivered_seq": 0, "at": picked["at"], "auto": false, "from_staff": "sam", "note": "knows printers",
     });
     assert_eq!(picked, expected);

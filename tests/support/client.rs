@@ -10,6 +10,9 @@ use super::head::{ACCEPT, Request};
 use super::shape::{self, Side};
 use super::wire::{self, Frame, Next, PATIENCE, Wire, op};
 
+/// Longer than changes of the list are gathered (100 ms) before they are told.
+const GATHERED: Duration = Duration::from_millis(130);
+
 /// What one read brought.
 #[derive(Debug)]
 enum Step {
@@ -104,8 +107,16 @@ impl Peer {
         what: &str,
         wanted: impl Fn(&Value) -> bool,
     ) -> Value {
-        let wanted = |message: &Value| message["type"] == kind && wanted(message);
-        if let Some(at) = self.unclaimed.iter().position(wanted) {
+        self.matching_within(limit, what, |message| message["type"] == kind && wanted(message))
+    }
+
+    /// The first message like this that nobody has asked about yet; others are kept.
+    pub fn expect_matching(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        self.matching_within(PATIENCE, what, wanted)
+    }
+
+    fn matching_within(&mut self, limit: Duration, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        if let Some(at) = self.unclaimed.iter().position(&wanted) {
             return self.unclaimed.remove(at).expect("it is there");
         }
         let deadline = Instant::now() + limit;
@@ -144,12 +155,14 @@ impl Peer {
 
     /// Nothing was sent to it beyond what the test asked about.
     pub fn nothing_more(&mut self) {
+        self.listen(GATHERED);
         let rest = self.drain();
         assert!(rest.is_empty(), "{} was sent more: {rest:#?}", self.name);
     }
 
     /// Nothing of these types was sent; what else there was is thrown away.
     pub fn nothing_of(&mut self, kinds: &[&str]) {
+        self.listen(GATHERED);
         let rest = self.drain();
         let found = rest.iter().find(|message| kinds.iter().any(|kind| message["type"] == *kind));
         assert!(found.is_none(), "{} was sent {found:?}", self.name);

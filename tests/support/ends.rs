@@ -126,11 +126,17 @@ impl Staff {
         self.send(&json!({ "type": "close_ticket", "ticket_id": ticket }));
     }
 
-    /// The list entry of this ticket as it now stands, from a `ticket_updated` in that state.
+    /// The next change of a list entry that is as wanted. A ticket that is new to the list comes as it stands.
+    pub fn sees_where(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let is_change = |m: &Value| m["type"] == "ticket_added" || m["type"] == "ticket_updated";
+        self.expect_matching(what, |m| is_change(m) && wanted(m))["ticket"].take()
+    }
+
+    /// The list entry of this ticket as it now stands, from a change to that state.
     pub fn sees(&mut self, ticket: &str, state: &str) -> Value {
         let what = format!("{ticket} turning {state}");
         let wanted = |m: &Value| m["ticket"]["ticket_id"] == ticket && m["ticket"]["state"] == state;
-        self.expect_where("ticket_updated", &what, wanted)["ticket"].take()
+        self.sees_where(&what, wanted)
     }
 }
 
