@@ -194,7 +194,7 @@ pub const BUGS: &[Bug] = &[
         "            if slot.connection.wants_read() {\n                self.queue_to_run(id);\n            }\n        }\n        self.dirty.clear();",
         "        }\n        self.dirty.clear();",
     ),
-    bug("every connection has a deadline", HUB, "            slot.scheduled_at = NEVER;\n", ""),
+    bug("every connection has a deadline", HUB, "        slot.scheduled_at = NEVER;\n", ""),
     bug(
         "output goes on when there is room again",
         HUB,
