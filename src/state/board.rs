@@ -101,6 +101,7 @@ impl State {
             } else {
                 // It is on its way to all of them; whoever has it must not be the last to see it.
                 self.take_changes(owner);
+                self.catch_up_colleagues(owner, out);
                 self.catch_up_board(owner, out);
             }
         }

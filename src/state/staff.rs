@@ -157,13 +157,18 @@ impl State {
         {
             self.catch_up_chat(now, number, Side::Staff, out); // notes itself again where the credit does not last
         }
+        self.catch_up_colleagues(key, out);
+        if self.takes_more(key) {
+            self.catch_up_board(key, out);
+        }
+    }
+
+    /// Tells of colleagues whose presence has changed, as far as the credit goes.
+    pub(super) fn catch_up_colleagues(&mut self, key: StaffKey, out: &mut impl Emit) {
         while self.takes_more(key)
             && let Some(id) = self.staff[key].colleagues.pop_first()
         {
             self.tell_colleague(key, &id, out);
-        }
-        if self.takes_more(key) {
-            self.catch_up_board(key, out);
         }
     }
 

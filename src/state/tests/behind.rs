@@ -315,3 +315,16 @@ fn who_had_a_ticket_sees_it_come_and_go_however_quickly() {
         ["presence true", "picked ann", "added ann", "presence false", "updated ann Paused", "removed"]
     );
 }
+
+#[test]
+fn who_is_shown_their_ticket_early_hears_of_colleagues_all_the_same() {
+    let mut world = World::new(Assign::Manual);
+    let (sam, ann) = (world.online("sam"), world.user("ann"));
+    world.wait(GATHER_MS);
+    world.told(sam);
+    let ticket = world.create(ann);
+    world.online("kim");
+    world.does(sam, StaffCommand::PickTicket { ticket });
+    world.wait(GATHER_MS);
+    assert!(world.told(sam).contains(&"kim true".to_owned()));
+}
