@@ -14,7 +14,8 @@ fn chat(world: &mut World) -> (ConnId, ConnId, TicketId) {
     let ticket = world.create(ann);
     world.does(sam, StaffCommand::PickTicket { ticket });
     world.wait(1_000);
-    (world.told(ann), world.told(sam));
+    world.told(ann);
+    world.told(sam);
     (ann, sam, ticket)
 }
 
@@ -234,7 +235,8 @@ fn who_has_a_ticket_is_told_of_it_at_once_and_only_once() {
     let (ann, sam, _) = chat(&mut world);
     let tom = world.staff("tom");
     world.wait(1_000);
-    (world.told(tom), world.told(sam));
+    world.told(tom);
+    world.told(sam);
     world.leave(ann);
     assert_eq!(world.told(sam), ["updated ann Active"]);
     let ann = world.user("ann");
