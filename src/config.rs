@@ -53,12 +53,13 @@ pub const LOG_LINE_MS: Millis = SECOND;
 pub const RECV_BYTES: usize = 64 * KIB;
 /// The smallest recv, where a turn has less left: a call costs as much as copying this.
 pub const RECV_BYTES_MIN: usize = 4 * KIB;
-/// Reads in a turn. With what follows from each it is about 5 us, so that a turn takes 3 ms, and a crowd shares its writes.
-pub const TURN_READS_MAX: usize = 512;
-/// Bytes read in a turn. Chat messages are parsed and relayed at about 0.1 GB/s: some 3 ms.
-pub const TURN_BYTES_MAX: usize = 256 * KIB;
+/// Reads in a turn. With the writes that follow from each it is about 10 us: some 3 ms.
+pub const TURN_READS_MAX: usize = 256;
+/// Bytes read in a turn. One-byte fragments are the dearest, at less than 0.1 GB/s: some 2 ms.
+pub const TURN_BYTES_MAX: usize = 128 * KIB;
 /// Bytes that a connection may have sent of late, less 64 KiB for each second since, to be served before those who sent
-/// more: a few messages, or the frames of somebody who types.
+/// more: a few messages, or the frames of somebody who types. It is also all that such a one is read at once, where others
+/// wait: a thousand that begin to flood at the same time delay everybody by 4 MiB, and not by 64.
 pub const FRONT_DEBT_BYTES: usize = 4 * KIB;
 /// Output that is queued in a turn for connections whose output had left. The rest is for the next turn: some 2 ms of
 /// encoding and writing.
@@ -131,9 +132,9 @@ pub const GATHER_MS: Millis = 100;
 /// Staff who are told of a batch of changes in one turn: at most this many credits are written in it, about 2 ms of work.
 pub const STAFF_PER_TURN: u32 = 64;
 /// Users who are told in one turn that staff are online, or are not.
-pub const USERS_PER_TURN: u32 = 512;
-/// Users who are told their place in the queue in one turn. A notice costs about 4 us with its write.
-pub const NOTICES_PER_TURN: usize = 512;
+pub const USERS_PER_TURN: u32 = 256;
+/// Users who are told their place in the queue in one turn. A notice costs about 10 us with its write.
+pub const NOTICES_PER_TURN: usize = 256;
 /// Absent users who are given up in one turn, and typing notices that end in it.
 pub const ALARMS_PER_TURN: usize = 256;
 /// A typing notice holds this long.

@@ -19,16 +19,25 @@ pub struct Outbox {
 
 #[derive(Debug)]
 enum Entry {
-    Frame { to: Range<usize>, bytes: Range<usize> },
+    Frame { to: Range<usize>, bytes: Range<usize>, reply: Reply },
     Close { conn: ConnId, why: CloseReason },
     NotifyDrained { conn: ConnId },
+}
+
+/// Whether a frame makes its receiver send one in turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// It does not.
+    None,
+    /// It will be confirmed by a frame, which is not to be counted against the receiver's rate.
+    Expected,
 }
 
 /// One thing to do with one or more connections.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Item<'a> {
     /// Queue this frame for each of these.
-    Frame(&'a [ConnId], &'a [u8]),
+    Frame(&'a [ConnId], &'a [u8], Reply),
     /// Close this one.
     Close(ConnId, CloseReason),
     /// Ask the service again once everything that is queued for this one has left.
@@ -38,7 +47,12 @@ pub enum Item<'a> {
 impl Outbox {
     /// A message for one connection; `write` appends its payload.
     pub fn send(&mut self, to: ConnId, opcode: Opcode, write: impl FnOnce(&mut Vec<u8>)) {
-        self.send_all([to], opcode, write);
+        self.push_frame([to], opcode, Reply::None, write);
+    }
+
+    /// A message for one connection, which will be answered by one.
+    pub fn send_for_reply(&mut self, to: ConnId, opcode: Opcode, write: impl FnOnce(&mut Vec<u8>)) {
+        self.push_frame([to], opcode, Reply::Expected, write);
     }
 
     /// A message for many, encoded once.
@@ -48,11 +62,21 @@ impl Outbox {
         opcode: Opcode,
         write: impl FnOnce(&mut Vec<u8>),
     ) {
+        self.push_frame(to, opcode, Reply::None, write);
+    }
+
+    fn push_frame(
+        &mut self,
+        to: impl IntoIterator<Item = ConnId>,
+        opcode: Opcode,
+        reply: Reply,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) {
         let first = self.addressees.len();
         self.addressees.extend(to);
         if self.addressees.len() > first {
             let bytes = frame::append(&mut self.bytes, opcode, write);
-            self.entries.push(Entry::Frame { to: first..self.addressees.len(), bytes });
+            self.entries.push(Entry::Frame { to: first..self.addressees.len(), bytes, reply });
         }
     }
 
@@ -75,8 +99,8 @@ impl Outbox {
     /// What there is to do, in order.
     pub fn items(&self) -> impl Iterator<Item = Item<'_>> {
         self.entries.iter().map(|entry| match entry {
-            Entry::Frame { to, bytes } => {
-                Item::Frame(&self.addressees[to.clone()], &self.bytes[bytes.clone()])
+            Entry::Frame { to, bytes, reply } => {
+                Item::Frame(&self.addressees[to.clone()], &self.bytes[bytes.clone()], *reply)
             }
             Entry::Close { conn, why } => Item::Close(*conn, *why),
             Entry::NotifyDrained { conn } => Item::NotifyDrained(*conn),
@@ -109,7 +133,10 @@ mod tests {
         outbox.send_all([], Opcode::Text, |_| panic!("encoded for nobody"));
         outbox.close(b, close::FLOODING);
         let items: Vec<_> = outbox.items().collect();
-        assert_eq!(items, [Item::Frame(&[a, b], b"\x81\x05hello"), Item::Close(b, close::FLOODING)]);
+        assert_eq!(
+            items,
+            [Item::Frame(&[a, b], b"\x81\x05hello", Reply::None), Item::Close(b, close::FLOODING)]
+        );
         outbox.clear();
         assert!(outbox.is_empty());
     }

@@ -380,3 +380,27 @@ fn an_address_opens_thirty_tickets_at_once_and_another_address_its_own() {
     }
     assert_eq!(desk.metrics().total(&["tickets_opened_total"]), opened as f64);
 }
+
+#[test]
+fn staff_who_confirm_every_message_by_itself_are_no_flood() {
+    let desk = Desk::start();
+    let mut sam = desk.staff("sam").online();
+    let mut users: Vec<User> = (0..5).map(|n| desk.user(&format!("user-{n}"))).collect();
+    let tickets: Vec<String> = users.iter_mut().map(|user| user.create("hello")).collect();
+    for (user, ticket) in users.iter_mut().zip(&tickets) {
+        sam.pick(ticket);
+        let many: Vec<Value> =
+            (1..=90).map(|id| json!({ "type": "message", "id": id, "text": "hello" })).collect();
+        user.send_all(&many);
+    }
+    let seqs: Vec<Value> = (0..450).map(|_| sam.expect("message")).collect();
+    let receipts: Vec<Value> = seqs
+        .iter()
+        .map(|m| json!({ "type": "delivered", "ticket_id": m["ticket_id"], "seq": m["seq"] }))
+        .collect();
+    sam.send_all(&receipts);
+    sam.nothing_of(&["error"]);
+    for user in &mut users {
+        user.expect_where("delivered", "the last receipt", |m| m["seq"] == 90);
+    }
+}

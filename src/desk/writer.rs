@@ -29,7 +29,11 @@ impl EventWriter<'_> {
 impl Emit for EventWriter<'_> {
     fn emit(&mut self, to: ConnId, event: &Event<'_>) {
         self.count(event);
-        self.out.send(to, Opcode::Text, |frame| protocol::append_event(frame, event));
+        let write = |frame: &mut Vec<u8>| protocol::append_event(frame, event);
+        match event {
+            Event::Message { .. } => self.out.send_for_reply(to, Opcode::Text, write),
+            _ => self.out.send(to, Opcode::Text, write),
+        }
     }
 
     fn emit_all(&mut self, to: &[ConnId], event: &Event<'_>) {

@@ -7,7 +7,7 @@ use crate::config::Millis;
 use crate::net::ConnId;
 use crate::net::close::CloseReason;
 use crate::net::connection::Stream;
-use crate::outbox::Item;
+use crate::outbox::{Item, Reply};
 use crate::service::{Priority, Service};
 
 impl<S: Stream, V: Service> Hub<S, V> {
@@ -19,9 +19,9 @@ impl<S: Stream, V: Service> Hub<S, V> {
         let mut outbox = std::mem::take(&mut self.outbox);
         for item in outbox.items() {
             match item {
-                Item::Frame(to, frame) => {
+                Item::Frame(to, frame, reply) => {
                     for id in to {
-                        self.queue_frame(*id, frame);
+                        self.queue_frame(*id, frame, reply);
                     }
                 }
                 Item::Close(id, why) => self.close(id, why, now),
@@ -37,10 +37,13 @@ impl<S: Stream, V: Service> Hub<S, V> {
         self.outbox = outbox;
     }
 
-    fn queue_frame(&mut self, id: ConnId, frame: &[u8]) {
+    fn queue_frame(&mut self, id: ConnId, frame: &[u8], reply: Reply) {
         let Some(slot) = find(&mut self.slots, id) else { return };
         if slot.connection.is_open() {
             slot.connection.queue(frame, &mut self.spare);
+            if reply == Reply::Expected {
+                slot.connection.allow_answer();
+            }
             self.metrics.frames_out += 1;
             self.queued_bytes += frame.len();
             self.mark_dirty(id);

@@ -16,8 +16,8 @@ use crate::net::rate::RateVerdict;
 use crate::service::{Answer, Service};
 
 impl<S: Stream, V: Service> Hub<S, V> {
-    /// All that is read from this connection in this turn: what was kept, or one recv.
-    pub(super) fn read(&mut self, id: ConnId, budget: &mut Budget, now: Millis) {
+    /// All that is read from this connection in this turn: what was kept, or one recv of `most` bytes at most.
+    pub(super) fn read(&mut self, id: ConnId, (budget, most): (&mut Budget, usize), now: Millis) {
         let Some(slot) = find(&mut self.slots, id) else { return };
         slot.in_run_queue = false;
         if !slot.connection.wants_read() {
@@ -29,7 +29,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
             budget.spend(unread.len() - kept);
         } else {
             let mut scratch = std::mem::take(&mut self.scratch);
-            let received = slot.connection.receive(&mut scratch[..budget.recv_bytes()], now);
+            let received = slot.connection.receive(&mut scratch[..budget.recv_bytes(most)], now);
             let length = if let Received::Bytes(length) = received { length } else { 0 };
             budget.spend(length);
             if length > 0 {

@@ -7,8 +7,8 @@ use std::collections::VecDeque;
 
 use super::{Hub, find};
 use crate::config::{
-    FLUSHED_AT_ONCE_MAX, Millis, RECV_BYTES, RECV_BYTES_MIN, TURN_BYTES_MAX, TURN_DRAINED_BYTES_MAX,
-    TURN_READS_MAX,
+    FLUSHED_AT_ONCE_MAX, FRONT_DEBT_BYTES, Millis, RECV_BYTES, RECV_BYTES_MIN, TURN_BYTES_MAX,
+    TURN_DRAINED_BYTES_MAX, TURN_READS_MAX,
 };
 use crate::net::ConnId;
 use crate::net::connection::Stream;
@@ -52,9 +52,9 @@ impl Budget {
         self.reads == 0 || self.bytes == 0
     }
 
-    /// The size of the next recv.
-    pub(super) fn recv_bytes(&self) -> usize {
-        self.bytes.clamp(RECV_BYTES_MIN, RECV_BYTES)
+    /// The size of the next recv, of `most` bytes at most.
+    pub(super) fn recv_bytes(&self, most: usize) -> usize {
+        self.bytes.clamp(RECV_BYTES_MIN, RECV_BYTES).min(most)
     }
 
     pub(super) fn spend(&mut self, bytes: usize) {
@@ -69,6 +69,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
     pub fn serve(&mut self, now: Millis) {
         self.serve_drained(now);
         let are_few = self.run_queue.len() <= FLUSHED_AT_ONCE_MAX;
+        let most = if are_few { RECV_BYTES } else { FRONT_DEBT_BYTES };
         let mut budget = Budget::for_a_turn();
         for _ in 0..self.run_queue.front.len() {
             if budget.is_used_up() {
@@ -79,7 +80,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
             if slot.connection.has_sent_much(now) {
                 self.run_queue.back.push_back(id);
             } else {
-                self.serve_one(id, &mut budget, are_few, now);
+                self.serve_one(id, (&mut budget, most), are_few, now);
             }
         }
         for nth in 0..self.run_queue.back.len() {
@@ -88,11 +89,11 @@ impl<S: Stream, V: Service> Hub<S, V> {
                 break;
             }
             let Some(id) = self.run_queue.back.pop_front() else { break };
-            self.serve_one(id, &mut budget, are_few, now);
+            self.serve_one(id, (&mut budget, RECV_BYTES), are_few, now);
         }
     }
 
-    fn serve_one(&mut self, id: ConnId, budget: &mut Budget, are_few: bool, now: Millis) {
+    fn serve_one(&mut self, id: ConnId, budget: (&mut Budget, usize), are_few: bool, now: Millis) {
         let dirty_before = self.dirty.len();
         self.read(id, budget, now);
         // What goes to everybody is often followed by more to everybody, such as their places in the queue.

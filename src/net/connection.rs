@@ -355,6 +355,11 @@ impl<S: Stream> Connection<S> {
         written
     }
 
+    /// The peer is sent a message that it will confirm: that frame is not counted.
+    pub fn allow_answer(&mut self) {
+        self.rate.allow_answer();
+    }
+
     /// Counts a message against the rate limit.
     pub fn count_message(&mut self, message: &Incoming, limits: &Limits, now: Millis) -> RateVerdict {
         self.rate.count(message, limits, now)

@@ -41,12 +41,25 @@ impl Bucket {
 pub struct RateLimit {
     messages: Bucket,
     payload: Bucket,
+    /// Messages that were sent to the peer, and that it may answer by one each without a count.
+    answers: u32,
 }
 
 impl RateLimit {
+    /// The peer is sent a message that it will confirm. Others decide how many of these there are, so a peer that confirms
+    /// each of them must not be taken for a flood.
+    pub fn allow_answer(&mut self) {
+        self.answers = self.answers.saturating_add(1);
+    }
+
     /// Counts a message, refused ones included. A rate of 0 is without a limit.
     pub fn count(&mut self, message: &Incoming, limits: &Limits, now: Millis) -> RateVerdict {
-        let messages = count(&mut self.messages, 1, limits.messages_per_s, MESSAGES_BURST_S, now);
+        let messages = if self.answers > 0 {
+            self.answers -= 1;
+            RateVerdict::Within
+        } else {
+            count(&mut self.messages, 1, limits.messages_per_s, MESSAGES_BURST_S, now)
+        };
         let bytes = message.payload_bytes() as u64;
         messages.max(count(&mut self.payload, bytes, limits.payload_bytes_per_s, PAYLOAD_BURST_S, now))
     }
@@ -84,6 +97,15 @@ mod tests {
         assert_eq!(verdicts(&mut rate, 1, 1, 1000), [Flood]);
         assert_eq!(verdicts(&mut rate, 1, 1, 2500), [Exceeded], "later, as much has come back");
         assert_eq!(verdicts(&mut rate, 1, 100, 9000), [Within; 100], "and some time later all of it");
+    }
+
+    #[test]
+    fn a_message_that_was_sent_may_be_answered_without_a_count() {
+        let mut rate = RateLimit::default();
+        verdicts(&mut rate, 1, 200, 1000);
+        (0..500).for_each(|_| rate.allow_answer());
+        assert_eq!(verdicts(&mut rate, 1, 500, 1000), [Within; 500]);
+        assert_eq!(verdicts(&mut rate, 1, 1, 1000), [Flood]);
     }
 
     #[test]
