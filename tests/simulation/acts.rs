@@ -2,17 +2,17 @@
 
 use serde_json::json;
 
-use crate::chance::Chance;
-use crate::kernel::End;
+use crate::network::End;
 use crate::page::{Chat, Conversation, Page, Status, Tab};
 use crate::plan::{Step, What};
+use crate::rng::Rng;
 use crate::world::World;
 
 const TABS_EACH: usize = 2;
 
 impl World {
     pub fn step(&mut self, step: &Step) {
-        self.chance = Chance::new(step.salt);
+        self.rng = Rng::new(step.salt);
         self.pass(step.wait_ms);
         if self.violation.is_some() {
             return;
@@ -39,13 +39,13 @@ impl World {
 
     fn some_tab(&mut self, fits: impl Fn(&Tab) -> bool) -> Option<usize> {
         let fitting: Vec<usize> = (0..self.tabs.len()).filter(|at| fits(&self.tabs[*at])).collect();
-        (!fitting.is_empty()).then(|| *self.chance.pick(&fitting))
+        (!fitting.is_empty()).then(|| *self.rng.pick(&fitting))
     }
 
     fn ask(&mut self) {
         let Some(tab) = self.some_tab(|tab| matches!(tab.page, Page::Visitor(_))) else { return };
         let subject =
-            self.chance.pick(&["help", "Hilfe \u{e4}\u{1F600}", "a \"quoted\"\nsubject", "x"]).to_string();
+            self.rng.pick(&["help", "Hilfe \u{e4}\u{1F600}", "a \"quoted\"\nsubject", "x"]).to_string();
         self.with_page(tab, |page, desk| {
             if let Page::Visitor(visitor) = page {
                 visitor.ask(subject, desk);
@@ -61,7 +61,7 @@ impl World {
         let has_chat =
             |tab: &Tab| tab.page.chats().iter().any(|chat| chat.is_open && chat.state != Chat::Closed);
         let Some(tab) = self.some_tab(has_chat) else { return };
-        let nth = self.chance.below(4);
+        let nth = self.rng.below(4);
         self.with_page(tab, |page, desk| match page {
             Page::Visitor(visitor) => visitor.with_chat(desk, act),
             Page::Staffer(staffer) => {
@@ -80,8 +80,8 @@ impl World {
 
     fn say_something(&mut self, count: usize, is_long: bool) {
         let filling =
-            *self.chance.pick(&["hello ", "\u{e4}\u{f6}\u{fc} ", "\u{1F600}", "\"\\\n\t", "</script>"]);
-        let length = if self.chance.one_in(20) { 300 } else { self.chance.below(30) };
+            *self.rng.pick(&["hello ", "\u{e4}\u{f6}\u{fc} ", "\u{1F600}", "\"\\\n\t", "</script>"]);
+        let length = if self.rng.one_in(20) { 300 } else { self.rng.below(30) };
         let (filling, length) = if is_long { ("\u{1F600}", 15_900) } else { (filling, length) };
         self.with_some_chat(|chat, leave, desk| {
             // The composer is locked while nothing can be sent.
@@ -94,12 +94,12 @@ impl World {
 
     /// More than is held for one who does not confirm, or more than waits for one who does not read.
     fn say_much(&mut self) {
-        let (count, is_long) = *self.chance.pick(&[(12, false), (40, false), (5, true), (20, true)]);
+        let (count, is_long) = *self.rng.pick(&[(12, false), (40, false), (5, true), (20, true)]);
         self.say_something(count, is_long);
     }
 
     fn type_something(&mut self) {
-        let active = !self.chance.one_in(3);
+        let active = !self.rng.one_in(3);
         self.with_some_chat(|chat, leave, desk| {
             if leave.can_send {
                 desk.out.push(json!({ "type": "typing", "ticket_id": chat.ticket, "active": active }));
@@ -109,11 +109,11 @@ impl World {
 
     /// A button is pressed that ends a chat for this one; sometimes for a ticket that is not theirs.
     fn end_chat(&mut self, what: What) {
-        let by_user = what == What::CloseTicket && self.chance.one_in(2);
+        let by_user = what == What::CloseTicket && self.rng.one_in(2);
         let Some(tab) = self.some_tab(|tab| matches!(tab.page, Page::Visitor(_)) == by_user) else { return };
-        let nth = self.chance.below(8);
-        let colleague = format!("staff-{}", self.chance.below(self.setup.staff + 1));
-        let note = *self.chance.pick(&["", "please", "knows \"more\""]);
+        let nth = self.rng.below(8);
+        let colleague = format!("staff-{}", self.rng.below(self.setup.staff + 1));
+        let note = *self.rng.pick(&["", "please", "knows \"more\""]);
         self.with_page(tab, |page, desk| match page {
             Page::Visitor(visitor) => visitor.with_chat(desk, |chat, _, desk| {
                 if desk.is_open && chat.state != Chat::Closed {
@@ -155,7 +155,7 @@ impl World {
         else {
             return;
         };
-        let (any, nth) = (self.chance.one_in(6), self.chance.below(8));
+        let (any, nth) = (self.rng.one_in(6), self.rng.below(8));
         self.with_page(tab, |page, desk| {
             let Page::Staffer(staffer) = page else { return };
             let free = |ticket: &serde_json::Value| any || ticket["state"] != "active";
@@ -173,7 +173,7 @@ impl World {
         else {
             return;
         };
-        let nth = self.chance.below(8);
+        let nth = self.rng.below(8);
         self.with_page(tab, |page, desk| {
             let Page::Staffer(staffer) = page else { return };
             let ticket = staffer.chats.keys().nth(nth % staffer.chats.len()).cloned();
@@ -206,7 +206,7 @@ impl World {
             }
             _ => {
                 let link = self.tabs[tab].line.socket;
-                match link.filter(|_| self.chance.one_in(4)) {
+                match link.filter(|_| self.rng.one_in(4)) {
                     Some(link) => self.leave(link, Some(End::Reset)),
                     None => self.detach(tab),
                 }
@@ -226,7 +226,7 @@ impl World {
         if what == What::Mend {
             let Some(tab) = self.some_tab(|tab| tab.is_cut_off) else { return };
             self.tabs[tab].is_cut_off = false;
-            let comes_back = self.chance.one_in(2);
+            let comes_back = self.rng.one_in(2);
             for link in self.live.iter().filter(|_| comes_back) {
                 let mut link = self.links[*link].borrow_mut();
                 link.dead &= link.slot.is_none();
@@ -236,14 +236,14 @@ impl World {
         if self.live.is_empty() {
             return;
         }
-        let at = *self.chance.pick(&self.live);
+        let at = *self.rng.pick(&self.live);
         let mut link = self.links[at].borrow_mut();
         match what {
             What::CutOff if link.slot.is_some() => {
                 link.dead = true;
                 link.note.blame.get_or_insert("its network swallows everything");
                 if let crate::client::Kind::Tab(tab) = self.clients[at].kind {
-                    self.tabs[tab].is_cut_off = self.chance.one_in(2);
+                    self.tabs[tab].is_cut_off = self.rng.one_in(2);
                 }
             }
             What::Reset => {
@@ -257,15 +257,15 @@ impl World {
             }
             What::Choke => {
                 link.choked = true;
-                link.room = link.room.min(*self.chance.pick(&[1 << 20, 100_000, 3000]));
+                link.room = link.room.min(*self.rng.pick(&[1 << 20, 100_000, 3000]));
                 link.note.was_choked = true;
                 link.note.blame.get_or_insert("it did not read");
             }
             What::Unchoke => link.choked = false,
             What::Split => {
-                link.pieces = (0..1 + self.chance.below(10)).map(|_| 1 + self.chance.below(40)).collect();
+                link.pieces = (0..1 + self.rng.below(10)).map(|_| 1 + self.rng.below(40)).collect();
             }
-            What::Slow => link.lag = self.chance.in_ms(0, 200),
+            What::Slow => link.lag = self.rng.in_ms(0, 200),
             What::Nudge => link.edge = link.slot.is_some() && !link.server_gone,
             _ => {}
         }

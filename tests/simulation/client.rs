@@ -5,8 +5,8 @@ use std::fmt::Write;
 use deskwire::config::{MESSAGES_BURST_S, PAYLOAD_BURST_S};
 use serde_json::Value;
 
-use crate::chance::Chance;
-use crate::kernel::End;
+use crate::network::End;
+use crate::rng::Rng;
 use crate::websocket::{self, Decoder, Heard};
 use crate::world::World;
 
@@ -15,7 +15,7 @@ use crate::world::World;
 pub enum Kind {
     Tab(usize),
     /// Which one, and whether it is there as a user.
-    Rascal(usize, bool),
+    Adversary(usize, bool),
     /// A plain request, and the status that it has to be answered with.
     Plain(u16),
     /// Forgotten by its page.
@@ -57,7 +57,7 @@ impl World {
         }
         self.tell(|| format!("link {link} says {}", shorten(text)));
         let mut bytes = Vec::new();
-        append_text(&mut bytes, text.as_bytes(), &mut self.chance);
+        append_text(&mut bytes, text.as_bytes(), &mut self.rng);
         let mut shared = self.links[link].borrow_mut();
         if shared.up_end.is_some() {
             return;
@@ -108,7 +108,9 @@ impl World {
                 let out = self.tabs[tab].hear(&frame, self.now, &mut self.ledger);
                 self.send_from_tab(tab, out);
             }
-            Kind::Rascal(rascal, as_user) => self.rascals[rascal].hear(&frame, as_user, &mut self.ledger),
+            Kind::Adversary(adversary, as_user) => {
+                self.adversaries[adversary].hear(&frame, as_user, &mut self.ledger)
+            }
             _ => {}
         }
     }
@@ -177,14 +179,14 @@ impl World {
     }
 }
 
-fn append_text(out: &mut Vec<u8>, text: &[u8], chance: &mut Chance) {
-    let mask = chance.next() as u32;
-    if text.len() < 2 || !chance.one_in(8) {
+fn append_text(out: &mut Vec<u8>, text: &[u8], rng: &mut Rng) {
+    let mask = rng.next() as u32;
+    if text.len() < 2 || !rng.one_in(8) {
         return websocket::append_frame(out, websocket::FIN | websocket::TEXT, text, mask);
     }
-    let (first, rest) = text.split_at(chance.below(text.len()));
+    let (first, rest) = text.split_at(rng.below(text.len()));
     websocket::append_frame(out, websocket::TEXT, first, mask);
-    if chance.one_in(2) {
+    if rng.one_in(2) {
         websocket::append_frame(out, websocket::FIN | websocket::PING, b"between", mask);
     }
     websocket::append_frame(out, websocket::FIN | websocket::CONTINUATION, rest, mask);

@@ -1,18 +1,18 @@
 //! A deterministic world around the real desk: the real State, the real connections, and everything else invented.
 //!
 //! ```text
-//! chance      random numbers from a seed
-//! plan        a seed's world, and its steps
-//! kernel      sockets and the network between them
-//! websocket   RFC 6455 from the client's side
-//! page        the two pages, as far as they speak to the desk
-//! rascal      those who mean no good
-//! spy         the desk, with each call and each word held against the model
-//! model       a naive desk, written from PROTOCOL.md
-//! ledger      which text was said, shown, and told to be delivered
-//! world       all of them, and a clock; client, acts, turns and finale are its parts
-//! run         a seed from the start to the end, and the shortest history of a failure
-//! sabotage    bugs put in on purpose (the list is in bugs), each of which has to be found
+//! rng               random numbers from a seed
+//! plan              a seed's world, and its steps
+//! network           sockets and the network between them
+//! websocket         RFC 6455 from the client's side
+//! page              the two pages, as far as they speak to the desk
+//! adversary         peers who break the rules
+//! checked_service   the desk, with each call and each frame held against the model
+//! model             a naive desk, written from PROTOCOL.md
+//! ledger            which text was sent, shown, and told to be delivered
+//! world             all of them, and a clock; client, acts, turns and quiesce are its parts
+//! run               a seed from the start to the end, and the shortest history of a failure
+//! sabotage          bugs put in on purpose (the list is in bugs), each of which has to be found
 //! ```
 //!
 //! `SIM_SEEDS`, `SIM_STEPS` and `SIM_FIRST_SEED` say what to run; each seed is a world of its own.
@@ -22,19 +22,19 @@
 #![allow(unreachable_pub, missing_docs, reason = "its readers are here")]
 
 mod acts;
+mod adversary;
 mod bugs;
-mod chance;
+mod checked_service;
 mod client;
-mod finale;
-mod kernel;
 mod ledger;
 mod model;
+mod network;
 mod page;
 mod plan;
-mod rascal;
+mod quiesce;
+mod rng;
 mod run;
 mod sabotage;
-mod spy;
 mod turns;
 mod websocket;
 mod world;

@@ -3,14 +3,14 @@
 use deskwire::config::{Assign, Millis};
 use deskwire::state::Rules;
 
-use crate::chance::Chance;
+use crate::rng::Rng;
 
 #[derive(Clone, Copy, Debug)]
 pub struct Setup {
     pub seed: u64,
     pub users: usize,
     pub staff: usize,
-    pub has_rascals: bool,
+    pub has_adversaries: bool,
     pub rules: Rules,
     pub ping_interval_ms: Millis,
     /// It ends with the server going down, and not with everybody leaving.
@@ -98,32 +98,31 @@ const WEIGHTS: [(What, usize); 28] = [
 ];
 
 pub fn plan(seed: u64, steps: usize) -> (Setup, Vec<Step>) {
-    let mut chance = Chance::new(seed ^ 0xD0D0_CAFE);
+    let mut rng = Rng::new(seed ^ 0xD0D0_CAFE);
     let setup = Setup {
         seed,
-        users: 2 + chance.below(4),
-        staff: 1 + chance.below(3),
-        has_rascals: !chance.one_in(3),
+        users: 2 + rng.below(4),
+        staff: 1 + rng.below(3),
+        has_adversaries: !rng.one_in(3),
         rules: Rules {
-            max_chats: 1 + chance.below(4) as u32,
-            assign: *chance.pick(&[Assign::Manual, Assign::Manual, Assign::RoundRobin, Assign::LeastBusy]),
-            user_grace_ms: *chance.pick(&[15_000, 60_000, 300_000]),
+            max_chats: 1 + rng.below(4) as u32,
+            assign: *rng.pick(&[Assign::Manual, Assign::Manual, Assign::RoundRobin, Assign::LeastBusy]),
+            user_grace_ms: *rng.pick(&[15_000, 60_000, 300_000]),
         },
-        ping_interval_ms: *chance.pick(&[5000, 30_000]),
-        ends_by_shutdown: chance.one_in(4),
+        ping_interval_ms: *rng.pick(&[5000, 30_000]),
+        ends_by_shutdown: rng.one_in(4),
         counts_ids: std::env::var_os("SIM_COUNTED_IDS").is_some(),
     };
     // A world in which some things never happen, and others often, finds what an even mixture does not. Without tickets
     // and words it would find nothing.
     let is_needed = |what| matches!(what, What::Ask | What::Say | What::Online | What::Pick);
-    let factor =
-        |what, chance: &mut Chance| *chance.pick(if is_needed(what) { &[1, 1, 2, 4] } else { &[0, 1, 2, 4] });
+    let factor = |what, rng: &mut Rng| *rng.pick(if is_needed(what) { &[1, 1, 2, 4] } else { &[0, 1, 2, 4] });
     let weights: Vec<(What, usize)> =
-        WEIGHTS.iter().map(|(what, weight)| (*what, weight * factor(*what, &mut chance))).collect();
+        WEIGHTS.iter().map(|(what, weight)| (*what, weight * factor(*what, &mut rng))).collect();
     let all: usize = weights.iter().map(|(_, weight)| weight).sum();
-    let haste = chance.below(3);
+    let haste = rng.below(3);
     let steps = (0..steps).map(|_| {
-        let mut left = chance.below(all.max(1));
+        let mut left = rng.below(all.max(1));
         let what = weights.iter().find(|(_, weight)| match left.checked_sub(*weight) {
             Some(rest) => {
                 left = rest;
@@ -131,19 +130,19 @@ pub fn plan(seed: u64, steps: usize) -> (Setup, Vec<Step>) {
             }
             None => true,
         });
-        let wait_ms = wait(&mut chance, haste);
-        Step { wait_ms, what: what.map_or(What::Say, |(what, _)| *what), salt: chance.next() }
+        let wait_ms = wait(&mut rng, haste);
+        Step { wait_ms, what: what.map_or(What::Say, |(what, _)| *what), salt: rng.next() }
     });
     (setup, steps.collect())
 }
 
-fn wait(chance: &mut Chance, haste: usize) -> Millis {
-    match chance.below(40 << haste) {
-        0 => chance.in_ms(8000, 70_000),
-        1 => chance.in_ms(900, 1100),
-        2 | 3 => chance.in_ms(1000, 9000),
-        4..=9 => chance.in_ms(100, 1000),
+fn wait(rng: &mut Rng, haste: usize) -> Millis {
+    match rng.below(40 << haste) {
+        0 => rng.in_ms(8000, 70_000),
+        1 => rng.in_ms(900, 1100),
+        2 | 3 => rng.in_ms(1000, 9000),
+        4..=9 => rng.in_ms(100, 1000),
         10..=19 => 0,
-        _ => chance.in_ms(0, 30),
+        _ => rng.in_ms(0, 30),
     }
 }

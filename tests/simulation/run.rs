@@ -61,7 +61,7 @@ fn live(world: &mut World, steps: &[Step]) {
             return;
         }
     }
-    world.finale();
+    world.quiesce();
 }
 
 fn words(panic: &(dyn std::any::Any + Send)) -> String {

@@ -6,7 +6,7 @@ use deskwire::config::{CLOSING_MS, HEAD_MS, HTTP_MS, LINGER_MS, PONG_MS};
 use deskwire::hub::HubStats;
 use deskwire::net::input::Readiness;
 
-use crate::kernel::{Link, Socket};
+use crate::network::{Link, Socket};
 use crate::world::World;
 
 const KIB: usize = 1024;
@@ -56,7 +56,7 @@ impl World {
     }
 
     fn poll(&mut self, edges: &mut [usize]) {
-        self.chance.shuffle(edges);
+        self.rng.shuffle(edges);
         for at in edges {
             let (slot, readable, writable, peer_shutdown) = {
                 let mut link = self.links[*at].borrow_mut();
@@ -73,7 +73,7 @@ impl World {
                 self.hub.ready(slot, Readiness { readable, writable, peer_shutdown, urgent: false });
             }
         }
-        if self.chance.one_in(64) {
+        if self.rng.one_in(64) {
             self.move_network(); // what comes between poll and read
         }
     }

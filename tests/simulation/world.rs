@@ -9,15 +9,15 @@ use deskwire::desk::auth::{SecretSource, StaffTokens};
 use deskwire::hub::Hub;
 use serde_json::Value;
 
-use crate::chance::{Chance, Trail};
+use crate::adversary::Adversary;
+use crate::checked_service::{CheckedService, Wiring};
 use crate::client::{Client, Kind};
-use crate::kernel::{End, Link, Shared, Socket, Written};
 use crate::ledger::Ledger;
 use crate::model::Model;
+use crate::network::{End, Link, Shared, Socket, Written};
 use crate::page::{Page, Staffer, Status, Tab, Visitor};
 use crate::plan::Setup;
-use crate::rascal::Rascal;
-use crate::spy::{Spy, Wiring};
+use crate::rng::{Rng, Trail};
 use crate::websocket;
 
 pub const TOKEN: &str = "the-staff-token";
@@ -26,7 +26,7 @@ pub const START: Millis = 1_700_000_000_000;
 
 pub struct World {
     pub now: Millis,
-    pub hub: Hub<Socket, Spy>,
+    pub hub: Hub<Socket, CheckedService>,
     pub setup: Setup,
     pub limits: Limits,
     pub wiring: Rc<RefCell<Wiring>>,
@@ -38,10 +38,10 @@ pub struct World {
     /// Links that wait to be accepted.
     pub backlog: Vec<usize>,
     pub tabs: Vec<Tab>,
-    pub rascals: Vec<Rascal>,
+    pub adversaries: Vec<Adversary>,
     pub ledger: Ledger,
     /// Drawn anew for each step, so that a step that is left out changes no other.
-    pub chance: Chance,
+    pub rng: Rng,
     pub violation: Option<String>,
     /// Lines are as good as they can be.
     pub is_calm: bool,
@@ -55,15 +55,16 @@ pub struct World {
 impl World {
     pub fn new(setup: Setup, tells: bool) -> Self {
         let limits = Limits { ping_interval_ms: setup.ping_interval_ms, ..Limits::default() };
-        let mut chance = Chance::new(setup.seed);
+        let mut rng = Rng::new(setup.seed);
         let secrets = SecretSource::from_fn(move |bytes| {
-            bytes.fill_with(|| chance.next().to_le_bytes()[0]);
+            bytes.fill_with(|| rng.next().to_le_bytes()[0]);
             Ok(())
         });
         let tokens = StaffTokens::desk(TOKEN).expect("a token");
         let desk = Desk::new(setup.rules, tokens, None, Vec::new(), secrets).expect("secrets");
         let wiring = Rc::new(RefCell::new(Wiring::default()));
-        let spy = Spy::new(desk, Model::new(setup.rules), Rc::clone(&wiring), limits, TOKEN);
+        let checked_service =
+            CheckedService::new(desk, Model::new(setup.rules), Rc::clone(&wiring), limits, TOKEN);
         let mut tabs = Vec::new();
         for number in 0..setup.users {
             let visitor = Visitor::new(format!("user-{number}"));
@@ -75,7 +76,7 @@ impl World {
         }
         let mut world = Self {
             now: START,
-            hub: Hub::new(spy, limits),
+            hub: Hub::new(checked_service, limits),
             setup,
             limits,
             wiring,
@@ -85,9 +86,9 @@ impl World {
             live: Vec::new(),
             backlog: Vec::new(),
             tabs,
-            rascals: Rascal::all(&setup),
+            adversaries: Adversary::all(&setup),
             ledger: Ledger::default(),
-            chance: Chance::new(setup.seed),
+            rng: Rng::new(setup.seed),
             violation: None,
             is_calm: false,
             listens: true,
@@ -202,14 +203,11 @@ impl World {
 
     /// A new link to the server.
     pub fn dial(&mut self, kind: Kind) -> usize {
-        let chance = &mut self.chance;
-        let lag = if chance.one_in(4) { chance.in_ms(0, 150) } else { chance.in_ms(0, 3) };
-        let room = if chance.one_in(6) { 200 + chance.below(5000) } else { 1 << 20 };
-        let pieces = if chance.one_in(3) {
-            (0..chance.below(12)).map(|_| 1 + chance.below(60)).collect()
-        } else {
-            Vec::new()
-        };
+        let rng = &mut self.rng;
+        let lag = if rng.one_in(4) { rng.in_ms(0, 150) } else { rng.in_ms(0, 3) };
+        let room = if rng.one_in(6) { 200 + rng.below(5000) } else { 1 << 20 };
+        let pieces =
+            if rng.one_in(3) { (0..rng.below(12)).map(|_| 1 + rng.below(60)).collect() } else { Vec::new() };
         let mut link = match self.is_calm {
             true => Link { lag: 1, room: 1 << 20, ..Link::default() },
             false => Link { lag, room, pieces, ..Link::default() },
@@ -258,7 +256,7 @@ impl World {
         if let Some(link) = self.tabs[tab].line.socket {
             self.clients[link].kind = Kind::Nobody;
         }
-        let why = self.tabs[tab].line.lost(code, self.now, &mut self.chance);
+        let why = self.tabs[tab].line.lost(code, self.now, &mut self.rng);
         self.tell(|| format!("tab {tab} is lost: {why} ({code})"));
         self.tabs[tab].now = self.now;
         if was_open {

@@ -3,7 +3,7 @@
 use deskwire::config::Millis;
 use serde_json::Value;
 
-use crate::chance::Chance;
+use crate::rng::Rng;
 
 const RETRY_FIRST: Millis = 500;
 const RETRY_MAX: Millis = 15_000;
@@ -87,7 +87,7 @@ impl Line {
     }
 
     /// Forgets the socket; the code says whether to try again. Gives the reason.
-    pub fn lost(&mut self, code: u16, now: Millis, chance: &mut Chance) -> &'static str {
+    pub fn lost(&mut self, code: u16, now: Millis, rng: &mut Rng) -> &'static str {
         self.socket = None;
         self.asked_at = None;
         let stop = match code {
@@ -97,7 +97,7 @@ impl Line {
             _ => {
                 let wait = RETRY_MAX.min(RETRY_FIRST << self.failures);
                 self.failures = (self.failures + 1).min(10);
-                self.retry_at = Some(now + chance.in_ms(wait / 2, wait));
+                self.retry_at = Some(now + rng.in_ms(wait / 2, wait));
                 self.status = Status::Retrying;
                 self.reason = Some("lost");
                 return "lost";

@@ -15,9 +15,9 @@ use deskwire::net::websocket::Incoming;
 use deskwire::outbox::{Item, Outbox};
 use deskwire::service::{Answer, Service};
 
-use crate::kernel::Shared;
 use crate::model::Model;
 use crate::model::wants::Sent;
+use crate::network::Shared;
 
 /// Which link a connection is, by its slot and by its id.
 #[derive(Default)]
@@ -26,7 +26,7 @@ pub struct Wiring {
     conns: BTreeMap<ConnId, Shared>,
 }
 
-pub struct Spy {
+pub struct CheckedService {
     pub desk: Desk,
     pub model: Model,
     pub wiring: Rc<RefCell<Wiring>>,
@@ -38,7 +38,7 @@ pub struct Spy {
     generations: BTreeSet<u32>,
 }
 
-impl Spy {
+impl CheckedService {
     pub fn new(
         desk: Desk,
         model: Model,
@@ -157,7 +157,7 @@ fn payload(frame: &[u8]) -> &[u8] {
     &frame[header..]
 }
 
-impl Service for Spy {
+impl Service for CheckedService {
     type Guest = Guest;
     type Peer = Peer;
 

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::client::Kind;
-use crate::kernel::End;
 use crate::ledger::{Ledger, UNSURE};
+use crate::network::End;
 use crate::plan::Setup;
 use crate::websocket::{self, BINARY, CLOSE, CONTINUATION, FIN, PING, TEXT};
 use crate::world::{TOKEN, World};
 
-pub struct Rascal {
+pub struct Adversary {
     is_user: bool,
     /// Whom it speaks as just now.
     as_user: bool,
@@ -22,7 +22,7 @@ pub struct Rascal {
     next_id: u64,
 }
 
-impl Rascal {
+impl Adversary {
     /// One who comes as a user, and one who has a staff token.
     pub fn all(setup: &Setup) -> Vec<Self> {
         let new = |is_user| Self {
@@ -33,7 +33,7 @@ impl Rascal {
             heard: BTreeMap::new(),
             next_id: 1,
         };
-        if setup.has_rascals { vec![new(true), new(false)] } else { Vec::new() }
+        if setup.has_adversaries { vec![new(true), new(false)] } else { Vec::new() }
     }
 
     pub fn hear(&mut self, frame: &Value, as_user: bool, ledger: &mut Ledger) {
@@ -50,13 +50,13 @@ impl Rascal {
 
 impl World {
     pub fn mischief(&mut self) {
-        if self.rascals.is_empty() {
+        if self.adversaries.is_empty() {
             return;
         }
-        let who = self.chance.below(self.rascals.len());
-        let link = self.rascals[who].link.filter(|link| !self.clients[*link].is_over);
+        let who = self.rng.below(self.adversaries.len());
+        let link = self.adversaries[who].link.filter(|link| !self.clients[*link].is_over);
         let Some(link) = link else { return self.break_in(who) };
-        match self.chance.below(24) {
+        match self.rng.below(24) {
             0 => self.break_the_rules(link),
             1 => self.flood(link),
             2 => {
@@ -74,7 +74,7 @@ impl World {
             6 => self.ask_plainly(),
             7 => self.break_in(who),
             _ => {
-                for _ in 0..1 + self.chance.below(3) {
+                for _ in 0..1 + self.rng.below(3) {
                     let frame = self.odd_frame(who);
                     self.say(link, &frame);
                 }
@@ -85,26 +85,26 @@ impl World {
     /// Connects: as itself, or as somebody else without a secret.
     fn break_in(&mut self, who: usize) {
         let link = self.dial(Kind::Nobody);
-        let is_user = self.rascals[who].is_user;
-        let session = self.rascals[who].session.clone();
-        let foreign = self.chance.below(3);
-        let (path, secret) = match self.chance.below(6) {
+        let is_user = self.adversaries[who].is_user;
+        let session = self.adversaries[who].session.clone();
+        let foreign = self.rng.below(3);
+        let (path, secret) = match self.rng.below(6) {
             0 => (format!("/ws/user/user-{foreign}"), None),
             1 => (format!("/ws/user/user-{foreign}"), Some("00000000000000000000000000000000".to_owned())),
             2 => (format!("/ws/staff/staff-{foreign}"), Some("a-wrong-token".to_owned())),
             _ if is_user => ("/ws/user/mallory".to_owned(), session),
             _ => ("/ws/staff/mort".to_owned(), Some(TOKEN.to_owned())),
         };
-        self.clients[link].kind = Kind::Rascal(who, path.starts_with("/ws/user"));
-        let rascal = &mut self.rascals[who];
-        (rascal.link, rascal.as_user) = (Some(link), path.starts_with("/ws/user"));
-        rascal.next_id = 1;
+        self.clients[link].kind = Kind::Adversary(who, path.starts_with("/ws/user"));
+        let adversary = &mut self.adversaries[who];
+        (adversary.link, adversary.as_user) = (Some(link), path.starts_with("/ws/user"));
+        adversary.next_id = 1;
         let mut protocols = vec!["deskwire.v1".to_owned()];
         protocols.extend(secret.map(|secret| format!("secret.{secret}")));
-        self.tell(|| format!("link {link}: a rascal connects to {path}"));
+        self.tell(|| format!("link {link}: an adversary connects to {path}"));
         self.links[link].borrow_mut().send(&websocket::head(&path, &protocols), self.now);
         // Behind the head, and nobody has said yet that it is let in.
-        for _ in 0..self.chance.below(3) {
+        for _ in 0..self.rng.below(3) {
             let frame = self.odd_frame(who);
             self.say(link, &frame);
         }
@@ -126,9 +126,9 @@ impl World {
             (431, &long),
             (400, &upgrade),
         ];
-        let (status, request) = *self.chance.pick(&requests);
+        let (status, request) = *self.rng.pick(&requests);
         let link = self.dial(Kind::Plain(status));
-        let ends = status != 408 && self.chance.one_in(3);
+        let ends = status != 408 && self.rng.one_in(3);
         let mut shared = self.links[link].borrow_mut();
         shared.send(request.as_bytes(), self.now);
         if ends {
@@ -142,9 +142,8 @@ impl World {
             note.flooded = true;
             note.blame.get_or_insert("it floods");
         }
-        let text =
-            *self.chance.pick(&[r#"{"type":"typing","active":true}"#, r#"{"type":"go_online"}"#, "[]"]);
-        for _ in 0..90 + self.chance.below(250) {
+        let text = *self.rng.pick(&[r#"{"type":"typing","active":true}"#, r#"{"type":"go_online"}"#, "[]"]);
+        for _ in 0..90 + self.rng.below(250) {
             self.say(link, text);
         }
     }
@@ -164,8 +163,8 @@ impl World {
             (1002, FIN | CLOSE, &[0, 1]),
         ];
         let mut bytes = Vec::new();
-        let mask = self.chance.next() as u32;
-        let code = match self.chance.below(16) {
+        let mask = self.rng.next() as u32;
+        let code = match self.rng.below(16) {
             0 => {
                 websocket::append_header(&mut bytes, FIN | TEXT, 16 * 1024 + 1, mask);
                 1009
@@ -190,7 +189,7 @@ impl World {
                 1002
             }
             _ => {
-                let (code, first, payload) = *self.chance.pick(&frames);
+                let (code, first, payload) = *self.rng.pick(&frames);
                 websocket::append_frame(&mut bytes, first, payload, mask);
                 code
             }
@@ -209,55 +208,55 @@ impl World {
 
     /// Something of the right form and the wrong content, or the other way round.
     fn odd_frame(&mut self, who: usize) -> String {
-        let chance = &mut self.chance;
+        let rng = &mut self.rng;
         let open: Vec<String> =
             self.hub.service.model.tickets.iter().map(|ticket| ticket.id.clone()).collect();
-        let ticket = match chance.below(6) {
+        let ticket = match rng.below(6) {
             0 => "0000-0000".to_owned(),
             1 => "no such ticket".to_owned(),
             _ if open.is_empty() => "7K2M-Q4XH".to_owned(),
-            _ => chance.pick(&open).clone(),
+            _ => rng.pick(&open).clone(),
         };
-        let rascal = &mut self.rascals[who];
-        let heard = rascal.heard.get(&ticket).copied().unwrap_or(0);
-        match chance.below(24) {
+        let adversary = &mut self.adversaries[who];
+        let heard = adversary.heard.get(&ticket).copied().unwrap_or(0);
+        match rng.below(24) {
             0..=4 => {
-                let id = *chance.pick(&[0, 1, rascal.next_id, rascal.next_id, rascal.next_id + 3, 1 << 60]);
-                rascal.next_id = (id + 1).min(1 << 50);
-                let place = if rascal.as_user { UNSURE } else { &ticket };
-                let text = self.ledger.text(place, rascal.as_user, 0, "");
+                let id =
+                    *rng.pick(&[0, 1, adversary.next_id, adversary.next_id, adversary.next_id + 3, 1 << 60]);
+                adversary.next_id = (id + 1).min(1 << 50);
+                let place = if adversary.as_user { UNSURE } else { &ticket };
+                let text = self.ledger.text(place, adversary.as_user, 0, "");
                 let long = "x".repeat(4001);
-                let text = *chance.pick(&[&text, &text, &text, "", &long]);
+                let text = *rng.pick(&[&text, &text, &text, "", &long]);
                 json!({ "type": "message", "ticket_id": ticket, "id": id, "text": text })
             }
             5 | 6 => {
                 // It never says that it has seen what it has not: nobody could prove it wrong.
-                let seq = *chance.pick(&[heard, heard, 0, 1 << 40]);
+                let seq = *rng.pick(&[heard, heard, 0, 1 << 40]);
                 json!({ "type": "delivered", "ticket_id": ticket, "seq": seq })
             }
-            7 => json!({ "type": "typing", "ticket_id": ticket, "active": chance.one_in(2) }),
+            7 => json!({ "type": "typing", "ticket_id": ticket, "active": rng.one_in(2) }),
             8 => json!({ "type": "close_ticket", "ticket_id": ticket }),
             9 | 10 => {
                 let long = "x".repeat(201);
-                json!({ "type": "create_ticket", "subject": *chance.pick(&["s", "", "\u{e9}\n", &long]) })
+                json!({ "type": "create_ticket", "subject": *rng.pick(&["s", "", "\u{e9}\n", &long]) })
             }
             11 | 12 => json!({ "type": "go_online" }),
             13 => json!({ "type": "go_offline" }),
             14..=16 => json!({ "type": "pick_ticket", "ticket_id": ticket }),
             17 => json!({ "type": "release_ticket", "ticket_id": ticket }),
             18 => {
-                let to = *chance.pick(&["staff-0", "staff-1", "mort", "nobody", ""]);
-                let note = chance
-                    .pick(&[json!(null), json!("n"), json!(""), json!(5), json!("x".repeat(501))])
-                    .clone();
+                let to = *rng.pick(&["staff-0", "staff-1", "mort", "nobody", ""]);
+                let note =
+                    rng.pick(&[json!(null), json!("n"), json!(""), json!(5), json!("x".repeat(501))]).clone();
                 json!({ "type": "transfer_ticket", "ticket_id": ticket, "to": to, "note": note })
             }
             19 => json!({ "type": "message", "ticket_id": ticket, "id": 7 }),
             20 => json!({ "type": "delivered", "ticket_id": 5, "seq": -1 }),
-            21 => json!({ "type": chance.pick(&["welcome", "ping", ""]), "id": 9 }),
+            21 => json!({ "type": rng.pick(&["welcome", "ping", ""]), "id": 9 }),
             22 => json!([{ "type": "typing" }]),
             _ => {
-                return (*chance.pick(&[
+                return (*rng.pick(&[
                     "",
                     "{",
                     "null",

@@ -1,4 +1,4 @@
-//! The kernel and the network: sockets with edges, buffers that fill, bytes that are late, cut up, or never come.
+//! The network: sockets with edges, buffers that fill, bytes that are late, cut up, or never come.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -9,7 +9,7 @@ use deskwire::config::Millis;
 use deskwire::net::ConnId;
 use deskwire::net::connection::Stream;
 
-use crate::chance::Trail;
+use crate::rng::Trail;
 
 pub type Shared = Rc<RefCell<Link>>;
 /// The hash of all that the server has written.

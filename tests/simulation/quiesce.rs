@@ -6,19 +6,19 @@ use deskwire::net::close::GOING_AWAY;
 use deskwire::state::Counts;
 use serde_json::Value;
 
-use crate::chance::Chance;
 use crate::client::Kind;
-use crate::kernel::End;
 use crate::model::State;
+use crate::network::End;
 use crate::page::{Chat, Conversation, Fate, Page, Staffer, Status};
+use crate::rng::Rng;
 use crate::world::World;
 
 /// A page waits 8 s for an answer that does not come, and 15 s before it tries again.
 const RETRY_MS: Millis = 24_000;
 
 impl World {
-    pub fn finale(&mut self) {
-        self.chance = Chance::new(self.setup.seed);
+    pub fn quiesce(&mut self) {
+        self.rng = Rng::new(self.setup.seed);
         self.tell(|| "-- all is mended".to_owned());
         self.mend();
         self.pass(RETRY_MS);
@@ -207,7 +207,7 @@ impl World {
                 self.tabs[tab].reload();
                 continue;
             };
-            match self.chance.below(4) {
+            match self.rng.below(4) {
                 0 => self.leave(link, Some(End::Reset)),
                 1 => self.leave(link, Some(End::Fin)),
                 2 => {
