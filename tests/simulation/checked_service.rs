@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use deskwire::config::{Limits, MESSAGES_BURST_S, Millis, PAYLOAD_BURST_S};
-use deskwire::desk::{Desk, Guest, Peer};
+use deskwire::desk::{Desk, Guest, Role};
 use deskwire::metrics::Metrics;
 use deskwire::net::ConnId;
 use deskwire::net::close::CloseReason;
@@ -16,7 +16,7 @@ use deskwire::outbox::{Item, Outbox};
 use deskwire::service::{Answer, Service};
 
 use crate::model::Model;
-use crate::model::wants::Sent;
+use crate::model::wants::{Call, Sent};
 use crate::network::Shared;
 
 /// Which link a connection is, by its slot and by its id.
@@ -63,8 +63,8 @@ impl CheckedService {
     }
 
     /// Reads what was said in this call, and gives each frame to the links that should get it.
-    fn sent(&mut self, out: &Outbox) -> Vec<Sent> {
-        let mut all = Vec::new();
+    fn sent(&mut self, now: Millis, out: &Outbox) -> Call {
+        let mut call = Call { now, ..Call::default() };
         let wiring = Rc::clone(&self.wiring);
         let wiring = wiring.borrow();
         for item in out.items() {
@@ -77,30 +77,38 @@ impl CheckedService {
                         }
                     }
                     match serde_json::from_slice(&payload) {
-                        Ok(frame) => all.push(Sent { to: to.to_vec(), frame: Rc::new(frame) }),
+                        Ok(frame) => {
+                            call.sent.push(Sent {
+                                to: to.to_vec(),
+                                bytes: bytes.len(),
+                                frame: Rc::new(frame),
+                            });
+                        }
                         Err(error) => {
                             self.accuse(format!("not JSON: {error}: {}", String::from_utf8_lossy(&payload)));
                         }
                     }
                 }
                 Item::Close(conn, why) => {
+                    call.closed.push((conn, why.code));
                     if let Some(link) = wiring.conns.get(&conn) {
                         link.borrow_mut().note.closes.push(why.code);
                     }
                 }
-                Item::NotifyDrained(_) => {}
+                Item::NotifyDrained(conn) => {
+                    if !call.asked.insert(conn) {
+                        self.accuse(format!("asked twice when {conn} has taken all"));
+                    }
+                }
             }
         }
-        all
-    }
-
-    fn start(&mut self, now: Millis) {
         self.calls += 1;
-        self.model.now = now;
+        self.model.start(&call);
+        call
     }
 
-    fn finish(&mut self, what: &str, sent: &[Sent], result: Result<(), String>) {
-        if let Err(problem) = result.and_then(|()| self.model.settle(sent)) {
+    fn finish(&mut self, what: &str, call: &Call, result: Result<(), String>) {
+        if let Err(problem) = result.and_then(|()| self.model.settle(call)) {
             self.accuse(format!("{what}: {problem}"));
         }
     }
@@ -159,7 +167,7 @@ fn payload(frame: &[u8]) -> &[u8] {
 
 impl Service for CheckedService {
     type Guest = Guest;
-    type Peer = Peer;
+    type Peer = Role;
 
     fn request(&mut self, request: &Request<'_>, metrics: &Metrics) -> Answer<Guest> {
         self.calls += 1;
@@ -172,8 +180,7 @@ impl Service for CheckedService {
         conn: ConnId,
         guest: Guest,
         out: &mut Outbox,
-    ) -> Result<Peer, CloseReason> {
-        self.start(now);
+    ) -> Result<Role, CloseReason> {
         let link = self.wiring.borrow().slots.get(&conn.slot).cloned();
         if let Some(link) = &link {
             let note = &mut link.borrow_mut().note;
@@ -190,39 +197,40 @@ impl Service for CheckedService {
             }
         };
         let result = self.desk.opened(now, conn, guest, out);
-        let sent = self.sent(out);
+        let call = self.sent(now, out);
         let expected = if is_user {
             self.model
-                .user_opens(conn, &id, secret.as_deref(), &sent)
+                .user_opens(conn, &id, secret.as_deref(), &call)
                 .map(|is_known| if is_known { None } else { Some(4403) })
         } else if secret.is_some() {
-            self.model.staff_opens(conn, &id, &sent).map(|()| None)
+            self.model.staff_opens(conn, &id, &call).map(|()| None)
         } else {
             Ok(Some(4401))
         };
-        let code = result.as_ref().err().map(|why| why.code);
-        if let (Some(code), Some(link)) = (code, &link) {
+        let refused = result.as_ref().err().map(|why| why.code);
+        if let (Some(code), Some(link)) = (refused, &link) {
             let note = &mut link.borrow_mut().note;
             note.open = false;
             note.closes.push(code);
         }
+        let dismissed = call.closed.iter().find(|(closed, _)| *closed == conn).map(|(_, code)| *code);
+        let code = refused.or(dismissed);
         let verdict = match expected {
             Ok(expected) if expected != code => Err(format!("{expected:?} was right, {code:?} was done")),
             other => other.map(|_| ()),
         };
-        self.finish(&format!("{conn} opens as {id}"), &sent, verdict);
+        self.finish(&format!("{conn} opens as {id}"), &call, verdict);
         result
     }
 
     fn message(
         &mut self,
         now: Millis,
-        from: (ConnId, Peer),
+        from: (ConnId, Role),
         message: Incoming,
         verdict: RateVerdict,
         out: &mut Outbox,
     ) {
-        self.start(now);
         let (conn, _) = from;
         let link = self.link(conn);
         if let Some(link) = &link {
@@ -234,16 +242,15 @@ impl Service for CheckedService {
         }
         let in_time = verdict == RateVerdict::Within;
         self.desk.message(now, from, message, verdict, out);
-        let sent = self.sent(out);
+        let call = self.sent(now, out);
         let result = match &text {
-            Some(text) => self.model.message(conn, text, in_time, &sent),
+            Some(text) => self.model.message(conn, text, in_time, &call),
             None => Ok(()),
         };
-        self.finish(&format!("{conn} says {}", text.as_deref().unwrap_or("nothing")), &sent, result);
+        self.finish(&format!("{conn} says {}", text.as_deref().unwrap_or("nothing")), &call, result);
     }
 
-    fn closed(&mut self, now: Millis, from: (ConnId, Peer), out: &mut Outbox) {
-        self.start(now);
+    fn closed(&mut self, now: Millis, from: (ConnId, Role), out: &mut Outbox) {
         let link = self.link(from.0);
         if let Some(link) = link {
             let mut link = link.borrow_mut();
@@ -257,17 +264,18 @@ impl Service for CheckedService {
             }
         }
         self.desk.closed(now, from, out);
-        let sent = self.sent(out);
+        let call = self.sent(now, out);
         self.model.closes(from.0);
-        self.finish(&format!("{} is gone", from.0), &sent, Ok(()));
+        self.finish(&format!("{} is gone", from.0), &call, Ok(()));
         self.wiring.borrow_mut().conns.remove(&from.0);
     }
 
-    fn drained(&mut self, now: Millis, from: (ConnId, Peer), out: &mut Outbox) {
-        self.start(now);
+    fn drained(&mut self, now: Millis, from: (ConnId, Role), out: &mut Outbox) {
         self.desk.drained(now, from, out);
-        let sent = self.sent(out);
-        self.finish("drained", &sent, Ok(()));
+        let mut call = self.sent(now, out);
+        call.drained = Some(from.0);
+        let result = self.model.drained(from.0);
+        self.finish(&format!("{} has taken all", from.0), &call, result);
     }
 
     fn next_due(&self) -> Option<Millis> {
@@ -275,10 +283,9 @@ impl Service for CheckedService {
     }
 
     fn tick(&mut self, now: Millis, out: &mut Outbox) {
-        self.start(now);
         self.desk.tick(now, out);
-        let sent = self.sent(out);
-        self.model.tick(&sent);
-        self.finish("tick", &sent, Ok(()));
+        let call = self.sent(now, out);
+        self.model.tick(&call);
+        self.finish("tick", &call, Ok(()));
     }
 }

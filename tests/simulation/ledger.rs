@@ -17,7 +17,6 @@ struct Said {
     ticket: String,
     by_user: bool,
     is_shown: bool,
-    is_let_go: bool,
     is_copied: bool,
 }
 
@@ -28,13 +27,7 @@ impl Ledger {
         while text.len() < length {
             text.push_str(filling);
         }
-        self.said.push(Said {
-            ticket: ticket.to_owned(),
-            by_user,
-            is_shown: false,
-            is_let_go: false,
-            is_copied: false,
-        });
+        self.said.push(Said { ticket: ticket.to_owned(), by_user, is_shown: false, is_copied: false });
         text
     }
 
@@ -52,20 +45,8 @@ impl Ledger {
     /// A page shows that the other side has it.
     pub fn deliver(&mut self, text: &str) {
         self.delivered += 1;
-        // Beyond 32 messages that nobody confirms, the oldest is held no longer, and a receipt for a later one stands for
-        // it as well.
-        if number(text)
-            .and_then(|number| self.said.get(number))
-            .is_some_and(|said| !said.is_shown && !said.is_let_go)
-        {
+        if number(text).and_then(|number| self.said.get(number)).is_some_and(|said| !said.is_shown) {
             self.accuse(format_args!("{text:?} is shown as delivered, and nobody has it"));
-        }
-    }
-
-    /// The desk had to let go of it.
-    pub fn let_go(&mut self, text: &str) {
-        if let Some(said) = number(text).and_then(|number| self.said.get_mut(number)) {
-            said.is_let_go = true;
         }
     }
 
@@ -78,10 +59,6 @@ impl Ledger {
 
     pub fn is_copied(&self, text: &str) -> bool {
         number(text).and_then(|number| self.said.get(number)).is_some_and(|said| said.is_copied)
-    }
-
-    pub fn is_let_go(&self, text: &str) -> bool {
-        number(text).and_then(|number| self.said.get(number)).is_some_and(|said| said.is_let_go)
     }
 
     pub fn accuse(&mut self, what: std::fmt::Arguments<'_>) {

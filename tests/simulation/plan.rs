@@ -106,6 +106,7 @@ pub fn plan(seed: u64, steps: usize) -> (Setup, Vec<Step>) {
         has_adversaries: !rng.one_in(3),
         rules: Rules {
             max_chats: 1 + rng.below(4) as u32,
+            max_tickets: if rng.one_in(4) { 3 + rng.below(3) as u32 } else { 10_000 },
             assign: *rng.pick(&[Assign::Manual, Assign::Manual, Assign::RoundRobin, Assign::LeastBusy]),
             user_grace_ms: *rng.pick(&[15_000, 60_000, 300_000]),
         },

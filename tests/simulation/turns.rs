@@ -13,6 +13,8 @@ const KIB: usize = 1024;
 /// A turn that nothing came of may happen: a deadline that was moved, a connection that died meanwhile. Not one after the
 /// other.
 const IDLE_MAX: usize = 3;
+/// "A connection's output buffer stays under 64 KiB and one frame."
+const OUTPUT_BYTES_MAX: usize = (64 + 17) * KIB;
 const TURNS_MAX: usize = 5000;
 
 impl World {
@@ -102,12 +104,12 @@ impl World {
         if stats.without_deadline > 0 {
             self.accuse(|| format!("connections without a deadline: {stats:?}"));
         }
+        if stats.output_bytes_max > OUTPUT_BYTES_MAX {
+            self.accuse(|| format!("too much output waits: {stats:?}"));
+        }
         let problem = self.hub.service.violation.take().or_else(|| self.ledger.violation.take());
         if let Some(problem) = problem {
             self.accuse(|| problem);
-        }
-        for text in std::mem::take(&mut self.hub.service.model.let_go) {
-            self.ledger.let_go(&text);
         }
     }
 

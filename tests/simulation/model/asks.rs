@@ -4,17 +4,24 @@ use serde_json::Value;
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Ask {
-    Create(String),
+    Create(NewTicket),
     Message(u64, String),
     Delivered(u64),
     Typing(bool),
     Close,
-    GoOnline,
+    GoOnline(Option<String>),
     GoOffline,
     Pick,
     Release,
     Transfer(String, Option<String>),
     Ping,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewTicket {
+    pub subject: String,
+    pub name: Option<String>,
+    pub page: Option<String>,
 }
 
 /// A frame: what it asks for, or the codes that it may be refused with, and what it speaks of.
@@ -77,7 +84,11 @@ fn fields(frame: &Value, kind: &str, is_staff: bool, problems: &mut Vec<&'static
         number.unwrap_or(0)
     };
     Some(match (kind, is_staff) {
-        ("create_ticket", false) => Ask::Create(text(frame.get("subject"), 1, 200, problems)),
+        ("create_ticket", false) => Ask::Create(NewTicket {
+            subject: text(frame.get("subject"), 1, 200, problems),
+            name: optional(frame.get("name"), 1, 64, problems),
+            page: optional(frame.get("page"), 0, 300, problems),
+        }),
         ("message", _) => {
             let id = whole("id", problems);
             if !(1..1 << 53).contains(&id) {
@@ -92,19 +103,25 @@ fn fields(frame: &Value, kind: &str, is_staff: bool, problems: &mut Vec<&'static
         },
         ("close_ticket", _) => Ask::Close,
         ("ping", _) => Ask::Ping,
-        ("go_online", true) => Ask::GoOnline,
+        ("go_online", true) => Ask::GoOnline(optional(frame.get("name"), 1, 64, problems)),
         ("go_offline", true) => Ask::GoOffline,
         ("pick_ticket", true) => Ask::Pick,
         ("release_ticket", true) => Ask::Release,
         ("transfer_ticket", true) => {
-            let note = match frame.get("note") {
-                None | Some(Value::Null) => None,
-                note => Some(text(note, 0, 500, problems)),
-            };
+            let note = optional(frame.get("note"), 0, 500, problems);
             Ask::Transfer(frame.get("to").and_then(Value::as_str)?.to_owned(), note)
         }
         _ => return None,
     })
+}
+
+fn optional(
+    value: Option<&Value>,
+    min: usize,
+    max: usize,
+    problems: &mut Vec<&'static str>,
+) -> Option<String> {
+    value.filter(|value| !value.is_null()).map(|value| text(Some(value), min, max, problems))
 }
 
 /// "Text and subject lengths are in Unicode scalar values."

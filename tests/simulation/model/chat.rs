@@ -3,10 +3,11 @@
 use std::rc::Rc;
 
 use deskwire::net::ConnId;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::wants::{Sent, Track, Want};
-use super::{HELD_BYTES, HELD_MESSAGES, Held, Model, Side, State, TYPING, Ticket};
+use super::readers::Reader;
+use super::wants::{Call, Track, Want};
+use super::{HELD_BYTES, HELD_MESSAGES, Held, Model, Side, State, TYPING, Ticket, Who};
 
 impl Ticket {
     fn side(&mut self, is_user: bool) -> &mut Side {
@@ -26,9 +27,8 @@ impl Model {
             return None;
         }
         let Some(to) = self.other_end(at, true) else { return Some("staff_offline") };
-        let sender = self.tickets[at].user.clone();
-        self.accept((conn, to), at, true, (id, text), sender);
-        None
+        let (sender, name) = (self.tickets[at].user.clone(), self.tickets[at].user_name.clone());
+        self.accept((conn, to), at, true, (id, text), (sender, name))
     }
 
     pub(super) fn staff_message(
@@ -42,8 +42,8 @@ impl Model {
             return None;
         }
         let Some(to) = self.other_end(at, false) else { return Some("user_offline") };
-        self.accept((conn, to), at, false, (id, text), staff.to_owned());
-        None
+        let name = self.names.get(staff).cloned();
+        self.accept((conn, to), at, false, (id, text), (staff.to_owned(), name))
     }
 
     /// "The latest accepted `id` is acknowledged again with its `seq`, an older one with `seq` null."
@@ -57,7 +57,7 @@ impl Model {
         let times = [side.last_id_at, self.now];
         self.stories.repeated += 1;
         let ack = json!({ "type": "ack", "ticket_id": ticket, "id": id, "seq": seq });
-        self.wants.add(conn, Track::Talk, Want::Ack(ack, times));
+        self.want(conn, Track::Talk, Want::Ack(ack, times));
         true
     }
 
@@ -67,29 +67,34 @@ impl Model {
         at: usize,
         is_user: bool,
         (id, text): (u64, &str),
-        sender: String,
-    ) {
+        (sender, sender_name): (String, Option<String>),
+    ) -> Option<&'static str> {
+        // "A sender whose other side has not confirmed 200 messages or 64 KiB is refused."
+        let bytes = |text: &str| json!(text).to_string().len() - 2;
+        let held = &self.tickets[at].side(is_user).held;
+        let held_bytes = held.iter().map(|held| bytes(&held.text)).sum::<usize>();
+        if held.len() >= HELD_MESSAGES || held_bytes + bytes(text) > HELD_BYTES {
+            self.stories.unread_limits += 1;
+            return Some("unread_limit");
+        }
         self.stories.messages += 1;
         let now = self.now;
         let ticket = &mut self.tickets[at];
         ticket.last_seq += 1;
         let (seq, name) = (ticket.last_seq, ticket.id.clone());
         let from = if is_user { "user" } else { "staff" };
-        let held = Held { seq, id, at: now, from, sender, text: text.to_owned() };
+        let held = Held { seq, id, at: now, from, sender, sender_name, text: text.to_owned() };
         let frame = held.frame(&name);
         let side = ticket.side(is_user);
         (side.last_id, side.last_id_seq, side.last_id_at) = (id, seq, now);
         side.held.push(held);
-        let size = |held: &Held| json!(held.text).to_string().len() - 2;
-        while side.held.len() > HELD_MESSAGES || side.held.iter().map(size).sum::<usize>() > HELD_BYTES {
-            self.let_go.push(side.held.remove(0).text);
-        }
         self.to(Some(to), Track::Talk, frame);
         self.to(
             Some(conn),
             Track::Talk,
             json!({ "type": "ack", "ticket_id": name, "id": id, "seq": seq, "at": now }),
         );
+        None
     }
 
     pub(super) fn user_confirms(&mut self, at: usize, seq: u64) -> Option<&'static str> {
@@ -112,9 +117,13 @@ impl Model {
         }
         side.delivered_seq = seq;
         side.held.retain(|held| held.seq > seq);
-        let frame = json!({ "type": "delivered", "ticket_id": ticket.id, "seq": seq, "at": self.now });
+        let id = ticket.id.clone();
+        // What has been confirmed is not sent again.
+        if let Some(reader) = self.other_end(at, !by_user).and_then(|conn| self.readers.get_mut(&conn)) {
+            reader.forget_messages(&id, seq);
+        }
         let to = self.other_end(at, by_user);
-        self.to(to, Track::Talk, frame);
+        self.to(to, Track::Talk, json!({ "type": "delivered", "ticket_id": id, "seq": seq, "at": self.now }));
     }
 
     /// The connection at the other end, while the chat is open.
@@ -151,7 +160,7 @@ impl Model {
         let Some(to) = self.typing_end(at, is_user) else { return };
         let frame = Rc::new(json!({ "type": "typing", "ticket_id": self.tickets[at].id, "active": false }));
         let want = if is_due && told == Some(to) { Want::Frame(frame) } else { Want::Maybe(frame) };
-        self.wants.add(to, Track::Talk, want);
+        self.want(to, Track::Talk, want);
     }
 
     fn typing_end(&self, at: usize, is_user: bool) -> Option<ConnId> {
@@ -175,8 +184,8 @@ impl Model {
     }
 
     /// What is due by now: absences, and notices that were not renewed.
-    pub fn tick(&mut self, sent: &[Sent]) {
-        self.give_up_users(sent);
+    pub fn tick(&mut self, call: &Call) {
+        self.give_up_users(call);
         for at in 0..self.tickets.len() {
             for is_user in [true, false] {
                 if self.tickets[at].side(is_user).typing.is_some_and(|(due, _)| due <= self.now) {
@@ -184,6 +193,19 @@ impl Model {
                 }
             }
         }
+    }
+
+    /// A notice that nobody expected, but that is true and news.
+    pub(super) fn check_types_now(&self, conn: ConnId, reader: &Reader, frame: &Value) -> Result<(), String> {
+        let ticket = frame["ticket_id"].as_str().unwrap_or("");
+        let to_user = matches!(self.peers.get(&conn), Some(Who::User(_)));
+        let ticket_now = self.find(ticket).map(|at| &self.tickets[at]);
+        let side = ticket_now.map(|ticket| if to_user { &ticket.by_staff } else { &ticket.by_user });
+        let active = side.is_some_and(|side| side.typing.is_some());
+        if frame["active"] == active && reader.shown.types(ticket) != active {
+            return Ok(());
+        }
+        Err(format!("was sent {frame}, which is not true, or not news"))
     }
 
     pub(super) fn check_typing(&self) -> Result<(), String> {

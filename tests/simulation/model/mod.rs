@@ -7,6 +7,8 @@ pub mod asks;
 mod chat;
 mod places;
 mod presence;
+mod readers;
+mod shown;
 mod tickets;
 pub mod wants;
 
@@ -18,10 +20,11 @@ use deskwire::net::ConnId;
 use deskwire::state::{Counts, Rules};
 use serde_json::{Value, json};
 
-use self::wants::{Refusal, Sent, Track, Want, Wants};
+use self::readers::Reader;
+use self::wants::{Call, Refusal, Track, Want, Wants};
 
-/// "Each side of a ticket: the last 32 messages, 64 KiB." The bytes are those of the JSON form.
-const HELD_MESSAGES: usize = 32;
+/// "A sender whose other side has not confirmed 200 messages or 64 KiB." The bytes are those of the JSON form.
+const HELD_MESSAGES: usize = 200;
 const HELD_BYTES: usize = 64 * 1024;
 /// "Holds for 6 s unless renewed."
 const TYPING: Millis = 6000;
@@ -37,13 +40,21 @@ pub struct Model {
     /// The open ones, the oldest first.
     pub tickets: Vec<Ticket>,
     pub peers: BTreeMap<ConnId, Who>,
-    /// Texts that are held no longer though nobody has confirmed them: the limit allows that.
-    pub let_go: Vec<String>,
+    /// What each connection of somebody has been told, and has yet to be.
+    pub readers: BTreeMap<ConnId, Reader>,
     pub stories: Stories,
     wants: Wants,
     sessions: BTreeSet<String>,
     ticket_ids: BTreeSet<String>,
     picks: u64,
+    /// The names of staff who are known: connected, or with a paused ticket.
+    names: BTreeMap<String, String>,
+    /// How many ends of chats each connection was told in this call.
+    closed_sent: BTreeMap<ConnId, usize>,
+    /// How tickets stood for a moment in this call.
+    views: Vec<(String, Value)>,
+    /// Boards or presence may be other ones than before this call.
+    is_changed: bool,
 }
 
 /// How often what happened, so that it can be seen that a run was worth its time.
@@ -59,6 +70,11 @@ pub struct Stories {
     pub replaced: u64,
     pub timeouts: u64,
     pub refused: u64,
+    pub behind: u64,
+    pub caught_up: u64,
+    pub unread_limits: u64,
+    pub evicted: u64,
+    pub desk_full: u64,
 }
 
 impl Stories {
@@ -74,6 +90,11 @@ impl Stories {
             replaced,
             timeouts,
             refused,
+            behind,
+            caught_up,
+            unread_limits,
+            evicted,
+            desk_full,
         } = other;
         self.messages += messages;
         self.repeated += repeated;
@@ -85,6 +106,11 @@ impl Stories {
         self.replaced += replaced;
         self.timeouts += timeouts;
         self.refused += refused;
+        self.behind += behind;
+        self.caught_up += caught_up;
+        self.unread_limits += unread_limits;
+        self.evicted += evicted;
+        self.desk_full += desk_full;
     }
 }
 
@@ -104,10 +130,13 @@ pub struct User {
     ended: Option<Ended>,
 }
 
+/// A ticket that has closed, and whose user has not been told all of it.
 struct Ended {
     view: Value,
     ticket: String,
     held: Vec<Held>,
+    /// A welcome has told of it, and what was held follows.
+    is_told: bool,
 }
 
 pub struct Staff {
@@ -127,8 +156,12 @@ pub enum State {
 pub struct Ticket {
     pub id: String,
     pub user: String,
+    user_name: Option<String>,
     subject: String,
+    page: Option<String>,
     pub state: State,
+    since: Millis,
+    was_picked: bool,
     /// Who has it, or had it when it was paused.
     pub staff: Option<String>,
     created_at: Millis,
@@ -157,13 +190,14 @@ struct Held {
     at: Millis,
     from: &'static str,
     sender: String,
+    sender_name: Option<String>,
     text: String,
 }
 
 impl Held {
     fn frame(&self, ticket: &str) -> Value {
         json!({ "type": "message", "ticket_id": ticket, "seq": self.seq, "from": self.from,
-            "sender_id": self.sender, "id": self.id, "text": self.text, "at": self.at })
+            "sender_id": self.sender, "sender_name": self.sender_name, "id": self.id, "text": self.text, "at": self.at })
     }
 }
 
@@ -176,26 +210,52 @@ impl Model {
             staff: BTreeMap::new(),
             tickets: Vec::new(),
             peers: BTreeMap::new(),
-            let_go: Vec::new(),
+            readers: BTreeMap::new(),
             stories: Stories::default(),
             wants: Wants::default(),
             sessions: BTreeSet::new(),
             ticket_ids: BTreeSet::new(),
             picks: 0,
+            names: BTreeMap::new(),
+            closed_sent: BTreeMap::new(),
+            views: Vec::new(),
+            is_changed: false,
+        }
+    }
+
+    /// A call begins; what was sent in it is known already.
+    pub fn start(&mut self, call: &Call) {
+        self.now = call.now;
+        self.views.clear();
+        self.closed_sent.clear();
+        for sent in call.sent.iter().filter(|sent| sent.frame["type"] == "ticket_closed") {
+            for conn in &sent.to {
+                *self.closed_sent.entry(*conn).or_default() += 1;
+            }
+        }
+    }
+
+    /// Everything that a connection was sent has left.
+    pub fn drained(&mut self, conn: ConnId) -> Result<(), String> {
+        let was_behind = self.readers.get_mut(&conn).map(|reader| std::mem::take(&mut reader.is_behind));
+        match was_behind {
+            Some(false) => Err(format!("{conn} has taken all, which nobody wanted to know")),
+            _ => Ok(()),
         }
     }
 
     /// The call is over: what was sent is what had to be.
-    pub fn settle(&mut self, sent: &[Sent]) -> Result<(), String> {
-        self.assign(sent)?;
-        let others = self.wants.compare(sent)?;
-        for (conn, frame) in others {
-            if frame["type"] != "queue" {
-                return Err(format!("{conn} was sent {frame} without a reason"));
-            }
-            self.told_place(conn, &frame)?;
-        }
+    pub fn settle(&mut self, call: &Call) -> Result<(), String> {
+        self.assign(call)?;
+        self.compare(call)?;
+        self.note_ended();
         self.note_places();
+        self.note_shown()?;
+        let (staff, tickets) = (&self.staff, &self.tickets);
+        self.names.retain(|id, _| {
+            let had = |ticket: &Ticket| ticket.state == State::Paused && ticket.staff.as_ref() == Some(id);
+            staff.contains_key(id) || tickets.iter().any(had)
+        });
         Ok(())
     }
 
@@ -203,7 +263,8 @@ impl Model {
     pub fn check_time(&mut self) -> Result<(), String> {
         self.check_absences()?;
         self.check_typing()?;
-        self.check_places()
+        self.check_places()?;
+        self.check_shown()
     }
 
     /// When the desk has to act next.
@@ -212,7 +273,8 @@ impl Model {
             [&ticket.by_user, &ticket.by_staff].into_iter().filter_map(|side| side.typing.map(|(due, _)| due))
         });
         let absences = self.users.values().filter(|user| user.conn.is_none());
-        typing.chain(absences.map(|user| user.away_since + self.rules.user_grace_ms)).min()
+        let absences = absences.map(|user| user.away_since + self.rules.user_grace_ms);
+        typing.chain(absences).chain(self.boards_due()).min()
     }
 
     pub fn counts(&self) -> Counts {
@@ -236,9 +298,15 @@ impl Model {
 
     /// A ticket as staff see it.
     pub fn view(&self, ticket: &Ticket) -> Value {
-        json!({ "ticket_id": ticket.id, "user_id": ticket.user, "subject": ticket.subject,
-            "state": ticket.state.name(), "staff_id": ticket.staff, "created_at": ticket.created_at,
-            "user_online": self.users.get(&ticket.user).is_some_and(|user| user.conn.is_some()) })
+        json!({ "ticket_id": ticket.id, "user_id": ticket.user, "user_name": ticket.user_name,
+            "subject": ticket.subject, "page": ticket.page, "state": ticket.state.name(),
+            "staff_id": ticket.staff, "staff_name": self.name(ticket.staff.as_deref()),
+            "created_at": ticket.created_at, "since": ticket.since, "user_online": self.users.get(&ticket.user).is_some_and(|user| user.conn.is_some()) })
+    }
+
+    /// The name of a staff member, if they are known and have one.
+    fn name(&self, staff: Option<&str>) -> Option<&String> {
+        self.names.get(staff?)
     }
 
     fn find(&self, id: &str) -> Option<usize> {
@@ -247,7 +315,7 @@ impl Model {
 
     fn to(&mut self, conn: Option<ConnId>, track: Track, frame: Value) {
         if let Some(conn) = conn {
-            self.wants.add(conn, track, Want::Frame(Rc::new(frame)));
+            self.want(conn, track, Want::Frame(Rc::new(frame)));
         }
     }
 
@@ -256,23 +324,17 @@ impl Model {
         self.to(conn, Track::Talk, frame);
     }
 
-    /// "Every connected staff member gets these, online or not."
-    fn tell_board(&mut self, frame: Value) {
-        let frame = Rc::new(frame);
-        for staff in self.staff.values() {
-            self.wants.add(staff.conn, Track::Board, Want::Frame(Rc::clone(&frame)));
-        }
-    }
-
+    /// A ticket is another one.
     fn board_update(&mut self, at: usize) {
         let view = self.view(&self.tickets[at]);
-        self.tell_board(json!({ "type": "ticket_updated", "ticket": view }));
+        self.views.push((self.tickets[at].id.clone(), view));
+        self.is_changed = true;
     }
 
     fn refuse(&mut self, conn: ConnId, frame: &asks::Frame, codes: Vec<&'static str>) {
         self.stories.refused += 1;
         let is_due = frame.is_message();
-        self.wants.add(
+        self.want(
             conn,
             Track::Talk,
             Want::Error(Refusal {
@@ -290,7 +352,7 @@ impl Model {
     }
 
     /// A frame from this connection.
-    pub fn message(&mut self, conn: ConnId, text: &str, is_fair: bool, sent: &[Sent]) -> Result<(), String> {
+    pub fn message(&mut self, conn: ConnId, text: &str, is_fair: bool, call: &Call) -> Result<(), String> {
         match self.peers.get(&conn).cloned() {
             Some(Who::User(id)) if self.users.get(&id).is_some_and(|user| user.conn == Some(conn)) => {
                 let frame = asks::read(text, false);
@@ -298,7 +360,7 @@ impl Model {
                     Err(codes) => self.refuse(conn, &frame, or_too_fast(codes, is_fair)),
                     Ok(_) if !is_fair => self.refuse(conn, &frame, vec!["rate_limited"]),
                     Ok(asks::Ask::Ping) => self.pong(conn),
-                    Ok(ask) => self.user_asks((conn, &id), ask, &frame, sent)?,
+                    Ok(ask) => self.user_asks((conn, &id), ask, &frame, call)?,
                 }
             }
             Some(Who::Staff(id)) if self.staff.get(&id).is_some_and(|staff| staff.conn == conn) => {

@@ -54,7 +54,9 @@ impl Model {
     pub(super) fn note_places(&mut self) {
         for at in 0..self.tickets.len() {
             let ticket = &self.tickets[at];
-            let is_there = self.users.get(&ticket.user).is_some_and(|user| user.conn.is_some());
+            // One that is behind is told later, and then as its place is.
+            let conn = self.users.get(&ticket.user).and_then(|user| user.conn);
+            let is_there = conn.is_some_and(|conn| self.readers.get(&conn).is_some_and(|r| !r.is_behind));
             let is_wrong =
                 is_there && ticket.state == State::Waiting && ticket.place.place != Some(self.place(at));
             let known = &mut self.tickets[at].place;

@@ -1,10 +1,13 @@
 //! Who comes and goes.
 
+use std::collections::BTreeSet;
+
 use deskwire::config::Millis;
 use deskwire::net::ConnId;
 use serde_json::{Value, json};
 
-use super::wants::{Sent, Track};
+use super::readers::Reader;
+use super::wants::{Call, Sent, Track};
 use super::{Model, Staff, State, Ticket, User, Who};
 
 const SESSION_LENGTH: usize = 32; // 128 bits in hex
@@ -16,14 +19,14 @@ impl Model {
         conn: ConnId,
         id: &str,
         offered: Option<&str>,
-        sent: &[Sent],
+        call: &Call,
     ) -> Result<bool, String> {
         let resumed = self.users.get(id).map(|user| offered == Some(user.session.as_str()));
         if resumed == Some(false) {
             return Ok(false);
         }
         if resumed.is_none() {
-            let session = welcome_of(conn, sent)?["session"].as_str().unwrap_or("").to_owned();
+            let session = welcome_of(conn, call)?["session"].as_str().unwrap_or("").to_owned();
             if session.len() < SESSION_LENGTH || !self.sessions.insert(session.clone()) {
                 return Err(format!("a session too short, or given before: {session}"));
             }
@@ -36,23 +39,27 @@ impl Model {
         let Some(user) = self.users.get_mut(id) else { return Ok(false) };
         let older = user.conn.replace(conn);
         self.stories.replaced += u64::from(older.is_some());
-        let ended = user.ended.take();
+        older.map(|older| self.readers.remove(&older));
+        self.readers.insert(conn, Reader::default());
+        let ended = user.ended.as_mut().map(|ended| {
+            ended.is_told = true;
+            let frames = ended.held.iter().map(|held| held.frame(&ended.ticket)).collect::<Vec<_>>();
+            (ended.view.clone(), frames)
+        });
         let (session, ticket) = (user.session.clone(), user.ticket.clone());
         self.peers.insert(conn, Who::User(id.to_owned()));
         let at = ticket.as_deref().and_then(|ticket| self.find(ticket));
-        let own = at.map(|at| own_ticket(&self.tickets[at]));
+        let own = at.map(|at| self.own_ticket(&self.tickets[at]));
         self.to(
             Some(conn),
             Track::Talk,
             json!({ "type": "welcome", "protocol": 1, "role": "user", "user_id": id,
             "session": session, "resumed": resumed.is_some(), "now": self.now, "desk_online": desk_online,
-            "ticket": own, "ended": ended.as_ref().map(|ended| ended.view.clone()) }),
+            "ticket": own, "ended": ended.as_ref().map(|(view, _)| view) }),
         );
-        if let Some(ended) = ended {
-            for held in ended.held {
-                self.stories.sent_again += 1;
-                self.to(Some(conn), Track::Talk, held.frame(&ended.ticket));
-            }
+        for frame in ended.into_iter().flat_map(|(_, held)| held) {
+            self.stories.sent_again += 1;
+            self.to(Some(conn), Track::Talk, frame);
         }
         if let Some(at) = at {
             self.user_is_back(conn, at, older.is_some());
@@ -71,11 +78,10 @@ impl Model {
         let is_back =
             staff.as_deref().and_then(|staff| self.staff.get(staff)).is_some_and(|staff| staff.online);
         if state == State::Paused && is_back {
-            self.to(
-                Some(conn),
-                Track::Talk,
-                json!({ "type": "staff_online", "ticket_id": id, "staff_id": staff, "at": self.now }),
-            );
+            let name = self.name(staff.as_deref());
+            let frame = json!({ "type": "staff_online", "ticket_id": id, "staff_id": staff, "staff_name": name,
+                "at": self.now });
+            self.to(Some(conn), Track::Talk, frame);
         }
         if !was_there {
             self.board_update(at);
@@ -83,6 +89,7 @@ impl Model {
     }
 
     pub fn closes(&mut self, conn: ConnId) {
+        self.readers.remove(&conn);
         match self.peers.remove(&conn) {
             Some(Who::User(id)) => self.user_leaves(conn, &id),
             Some(Who::Staff(id)) if self.staff.get(&id).is_some_and(|staff| staff.conn == conn) => {
@@ -103,6 +110,7 @@ impl Model {
                 Some(at) => user.away_since = at,
                 None => _ = self.users.remove(id),
             }
+            self.forget_first_of_many();
             return;
         };
         let Some(at) = self.find(&ticket) else { return };
@@ -111,17 +119,21 @@ impl Model {
     }
 
     /// A staff member's connection, with the right token.
-    pub fn staff_opens(&mut self, conn: ConnId, id: &str, sent: &[Sent]) -> Result<(), String> {
+    pub fn staff_opens(&mut self, conn: ConnId, id: &str, call: &Call) -> Result<(), String> {
         let mut last_turn = None;
         if self.staff.contains_key(id) {
             self.stories.replaced += 1;
             self.staff_goes_offline(id, false);
-            last_turn = self.staff.remove(id).and_then(|older| older.last_turn);
+            let older = self.staff.remove(id);
+            older.as_ref().map(|older| self.readers.remove(&older.conn));
+            last_turn = older.and_then(|older| older.last_turn);
         }
         self.staff.insert(id.to_owned(), Staff { conn, online: false, last_turn });
+        self.readers.insert(conn, Reader::default());
+        self.is_changed = true;
         self.peers.insert(conn, Who::Staff(id.to_owned()));
         // The list of ids has no order.
-        let listed = welcome_of(conn, sent)?["staff"].clone();
+        let listed = welcome_of(conn, call)?["staff"].clone();
         let mut ids: Vec<&str> = listed.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         ids.sort_unstable();
         let online: Vec<&str> =
@@ -129,6 +141,10 @@ impl Model {
         if ids != online {
             return Err(format!("online are {online:?}, and {id} is told {ids:?}"));
         }
+        let colleague = |id: &&str| json!({ "staff_id": id, "staff_name": self.name(Some(id)) });
+        let in_order = listed.as_array().into_iter().flatten().filter_map(Value::as_str);
+        let colleagues: Vec<Value> = in_order.map(|id| colleague(&id)).collect();
+        let name = self.name(Some(id)).cloned();
         let tickets: Vec<Value> = self.tickets.iter().map(|ticket| self.view(ticket)).collect();
         let assign = match self.rules.assign {
             deskwire::config::Assign::Manual => "manual",
@@ -139,18 +155,19 @@ impl Model {
             Some(conn),
             Track::Talk,
             json!({ "type": "welcome", "protocol": 1, "role": "staff", "staff_id": id,
-            "online": false, "now": self.now, "max_chats": self.rules.max_chats, "assign": assign,
-            "tickets": tickets, "more": 0, "staff": listed }),
+            "staff_name": name, "online": false, "now": self.now, "max_chats": self.rules.max_chats, "assign": assign,
+            "tickets": tickets, "more": 0, "staff": listed, "colleagues": colleagues }),
         );
         Ok(())
     }
 
-    pub(super) fn staff_goes_online(&mut self, id: &str) {
+    pub(super) fn staff_goes_online(&mut self, id: &str, name: Option<String>) {
+        name.map(|name| self.names.insert(id.to_owned(), name));
         let Some(staff) = self.staff.get_mut(id) else { return };
         let (conn, was_online) = (staff.conn, std::mem::replace(&mut staff.online, true));
         self.to(Some(conn), Track::Loose, json!({ "type": "presence", "online": true }));
         if !was_online {
-            self.tell_presence(id, true);
+            self.is_changed = true;
             self.tell_paused(id, "staff_online");
         }
     }
@@ -167,38 +184,20 @@ impl Model {
         }
         // Whoever is cut off hears nothing of what follows.
         let cut_off = if by_word { None } else { self.staff.remove(id) };
-        self.tell_presence(id, false);
+        self.is_changed = true;
         self.tell_paused(id, "staff_offline");
         for at in 0..self.tickets.len() {
             if self.tickets[at].state == State::Active && self.tickets[at].staff.as_deref() == Some(id) {
                 self.stories.paused += 1;
                 self.end_typing(at, false);
-                self.tickets[at].state = State::Paused;
+                (self.tickets[at].state, self.tickets[at].since) = (State::Paused, self.now);
+                self.leave_chat(conn, at);
                 self.tell_staff(at, "staff_offline", id);
                 self.board_update(at);
             }
         }
         if let Some(staff) = cut_off {
             self.staff.insert(id.to_owned(), staff);
-        }
-    }
-
-    fn tell_presence(&mut self, id: &str, online: bool) {
-        let others: Vec<ConnId> =
-            self.staff.iter().filter(|(other, _)| *other != id).map(|(_, staff)| staff.conn).collect();
-        for conn in others {
-            self.to(
-                Some(conn),
-                Track::Loose,
-                json!({ "type": "colleague", "staff_id": id, "online": online }),
-            );
-        }
-        // "Whether any staff member is online; sent when that changes."
-        if !self.staff.iter().any(|(other, staff)| other != id && staff.online) {
-            let users: Vec<ConnId> = self.users.values().filter_map(|user| user.conn).collect();
-            for conn in users {
-                self.to(Some(conn), Track::Loose, json!({ "type": "desk", "online": online }));
-            }
         }
     }
 
@@ -212,12 +211,14 @@ impl Model {
 
     pub(super) fn tell_staff(&mut self, at: usize, what: &str, staff: &str) {
         let (user, ticket) = (self.tickets[at].user.clone(), &self.tickets[at].id);
-        let frame = json!({ "type": what, "ticket_id": ticket, "staff_id": staff, "at": self.now });
+        let name = self.name(Some(staff));
+        let frame = json!({ "type": what, "ticket_id": ticket, "staff_id": staff, "staff_name": name,
+            "at": self.now });
         self.tell_user(&user, frame);
     }
 
     /// "After the grace time without the user the ticket closes, `by` `timeout`."
-    pub(super) fn give_up_users(&mut self, sent: &[Sent]) {
+    pub(super) fn give_up_users(&mut self, call: &Call) {
         let grace = self.rules.user_grace_ms;
         let is_over = |user: &User| user.conn.is_none() && user.away_since + grace <= self.now;
         let mut gone: Vec<(Millis, Option<usize>, String)> = Vec::new();
@@ -226,7 +227,7 @@ impl Model {
             let is_theirs =
                 |sent: &Sent| Some(sent.frame["ticket_id"].as_str()) == user.ticket.as_deref().map(Some);
             let place =
-                sent.iter().position(|sent| sent.frame["type"] == "ticket_removed" && is_theirs(sent));
+                call.sent.iter().position(|sent| sent.frame["type"] == "ticket_closed" && is_theirs(sent));
             gone.push((user.away_since, place, id.clone()));
         }
         gone.sort();
@@ -254,30 +255,60 @@ impl Model {
     pub(super) fn end_for_user(&mut self, ticket: Ticket, by: &str) {
         let Some(user) = self.users.get_mut(&ticket.user) else { return };
         user.ticket = None;
+        let is_behind = user.conn.is_some_and(|conn| self.readers.get(&conn).is_some_and(|r| r.is_behind));
+        if is_behind || user.conn.is_none() {
+            user.closed_away = Some(self.now);
+            user.ended = Some(super::Ended {
+                view: json!({ "ticket_id": ticket.id, "by": by, "at": self.now }),
+                ticket: ticket.id.clone(),
+                held: ticket.by_staff.held,
+                is_told: false,
+            });
+        }
         if let Some(conn) = user.conn {
             let frame = json!({ "type": "ticket_closed", "ticket_id": ticket.id, "by": by, "at": self.now });
             self.to(Some(conn), Track::Talk, frame);
         } else {
             user.away_since = self.now;
-            user.closed_away = Some(self.now);
-            user.ended = Some(super::Ended {
-                view: json!({ "ticket_id": ticket.id, "by": by, "at": self.now }),
-                ticket: ticket.id,
-                held: ticket.by_staff.held,
-            });
+            self.forget_first_of_many();
         }
+    }
+
+    /// Of those who are known only for a ticket that has closed, there are no more than there may be tickets.
+    fn forget_first_of_many(&mut self) {
+        let is_kept = |user: &&User| user.conn.is_none() && user.ticket.is_none();
+        let kept = self.users.iter().filter(|(_, user)| is_kept(user));
+        let kept: BTreeSet<(Millis, &String)> = kept.map(|(id, user)| (user.away_since, id)).collect();
+        if kept.len() > self.rules.max_tickets as usize
+            && let Some((_, first)) = kept.first()
+        {
+            let first = (*first).clone();
+            self.users.remove(&first);
+        }
+    }
+
+    /// What was left to tell of a ticket that has closed has been told.
+    pub(super) fn note_ended(&mut self) {
+        for user in self.users.values_mut() {
+            if let (Some(conn), Some(ended)) = (user.conn, &user.ended)
+                && self.readers.get(&conn).is_some_and(|reader| !reader.is_owed(&ended.ticket))
+            {
+                user.ended = None;
+            }
+        }
+    }
+
+    fn own_ticket(&self, ticket: &Ticket) -> Value {
+        json!({ "ticket_id": ticket.id, "subject": ticket.subject, "state": ticket.state.name(),
+            "staff_id": ticket.staff, "staff_name": self.name(ticket.staff.as_deref()),
+            "created_at": ticket.created_at, "last_seq": ticket.last_seq,
+            "last_id": ticket.by_user.last_id, "delivered_seq": ticket.by_user.delivered_seq })
     }
 }
 
-fn welcome_of(conn: ConnId, sent: &[Sent]) -> Result<&Value, String> {
-    let first = sent.iter().find(|sent| sent.to.contains(&conn)).map(|sent| &*sent.frame);
+fn welcome_of(conn: ConnId, call: &Call) -> Result<&Value, String> {
+    let first = call.sent.iter().find(|sent| sent.to.contains(&conn)).map(|sent| &*sent.frame);
     first
         .filter(|frame| frame["type"] == "welcome")
         .ok_or_else(|| format!("{conn} was not sent a welcome first"))
-}
-
-fn own_ticket(ticket: &Ticket) -> Value {
-    json!({ "ticket_id": ticket.id, "subject": ticket.subject, "state": ticket.state.name(),
-        "staff_id": ticket.staff, "created_at": ticket.created_at, "last_seq": ticket.last_seq,
-        "last_id": ticket.by_user.last_id, "delivered_seq": ticket.by_user.delivered_seq })
 }

@@ -4,9 +4,9 @@ use deskwire::config::Assign;
 use deskwire::net::ConnId;
 use serde_json::{Value, json};
 
-use super::asks::{Ask, Frame};
-use super::wants::{Sent, Track};
-use super::{Model, Side, State, Ticket, places};
+use super::asks::{Ask, Frame, NewTicket};
+use super::wants::{Call, Sent, Track};
+use super::{Model, Side, Staff, State, Ticket, places};
 
 impl Model {
     pub(super) fn user_asks(
@@ -14,15 +14,18 @@ impl Model {
         (conn, id): (ConnId, &str),
         ask: Ask,
         frame: &Frame,
-        sent: &[Sent],
+        call: &Call,
     ) -> Result<(), String> {
         let at =
             self.users.get(id).and_then(|user| user.ticket.clone()).and_then(|ticket| self.find(&ticket));
         let refused = match (ask, at) {
-            (Ask::Create(subject), None) => {
-                self.create((conn, id), subject, sent)?;
-                None
-            }
+            (Ask::Create(ticket), None) => match self.why_not_create(id) {
+                None => {
+                    self.create((conn, id), ticket, call)?;
+                    None
+                }
+                refused => refused,
+            },
             (Ask::Create(_), Some(_)) => Some("ticket_exists"),
             (_, None) => Some("no_ticket"),
             (Ask::Message(id, text), Some(at)) => self.user_message(conn, at, id, &text),
@@ -41,8 +44,8 @@ impl Model {
     }
 
     pub(super) fn staff_asks(&mut self, (conn, id): (ConnId, &str), ask: Ask, frame: &Frame) {
-        match ask {
-            Ask::GoOnline => return self.staff_goes_online(id),
+        match ask.clone() {
+            Ask::GoOnline(name) => return self.staff_goes_online(id, name),
             Ask::GoOffline => return self.staff_goes_offline(id, true),
             _ => {}
         }
@@ -77,7 +80,30 @@ impl Model {
         }
     }
 
-    fn create(&mut self, (conn, user): (ConnId, &str), subject: String, sent: &[Sent]) -> Result<(), String> {
+    /// One ticket at a time, and not before all of the one before has been told; and not more than the desk takes. Then
+    /// "tickets of absent users that nobody ever picked make room, longest absent first".
+    fn why_not_create(&mut self, id: &str) -> Option<&'static str> {
+        if let Some(ended) = self.users.get(id).and_then(|user| user.ended.as_ref()) {
+            return Some(if ended.is_told { "rate_limited" } else { "ticket_exists" });
+        }
+        while self.tickets.len() >= self.rules.max_tickets as usize {
+            let absent = self.tickets.iter().enumerate().filter_map(|(at, ticket)| {
+                let user = self.users.get(&ticket.user).filter(|user| user.conn.is_none())?;
+                (!ticket.was_picked).then_some((user.away_since, at))
+            });
+            let Some((_, at)) = absent.min() else {
+                self.stories.desk_full += 1;
+                return Some("desk_full");
+            };
+            self.stories.evicted += 1;
+            self.close(at, "timeout");
+        }
+        None
+    }
+
+    fn create(&mut self, (conn, user): (ConnId, &str), new: NewTicket, call: &Call) -> Result<(), String> {
+        let sent = &call.sent;
+        let subject = new.subject;
         let created =
             sent.iter().find(|sent| sent.frame["type"] == "ticket_created" && sent.to.contains(&conn));
         let id = created.and_then(|sent| sent.frame["ticket_id"].as_str()).unwrap_or("").to_owned();
@@ -87,8 +113,12 @@ impl Model {
         self.tickets.push(Ticket {
             id: id.clone(),
             user: user.to_owned(),
+            user_name: new.name,
             subject: subject.clone(),
+            page: new.page,
             state: State::Waiting,
+            since: self.now,
+            was_picked: false,
             staff: None,
             created_at: self.now,
             last_seq: 0,
@@ -121,8 +151,7 @@ impl Model {
             json!({ "type": "queue", "ticket_id": id, "position": position,
             "waiting": waiting, "wait_s": wait_s }),
         );
-        let view = self.view(&self.tickets[at]);
-        self.tell_board(json!({ "type": "ticket_added", "ticket": view }));
+        self.board_update(at);
         Ok(())
     }
 
@@ -149,14 +178,30 @@ impl Model {
         self.tickets.iter().filter(is_theirs).count()
     }
 
+    /// A chat whose end has not been told yet takes a place.
     fn has_room(&self, staff: &str) -> bool {
-        self.chats(staff) < self.rules.max_chats as usize
+        let conn = self.staff.get(staff).map(|staff| staff.conn);
+        self.chats(staff) + conn.map_or(0, |conn| self.ends_owed(conn)) < self.rules.max_chats as usize
+    }
+
+    /// A connection that has not taken what it was sent is given nothing that it did not ask for.
+    fn takes_more(&self, staff: &str) -> bool {
+        let conn = self.staff.get(staff).map(|staff| staff.conn);
+        conn.and_then(|conn| self.readers.get(&conn)).is_some_and(|reader| !reader.is_behind)
+    }
+
+    /// A chat is with this connection no longer.
+    pub(super) fn leave_chat(&mut self, conn: ConnId, at: usize) {
+        if let Some(reader) = self.readers.get_mut(&conn) {
+            reader.forget_chat(&self.tickets[at].id);
+        }
     }
 
     /// The ticket becomes this one's.
     fn hand(&mut self, at: usize, staff: &str, auto: &Value, (from, note): (Option<&str>, Option<String>)) {
         self.picks += 1;
         self.stories.picked += 1;
+        self.board_update(at); // in this call it may have been told as it was before
         self.stories.assigned += u64::from(*auto == true);
         let picks = self.picks;
         let conn = self.staff.get_mut(staff).map(|member| {
@@ -165,11 +210,12 @@ impl Model {
         });
         let ticket = &mut self.tickets[at];
         let is_again = ticket.state == State::Paused && ticket.staff.as_deref() == Some(staff);
-        ticket.state = State::Active;
+        (ticket.state, ticket.since, ticket.was_picked) = (State::Active, self.now, true);
         ticket.staff = Some(staff.to_owned());
+        conn.map(|conn| self.leave_chat(conn, at)); // what it was told before counts for nothing
         let ticket = &self.tickets[at];
         let picked = json!({ "type": "ticket_picked", "ticket_id": ticket.id, "user_id": ticket.user,
-            "subject": ticket.subject, "last_seq": ticket.last_seq, "last_id": ticket.by_staff.last_id,
+            "user_name": ticket.user_name, "page": ticket.page, "subject": ticket.subject, "last_seq": ticket.last_seq, "last_id": ticket.by_staff.last_id,
             "delivered_seq": ticket.by_staff.delivered_seq, "at": self.now, "auto": auto, "from_staff": from,
             "note": note });
         let held: Vec<Value> = ticket.by_user.held.iter().map(|held| held.frame(&ticket.id)).collect();
@@ -182,8 +228,10 @@ impl Model {
 
     fn release(&mut self, at: usize, id: &str) {
         self.end_typing(at, false);
+        let conn = self.staff.get(id).map(|staff| staff.conn);
+        conn.map(|conn| self.leave_chat(conn, at));
         let ticket = &mut self.tickets[at];
-        ticket.state = State::Waiting;
+        (ticket.state, ticket.since) = (State::Waiting, self.now);
         ticket.staff = None;
         ticket.released_by = Some(id.to_owned());
         ticket.place = places::Known::default(); // it is told at once, as on creation
@@ -196,40 +244,46 @@ impl Model {
         match target {
             None => return Some("unknown_staff"),
             Some(target) if !target.online => return Some("staff_offline"),
-            Some(_) if !self.has_room(to) => return Some("at_capacity"),
+            Some(_) if !self.has_room(to) || !self.takes_more(to) => return Some("at_capacity"),
             Some(_) => {}
         }
         self.stories.transfers += 1;
         self.end_typing_of(at, false);
+        let conn = self.staff.get(id).map(|staff| staff.conn);
+        conn.map(|conn| self.leave_chat(conn, at));
         self.hand(at, to, &json!(false), (Some(id), note));
         None
     }
 
-    /// "A `waiting` or `paused` ticket goes, oldest first, to an online staff member with room."
-    pub(super) fn assign(&mut self, sent: &[Sent]) -> Result<(), String> {
+    /// "A `waiting` or `paused` ticket goes, oldest first, to an online staff member with room." One whose connection has
+    /// not taken what it was sent is passed over; one to whom that happens in this call may be.
+    pub(super) fn assign(&mut self, call: &Call) -> Result<(), String> {
         if !super::is_automatic(&self.rules) {
             return Ok(());
         }
-        let mut given =
-            sent.iter().filter(|sent| sent.frame["type"] == "ticket_picked" && sent.frame["auto"] == true);
+        let is_assigned = |sent: &&Sent| sent.frame["type"] == "ticket_picked" && sent.frame["auto"] == true;
+        let mut given = call.sent.iter().filter(is_assigned).peekable();
         while let Some(at) = self.tickets.iter().position(|ticket| ticket.state != State::Active) {
-            let candidates: Vec<String> = self
-                .staff
-                .iter()
-                .filter(|(id, staff)| staff.online && self.has_room(id))
-                .map(|(id, _)| id.clone())
-                .collect();
-            if candidates.is_empty() {
-                break;
-            }
+            let is_candidate =
+                |id: &str, staff: &Staff| staff.online && self.has_room(id) && self.takes_more(id);
+            let candidates = self.staff.iter().filter(|(id, staff)| is_candidate(id, staff));
+            let candidates: Vec<String> = candidates.map(|(id, _)| id.clone()).collect();
+            let is_sure = |id: &&String| !call.asked.contains(&self.staff[*id].conn);
+            let sure: Vec<String> = candidates.iter().filter(is_sure).cloned().collect();
             let ticket = self.tickets[at].id.clone();
-            let conn =
-                given.next().filter(|sent| sent.frame["ticket_id"] == *ticket).map(|sent| sent.to.clone());
-            let chosen = candidates.iter().find(|id| conn.as_deref() == Some(&[self.staff[*id].conn]));
-            let Some(chosen) = chosen else {
-                return Err(format!("{ticket} went to none of {candidates:?}, who have room: {conn:?}"));
+            let next = given.peek().filter(|sent| sent.frame["ticket_id"] == *ticket).map(|sent| &sent.to);
+            let Some(to) = next else {
+                if sure.is_empty() {
+                    break;
+                }
+                return Err(format!("{ticket} went to none of {sure:?}, who have room"));
             };
-            self.check_choice(at, chosen, &candidates)?;
+            let chosen = candidates.iter().find(|id| **to == [self.staff[*id].conn]);
+            let Some(chosen) = chosen else {
+                return Err(format!("{ticket} went to {to:?}, and to none of {candidates:?}, who have room"));
+            };
+            given.next();
+            self.check_choice(at, chosen, &sure)?;
             self.hand(at, &chosen.clone(), &json!(true), (None, None));
         }
         match given.next() {
@@ -242,7 +296,7 @@ impl Model {
     /// the first choice.
     fn check_choice(&self, at: usize, chosen: &str, candidates: &[String]) -> Result<(), String> {
         let released_by = self.tickets[at].released_by.as_deref();
-        if released_by == Some(chosen) && candidates.len() > 1 {
+        if released_by == Some(chosen) && candidates.iter().any(|id| id != chosen) {
             return Err(format!("{chosen} got back what they had released"));
         }
         let is_before =
@@ -268,7 +322,7 @@ impl Model {
             Track::Talk,
             json!({ "type": "ticket_closed", "ticket_id": ticket.id, "by": by, "at": self.now }),
         );
-        self.tell_board(json!({ "type": "ticket_removed", "ticket_id": ticket.id }));
+        self.is_changed = true;
         self.end_for_user(ticket, by);
     }
 }

@@ -1,16 +1,20 @@
 //! What the model expects to be sent, and whether that is what was sent.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::rc::Rc;
 
+use deskwire::config::Millis;
 use deskwire::net::ConnId;
 use serde_json::Value;
+
+use super::Model;
+use super::readers::Reader;
 
 /// Frames of one track reach a connection in the order in which they were expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Track {
     Talk,
-    Board,
     Loose,
 }
 
@@ -38,62 +42,174 @@ pub struct Refusal {
 #[derive(Debug)]
 pub struct Sent {
     pub to: Vec<ConnId>,
+    pub bytes: usize,
     pub frame: Rc<Value>,
 }
 
+/// What the desk said in one call.
 #[derive(Debug, Default)]
-pub struct Wants {
-    list: Vec<(ConnId, Track, Want)>,
+pub struct Call {
+    pub now: Millis,
+    pub sent: Vec<Sent>,
+    pub closed: Vec<(ConnId, u16)>,
+    /// Connections that are told no more before everything that they were sent has left.
+    pub asked: BTreeSet<ConnId>,
+    /// The connection of which that has happened: this call says so.
+    pub drained: Option<ConnId>,
 }
 
-impl Wants {
-    pub fn add(&mut self, to: ConnId, track: Track, want: Want) {
-        self.list.push((to, track, want));
+/// What is expected of a call, by connection.
+pub type Wants = BTreeMap<ConnId, Vec<(Track, Want)>>;
+
+impl Model {
+    pub(super) fn want(&mut self, to: ConnId, track: Track, want: Want) {
+        self.wants.entry(to).or_default().push((track, want));
     }
 
-    /// Compares, empties itself, and gives the frames that nobody expected; an error where one is missing or in a wrong
-    /// place.
-    pub fn compare(&mut self, sent: &[Sent]) -> Result<Vec<(ConnId, Rc<Value>)>, String> {
-        let list = std::mem::take(&mut self.list);
+    /// Compares what was sent in a call with what was expected. Whoever has taken what they were sent before is sent all of
+    /// it, and the others what they have asked for; the rest they are owed.
+    pub(super) fn compare(&mut self, call: &Call) -> Result<(), String> {
+        let mut wants = std::mem::take(&mut self.wants);
+        let mut frames: BTreeMap<ConnId, Vec<(usize, Rc<Value>)>> = BTreeMap::new();
+        for sent in &call.sent {
+            for conn in &sent.to {
+                frames.entry(*conn).or_default().push((sent.bytes, Rc::clone(&sent.frame)));
+            }
+        }
+        let concerned = wants.keys().chain(frames.keys()).chain(&call.asked).chain(&call.drained);
+        for conn in concerned.copied().collect::<BTreeSet<_>>() {
+            let wants = wants.remove(&conn).unwrap_or_default();
+            let frames = frames.remove(&conn).unwrap_or_default();
+            let mut reader = self.readers.remove(&conn).unwrap_or_default();
+            let result = self.compare_for(conn, &mut reader, wants, &frames, call);
+            if self.peers.contains_key(&conn) {
+                self.readers.insert(conn, reader);
+            }
+            result?;
+        }
+        Ok(())
+    }
+
+    fn compare_for(
+        &mut self,
+        conn: ConnId,
+        reader: &mut Reader,
+        wants: Vec<(Track, Want)>,
+        frames: &[(usize, Rc<Value>)],
+        call: &Call,
+    ) -> Result<(), String> {
+        let is_drained = call.drained == Some(conn);
+        let was_behind = reader.is_behind || is_drained;
+        let problem = |problem: String| format!("{conn} {problem}");
+        reader
+            .count(frames.iter().map(|(bytes, _)| *bytes), call.asked.contains(&conn), is_drained)
+            .map_err(problem)?;
+        self.stories.behind += u64::from(reader.is_behind && !was_behind);
+        self.stories.caught_up += u64::from(!reader.is_behind && was_behind);
+        let mut list = Vec::new();
+        for (track, want) in wants {
+            match want.deferrable() {
+                Some(frame) if was_behind => reader.owe(frame, want.is_due()),
+                _ => list.push((track, want)),
+            }
+        }
         let mut is_met = vec![false; list.len()];
-        let mut others = Vec::new();
-        for Sent { to, frame } in sent {
-            for conn in to {
-                let fits = |(at, want): &(usize, &(ConnId, Track, Want))| {
-                    !is_met[*at] && want.0 == *conn && want.2.is_met_by(frame)
-                };
-                let Some((at, want)) = list.iter().enumerate().find(fits) else {
-                    others.push((*conn, Rc::clone(frame)));
-                    continue;
-                };
+        for (_, frame) in frames {
+            if was_behind && !is_drained && !is_answer(frame) {
+                return Err(format!("{conn} has much to read, and is told {frame}"));
+            }
+            let fits = |at: &usize| !is_met[*at] && list[*at].1.is_met_by(frame);
+            let met = (0..list.len()).find(fits);
+            if let Some(at) = met {
                 is_met[at] = true;
-                let overtaken = list[..at].iter().zip(&is_met).find(|(earlier, is_met)| {
-                    !**is_met && earlier.0 == *conn && earlier.1 == want.1 && earlier.2.is_due()
-                });
-                if let Some((earlier, _)) = overtaken.filter(|_| want.1 != Track::Loose) {
-                    return Err(format!("{conn} was sent {frame} before {}", earlier.2.text()));
+                if let Some(earlier) = overtaken(&list, &is_met, at, reader.is_behind) {
+                    return Err(format!("{conn} was sent {frame} before {}", earlier.text()));
                 }
+            } else if was_behind && frame["type"] == "typing" && !reader.is_owed_typing(frame) {
+                self.check_types_now(conn, reader, frame).map_err(problem)?;
+            } else if was_behind && is_deferrable(frame) {
+                reader.pay(frame, self.now).map_err(problem)?;
+            } else if frame["type"] == "queue" && (!was_behind || is_drained) {
+                self.told_place(conn, frame)?;
+            } else if !is_gathered(frame) {
+                return Err(format!("{conn} was sent {frame} without a reason"));
+            }
+            self.show(conn, reader, frame, was_behind).map_err(problem)?;
+        }
+        for ((_, want), _) in list.iter().zip(&is_met).filter(|(_, is_met)| !**is_met) {
+            match want.deferrable() {
+                Some(frame) if reader.is_behind => reader.owe(frame, want.is_due()),
+                _ if want.is_due() => {
+                    return Err(format!("{conn} was not sent {}; but {}", want.text(), said(frames)));
+                }
+                _ => {}
             }
         }
-        match list.iter().zip(&is_met).find(|(want, is_met)| !**is_met && want.2.is_due()) {
-            Some((want, _)) => {
-                Err(format!("{} was not sent {}; but {}", want.0, want.2.text(), said(&others)))
-            }
-            None => Ok(others),
+        match reader.first_owed().filter(|_| !reader.is_behind) {
+            Some(owed) => Err(format!("{conn} has taken all, and was not sent {owed}; but {}", said(frames))),
+            None => Ok(()),
         }
     }
 }
 
-fn said(frames: &[(ConnId, Rc<Value>)]) -> String {
-    frames.iter().fold(String::new(), |mut text, (conn, frame)| {
-        let _ = write!(text, "{conn}: {frame} ");
+/// What was expected before the nth of a list, on its track, and has not come. Where a connection is told no more, only the
+/// order within a chat holds.
+fn overtaken<'a>(list: &'a [(Track, Want)], is_met: &[bool], at: usize, is_behind: bool) -> Option<&'a Want> {
+    let (track, want) = &list[at];
+    if *track == Track::Loose {
+        return None;
+    }
+    let is_overtaken = |earlier: &Want| match (earlier.deferrable(), want.deferrable()) {
+        (Some(earlier), Some(frame)) if is_behind => earlier["ticket_id"] == frame["ticket_id"],
+        (Some(_), None) => !is_behind,
+        _ => true,
+    };
+    let earlier = list[..at].iter().zip(is_met).filter(|(earlier, is_met)| !**is_met && earlier.0 == *track);
+    earlier.map(|(earlier, _)| &earlier.1).find(|earlier| earlier.is_due() && is_overtaken(earlier))
+}
+
+/// Who has much to read is told these later, together, or as they then stand.
+fn is_deferrable(frame: &Value) -> bool {
+    let kind = frame["type"].as_str().unwrap_or("");
+    kind.starts_with("staff_") || matches!(kind, "message" | "delivered" | "typing" | "ticket_closed")
+}
+
+/// What is told to all, a moment later and as it then stands.
+fn is_gathered(frame: &Value) -> bool {
+    matches!(
+        frame["type"].as_str(),
+        Some("desk" | "colleague" | "ticket_added" | "ticket_updated" | "ticket_removed")
+    )
+}
+
+/// What is said in answer to somebody, at once.
+fn is_answer(frame: &Value) -> bool {
+    let kind = frame["type"].as_str().unwrap_or("");
+    matches!(kind, "ack" | "error" | "pong" | "presence" | "ticket_created" | "queue" | "ticket_picked")
+}
+
+fn said(frames: &[(usize, Rc<Value>)]) -> String {
+    frames.iter().fold(String::new(), |mut text, (_, frame)| {
+        let _ = write!(text, "{frame} ");
         text
     })
 }
 
 impl Want {
+    /// Whether it is the end of a chat.
+    pub(super) fn is_end(&self) -> bool {
+        self.deferrable().is_some_and(|frame| frame["type"] == "ticket_closed")
+    }
+
     fn is_due(&self) -> bool {
         !matches!(self, Self::Maybe(_))
+    }
+
+    fn deferrable(&self) -> Option<&Rc<Value>> {
+        match self {
+            Self::Frame(frame) | Self::Maybe(frame) if is_deferrable(frame) => Some(frame),
+            _ => None,
+        }
     }
 
     fn is_met_by(&self, frame: &Value) -> bool {

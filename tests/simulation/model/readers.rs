@@ -1,0 +1,144 @@
+//! Connections that have been sent much: what they are still owed.
+//!
+//! "What a connection has not been sent yet waits as State." The desk says of a connection when it is told no more, and is
+//! told itself when everything that was sent has left. In between only answers are sent; after it everything that was
+//! owed: each message, in order, and of the rest how it stands then.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+
+use deskwire::config::Millis;
+use serde_json::Value;
+
+use super::shown::Shown;
+
+/// What is sent before the desk waits for it to leave, in bytes.
+const CREDIT: usize = 32 * 1024;
+/// By how much the desk may overestimate a frame, in bytes; and its texts twice over.
+const OVERHEAD: usize = 700;
+
+#[derive(Debug, Default)]
+pub struct Reader {
+    /// It has been sent the credit, and not everything has left.
+    pub is_behind: bool,
+    /// What it was sent since everything had left.
+    bytes: usize,
+    frames: usize,
+    /// By ticket: messages, and the end of the chat.
+    chats: BTreeMap<String, VecDeque<Rc<Value>>>,
+    receipts: BTreeMap<String, u64>,
+    /// Whether the other side types, and whether that must be told.
+    typing: BTreeMap<String, (bool, bool)>,
+    pub shown: Shown,
+}
+
+impl Reader {
+    /// Counts what is sent in a call.
+    pub(super) fn count(
+        &mut self,
+        sent: impl Iterator<Item = usize>,
+        asked: bool,
+        is_drained: bool,
+    ) -> Result<(), String> {
+        let was_behind = self.is_behind && !is_drained;
+        if is_drained {
+            (self.bytes, self.frames, self.shown.batch_at) = (0, 0, None);
+        }
+        for bytes in sent {
+            self.bytes += bytes;
+            self.frames += 1;
+        }
+        self.is_behind = was_behind || asked;
+        if asked && (was_behind || 2 * self.bytes + OVERHEAD * self.frames < CREDIT) {
+            return Err(format!("is told no more after {} bytes in {} frames", self.bytes, self.frames));
+        }
+        if !self.is_behind && self.bytes >= CREDIT {
+            return Err(format!("is told more after {} bytes that it may not have read", self.bytes));
+        }
+        Ok(())
+    }
+
+    /// Notes what is told later.
+    pub(super) fn owe(&mut self, frame: &Rc<Value>, is_due: bool) {
+        let ticket = text(frame, "ticket_id");
+        match frame["type"].as_str().unwrap_or("") {
+            "message" => self.chats.entry(ticket).or_default().push_back(Rc::clone(frame)),
+            "ticket_closed" => {
+                self.receipts.remove(&ticket);
+                self.typing.remove(&ticket);
+                self.chats.entry(ticket).or_default().push_back(Rc::clone(frame));
+            }
+            "delivered" => _ = self.receipts.insert(ticket, frame["seq"].as_u64().unwrap_or(0)),
+            "typing" => {
+                let active = frame["active"] == true;
+                if self.shown.types(&ticket) == active {
+                    self.typing.remove(&ticket);
+                } else {
+                    self.typing.insert(ticket, (active, is_due));
+                }
+            }
+            _ => {} // of a status, how it stands then
+        }
+    }
+
+    /// What was owed is told.
+    pub(super) fn pay(&mut self, frame: &Value, now: Millis) -> Result<(), String> {
+        let ticket = text(frame, "ticket_id");
+        let kind = frame["type"].as_str().unwrap_or("");
+        let is_right = match kind {
+            "message" | "ticket_closed" => {
+                let next = self.chats.get_mut(&ticket).and_then(VecDeque::pop_front);
+                self.chats.retain(|_, owed| !owed.is_empty());
+                next.as_deref() == Some(frame)
+            }
+            "delivered" => self.receipts.remove(&ticket) == frame["seq"].as_u64() && frame["at"] == now,
+            "typing" => self.typing.remove(&ticket).is_some_and(|(active, _)| frame["active"] == active),
+            // What was written before a chat was locked comes before the word that it is.
+            "staff_offline" | "staff_online" | "staff_left" => !self.is_owed(&ticket) && frame["at"] == now,
+            _ => frame["at"] == now,
+        };
+        if is_right { Ok(()) } else { Err(format!("was sent {frame}, which was not next")) }
+    }
+
+    pub(super) fn is_owed_typing(&self, frame: &Value) -> bool {
+        self.typing.contains_key(frame["ticket_id"].as_str().unwrap_or(""))
+    }
+
+    /// What must be told, now that everything has left.
+    pub(super) fn first_owed(&self) -> Option<String> {
+        let message = self.chats.values().flatten().next().map(|frame| frame.to_string());
+        let receipt = self.receipts.iter().next().map(|(ticket, seq)| format!("delivered {seq} in {ticket}"));
+        let mut typing = self.typing.iter().filter(|(_, (_, is_due))| *is_due);
+        message.or(receipt).or(typing.next().map(|(ticket, active)| format!("typing {active:?} in {ticket}")))
+    }
+
+    /// Whether messages or the end of this chat are owed.
+    pub(super) fn is_owed(&self, ticket: &str) -> bool {
+        self.chats.contains_key(ticket)
+    }
+
+    /// How many chats have closed and their end is owed.
+    pub(super) fn ends(&self) -> usize {
+        let is_end = |frame: &Rc<Value>| frame["type"] == "ticket_closed";
+        self.chats.values().filter(|owed| owed.back().is_some_and(is_end)).count()
+    }
+
+    /// Messages up to this one have been confirmed.
+    pub(super) fn forget_messages(&mut self, ticket: &str, seq: u64) {
+        if let Some(owed) = self.chats.get_mut(ticket) {
+            owed.retain(|frame| frame["seq"].as_u64().is_none_or(|owed| owed > seq));
+            self.chats.retain(|_, owed| !owed.is_empty());
+        }
+    }
+
+    /// A chat is with it no longer, or is told anew.
+    pub(super) fn forget_chat(&mut self, ticket: &str) {
+        self.chats.remove(ticket);
+        self.receipts.remove(ticket);
+        self.typing.remove(ticket);
+    }
+}
+
+pub(super) fn text(frame: &Value, name: &str) -> String {
+    frame[name].as_str().unwrap_or("").to_owned()
+}
