@@ -6,7 +6,7 @@ use crate::network::End;
 use crate::page::{Chat, Conversation, Page, Status, Tab};
 use crate::plan::{Step, What};
 use crate::rng::Rng;
-use crate::world::World;
+use crate::world::{RATES, World};
 
 const TABS_EACH: usize = 2;
 
@@ -258,10 +258,13 @@ impl World {
             What::Choke => {
                 link.choked = true;
                 link.room = link.room.min(*self.rng.pick(&[1 << 20, 100_000, 3000]));
-                link.note.was_choked = true;
-                link.note.blame.get_or_insert("it did not read");
+                link.note.was_slow = true;
             }
             What::Unchoke => link.choked = false,
+            What::Throttle => {
+                let rate = *self.rng.pick(&RATES);
+                link.throttle((!self.rng.one_in(4)).then_some(rate));
+            }
             What::Split => {
                 link.pieces = (0..1 + self.rng.below(10)).map(|_| 1 + self.rng.below(40)).collect();
             }

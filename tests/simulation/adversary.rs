@@ -59,6 +59,7 @@ impl World {
         match self.rng.below(24) {
             0 => self.break_the_rules(link),
             1 => self.flood(link),
+            8 if self.adversaries[who].as_user => self.open_and_close(link),
             2 => {
                 self.links[link].borrow_mut().note.blame.get_or_insert("it answers no ping");
                 self.clients[link].answers_pings = false;
@@ -145,6 +146,14 @@ impl World {
         let text = *self.rng.pick(&[r#"{"type":"typing","active":true}"#, r#"{"type":"go_online"}"#, "[]"]);
         for _ in 0..90 + self.rng.below(250) {
             self.say(link, text);
+        }
+    }
+
+    /// Tickets that come and go, within the rate limit.
+    fn open_and_close(&mut self, link: usize) {
+        for _ in 0..10 + self.rng.below(40) {
+            self.say(link, r#"{"type":"create_ticket","subject":"again"}"#);
+            self.say(link, r#"{"type":"close_ticket"}"#);
         }
     }
 

@@ -17,7 +17,10 @@ use deskwire::service::{Answer, Service};
 
 use crate::model::Model;
 use crate::model::wants::{Call, Sent};
-use crate::network::Shared;
+use crate::network::{Ends, Shared};
+
+/// "Dead 20 s after the ping was sent."
+const PONG: Millis = 20_000;
 
 /// Which link a connection is, by its slot and by its id.
 #[derive(Default)]
@@ -30,6 +33,7 @@ pub struct CheckedService {
     pub desk: Desk,
     pub model: Model,
     pub wiring: Rc<RefCell<Wiring>>,
+    ends: Ends,
     /// The first thing that was not as it should be.
     pub violation: Option<String>,
     pub calls: u64,
@@ -43,6 +47,7 @@ impl CheckedService {
         desk: Desk,
         model: Model,
         wiring: Rc<RefCell<Wiring>>,
+        ends: Ends,
         limits: Limits,
         staff_token: &'static str,
     ) -> Self {
@@ -50,6 +55,7 @@ impl CheckedService {
             desk,
             model,
             wiring,
+            ends,
             violation: None,
             calls: 0,
             limits,
@@ -137,6 +143,18 @@ impl CheckedService {
         }
     }
 
+    /// "A connection whose end it has read is away for everything that it reads after that."
+    fn check_ends(&mut self, conn: ConnId) {
+        let ends = std::mem::take(&mut *self.ends.borrow_mut());
+        let other = ends.iter().find(|link| {
+            let note = &link.borrow().note;
+            note.open && note.conn != Some(conn)
+        });
+        if let Some(other) = other.and_then(|link| link.borrow().note.conn) {
+            self.accuse(format!("the end of {other} was read before what {conn} says, and is told later"));
+        }
+    }
+
     /// The frame is the next one that this link's client has said.
     fn check_text(&mut self, link: &Shared, text: &str) {
         let note = &mut link.borrow_mut().note;
@@ -187,6 +205,7 @@ impl Service for CheckedService {
             (note.conn, note.open, note.changed_at) = (Some(conn), true, now);
             self.wiring.borrow_mut().conns.insert(conn, Rc::clone(link));
         }
+        self.check_ends(conn);
         if !self.generations.insert(conn.generation) {
             self.accuse(format!("{conn} has a generation that another had"));
         }
@@ -232,6 +251,7 @@ impl Service for CheckedService {
         out: &mut Outbox,
     ) {
         let (conn, _) = from;
+        self.check_ends(conn);
         let link = self.link(conn);
         if let Some(link) = &link {
             self.check_rate(link, verdict, message.payload_bytes(), now);
@@ -254,10 +274,11 @@ impl Service for CheckedService {
         let link = self.link(from.0);
         if let Some(link) = link {
             let mut link = link.borrow_mut();
-            if link.no_space && link.note.was_choked {
-                link.note.blame.get_or_insert("more was sent than its line takes");
-            }
+            let excuse = link.excuse(now, self.limits.ping_interval_ms + PONG);
+            let has_stalled = link.has_stalled(now);
             let note = &mut link.note;
+            note.was_stalled |= has_stalled;
+            note.blame = note.blame.or(excuse);
             (note.open, note.changed_at) = (false, now);
             if note.blame.is_none() && note.closes.is_empty() && note.breach.is_empty() {
                 self.accuse(format!("{} was cut off without a reason", from.0));

@@ -148,7 +148,7 @@ impl World {
         let (note, code) = (&shared.note, client.code);
         let mut problem = String::new();
         if let Kind::Plain(status) = client.kind {
-            if note.blame.is_none() && client.status != Some(status) {
+            if note.blame.is_none() && !note.was_slow && client.status != Some(status) {
                 let _ = write!(problem, "was answered {:?} instead of {status}", client.status);
             }
         } else if let Some(code) = code {
@@ -158,7 +158,7 @@ impl World {
             // The message that was one too many has not been counted here.
             let bytes_level = note.bytes_level + 1000 * limits.message_bytes_max as u64;
             let is_right = match code {
-                1013 => note.was_choked,
+                1013 => note.was_stalled,
                 1008 => note.flooded && (note.level + 1000 >= flood || bytes_level >= bytes_flood),
                 1000 | 1005 => note.blame.is_some(),
                 _ => note.closes.contains(&code) || note.breach.contains(&code),
@@ -166,10 +166,10 @@ impl World {
             if !is_right {
                 let _ = write!(problem, "was closed with {code} without a reason");
             }
-        } else if note.blame.is_none() {
+        } else if note.blame.is_none() && !note.was_slow {
             let _ = write!(problem, "was ended without a close frame ({how:?}, {:?})", client.status);
         }
-        if note.blame.is_none() && how == End::Fin && client.decoder.has_rest() {
+        if note.blame.is_none() && !note.was_slow && how == End::Fin && client.decoder.has_rest() {
             problem.push_str("was cut in the middle of a frame");
         }
         drop(shared);

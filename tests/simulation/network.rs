@@ -15,6 +15,9 @@ pub type Shared = Rc<RefCell<Link>>;
 /// The hash of all that the server has written.
 pub type Written = Rc<RefCell<Trail>>;
 
+/// The connections whose end the server has read.
+pub type Ends = Rc<RefCell<Vec<Shared>>>;
+
 /// How one side ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
@@ -46,6 +49,8 @@ pub struct Link {
     /// The network swallows everything; the client does not read.
     pub dead: bool,
     pub choked: bool,
+    /// What the client reads, in bytes a second; without it, all at once.
+    pub rate: Option<u64>,
     /// The sizes of the next pieces that arrive, either way. Without any, all comes at once.
     pub pieces: Vec<usize>,
     pub slot: Option<u32>,
@@ -67,7 +72,14 @@ pub struct Note {
     pub breach: Vec<u16>,
     /// Where the breach ends in the stream.
     pub breach_end: u64,
-    pub was_choked: bool,
+    /// It does not always take at once what it is sent.
+    pub was_slow: bool,
+    /// Since when its socket has taken nothing of what the server has for it.
+    pub refused_since: Option<Millis>,
+    /// It had taken nothing for too long when it was closed.
+    pub was_stalled: bool,
+    /// Where the client's close frame ends in the stream.
+    pub close_end: Option<u64>,
     pub flooded: bool,
     /// The last bytes read, or taken after a while of refusing them.
     pub sign_at: Millis,
@@ -156,7 +168,10 @@ impl Link {
         if self.dead || self.choked || self.down_at.is_none_or(|at| at > now) {
             return None;
         }
-        let count = self.piece(self.down.len());
+        let count = match self.rate {
+            Some(rate) => (chunk(rate) as usize).min(self.down.len()),
+            None => self.piece(self.down.len()),
+        };
         if self.client_gone && count > 0 {
             self.down.clear();
             self.end(End::Reset, true, now);
@@ -172,8 +187,30 @@ impl Link {
             self.down_at = None;
             return self.down_end;
         }
-        self.down_at = Some(now + 1 + self.lag / 4);
+        let pause = self.rate.map_or(self.lag / 4, |rate| chunk(rate) * 1000 / rate);
+        self.down_at = Some(now + 1 + pause);
         None
+    }
+
+    /// From now on the client reads so many bytes a second. What is under way to one that reads slowly is little.
+    pub fn throttle(&mut self, rate: Option<u64>) {
+        self.rate = rate;
+        if let Some(rate) = rate {
+            self.room = self.room.min(10 * rate as usize);
+            self.note.was_slow = true;
+        }
+    }
+
+    /// Why the server may end a connection that has done nothing wrong: it takes nothing, or gives no sign of life.
+    pub fn excuse(&self, now: Millis, silence_ms: Millis) -> Option<&'static str> {
+        if self.has_stalled(now) {
+            return Some("it took nothing for 15 s");
+        }
+        (self.note.sign_at + silence_ms <= now).then_some("it gave no sign of life")
+    }
+
+    pub fn has_stalled(&self, now: Millis) -> bool {
+        self.note.refused_since.is_some_and(|since| since + STALL <= now)
     }
 
     fn piece(&mut self, of: usize) -> usize {
@@ -181,8 +218,17 @@ impl Link {
     }
 }
 
+/// "Only who takes nothing at all for 15 s is closed."
+const STALL: Millis = 15_000;
+
+/// What is read at once by a client that reads so many bytes a second.
+fn chunk(rate: u64) -> u64 {
+    (rate / 20).max(100)
+}
+
 /// The server's end of a link.
 pub struct Socket {
+    pub ends: Ends,
     pub link: Shared,
     pub written: Written,
 }
@@ -195,6 +241,9 @@ impl Read for Socket {
             return Err(ErrorKind::Interrupted.into());
         }
         if link.inbox.is_empty() {
+            if link.arrived_end.is_some() && link.note.open {
+                self.ends.borrow_mut().push(Rc::clone(&self.link));
+            }
             return match link.arrived_end {
                 Some(End::Fin) => Ok(0),
                 Some(End::Reset) => Err(ErrorKind::ConnectionReset.into()),
@@ -207,6 +256,10 @@ impl Read for Socket {
         }
         link.note.read_bytes += count as u64;
         link.note.sign_at = link.note.now;
+        let has_close = link.note.close_end.is_some_and(|end| end <= link.note.read_bytes);
+        if has_close && link.note.open && !link.no_space {
+            self.ends.borrow_mut().push(Rc::clone(&self.link));
+        }
         Ok(count)
     }
 }
@@ -224,11 +277,16 @@ impl Write for Socket {
         let count = bytes.len().min(link.room.saturating_sub(link.down.len()));
         let was_refused = std::mem::replace(&mut link.was_refused, count < bytes.len());
         link.no_space |= count < bytes.len();
+        let (now, since) = (link.note.now, link.note.refused_since);
+        link.note.refused_since = match since {
+            _ if count == bytes.len() => None,
+            Some(since) if count == 0 => Some(since),
+            _ => Some(now),
+        };
         if count == 0 {
             return Err(ErrorKind::WouldBlock.into());
         }
         link.down.extend(&bytes[..count]);
-        let now = link.note.now;
         if was_refused {
             link.note.sign_at = now;
         }

@@ -13,6 +13,8 @@ pub struct Setup {
     pub has_adversaries: bool,
     pub rules: Rules,
     pub ping_interval_ms: Millis,
+    /// People give names, and users say where they come from.
+    pub has_names: bool,
     /// It ends with the server going down, and not with everybody leaving.
     pub ends_by_shutdown: bool,
     /// Pages count their messages from 1, and do not choose ids that no other tab chooses (`SIM_COUNTED_IDS=1`).
@@ -56,6 +58,7 @@ pub enum What {
     Reset,
     Choke,
     Unchoke,
+    Throttle,
     Split,
     Slow,
     Nudge,
@@ -66,10 +69,10 @@ pub enum What {
 }
 
 /// How often each is done, where a seed has no other preference.
-const WEIGHTS: [(What, usize); 28] = [
+const WEIGHTS: [(What, usize); 29] = [
     (What::Ask, 10),
     (What::Say, 40),
-    (What::SayMuch, 1),
+    (What::SayMuch, 2),
     (What::Type, 6),
     (What::CloseTicket, 3),
     (What::Online, 12),
@@ -90,6 +93,7 @@ const WEIGHTS: [(What, usize); 28] = [
     (What::Reset, 3),
     (What::Choke, 2),
     (What::Unchoke, 4),
+    (What::Throttle, 5),
     (What::Split, 8),
     (What::Slow, 3),
     (What::Nudge, 2),
@@ -99,19 +103,21 @@ const WEIGHTS: [(What, usize); 28] = [
 
 pub fn plan(seed: u64, steps: usize) -> (Setup, Vec<Step>) {
     let mut rng = Rng::new(seed ^ 0xD0D0_CAFE);
+    let is_small = rng.one_in(4);
     let setup = Setup {
         seed,
-        users: 2 + rng.below(4),
+        users: 2 + rng.below(4) + if is_small { 2 } else { 0 },
         staff: 1 + rng.below(3),
         has_adversaries: !rng.one_in(3),
         rules: Rules {
             max_chats: 1 + rng.below(4) as u32,
-            max_tickets: if rng.one_in(4) { 3 + rng.below(3) as u32 } else { 10_000 },
+            max_tickets: if is_small { 2 + rng.below(4) as u32 } else { 10_000 },
             assign: *rng.pick(&[Assign::Manual, Assign::Manual, Assign::RoundRobin, Assign::LeastBusy]),
             user_grace_ms: *rng.pick(&[15_000, 60_000, 300_000]),
         },
         ping_interval_ms: *rng.pick(&[5000, 30_000]),
         ends_by_shutdown: rng.one_in(4),
+        has_names: rng.one_in(2),
         counts_ids: std::env::var_os("SIM_COUNTED_IDS").is_some(),
     };
     // A world in which some things never happen, and others often, finds what an even mixture does not. Without tickets

@@ -15,6 +15,8 @@ use crate::world::World;
 
 /// A page waits 8 s for an answer that does not come, and 15 s before it tries again.
 const RETRY_MS: Millis = 24_000;
+/// Much that was said, and refused for a while, takes some time.
+const ROUNDS_MAX: usize = 6;
 
 impl World {
     pub fn quiesce(&mut self) {
@@ -26,10 +28,18 @@ impl World {
         if self.hub.service.model.users.values().any(|user| user.ticket.is_some() && user.conn.is_none()) {
             self.pass(self.setup.rules.user_grace_ms);
         }
-        self.open_all_chats();
+        self.pick_all();
+        let mut problem = None;
+        for _ in 0..ROUNDS_MAX {
+            self.look_at_all_chats();
+            problem = self.find_problem();
+            if problem.is_none() || self.violation.is_some() {
+                break;
+            }
+        }
         self.check_state();
-        if self.violation.is_none() {
-            self.check_pages();
+        if let Some(problem) = problem {
+            self.accuse(|| problem);
         }
         if self.setup.ends_by_shutdown {
             self.tell(|| "-- the server goes down".to_owned());
@@ -57,7 +67,7 @@ impl World {
         for link in &self.live {
             let mut link = self.links[*link].borrow_mut();
             link.dead &= link.slot.is_none();
-            link.choked = false;
+            (link.choked, link.rate) = (false, None);
             link.pieces.clear();
             link.lag = link.lag.min(2);
             link.room = 1 << 20;
@@ -99,8 +109,8 @@ impl World {
         self.pass(400);
     }
 
-    /// Staff go online, pick what they have room for, and look at each of their chats.
-    fn open_all_chats(&mut self) {
+    /// Staff go online, and pick what they have room for.
+    fn pick_all(&mut self) {
         self.with_staffers(|staffer, desk| staffer.set_online(true, desk));
         for _ in 0..6 {
             self.with_staffers(|staffer, desk| {
@@ -112,6 +122,9 @@ impl World {
                 }
             });
         }
+    }
+
+    fn look_at_all_chats(&mut self) {
         for nth in 0..10 {
             self.with_staffers(|staffer, desk| {
                 let active = staffer.active();
@@ -125,7 +138,7 @@ impl World {
     }
 
     /// What every page shows is what there is.
-    fn check_pages(&mut self) {
+    fn find_problem(&self) -> Option<String> {
         let mut problem = None;
         for tab in self.tabs.iter().filter(|tab| tab.line.status == Status::Open) {
             let found = match &tab.page {
@@ -145,9 +158,7 @@ impl World {
             let unsettled = open.filter_map(|chat| self.check_chat(chat)).next();
             problem = problem.or(found).or(unsettled);
         }
-        if let Some(problem) = problem {
-            self.accuse(|| problem);
-        }
+        problem
     }
 
     fn check_board(&self, staffer: &Staffer) -> Option<String> {
@@ -183,10 +194,7 @@ impl World {
         let is_there = |tab: &crate::page::Tab| {
             let is_other_side = matches!(tab.page, Page::Visitor(_)) != chat.is_user;
             let is_open = |other: &&Conversation| {
-                other.ticket == chat.ticket
-                    && other.is_open
-                    && other.state == Chat::Active
-                    && !other.lost_a_receipt
+                other.ticket == chat.ticket && other.is_open && other.state == Chat::Active
             };
             tab.line.status == Status::Open && is_other_side && tab.page.chats().iter().any(is_open)
         };

@@ -82,7 +82,11 @@ impl World {
 
     fn accept(&mut self) {
         for at in std::mem::take(&mut self.backlog) {
-            let socket = Socket { link: self.links[at].clone(), written: self.written.clone() };
+            let socket = Socket {
+                ends: self.ends.clone(),
+                link: self.links[at].clone(),
+                written: self.written.clone(),
+            };
             // This machine's own address has no limit.
             let Some(slot) = self.hub.admit(socket, Ipv4Addr::LOCALHOST.into(), self.now) else { continue };
             let mut link = self.links[at].borrow_mut();
@@ -133,7 +137,9 @@ impl World {
             let link = self.links[number].borrow();
             admitted += usize::from(link.slot.is_some() && !link.server_gone);
             open += usize::from(link.note.open);
-            let problem = self.check_link(&link).map(|problem| format!("link {number}: {problem}"));
+            let is_behind = link.note.conn.is_some_and(|conn| self.hub.service.model.is_behind(conn));
+            let problem =
+                self.check_link(&link, is_behind).map(|problem| format!("link {number}: {problem}"));
             drop(link);
             if let Some(problem) = problem {
                 self.accuse(|| problem);
@@ -145,7 +151,7 @@ impl World {
         }
     }
 
-    fn check_link(&self, link: &Link) -> Option<&'static str> {
+    fn check_link(&self, link: &Link, is_behind: bool) -> Option<&'static str> {
         let note = &link.note;
         let silent_ms = self.now.saturating_sub(note.sign_at);
         let ending_ms = self.now.saturating_sub(note.changed_at);
@@ -162,16 +168,18 @@ impl World {
             let longest = HEAD_MS + CLOSING_MS + HTTP_MS + LINGER_MS;
             return (ending_ms > longest).then_some("is neither open nor gone");
         }
+        if is_behind && !link.no_space {
+            return Some("has taken all, and the desk does not know");
+        }
         if silent_ms > self.limits.ping_interval_ms + PONG_MS {
             return Some("gives no sign of life, and counts as present");
         }
-        // One that takes too little of what it asked for waits with what it asks for now.
-        let waits = link.no_space;
+        // Who takes too little of the answers is not listened to meanwhile.
         let is_unheard = note.sent.front().is_some_and(|(end, _)| *end <= note.read_bytes);
-        if is_unheard && note.breach.is_empty() && !waits {
+        if is_unheard && !link.no_space && note.breach.is_empty() {
             return Some("was read, and not listened to");
         }
-        if note.read_bytes >= note.breach_end && !note.breach.is_empty() {
+        if note.read_bytes >= note.breach_end && !link.no_space && !note.breach.is_empty() {
             return Some("has broken the rules, and is open");
         }
         if link.down.is_empty() && !link.client_gone && !note.emitted.is_empty() {

@@ -14,7 +14,7 @@ use crate::checked_service::{CheckedService, Wiring};
 use crate::client::{Client, Kind};
 use crate::ledger::Ledger;
 use crate::model::Model;
-use crate::network::{End, Link, Shared, Socket, Written};
+use crate::network::{End, Ends, Link, Shared, Socket, Written};
 use crate::page::{Page, Staffer, Status, Tab, Visitor};
 use crate::plan::Setup;
 use crate::rng::{Rng, Trail};
@@ -24,6 +24,9 @@ pub const TOKEN: &str = "the-staff-token";
 /// When the world begins.
 pub const START: Millis = 1_700_000_000_000;
 
+/// How fast slow readers read, in bytes a second.
+pub const RATES: [u64; 7] = [300, 900, 5000, 40_000, 200_000, 900_000, 2_000_000];
+
 pub struct World {
     pub now: Millis,
     pub hub: Hub<Socket, CheckedService>,
@@ -31,6 +34,7 @@ pub struct World {
     pub limits: Limits,
     pub wiring: Rc<RefCell<Wiring>>,
     pub written: Written,
+    pub ends: Ends,
     pub links: Vec<Shared>,
     pub clients: Vec<Client>,
     /// The links that something can still happen to.
@@ -62,16 +66,28 @@ impl World {
         });
         let tokens = StaffTokens::desk(TOKEN).expect("a token");
         let desk = Desk::new(setup.rules, tokens, None, Vec::new(), secrets).expect("secrets");
+        let ends = Ends::default();
         let wiring = Rc::new(RefCell::new(Wiring::default()));
-        let checked_service =
-            CheckedService::new(desk, Model::new(setup.rules), Rc::clone(&wiring), limits, TOKEN);
+        let checked_service = CheckedService::new(
+            desk,
+            Model::new(setup.rules),
+            Rc::clone(&wiring),
+            Rc::clone(&ends),
+            limits,
+            TOKEN,
+        );
         let mut tabs = Vec::new();
         for number in 0..setup.users {
-            let visitor = Visitor::new(format!("user-{number}"));
+            let mut visitor = Visitor::new(format!("user-{number}"));
+            if setup.has_names && number % 2 == 0 {
+                visitor.name = Some(format!("Ann \"{number}\" M\u{fc}ller"));
+                visitor.came_from = Some("https://example.com/?a=1&b=\u{1F600}".to_owned());
+            }
             tabs.push(Tab::new(Page::Visitor(visitor), tabs.len() as u64));
         }
         for number in 0..setup.staff {
-            let staffer = Staffer::new(format!("staff-{number}"), TOKEN.to_owned());
+            let mut staffer = Staffer::new(format!("staff-{number}"), TOKEN.to_owned());
+            staffer.name = (setup.has_names && number != 1).then(|| format!("Sam \\ {number}"));
             tabs.push(Tab::new(Page::Staffer(staffer), tabs.len() as u64));
         }
         let mut world = Self {
@@ -81,6 +97,7 @@ impl World {
             limits,
             wiring,
             written: Rc::new(RefCell::new(Trail(0))),
+            ends,
             links: Vec::new(),
             clients: Vec::new(),
             live: Vec::new(),
@@ -150,7 +167,7 @@ impl World {
 
     fn next_event(&self) -> Option<Millis> {
         let network = self.live.iter().filter_map(|link| self.links[*link].borrow().next_move());
-        let pages = self.tabs.iter().filter_map(|tab| tab.line.next_due());
+        let pages = self.tabs.iter().filter_map(Tab::next_due);
         // The desk may be late for what is due; that is for the checks to find.
         let model = self.hub.service.model.next_due().map(|due| due + 1).filter(|due| *due > self.now);
         network.chain(pages).chain(self.hub.next_due()).chain(model).min()
@@ -190,6 +207,10 @@ impl World {
         use crate::page::Due;
         let mut acted = false;
         for at in 0..self.tabs.len() {
+            if self.tabs[at].page.next_due().is_some_and(|due| due <= self.now) {
+                acted = true;
+                self.with_page(at, |page, desk| page.go_on(desk));
+            }
             let Some(due) = self.tabs[at].line.due(self.now) else { continue };
             acted = true;
             match due {
@@ -208,11 +229,13 @@ impl World {
         let room = if rng.one_in(6) { 200 + rng.below(5000) } else { 1 << 20 };
         let pieces =
             if rng.one_in(3) { (0..rng.below(12)).map(|_| 1 + rng.below(60)).collect() } else { Vec::new() };
+        let rate = if rng.one_in(4) { Some(*rng.pick(&RATES)) } else { None };
         let mut link = match self.is_calm {
             true => Link { lag: 1, room: 1 << 20, ..Link::default() },
             false => Link { lag, room, pieces, ..Link::default() },
         };
-        link.note.was_choked = link.room < 1 << 20;
+        link.note.was_slow = link.room < 1 << 20;
+        link.throttle(rate.filter(|_| !self.is_calm));
         let is_reachable = self.listens && !matches!(kind, Kind::Tab(tab) if self.tabs[tab].is_cut_off);
         if !is_reachable {
             (link.dead, link.server_gone) = (true, true);
@@ -299,6 +322,7 @@ impl World {
                     7,
                 );
                 shared.send(&frame, self.now);
+                shared.note.close_end = Some(shared.note.sent_bytes);
             }
             None if client.is_upgraded => {}
             how => {

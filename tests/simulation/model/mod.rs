@@ -235,6 +235,11 @@ impl Model {
         }
     }
 
+    /// Whether a connection is told no more before everything that it was sent has left.
+    pub fn is_behind(&self, conn: ConnId) -> bool {
+        self.readers.get(&conn).is_some_and(|reader| reader.is_behind)
+    }
+
     /// Everything that a connection was sent has left.
     pub fn drained(&mut self, conn: ConnId) -> Result<(), String> {
         let was_behind = self.readers.get_mut(&conn).map(|reader| std::mem::take(&mut reader.is_behind));

@@ -24,6 +24,8 @@ pub struct Reader {
     /// What it was sent since everything had left.
     bytes: usize,
     frames: usize,
+    /// Refusals among it. Those of frames that could not be read count for nothing, since the peer is not read on.
+    refusals_bytes: usize,
     /// By ticket: messages, and the end of the chat.
     chats: BTreeMap<String, VecDeque<Rc<Value>>>,
     receipts: BTreeMap<String, u64>,
@@ -36,23 +38,24 @@ impl Reader {
     /// Counts what is sent in a call.
     pub(super) fn count(
         &mut self,
-        sent: impl Iterator<Item = usize>,
+        sent: &[(usize, Rc<Value>)],
         asked: bool,
         is_drained: bool,
     ) -> Result<(), String> {
         let was_behind = self.is_behind && !is_drained;
         if is_drained {
-            (self.bytes, self.frames, self.shown.batch_at) = (0, 0, None);
+            (self.bytes, self.frames, self.refusals_bytes, self.shown.batch_at) = (0, 0, 0, None);
         }
-        for bytes in sent {
+        for (bytes, frame) in sent {
             self.bytes += bytes;
             self.frames += 1;
+            self.refusals_bytes += if frame["type"] == "error" { *bytes } else { 0 };
         }
         self.is_behind = was_behind || asked;
         if asked && (was_behind || 2 * self.bytes + OVERHEAD * self.frames < CREDIT) {
             return Err(format!("is told no more after {} bytes in {} frames", self.bytes, self.frames));
         }
-        if !self.is_behind && self.bytes >= CREDIT {
+        if !self.is_behind && self.bytes - self.refusals_bytes >= CREDIT {
             return Err(format!("is told more after {} bytes that it may not have read", self.bytes));
         }
         Ok(())

@@ -101,9 +101,7 @@ impl Model {
         let is_drained = call.drained == Some(conn);
         let was_behind = reader.is_behind || is_drained;
         let problem = |problem: String| format!("{conn} {problem}");
-        reader
-            .count(frames.iter().map(|(bytes, _)| *bytes), call.asked.contains(&conn), is_drained)
-            .map_err(problem)?;
+        reader.count(frames, call.asked.contains(&conn), is_drained).map_err(problem)?;
         self.stories.behind += u64::from(reader.is_behind && !was_behind);
         self.stories.caught_up += u64::from(!reader.is_behind && was_behind);
         let mut list = Vec::new();

@@ -1,8 +1,17 @@
 //! conversation.js: one ticket's chat as data: what was said, what is still to be sent, what is confirmed.
 
+use deskwire::config::Millis;
 use serde_json::{Value, json};
 
 use super::Desk;
+use super::backoff::Backoff;
+
+/// After `rate_limited`, the message is sent again.
+const REFUSED_FIRST: Millis = 1000;
+const REFUSED_MAX: Millis = 10_000;
+/// A burst is confirmed by a few receipts; one that was refused is sent again.
+const RECEIPT: Millis = 100;
+const RECEIPT_AGAIN: Millis = 2000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
@@ -44,14 +53,37 @@ pub struct Conversation {
     pub entries: Vec<Entry>,
     /// On the screen; a visitor's always is.
     pub is_open: bool,
-    /// The desk refused a receipt of ours, since we had said too much at once; the page does not repeat it.
-    pub lost_a_receipt: bool,
     next_id: u64,
     next_key: u64,
     pub heard_seq: u64,
     confirmed_seq: u64,
     delivered_seq: u64,
     in_flight: Option<u64>,
+    /// One that was accepted: sent again to learn its seq.
+    repeat: Option<u64>,
+    hold: Hold,
+    /// Until then receipts are gathered.
+    receipt_at: Option<Millis>,
+}
+
+/// Why the messages of a chat wait. `unread_limit` ends with the other side's next receipt, `rate_limited` after a while.
+#[derive(Clone, Debug, Default)]
+struct Hold {
+    for_receipt: bool,
+    backoff: Backoff,
+}
+
+impl Hold {
+    fn is_on(&self) -> bool {
+        self.for_receipt || self.backoff.due().is_some()
+    }
+
+    fn begin(&mut self, code: &str, now: Millis) {
+        self.for_receipt = code == "unread_limit";
+        if !self.for_receipt {
+            self.backoff.wait(now, REFUSED_FIRST, REFUSED_MAX);
+        }
+    }
 }
 
 /// What a conversation may do just now.
@@ -69,19 +101,41 @@ impl Conversation {
             state,
             entries: Vec::new(),
             is_open: true,
-            lost_a_receipt: false,
             next_id: 1,
             next_key: 0,
             heard_seq: 0,
             confirmed_seq: 0,
             delivered_seq: 0,
             in_flight: None,
+            repeat: None,
+            hold: Hold::default(),
+            receipt_at: None,
         }
+    }
+
+    /// When something that was put off is to be done.
+    pub fn next_due(&self) -> Option<Millis> {
+        self.hold.backoff.due().into_iter().chain(self.receipt_at).min()
+    }
+
+    pub fn go_on(&mut self, leave: Leave, desk: &mut Desk<'_>) {
+        if self.receipt_at.take_if(|at| *at <= desk.now).is_some() {
+            self.confirm(leave, desk);
+        }
+        if self.hold.backoff.is_over(desk.now) {
+            self.pump(leave, desk);
+        }
+    }
+
+    /// Nothing is on its way any more.
+    fn stop_sending(&mut self) {
+        (self.in_flight, self.repeat, self.hold) = (None, None, Hold::default());
     }
 
     /// What was on its way when the page went away: the next `resume` tells whether it arrived.
     pub fn reload(&mut self) {
-        self.in_flight = None;
+        self.stop_sending();
+        self.receipt_at = None;
         for entry in self.entries.iter_mut().filter(|entry| entry.fate == Fate::Sending) {
             entry.fate = Fate::Queued;
         }
@@ -121,17 +175,20 @@ impl Conversation {
         {
             entry.fate = fate;
         }
-        if !leave.can_send || in_flight.is_some() {
+        // One with an id was on its way before: it goes first, under the same id.
+        let find = |fits: &dyn Fn(&Entry) -> bool| self.entries.iter().position(fits);
+        let next = find(&|entry| Some(entry.key) == self.repeat)
+            .or_else(|| find(&|entry| is_unsent(entry) && entry.id.is_some()))
+            .or_else(|| find(&is_unsent));
+        let Some(next) = next else {
+            self.hold = Hold::default();
+            return;
+        };
+        if !leave.can_send || in_flight.is_some() || self.hold.is_on() {
             return;
         }
-        let unsent = |entry: &&mut Entry| is_unsent(entry);
-        // One with an id was on its way before: it goes first, under the same id.
-        let with_id = self.entries.iter().position(|entry| is_unsent(entry) && entry.id.is_some());
-        let next = match with_id {
-            Some(at) => self.entries.get_mut(at),
-            None => self.entries.iter_mut().find(unsent),
-        };
-        let Some(next) = next else { return };
+        self.repeat = None;
+        let next = &mut self.entries[next];
         if next.id.is_none() {
             let id = desk.id(self.next_id);
             next.id = Some(id);
@@ -150,6 +207,7 @@ impl Conversation {
         if self.in_flight == Some(entry.key) {
             self.in_flight = None;
         }
+        self.hold.backoff.reset();
         entry.seq = seq.or(entry.seq);
         entry.is_guess &= seq.is_none();
         mark(
@@ -160,25 +218,38 @@ impl Conversation {
         self.pump(leave, desk);
     }
 
-    pub fn refused(&mut self, id: u64, leave: Leave, desk: &mut Desk<'_>) {
+    /// What is refused for now waits, and goes on by itself. Nothing was sent behind it, so the order stays.
+    pub fn refused(&mut self, (id, code): (u64, &str), leave: Leave, desk: &mut Desk<'_>) {
         let Some(entry) = self.entries.iter_mut().find(|entry| entry.is_mine && entry.id == Some(id)) else {
             return;
         };
         if self.in_flight == Some(entry.key) {
             self.in_flight = None;
         }
-        fail(entry);
+        let is_held = matches!(code, "rate_limited" | "unread_limit");
+        if is_held {
+            self.hold.begin(code, desk.now);
+        }
+        match is_unsent(entry) {
+            false => self.repeat = is_held.then_some(entry.key), // accepted before, and it stays so
+            true if is_held => entry.id = None,                  // never accepted: a new id cannot double it
+            true => fail(entry),
+        }
         self.pump(leave, desk);
     }
 
     /// The other side has everything up to `seq` on its screen.
-    pub fn delivered(&mut self, seq: u64, desk: &mut Desk<'_>) {
+    pub fn delivered(&mut self, seq: u64, leave: Leave, desk: &mut Desk<'_>) {
         self.delivered_seq = self.delivered_seq.max(seq);
         for entry in &mut self.entries {
             if entry.fate == Fate::Sent && entry.seq.is_some_and(|seq| seq <= self.delivered_seq) {
                 mark(entry, Fate::Delivered, desk);
             }
         }
+        if self.hold.for_receipt {
+            self.hold = Hold::default();
+        }
+        self.pump(leave, desk);
     }
 
     /// Says a failed message again. It was never accepted; the plus is there so that no text is said twice.
@@ -191,7 +262,7 @@ impl Conversation {
 
     /// The line is dead: what was on its way waits again.
     pub fn cut(&mut self, leave: Leave, desk: &mut Desk<'_>) {
-        self.in_flight = None;
+        self.stop_sending();
         self.pump(leave, desk);
     }
 
@@ -199,7 +270,7 @@ impl Conversation {
     pub fn resume(&mut self, told: &Value, leave: Leave, desk: &mut Desk<'_>) {
         let number = |name: &str| told[name].as_u64().unwrap_or(0);
         let (last_id, last_seq) = (number("last_id"), number("last_seq"));
-        self.in_flight = None;
+        self.stop_sending();
         self.next_id = self.next_id.max(last_id + 1);
         for at in 0..self.entries.len() {
             let entry = &mut self.entries[at];
@@ -210,24 +281,21 @@ impl Conversation {
             }
             (entry.seq, entry.is_guess) = (Some(last_seq), true); // sending it again tells exactly
             mark(entry, Fate::Sent, desk);
-            if leave.can_send {
-                desk.out.push(frame(&self.ticket, entry));
-            }
+            self.repeat = Some(entry.key);
         }
-        self.delivered(number("delivered_seq"), desk);
-        self.pump(leave, desk);
+        self.delivered(number("delivered_seq"), leave, desk);
     }
 
     /// Somebody else speaks on our side now: ids tell nothing of our last message.
     pub fn doubt(&mut self, leave: Leave, desk: &mut Desk<'_>) {
-        self.in_flight = None;
+        self.stop_sending();
         self.entries.iter_mut().filter(|entry| is_unsent(entry) && entry.id.is_some()).for_each(fail);
         self.pump(leave, desk);
     }
 
     pub fn end(&mut self) {
         self.state = Chat::Closed;
-        self.in_flight = None;
+        self.stop_sending();
         self.entries.iter_mut().filter(|entry| is_unsent(entry)).for_each(fail);
     }
 
@@ -259,11 +327,21 @@ impl Conversation {
 
     /// "On my screen" is said only when it is true.
     pub fn confirm(&mut self, leave: Leave, desk: &mut Desk<'_>) {
-        if self.heard_seq <= self.confirmed_seq || !leave.on_screen || !desk.is_open {
+        let is_news = self.heard_seq > self.confirmed_seq;
+        if !is_news || self.receipt_at.is_some() || !leave.on_screen || !desk.is_open {
             return;
         }
         desk.out.push(json!({ "type": "delivered", "ticket_id": self.ticket, "seq": self.heard_seq }));
         self.confirmed_seq = self.heard_seq;
+        self.receipt_at = Some(desk.now + RECEIPT);
+    }
+
+    /// The desk refused something that has no id. It may have been a receipt, and the other side may wait for it.
+    pub fn receipt_refused(&mut self, desk: &Desk<'_>) {
+        if self.heard_seq > 0 {
+            self.confirmed_seq = self.confirmed_seq.min(self.heard_seq - 1);
+            self.receipt_at = Some(desk.now + RECEIPT_AGAIN);
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::rng::Rng;
 const RETRY_FIRST: Millis = 500;
 const RETRY_MAX: Millis = 15_000;
 const ANSWER_MAX: Millis = 8000;
-const SILENCE_MAX: Millis = 20_000;
+const SILENCE_MAX: Millis = 25_000;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Status {

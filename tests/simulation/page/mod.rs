@@ -1,5 +1,6 @@
 //! The two pages, as far as they speak to the desk: a tab with its line and what it shows. After frontend/*.js.
 
+mod backoff;
 mod conversation;
 mod line;
 mod staffer;
@@ -101,6 +102,11 @@ impl Tab {
         }
     }
 
+    /// When the page or its line has something to do.
+    pub fn next_due(&self) -> Option<Millis> {
+        self.line.next_due().into_iter().chain(self.page.next_due()).min()
+    }
+
     pub fn path(&self) -> String {
         match &self.page {
             Page::Visitor(visitor) => format!("/ws/user/{}", visitor.id),
@@ -129,6 +135,26 @@ impl Page {
         match self {
             Self::Visitor(visitor) => visitor.line_lost(why, desk),
             Self::Staffer(staffer) => staffer.line_lost(why, desk),
+        }
+    }
+
+    /// When something that was put off is to be done.
+    pub fn next_due(&self) -> Option<Millis> {
+        let asking = match self {
+            Self::Visitor(visitor) => visitor.ask_again.due(),
+            Self::Staffer(_) => None,
+        };
+        self.chats().into_iter().filter_map(Conversation::next_due).chain(asking).min()
+    }
+
+    /// Does what was put off until now.
+    pub fn go_on(&mut self, desk: &mut Desk<'_>) {
+        match self {
+            Self::Visitor(visitor) => {
+                visitor.with_chat(desk, Conversation::go_on);
+                visitor.go_on(desk);
+            }
+            Self::Staffer(staffer) => staffer.go_on(desk),
         }
     }
 

@@ -11,6 +11,7 @@ use super::conversation::{Chat, Conversation, Leave};
 pub struct Staffer {
     pub id: String,
     pub token: String,
+    pub name: Option<String>,
     pub online: bool,
     pub max_chats: usize,
     pub board: BTreeMap<String, Value>,
@@ -26,6 +27,7 @@ impl Staffer {
         Self {
             id,
             token,
+            name: None,
             online: false,
             max_chats: 0,
             board: BTreeMap::new(),
@@ -40,13 +42,17 @@ impl Staffer {
     pub fn reload(&mut self) {
         self.chats.values_mut().for_each(Conversation::reload);
         let kept = std::mem::replace(self, Self::new(self.id.clone(), self.token.clone()));
-        (self.chats, self.shown) = (kept.chats, kept.shown);
+        (self.chats, self.shown, self.name) = (kept.chats, kept.shown, kept.name);
     }
 
     pub fn set_online(&mut self, online: bool, desk: &mut Desk<'_>) {
         self.wants_online = online;
         if desk.is_open {
-            desk.out.push(json!({ "type": if online { "go_online" } else { "go_offline" } }));
+            let mut frame = json!({ "type": if online { "go_online" } else { "go_offline" } });
+            if let Some(name) = self.name.as_ref().filter(|_| online) {
+                frame["name"] = name.as_str().into();
+            }
+            desk.out.push(frame);
         }
     }
 
@@ -146,19 +152,29 @@ impl Staffer {
             "message" => self.with_chat(&ticket, desk, |chat, leave, desk| chat.hear(frame, leave, desk)),
             "ack" => self.with_chat(&ticket, desk, |chat, leave, desk| chat.acknowledged(frame, leave, desk)),
             "delivered" => {
-                self.with_chat(&ticket, desk, |chat, _, desk| {
-                    chat.delivered(frame["seq"].as_u64().unwrap_or(0), desk);
+                self.with_chat(&ticket, desk, |chat, leave, desk| {
+                    chat.delivered(frame["seq"].as_u64().unwrap_or(0), leave, desk);
                 });
             }
             "error" if frame["code"] == "rate_limited" && frame["id"].is_null() => {
                 self.asked.remove(&ticket);
-                self.with_chat(&ticket, desk, |chat, _, _| chat.lost_a_receipt = true);
+                self.with_chat(&ticket, desk, |chat, _, desk| chat.receipt_refused(desk));
             }
             "error" => match frame["id"].as_u64() {
-                Some(id) => self.with_chat(&ticket, desk, |chat, leave, desk| chat.refused(id, leave, desk)),
+                Some(id) => {
+                    let code = frame["code"].as_str().unwrap_or("");
+                    self.with_chat(&ticket, desk, |chat, leave, desk| chat.refused((id, code), leave, desk));
+                }
                 None => _ = self.asked.remove(&ticket),
             },
             _ => {}
+        }
+    }
+
+    /// Does what was put off until now, in each chat.
+    pub fn go_on(&mut self, desk: &mut Desk<'_>) {
+        for ticket in self.chats.keys().cloned().collect::<Vec<_>>() {
+            self.with_chat(&ticket, desk, Conversation::go_on);
         }
     }
 

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Desk;
+use super::backoff::Backoff;
 use super::conversation::{Chat, Conversation, Leave};
 
 #[derive(Clone)]
@@ -12,14 +13,20 @@ pub struct Visitor {
     pub chat: Option<Conversation>,
     /// The subject of a ticket that was asked for and is not there yet.
     asking: Option<String>,
+    pub ask_again: Backoff,
+    pub name: Option<String>,
+    /// The page that they came from.
+    pub came_from: Option<String>,
 }
 
 impl Visitor {
     pub fn new(id: String) -> Self {
-        Self { id, session: None, chat: None, asking: None }
+        let ask_again = Backoff::default();
+        Self { id, session: None, chat: None, asking: None, ask_again, name: None, came_from: None }
     }
 
     pub fn reload(&mut self) {
+        self.ask_again.reset();
         self.chat.iter_mut().for_each(Conversation::reload);
     }
 
@@ -27,10 +34,33 @@ impl Visitor {
         if self.chat.as_ref().is_some_and(|chat| chat.state != Chat::Closed) || self.asking.is_some() {
             return;
         }
-        if desk.is_open {
-            desk.out.push(json!({ "type": "create_ticket", "subject": subject }));
+        self.set_asking(Some(subject));
+        self.send_asking(desk);
+    }
+
+    fn set_asking(&mut self, subject: Option<String>) {
+        self.asking = subject;
+        self.ask_again.reset();
+    }
+
+    fn send_asking(&self, desk: &mut Desk<'_>) {
+        if let Some(subject) = self.asking.as_ref().filter(|_| desk.is_open) {
+            let mut frame = json!({ "type": "create_ticket", "subject": subject });
+            if let Some(name) = &self.name {
+                frame["name"] = name.as_str().into();
+            }
+            if let Some(page) = &self.came_from {
+                frame["page"] = page.as_str().into();
+            }
+            desk.out.push(frame);
         }
-        self.asking = Some(subject);
+    }
+
+    /// Asks again for what the desk did not take.
+    pub fn go_on(&mut self, desk: &mut Desk<'_>) {
+        if self.ask_again.is_over(desk.now) {
+            self.send_asking(desk);
+        }
     }
 
     /// Does something with the chat, as far as it may.
@@ -50,6 +80,7 @@ impl Visitor {
     }
 
     pub fn line_lost(&mut self, why: &'static str, desk: &mut Desk<'_>) {
+        self.ask_again.reset(); // the next welcome asks
         self.with_chat(desk, |chat, leave, desk| {
             if why == "elsewhere" {
                 chat.doubt(leave, desk);
@@ -70,21 +101,34 @@ impl Visitor {
             }
             "ack" => self.with_chat(desk, |chat, leave, desk| chat.acknowledged(frame, leave, desk)),
             "delivered" => {
-                self.with_chat(desk, |chat, _, desk| {
-                    chat.delivered(frame["seq"].as_u64().unwrap_or(0), desk);
+                self.with_chat(desk, |chat, leave, desk| {
+                    chat.delivered(frame["seq"].as_u64().unwrap_or(0), leave, desk);
                 });
             }
             "ticket_closed" if self.is_ours(frame) => self.with_chat(desk, |chat, _, _| chat.end()),
-            "error" if frame["code"] == "rate_limited" && frame["id"].is_null() => {
-                self.asking = None;
-                self.with_chat(desk, |chat, _, _| chat.lost_a_receipt = true);
+            "error" => {
+                let code = frame["code"].as_str().unwrap_or("");
+                match frame["id"].as_u64() {
+                    Some(id) => {
+                        self.with_chat(desk, |chat, leave, desk| chat.refused((id, code), leave, desk));
+                    }
+                    None => self.is_refused(code, desk),
+                }
             }
-            "error" => match frame["id"].as_u64() {
-                Some(id) => self.with_chat(desk, |chat, leave, desk| chat.refused(id, leave, desk)),
-                None if frame["code"] != "bad_message" => self.asking = None,
-                None => {}
-            },
             _ => {}
+        }
+    }
+
+    /// It does not say what was refused: what it can have been is sent again.
+    fn is_refused(&mut self, code: &str, desk: &mut Desk<'_>) {
+        if code == "rate_limited" {
+            self.with_chat(desk, |chat, _, desk| chat.receipt_refused(desk));
+        }
+        match code {
+            _ if self.asking.is_none() => {}
+            "rate_limited" => self.ask_again.wait(desk.now, 1000, 10_000),
+            "desk_full" => self.ask_again.wait(desk.now, 15_000, 60_000),
+            _ => self.set_asking(None),
         }
     }
 
@@ -100,7 +144,7 @@ impl Visitor {
     }
 
     fn start_chat(&mut self, ticket: &Value, state: Chat) {
-        self.asking = None;
+        self.set_asking(None);
         self.chat = Some(Conversation::new(ticket["ticket_id"].as_str().unwrap_or(""), true, state));
     }
 
@@ -113,7 +157,7 @@ impl Visitor {
                 Some("paused") => Chat::Paused,
                 _ => Chat::Waiting,
             };
-            self.asking = None;
+            self.set_asking(None);
             if !self.is_ours(ticket) {
                 self.start_chat(ticket, state);
             }
@@ -127,9 +171,7 @@ impl Visitor {
         } else {
             // What was missed follows this welcome, and is still shown.
             self.with_chat(desk, |chat, _, _| chat.end());
-            if let Some(subject) = &self.asking {
-                desk.out.push(json!({ "type": "create_ticket", "subject": subject }));
-            }
+            self.send_asking(desk);
         }
     }
 }
