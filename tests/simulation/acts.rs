@@ -94,7 +94,8 @@ impl World {
 
     /// More than is held for one who does not confirm, or more than waits for one who does not read.
     fn say_much(&mut self) {
-        let (count, is_long) = *self.rng.pick(&[(12, false), (40, false), (5, true), (20, true)]);
+        let (count, is_long) =
+            *self.rng.pick(&[(12, false), (40, false), (230, false), (5, true), (20, true)]);
         self.say_something(count, is_long);
     }
 

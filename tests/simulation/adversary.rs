@@ -59,6 +59,7 @@ impl World {
         match self.rng.below(24) {
             0 => self.break_the_rules(link),
             1 => self.flood(link),
+            9 => self.ask_for_much(link),
             8 if self.adversaries[who].as_user => self.open_and_close(link),
             2 => {
                 self.links[link].borrow_mut().note.blame.get_or_insert("it answers no ping");
@@ -146,6 +147,22 @@ impl World {
         let text = *self.rng.pick(&[r#"{"type":"typing","active":true}"#, r#"{"type":"go_online"}"#, "[]"]);
         for _ in 0..90 + self.rng.below(250) {
             self.say(link, text);
+        }
+    }
+
+    /// Little that is asked for, and much that is answered, on a line that takes it slowly or not at all.
+    fn ask_for_much(&mut self, link: usize) {
+        let rate = *self.rng.pick(&[300, 40_000, 2_000_000]);
+        {
+            let mut shared = self.links[link].borrow_mut();
+            shared.throttle(Some(rate));
+            shared.note.flooded = true;
+            shared.note.blame.get_or_insert("it floods"); // more than once, it is one
+        }
+        let kind = if self.rng.one_in(2) { "pick_ticket" } else { "of no kind" };
+        let frame = json!({ "type": kind, "ticket_id": "x".repeat(15_000) }).to_string();
+        for _ in 0..4 + self.rng.below(14) {
+            self.say(link, &frame);
         }
     }
 

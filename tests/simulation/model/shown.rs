@@ -68,7 +68,7 @@ impl Model {
         conn: ConnId,
         reader: &mut Reader,
         frame: &Value,
-        was_behind: bool,
+        tells_early: bool,
     ) -> Result<(), String> {
         let shown = &mut reader.shown;
         let ticket = text(frame, "ticket_id");
@@ -99,10 +99,10 @@ impl Model {
                 } else {
                     shown.colleagues.remove(&id)
                 };
-                self.note_batch(shown, was_behind)?;
+                self.note_batch(shown, tells_early)?;
             }
             "ticket_added" | "ticket_updated" | "ticket_removed" => {
-                self.show_board(conn, shown, frame, was_behind)?;
+                self.show_board(conn, shown, frame, tells_early)?;
             }
             _ if kind.starts_with("staff_") => self.show_status(shown, frame)?,
             _ => {}
@@ -119,7 +119,7 @@ impl Model {
         conn: ConnId,
         shown: &mut Shown,
         frame: &Value,
-        was_behind: bool,
+        tells_early: bool,
     ) -> Result<(), String> {
         let view = &frame["ticket"];
         let id = if view.is_object() { text(view, "ticket_id") } else { text(frame, "ticket_id") };
@@ -139,7 +139,7 @@ impl Model {
         }
         let Some(Who::Staff(staff)) = self.peers.get(&conn) else { return Err(format!("was sent {frame}")) };
         if view["staff_id"] != **staff {
-            self.note_batch(shown, was_behind)?;
+            self.note_batch(shown, tells_early)?;
         }
         if view.is_object() {
             shown.board.insert(id, view.clone())
@@ -150,8 +150,8 @@ impl Model {
     }
 
     /// "Each ticket is then told once": what concerns others comes together, and not one by one.
-    fn note_batch(&self, shown: &mut Shown, was_behind: bool) -> Result<(), String> {
-        if was_behind {
+    fn note_batch(&self, shown: &mut Shown, tells_early: bool) -> Result<(), String> {
+        if tells_early {
             return Ok(());
         }
         match shown.batch_at.replace(self.now) {
@@ -238,13 +238,11 @@ impl Model {
                 self.is_changed = true; // until it has caught up
                 continue;
             }
+            let is_own = |view: &Value| view["staff_id"] == **id && view["state"] == "active";
             let is_stale = |(ticket, view): (&String, &Value)| {
-                let right = views.get(ticket);
-                right.is_some_and(|right| {
-                    right["staff_id"] == **id && right["state"] == "active" && right != view
-                })
+                is_own(view) && reader.shown.board.get(ticket) != Some(view)
             };
-            if reader.shown.board.iter().any(is_stale) {
+            if views.iter().any(is_stale) {
                 return Err(format!("{id} was not told at once of their own ticket"));
             }
             let colleagues = online.iter().filter(|other| *other != id);

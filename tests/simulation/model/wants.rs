@@ -8,8 +8,8 @@ use deskwire::config::Millis;
 use deskwire::net::ConnId;
 use serde_json::Value;
 
-use super::Model;
 use super::readers::Reader;
+use super::{Model, Who};
 
 /// Frames of one track reach a connection in the order in which they were expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +104,12 @@ impl Model {
         reader.count(frames, call.asked.contains(&conn), is_drained).map_err(problem)?;
         self.stories.behind += u64::from(reader.is_behind && !was_behind);
         self.stories.caught_up += u64::from(!reader.is_behind && was_behind);
+        // Whoever is given a ticket that is on its way to all is told at once of all that is.
+        let is_given = |frame: &Value| {
+            let staff = || frame["ticket"]["staff_id"].as_str().unwrap_or("").to_owned();
+            frame["type"] == "ticket_added" && self.peers.get(&conn) == Some(&Who::Staff(staff()))
+        };
+        let tells_early = was_behind || frames.iter().any(|(_, frame)| is_given(frame));
         let mut list = Vec::new();
         for (track, want) in wants {
             match want.deferrable() {
@@ -132,7 +138,7 @@ impl Model {
             } else if !is_gathered(frame) {
                 return Err(format!("{conn} was sent {frame} without a reason"));
             }
-            self.show(conn, reader, frame, was_behind).map_err(problem)?;
+            self.show(conn, reader, frame, tells_early).map_err(problem)?;
         }
         for ((_, want), _) in list.iter().zip(&is_met).filter(|(_, is_met)| !**is_met) {
             match want.deferrable() {

@@ -273,7 +273,11 @@ impl Staffer {
         self.board.remove(ticket);
         match self.chats.get_mut(ticket) {
             Some(chat) if !chat.is_open => _ = self.chats.remove(ticket),
-            Some(chat) if matches!(chat.state, Chat::Repick | Chat::Taken) => chat.end(),
+            // It may have been released or transferred, and closed before we were told that.
+            Some(chat) if chat.state != Chat::Closed => {
+                chat.end();
+                self.asked.remove(ticket);
+            }
             _ => {}
         }
     }
