@@ -11,43 +11,50 @@ const fn bug(promise: &'static str, file: &'static str, find: &'static str, repl
     Bug { promise, file, find, replace }
 }
 
-const PRESENCE: &str = "src/state/presence.rs";
-const TICKET: &str = "src/state/ticket.rs";
-const CONVERSATION: &str = "src/state/conversation.rs";
-const CHAT: &str = "src/state/chat.rs";
-const LINE: &str = "src/state/line.rs";
-const QUEUE: &str = "src/state/queue.rs";
+const ADMISSION: &str = "src/hub/admission.rs";
 const ASSIGN: &str = "src/state/assign.rs";
-const HUB: &str = "src/hub/mod.rs";
-const READING: &str = "src/hub/reading.rs";
+const BOARD: &str = "src/state/board.rs";
+const CHAT: &str = "src/state/chat.rs";
 const CONNECTION: &str = "src/net/connection.rs";
-const RATE: &str = "src/net/rate.rs";
+const CONVERSATION: &str = "src/state/conversation.rs";
+const FANOUT: &str = "src/state/fanout.rs";
+const HUB: &str = "src/hub/mod.rs";
+const LINK: &str = "src/state/link.rs";
 const OUTBOX: &str = "src/outbox.rs";
+const OUTPUT: &str = "src/net/output.rs";
+const QUEUE: &str = "src/state/queue.rs";
+const RANK_INDEX: &str = "src/state/rank_index.rs";
+const RATE: &str = "src/net/rate.rs";
+const READING: &str = "src/hub/reading.rs";
+const STAFF: &str = "src/state/staff.rs";
+const STATE: &str = "src/state/mod.rs";
+const TICKET: &str = "src/state/ticket.rs";
+const USERS: &str = "src/state/users.rs";
 
 pub const BUGS: &[Bug] = &[
     bug(
         "what a user has not confirmed is sent again after the welcome",
-        PRESENCE,
-        "ticket.conversation.sent_by(Side::Staff).held.views(Side::Staff, &user.id) {",
-        "ticket.conversation.sent_by(Side::Staff).held.views(Side::Staff, &user.id).take(0) {",
+        USERS,
+        "            self.relay_held(number, Side::Staff, out);\n",
+        "",
     ),
     bug(
         "an id stays its user's for the grace time after a ticket closed in their absence",
-        PRESENCE,
+        USERS,
         "None if known_until > now => self.await_user(key, known_until),",
         "None if known_until > now && false => self.await_user(key, known_until),",
     ),
     bug(
         "what was held for a user whose ticket ended is sent after the welcome, too",
-        PRESENCE,
-        "for message in ended.held.views(Side::Staff, &user.id) {",
-        "for message in ended.held.views(Side::Staff, &user.id).skip(1) {",
+        USERS,
+        "ended.unrelayed.relayed_seq = 0;",
+        "ended.unrelayed.relayed_seq += 0;",
     ),
     bug(
         "what nobody has confirmed is sent again to whoever picks",
         TICKET,
-        "ticket.conversation.sent_by(Side::User).held.views(Side::User, user) {",
-        "ticket.conversation.sent_by(Side::User).held.views(Side::User, user).skip(1) {",
+        "        self.relay_held(number, Side::User, out);\n",
+        "",
     ),
     bug(
         "a ticket is only its owner's",
@@ -69,15 +76,15 @@ pub const BUGS: &[Bug] = &[
     ),
     bug(
         "a connection that was replaced takes nothing with it",
-        PRESENCE,
-        "self.users.get(key).filter(|user| user.conn == Some(conn)) else { return };\n        let (ticket",
-        "self.users.get(key).filter(|user| user.conn != Some(ConnId { slot: u32::MAX, ..conn })) else { return };\n        let (ticket",
+        USERS,
+        "            self.owners.remove(older.conn);\n",
+        "",
     ),
     bug(
         "whoever has left is not online",
-        PRESENCE,
-        "let (ticket, known_until) = (user.ticket, user.known_until);\n        self.users[key].conn = None;",
-        "let (ticket, known_until) = (user.ticket, user.known_until);\n        if ticket.is_none() {\n            self.users[key].conn = None;\n        }",
+        USERS,
+        "        user.link = None;\n        let (ticket",
+        "        if user.ticket.is_none() {\n            user.link = None;\n        }\n        let (ticket",
     ),
     bug(
         "what is not confirmed stays",
@@ -86,22 +93,22 @@ pub const BUGS: &[Bug] = &[
         "self.messages.front().is_some_and(|message| message.seq <= seq + 1)",
     ),
     bug(
-        "32 messages are held, and no more",
+        "200 messages are held, and no more",
         CONVERSATION,
-        "while self.messages.len() >= HELD_MESSAGES_MAX ||",
-        "while self.messages.len() >= 2 * HELD_MESSAGES_MAX ||",
+        "self.messages.len() < HELD_MESSAGES_MAX &&",
+        "self.messages.len() < 2 * HELD_MESSAGES_MAX &&",
     ),
     bug(
         "64 KiB are held, and no more",
         CONVERSATION,
-        "self.texts.len() + text.len() > HELD_BYTES_MAX {",
-        "self.texts.len() + text.len() > 2 * HELD_BYTES_MAX {",
+        "self.texts.len() + text.len() <= HELD_BYTES_MAX",
+        "self.texts.len() + text.len() <= 2 * HELD_BYTES_MAX",
     ),
     bug(
         "seq is without gaps",
         CONVERSATION,
-        "        self.last_seq += 1;",
-        "        self.last_seq += if at % 16 == 0 { 2 } else { 1 };",
+        "        self.last_seq = seq;",
+        "        self.last_seq = seq + u64::from(at % 16 == 0);",
     ),
     bug(
         "delivered is only what was there to be shown",
@@ -109,78 +116,234 @@ pub const BUGS: &[Bug] = &[
         "        if seq > self.last_seq {",
         "        if seq > self.last_seq + (1 << 50) {",
     ),
-    bug("a place in the queue counts from 1", LINE, "        before as u64 + 1", "        before as u64"),
+    bug(
+        "a place in the queue counts from 1",
+        RANK_INDEX,
+        "        before as u64 + 1",
+        "        before as u64",
+    ),
     bug(
         "a change of place is told",
         QUEUE,
-        "        if self.waiting.remove(number) {\n            self.note_moved(number, now);",
-        "        if self.waiting.remove(number) && self.notice_due == Some(now) {\n            self.note_moved(number, now);",
+        "            self.set_present(number, false);\n            self.note_moved(number, now);",
+        "            self.set_present(number, false);\n            if self.notice_due == Some(now) {\n                self.note_moved(number, now);\n            }",
     ),
     bug(
         "all between two who moved are told",
         QUEUE,
-        "moved.first().zip(moved.last())",
-        "moved.first().zip(moved.first())",
+        "changed.first().copied().zip(changed.last().copied())",
+        "changed.first().copied().zip(changed.first().copied())",
     ),
     bug(
         "who is back is told their place",
         QUEUE,
-        "            self.untold.insert(number);\n            self.changed(now);",
+        "            self.notice_pending.insert(number);\n            self.changed(now);",
         "            self.changed(now);",
     ),
     bug(
         "the grace time ends when the user is back",
-        PRESENCE,
-        "        if let Some(due) = user.absent_until.take() {\n            self.alarms.remove(&(due, Alarm::Absence(key)));\n        }",
-        "        user.absent_until.take();",
+        USERS,
+        "            self.alarms.remove(&(due, Alarm::Absence(key)));\n            self.known_absent.remove(&(due, key));\n            if let",
+        "            self.known_absent.remove(&(due, key));\n            if let",
     ),
     bug(
         "a ticket without its user closes after the grace time",
-        PRESENCE,
-        "                self.await_user(key, now + self.rules.user_grace_ms);",
-        "",
+        USERS,
+        "                self.await_user(key, due);\n                self.queue",
+        "                self.queue",
     ),
     bug(
         "of two connections of one user, the older is closed",
-        PRESENCE,
-        "        if let Some(older) = before {\n            out.dismiss(older);\n        }",
+        USERS,
+        "            out.close(older.conn, Dismissal::Elsewhere);\n",
         "",
     ),
     bug(
         "a user id is only for whoever brings its session",
-        PRESENCE,
-        "Some(key) if offered == Some(&self.users[key].session) => (key, true),",
-        "Some(key) if offered.is_some() => (key, true),",
+        USERS,
+        "if offered.hash() == self.users[key].session =>",
+        "if !offered.plain().is_empty() =>",
     ),
     bug(
         "a locked chat relays nothing",
         CHAT,
-        "        Status::Active(key) => staff[key].conn,\n        Status::Waiting | Status::Paused(_) => None,",
-        "        Status::Active(key) | Status::Paused(key) => staff[key].conn,\n        Status::Waiting => None,",
+        "(Side::User, Status::Active(key)) => (None,",
+        "(Side::User, Status::Active(key) | Status::Paused(key)) => (None,",
     ),
     bug(
         "a typing notice ends after 6 s",
         CHAT,
-        "            self.stop_typing(number, side, out);\n        }\n    }\n\n    /// A locked chat",
-        "        }\n    }\n\n    /// A locked chat",
+        "            self.stop_typing(number, side, out);\n        }\n    }\n\n    /// Tells one",
+        "        }\n    }\n\n    /// Tells one",
     ),
     bug(
         "a ticket is assigned only to who has room",
         ASSIGN,
-        "(self.staff[key].online && self.has_room(key)).then(",
+        "(self.staff[key].online && self.has_capacity(key)).then(",
         "self.staff[key].online.then(",
     ),
     bug(
         "what waits is assigned in the same turn",
-        PRESENCE,
-        "        self.lose_staff(now, key, out);\n        self.forget_staff_if_gone(key);\n        self.assign_waiting(now, out);",
-        "        self.lose_staff(now, key, out);\n        self.forget_staff_if_gone(key);",
+        STATE,
+        "            Input::Tick => self.tick(now, out),\n        }\n        self.assign_waiting(now, out);",
+        "            Input::Tick => self.tick(now, out),\n        }",
+    ),
+    bug(
+        "what is owed is relayed once",
+        CHAT,
+        "            ticket.conversation.sent_by_mut(from).relayed_seq = relayed;",
+        "            ticket.conversation.sent_by_mut(from).relayed_seq = if is_whole { relayed } else { 0 };",
+    ),
+    bug(
+        "what was accepted for a slow reader is relayed later",
+        CHAT,
+        "        } else {\n            self.note_behind(number, side.other());\n        }\n        Ok(seq)",
+        "        }\n        Ok(seq)",
+    ),
+    bug(
+        "a receipt is told to a slow reader in the end",
+        CHAT,
+        "                return self.note_behind(number, side);",
+        "                return;",
+    ),
+    bug(
+        "a typing notice ends for a slow reader, too",
+        CHAT,
+        "        if !link.has_credit() {\n            return self.note_behind(number, side.other());\n        }\n        link.send(&Event::Typing",
+        "        if !link.has_credit() {\n            return;\n        }\n        link.send(&Event::Typing",
+    ),
+    bug(
+        "a user hears of the end after the last message",
+        USERS,
+        "            Some(link) if link.has_credit() => {\n                link.send(&Event::TicketClosed",
+        "            Some(link) => {\n                link.send(&Event::TicketClosed",
+    ),
+    bug(
+        "staff hear of the end after the last message",
+        TICKET,
+        "if staff.link.as_ref().is_some_and(Link::has_credit) {",
+        "if staff.link.is_some() {",
+    ),
+    bug(
+        "whoever has not heard of the end of a chat has no place for another",
+        STAFF,
+        "staff.active.len() + staff.closed.len() <",
+        "staff.active.len() <",
+    ),
+    bug(
+        "a user has no new ticket before the end of the one before was told",
+        USERS,
+        "            Some(_) => Err(ErrorCode::TicketExists),\n            None",
+        "            Some(_) => Ok(()),\n            None",
+    ),
+    bug(
+        "a status is told to a slow reader in the end",
+        USERS,
+        "            self.catch_up_chat(now, number, Side::User, out);\n            self.tell_status(now, number, out);",
+        "            self.catch_up_chat(now, number, Side::User, out);",
+    ),
+    bug(
+        "what was written before a chat was locked comes before the word that it is",
+        USERS,
+        "            if is_open {\n",
+        "            if is_open || true {\n",
+    ),
+    bug(
+        "a place is told to a slow reader in the end",
+        USERS,
+        "            if self.tickets[&number].last_notice.is_none() {",
+        "            if false {",
+    ),
+    bug(
+        "that staff are online is told to a slow reader in the end",
+        USERS,
+        "        self.tell_desk(key, out);\n        if let",
+        "        if let",
+    ),
+    bug(
+        "a colleague is told of to a slow reader in the end",
+        FANOUT,
+        "                    self.staff[*key].colleagues.insert(id.clone());",
+        "",
+    ),
+    bug(
+        "whoever is shown their ticket early is told of colleagues too",
+        BOARD,
+        "                self.catch_up_colleagues(owner, out);\n",
+        "",
+    ),
+    bug(
+        "a ticket that is gone leaves every board",
+        FANOUT,
+        "None => out.emit_all(&knowing, &Event::TicketRemoved { ticket: self.ids.id(number) }),",
+        "None => {}",
+    ),
+    bug(
+        "a change is told to a slow board in the end",
+        FANOUT,
+        "(false, true) => _ = member.board.dirty.insert(number),",
+        "(false, true) => {}",
+    ),
+    bug(
+        "changes are gathered",
+        FANOUT,
+        "self.due = Some(now.max(self.batch_at + GATHER_MS));",
+        "self.due = Some(now);",
+    ),
+    bug(
+        "one's own ticket is told at once",
+        BOARD,
+        "let owner = ticket.status.staff().filter(|key| self.takes_more(*key));",
+        "let owner = ticket.status.staff().filter(|key| self.takes_more(*key) && now % 2 == 0);",
+    ),
+    bug(
+        "a credit is refilled",
+        STATE,
+        "                self.staff[key].link.iter().for_each(Link::refill);\n",
+        "",
+    ),
+    bug("a credit ends", LINK, "        self.credit.get() > 0\n", "        true\n"),
+    bug(
+        "whoever reads slowly is assigned nothing meanwhile",
+        ASSIGN,
+        "ranked.filter(|key| self.takes_more(*key))",
+        "ranked.filter(|_| true)",
+    ),
+    bug(
+        "whoever reads slowly is transferred nothing meanwhile",
+        TICKET,
+        "if !self.has_capacity(target) || !self.takes_more(target) {",
+        "if !self.has_capacity(target) {",
+    ),
+    bug(
+        "the longest absent makes room first",
+        TICKET,
+        "self.abandoned.first().copied()",
+        "self.abandoned.last().copied()",
+    ),
+    bug(
+        "a ticket that was picked makes no room",
+        USERS,
+        "                if !self.tickets[&number].was_picked {",
+        "                if self.tickets.contains_key(&number) {",
+    ),
+    bug(
+        "a desk that is full takes no ticket",
+        TICKET,
+        "self.tickets.len() >= self.rules.max_tickets as usize",
+        "self.tickets.len() > self.rules.max_tickets as usize",
     ),
     bug(
         "nothing crosses tickets",
         OUTBOX,
         "self.entries.push(Entry::Frame { to: first..self.addressees.len(), bytes });",
         "self.entries.push(Entry::Frame { to: first.saturating_sub(1)..self.addressees.len(), bytes });",
+    ),
+    bug(
+        "what is read first counts first",
+        READING,
+        "        if !slot.connection.is_open() {\n            self.notify_closed(id, now);\n        }\n    }\n\n    fn read_bytes",
+        "    }\n\n    fn read_bytes",
     ),
     bug(
         "nothing of one peer is left in the shared codec for the next",
@@ -191,10 +354,15 @@ pub const BUGS: &[Bug] = &[
     bug(
         "a connection with more to read is read again",
         HUB,
-        "            if slot.connection.wants_read() {\n                self.queue_to_run(id);\n            }\n        }\n        self.dirty.clear();",
-        "        }\n        self.dirty.clear();",
+        "            if slot.connection.wants_read() {\n                self.queue_to_run(id);\n            }\n            if phase",
+        "            if phase",
     ),
-    bug("every connection has a deadline", HUB, "        slot.scheduled_at = NEVER;\n", ""),
+    bug(
+        "every connection has a deadline",
+        HUB,
+        "        slot.scheduled_at = NEVER;\n        if slot.connection.is_blocked() {",
+        "        if slot.connection.is_blocked() {",
+    ),
     bug(
         "output goes on when there is room again",
         HUB,
@@ -202,10 +370,28 @@ pub const BUGS: &[Bug] = &[
         "        if readiness.writable && is_blocked && readiness.peer_shutdown {",
     ),
     bug(
-        "no two connections have the same id",
+        "whoever has taken all is told the rest",
         HUB,
+        "            if slot.is_drained() && !std::mem::replace(&mut slot.in_drained, true) {",
+        "            if slot.is_drained() && phase != PhaseName::Open && !std::mem::replace(&mut slot.in_drained, true) {",
+    ),
+    bug(
+        "no two connections have the same id",
+        ADMISSION,
         "        self.generation = self.generation.wrapping_add(1);",
         "        self.generation = self.generation.wrapping_add(u32::from(slot > 3));",
+    ),
+    bug(
+        "whoever takes too little of the answers asks in vain",
+        CONNECTION,
+        "self.output.len() > OUTPUT_BEHIND_BYTES && self.is_open()",
+        "self.output.len() > 64 * OUTPUT_BEHIND_BYTES && self.is_open()",
+    ),
+    bug(
+        "nobody is closed for reading slowly",
+        OUTPUT,
+        "            self.blocked_since = Some(now);\n            self.compact();",
+        "            self.blocked_since.get_or_insert(now);\n            self.compact();",
     ),
     bug(
         "whoever answers a ping is alive",

@@ -109,7 +109,8 @@ impl Model {
             let staff = || frame["ticket"]["staff_id"].as_str().unwrap_or("").to_owned();
             frame["type"] == "ticket_added" && self.peers.get(&conn) == Some(&Who::Staff(staff()))
         };
-        let tells_early = was_behind || frames.iter().any(|(_, frame)| is_given(frame));
+        // It may be that the credit ends before the ticket itself.
+        let tells_early = was_behind || reader.is_behind || frames.iter().any(|(_, frame)| is_given(frame));
         let mut list = Vec::new();
         for (track, want) in wants {
             match want.deferrable() {
