@@ -141,12 +141,9 @@ impl Conversation {
         }
     }
 
-    /// What no line has carried yet.
+    /// What was not sent, or may be sent again under another id.
     pub fn queued(&self) -> impl Iterator<Item = &str> {
-        self.entries
-            .iter()
-            .filter(|entry| is_unsent(entry) && entry.id.is_none())
-            .map(|entry| entry.text.as_str())
+        self.entries.iter().filter(|entry| is_unsent(entry)).map(|entry| entry.text.as_str())
     }
 
     pub fn say(&mut self, text: String, leave: Leave, desk: &mut Desk<'_>) {
