@@ -104,73 +104,103 @@ impl Model {
         reader.count(frames, call.asked.contains(&conn), is_drained).map_err(problem)?;
         self.stories.behind += u64::from(reader.is_behind && !was_behind);
         self.stories.caught_up += u64::from(!reader.is_behind && was_behind);
-        // Whoever is given a ticket that is on its way to all is told at once of all that is.
+        // Whoever is given a ticket that is on its way to all is told at once of all that is. It may be that the credit ends
+        // before the ticket itself.
         let is_given = |frame: &Value| {
             let staff = || frame["ticket"]["staff_id"].as_str().unwrap_or("").to_owned();
             frame["type"] == "ticket_added" && self.peers.get(&conn) == Some(&Who::Staff(staff()))
         };
-        // It may be that the credit ends before the ticket itself.
         let tells_early = was_behind || reader.is_behind || frames.iter().any(|(_, frame)| is_given(frame));
-        let mut list = Vec::new();
+        let mut list = List::default();
         for (track, want) in wants {
             match want.deferrable() {
                 Some(frame) if was_behind => reader.owe(frame, want.is_due()),
-                _ => list.push((track, want)),
+                _ => list.wants.push((track, want, false)),
             }
         }
-        let mut is_met = vec![false; list.len()];
+        let owes = if was_behind { Some(is_drained) } else { None };
         for (_, frame) in frames {
-            if was_behind && !is_drained && !is_answer(frame) {
-                return Err(format!("{conn} has much to read, and is told {frame}"));
-            }
-            let fits = |at: &usize| !is_met[*at] && list[*at].1.is_met_by(frame);
-            let met = (0..list.len()).find(fits);
-            if let Some(at) = met {
-                is_met[at] = true;
-                if let Some(earlier) = overtaken(&list, &is_met, at, reader.is_behind) {
-                    return Err(format!("{conn} was sent {frame} before {}", earlier.text()));
-                }
-            } else if was_behind && frame["type"] == "typing" && !reader.is_owed_typing(frame) {
-                self.check_types_now(conn, reader, frame).map_err(problem)?;
-            } else if was_behind && is_deferrable(frame) {
-                reader.pay(frame, self.now).map_err(problem)?;
-            } else if frame["type"] == "queue" && (!was_behind || is_drained) {
-                self.told_place(conn, frame)?;
-            } else if !is_gathered(frame) {
-                return Err(format!("{conn} was sent {frame} without a reason"));
-            }
+            self.compare_frame((conn, owes), reader, &mut list, frame)?;
             self.show(conn, reader, frame, tells_early).map_err(problem)?;
         }
-        for ((_, want), _) in list.iter().zip(&is_met).filter(|(_, is_met)| !**is_met) {
-            match want.deferrable() {
-                Some(frame) if reader.is_behind => reader.owe(frame, want.is_due()),
-                _ if want.is_due() => {
-                    return Err(format!("{conn} was not sent {}; but {}", want.text(), said(frames)));
-                }
-                _ => {}
-            }
-        }
-        match reader.first_owed().filter(|_| !reader.is_behind) {
-            Some(owed) => Err(format!("{conn} has taken all, and was not sent {owed}; but {}", said(frames))),
+        let missing = list.defer(reader).or_else(|| reader.first_owed().filter(|_| !reader.is_behind));
+        match missing {
+            Some(missing) => Err(format!("{conn} was not sent {missing}; but {}", said(frames))),
             None => Ok(()),
+        }
+    }
+
+    /// One frame, to a connection that was behind (and has taken all, or not) or was not.
+    fn compare_frame(
+        &mut self,
+        (conn, owes): (ConnId, Option<bool>),
+        reader: &mut Reader,
+        list: &mut List,
+        frame: &Rc<Value>,
+    ) -> Result<(), String> {
+        let problem = |problem: String| format!("{conn} {problem}");
+        let was_behind = owes.is_some();
+        if owes == Some(false) && !is_answer(frame) {
+            return Err(format!("{conn} has much to read, and is told {frame}"));
+        }
+        if let Some(at) = list.meet(frame) {
+            return match list.overtaken(at, reader.is_behind) {
+                Some(earlier) => Err(format!("{conn} was sent {frame} before {}", earlier.text())),
+                None => Ok(()),
+            };
+        }
+        match frame["type"].as_str() {
+            Some("typing") if was_behind && !reader.is_owed_typing(frame) => {
+                self.check_types_now(conn, reader, frame).map_err(problem)
+            }
+            _ if was_behind && is_deferrable(frame) => reader.pay(frame, self.now).map_err(problem),
+            Some("queue") if owes != Some(false) => self.told_place(conn, frame),
+            _ if is_gathered(frame) => Ok(()),
+            _ => Err(format!("{conn} was sent {frame} without a reason")),
         }
     }
 }
 
-/// What was expected before the nth of a list, on its track, and has not come. Where a connection is told no more, only the
-/// order within a chat holds.
-fn overtaken<'a>(list: &'a [(Track, Want)], is_met: &[bool], at: usize, is_behind: bool) -> Option<&'a Want> {
-    let (track, want) = &list[at];
-    if *track == Track::Loose {
-        return None;
+/// What is expected for one connection, and whether it has come.
+#[derive(Default)]
+struct List {
+    wants: Vec<(Track, Want, bool)>,
+}
+
+impl List {
+    fn meet(&mut self, frame: &Value) -> Option<usize> {
+        let at = self.wants.iter().position(|(_, want, is_met)| !is_met && want.is_met_by(frame))?;
+        self.wants[at].2 = true;
+        Some(at)
     }
-    let is_overtaken = |earlier: &Want| match (earlier.deferrable(), want.deferrable()) {
-        (Some(earlier), Some(frame)) if is_behind => earlier["ticket_id"] == frame["ticket_id"],
-        (Some(_), None) => !is_behind,
-        _ => true,
-    };
-    let earlier = list[..at].iter().zip(is_met).filter(|(earlier, is_met)| !**is_met && earlier.0 == *track);
-    earlier.map(|(earlier, _)| &earlier.1).find(|earlier| earlier.is_due() && is_overtaken(earlier))
+
+    /// What was expected before the nth, on its track, and has not come. Where a connection is told no more, only the order
+    /// within a chat holds.
+    fn overtaken(&self, at: usize, is_behind: bool) -> Option<&Want> {
+        let (track, want, _) = &self.wants[at];
+        if *track == Track::Loose {
+            return None;
+        }
+        let is_overtaken = |earlier: &Want| match (earlier.deferrable(), want.deferrable()) {
+            (Some(earlier), Some(frame)) if is_behind => earlier["ticket_id"] == frame["ticket_id"],
+            (Some(_), None) => !is_behind,
+            _ => true,
+        };
+        let earlier = self.wants[..at].iter().filter(|(other, _, is_met)| !is_met && other == track);
+        earlier.map(|(_, want, _)| want).find(|earlier| earlier.is_due() && is_overtaken(earlier))
+    }
+
+    /// What has not come is owed, if it may be; otherwise it is missing.
+    fn defer(&self, reader: &mut Reader) -> Option<String> {
+        for (_, want, _) in self.wants.iter().filter(|(_, _, is_met)| !is_met) {
+            match want.deferrable() {
+                Some(frame) if reader.is_behind => reader.owe(frame, want.is_due()),
+                _ if want.is_due() => return Some(want.text()),
+                _ => {}
+            }
+        }
+        None
+    }
 }
 
 /// Who has much to read is told these later, together, or as they then stand.

@@ -1,37 +1,21 @@
-//! Bugs to put in on purpose: where, what stands there, what to put in its place, and the promise that is broken by it.
+//! Bugs of State.
 
-pub struct Bug {
-    pub promise: &'static str,
-    pub file: &'static str,
-    pub find: &'static str,
-    pub replace: &'static str,
-}
+use super::{Bug, bug};
 
-const fn bug(promise: &'static str, file: &'static str, find: &'static str, replace: &'static str) -> Bug {
-    Bug { promise, file, find, replace }
-}
-
-const ADMISSION: &str = "src/hub/admission.rs";
 const ASSIGN: &str = "src/state/assign.rs";
 const BOARD: &str = "src/state/board.rs";
 const CHAT: &str = "src/state/chat.rs";
-const CONNECTION: &str = "src/net/connection.rs";
 const CONVERSATION: &str = "src/state/conversation.rs";
 const FANOUT: &str = "src/state/fanout.rs";
-const HUB: &str = "src/hub/mod.rs";
 const LINK: &str = "src/state/link.rs";
-const OUTBOX: &str = "src/outbox.rs";
-const OUTPUT: &str = "src/net/output.rs";
 const QUEUE: &str = "src/state/queue.rs";
 const RANK_INDEX: &str = "src/state/rank_index.rs";
-const RATE: &str = "src/net/rate.rs";
-const READING: &str = "src/hub/reading.rs";
 const STAFF: &str = "src/state/staff.rs";
 const STATE: &str = "src/state/mod.rs";
 const TICKET: &str = "src/state/ticket.rs";
 const USERS: &str = "src/state/users.rs";
 
-pub const BUGS: &[Bug] = &[
+pub(super) const BUGS: &[Bug] = &[
     bug(
         "what a user has not confirmed is sent again after the welcome",
         USERS,
@@ -333,83 +317,4 @@ pub const BUGS: &[Bug] = &[
         "self.tickets.len() >= self.rules.max_tickets as usize",
         "self.tickets.len() > self.rules.max_tickets as usize",
     ),
-    bug(
-        "nothing crosses tickets",
-        OUTBOX,
-        "self.entries.push(Entry::Frame { to: first..self.addressees.len(), bytes });",
-        "self.entries.push(Entry::Frame { to: first.saturating_sub(1)..self.addressees.len(), bytes });",
-    ),
-    bug(
-        "what is read first counts first",
-        READING,
-        "        if !slot.connection.is_open() {\n            self.notify_closed(id, now);\n        }\n    }\n\n    fn read_bytes",
-        "    }\n\n    fn read_bytes",
-    ),
-    bug(
-        "nothing of one peer is left in the shared codec for the next",
-        READING,
-        "        self.codec.forget_unread();\n",
-        "",
-    ),
-    bug(
-        "a connection with more to read is read again",
-        HUB,
-        "            if slot.connection.wants_read() {\n                self.queue_to_run(id);\n            }\n            if phase",
-        "            if phase",
-    ),
-    bug(
-        "every connection has a deadline",
-        HUB,
-        "        slot.scheduled_at = NEVER;\n        if slot.connection.is_blocked() {",
-        "        if slot.connection.is_blocked() {",
-    ),
-    bug(
-        "output goes on when there is room again",
-        HUB,
-        "        if readiness.writable && is_blocked {",
-        "        if readiness.writable && is_blocked && readiness.peer_shutdown {",
-    ),
-    bug(
-        "whoever has taken all is told the rest",
-        HUB,
-        "            if slot.is_drained() && !std::mem::replace(&mut slot.in_drained, true) {",
-        "            if slot.is_drained() && phase != PhaseName::Open && !std::mem::replace(&mut slot.in_drained, true) {",
-    ),
-    bug(
-        "no two connections have the same id",
-        ADMISSION,
-        "        self.generation = self.generation.wrapping_add(1);",
-        "        self.generation = self.generation.wrapping_add(u32::from(slot > 3));",
-    ),
-    bug(
-        "whoever takes too little of the answers asks in vain",
-        CONNECTION,
-        "self.output.len() > OUTPUT_BEHIND_BYTES && self.is_open()",
-        "self.output.len() > 64 * OUTPUT_BEHIND_BYTES && self.is_open()",
-    ),
-    bug(
-        "nobody is closed for reading slowly",
-        OUTPUT,
-        "            self.blocked_since = Some(now);\n            self.compact();",
-        "            self.blocked_since.get_or_insert(now);\n            self.compact();",
-    ),
-    bug(
-        "whoever answers a ping is alive",
-        CONNECTION,
-        "            self.since = now;\n            self.pinged_at = None;",
-        "            self.since = now;",
-    ),
-    bug(
-        "who answers no ping is gone",
-        CONNECTION,
-        "                self.enter(Phase::Dead, now);\n                Some(GivenUp::Silent)",
-        "                self.since = now;\n                Some(GivenUp::Silent)",
-    ),
-    bug(
-        "a close frame arrives",
-        CONNECTION,
-        "let lingers = !self.input.is_at_eof() && self.stream.shutdown_write().is_ok();",
-        "let lingers = false;",
-    ),
-    bug("a flood is ended", RATE, "        _ => RateVerdict::Flood,", "        _ => RateVerdict::Exceeded,"),
 ];

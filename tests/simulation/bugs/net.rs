@@ -1,0 +1,93 @@
+//! Bugs of what carries it: the hub, connections, the outbox.
+
+use super::{Bug, bug};
+
+const ADMISSION: &str = "src/hub/admission.rs";
+const CONNECTION: &str = "src/net/connection.rs";
+const HUB: &str = "src/hub/mod.rs";
+const OUTBOX: &str = "src/outbox.rs";
+const OUTPUT: &str = "src/net/output.rs";
+const RATE: &str = "src/net/rate.rs";
+const READING: &str = "src/hub/reading.rs";
+
+pub(super) const BUGS: &[Bug] = &[
+    bug(
+        "nothing crosses tickets",
+        OUTBOX,
+        "self.entries.push(Entry::Frame { to: first..self.addressees.len(), bytes });",
+        "self.entries.push(Entry::Frame { to: first.saturating_sub(1)..self.addressees.len(), bytes });",
+    ),
+    bug(
+        "what is read first counts first",
+        READING,
+        "        if !slot.connection.is_open() {\n            self.notify_closed(id, now);\n        }\n    }\n\n    fn read_bytes",
+        "    }\n\n    fn read_bytes",
+    ),
+    bug(
+        "nothing of one peer is left in the shared codec for the next",
+        READING,
+        "        self.codec.forget_unread();\n",
+        "",
+    ),
+    bug(
+        "a connection with more to read is read again",
+        HUB,
+        "            if slot.connection.wants_read() {\n                self.queue_to_run(id);\n            }\n            if phase",
+        "            if phase",
+    ),
+    bug(
+        "every connection has a deadline",
+        HUB,
+        "        slot.scheduled_at = NEVER;\n        if slot.connection.is_blocked() {",
+        "        if slot.connection.is_blocked() {",
+    ),
+    bug(
+        "output goes on when there is room again",
+        HUB,
+        "        if readiness.writable && is_blocked {",
+        "        if readiness.writable && is_blocked && readiness.peer_shutdown {",
+    ),
+    bug(
+        "whoever has taken all is told the rest",
+        HUB,
+        "            if slot.is_drained() && !std::mem::replace(&mut slot.in_drained, true) {",
+        "            if slot.is_drained() && phase != PhaseName::Open && !std::mem::replace(&mut slot.in_drained, true) {",
+    ),
+    bug(
+        "no two connections have the same id",
+        ADMISSION,
+        "        self.generation = self.generation.wrapping_add(1);",
+        "        self.generation = self.generation.wrapping_add(u32::from(slot > 3));",
+    ),
+    bug(
+        "whoever takes too little of the answers asks in vain",
+        CONNECTION,
+        "self.output.len() > OUTPUT_BEHIND_BYTES && self.is_open()",
+        "self.output.len() > 64 * OUTPUT_BEHIND_BYTES && self.is_open()",
+    ),
+    bug(
+        "nobody is closed for reading slowly",
+        OUTPUT,
+        "            self.blocked_since = Some(now);\n            self.compact();",
+        "            self.blocked_since.get_or_insert(now);\n            self.compact();",
+    ),
+    bug(
+        "whoever answers a ping is alive",
+        CONNECTION,
+        "            self.since = now;\n            self.pinged_at = None;",
+        "            self.since = now;",
+    ),
+    bug(
+        "who answers no ping is gone",
+        CONNECTION,
+        "                self.enter(Phase::Dead, now);\n                Some(GivenUp::Silent)",
+        "                self.since = now;\n                Some(GivenUp::Silent)",
+    ),
+    bug(
+        "a close frame arrives",
+        CONNECTION,
+        "let lingers = !self.input.is_at_eof() && self.stream.shutdown_write().is_ok();",
+        "let lingers = false;",
+    ),
+    bug("a flood is ended", RATE, "        _ => RateVerdict::Flood,", "        _ => RateVerdict::Exceeded,"),
+];
