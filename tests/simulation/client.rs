@@ -109,7 +109,7 @@ impl World {
                 self.send_from_tab(tab, out);
             }
             Kind::Adversary(adversary, as_user) => {
-                self.adversaries[adversary].hear(&frame, as_user, &mut self.ledger)
+                self.adversaries[adversary].hear(&frame, as_user, &mut self.ledger);
             }
             _ => {}
         }

@@ -191,7 +191,7 @@ impl Model {
                 self.stories.paused += 1;
                 self.end_typing(at, false);
                 (self.tickets[at].state, self.tickets[at].since) = (State::Paused, self.now);
-                self.leave_chat(conn, at);
+                self.leave_chat(Some(conn), at);
                 self.tell_staff(at, "staff_offline", id);
                 self.board_update(at);
             }

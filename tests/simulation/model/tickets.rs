@@ -191,8 +191,8 @@ impl Model {
     }
 
     /// A chat is with this connection no longer.
-    pub(super) fn leave_chat(&mut self, conn: ConnId, at: usize) {
-        if let Some(reader) = self.readers.get_mut(&conn) {
+    pub(super) fn leave_chat(&mut self, conn: Option<ConnId>, at: usize) {
+        if let Some(reader) = conn.and_then(|conn| self.readers.get_mut(&conn)) {
             reader.forget_chat(&self.tickets[at].id);
         }
     }
@@ -212,7 +212,9 @@ impl Model {
         let is_again = ticket.state == State::Paused && ticket.staff.as_deref() == Some(staff);
         (ticket.state, ticket.since, ticket.was_picked) = (State::Active, self.now, true);
         ticket.staff = Some(staff.to_owned());
-        conn.map(|conn| self.leave_chat(conn, at)); // what it was told before counts for nothing
+        // What a connection was shown of it before, a pick starts anew.
+        ticket.by_user.typing = ticket.by_user.typing.map(|(due, _)| (due, None));
+        self.leave_chat(conn, at); // what it was told before counts for nothing
         let ticket = &self.tickets[at];
         let picked = json!({ "type": "ticket_picked", "ticket_id": ticket.id, "user_id": ticket.user,
             "user_name": ticket.user_name, "page": ticket.page, "subject": ticket.subject, "last_seq": ticket.last_seq, "last_id": ticket.by_staff.last_id,
@@ -229,7 +231,7 @@ impl Model {
     fn release(&mut self, at: usize, id: &str) {
         self.end_typing(at, false);
         let conn = self.staff.get(id).map(|staff| staff.conn);
-        conn.map(|conn| self.leave_chat(conn, at));
+        self.leave_chat(conn, at);
         let ticket = &mut self.tickets[at];
         (ticket.state, ticket.since) = (State::Waiting, self.now);
         ticket.staff = None;
@@ -250,7 +252,7 @@ impl Model {
         self.stories.transfers += 1;
         self.end_typing_of(at, false);
         let conn = self.staff.get(id).map(|staff| staff.conn);
-        conn.map(|conn| self.leave_chat(conn, at));
+        self.leave_chat(conn, at);
         self.hand(at, to, &json!(false), (Some(id), note));
         None
     }
