@@ -75,11 +75,13 @@ impl CheckedService {
         let wiring = wiring.borrow();
         for item in out.items() {
             match item {
-                Item::Frame(to, bytes) => {
+                Item::Frame(to, bytes, _) => {
                     let payload: Rc<[u8]> = payload(bytes).into();
                     for conn in to {
                         if let Some(link) = wiring.conns.get(conn) {
-                            link.borrow_mut().note.emitted.push_back(Rc::clone(&payload));
+                            let note = &mut link.borrow_mut().note;
+                            note.emitted.push_back(Rc::clone(&payload));
+                            note.answers += u64::from(payload.starts_with(br#"{"type":"message""#));
                         }
                     }
                     match serde_json::from_slice(&payload) {
@@ -131,10 +133,20 @@ impl CheckedService {
         let per_s = u64::from(self.limits.messages_per_s);
         let bytes_per_s = u64::from(self.limits.payload_bytes_per_s);
         let passed = now - note.level_at;
-        note.level = note.level.saturating_sub(passed * per_s) + 1000;
+        note.level = note.level.saturating_sub(passed * per_s);
+        // A message that was sent may be answered by a frame that is not counted.
+        let is_answer = note.answers > 0;
+        if is_answer {
+            note.answers -= 1;
+        } else {
+            note.level += 1000;
+        }
         note.bytes_level = note.bytes_level.saturating_sub(passed * bytes_per_s) + 1000 * bytes as u64;
         note.level_at = now;
-        let of_messages = right_verdict(note.level, per_s * MESSAGES_BURST_S);
+        let of_messages = match is_answer {
+            true => RateVerdict::Within,
+            false => right_verdict(note.level, per_s * MESSAGES_BURST_S),
+        };
         let [least, most] = [note.bytes_level.saturating_sub(ROUNDING), note.bytes_level + ROUNDING]
             .map(|level| of_messages.max(right_verdict(level, bytes_per_s * PAYLOAD_BURST_S)));
         if verdict < least || verdict > most {

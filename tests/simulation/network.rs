@@ -91,6 +91,8 @@ pub struct Note {
     pub sent: VecDeque<(u64, Rc<str>)>,
     /// The rate limit: frames that are still to leak, times 1000, and since when.
     pub level: u64,
+    /// Messages that were sent to it, and that it may answer.
+    pub answers: u64,
     /// The same for bytes of payload.
     pub bytes_level: u64,
     pub level_at: Millis,
