@@ -1,4 +1,6 @@
-//! The wire, version 1: what comes in is parsed into commands, what goes out is written from events.
+//! Text to command, event to text.
+//!
+#![doc = include_str!("PROTOCOL.md")]
 
 mod decode;
 mod encode;
