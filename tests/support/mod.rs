@@ -4,6 +4,7 @@
 #![allow(clippy::print_stderr, reason = "a failed test shows the server's log")]
 
 pub mod client;
+pub mod document;
 pub mod ends;
 pub mod head;
 pub mod scenario;

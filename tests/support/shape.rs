@@ -1,8 +1,12 @@
-//! The two receive tables of the protocol as data: every frame of every test is held against them.
+//! What the server may send, to the letter: every frame of every test is held against the tables of PROTOCOL.md.
 
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value};
+
+use super::document::{Document, Table, code};
 
 /// Whose connection a frame came on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,154 +15,136 @@ pub enum Side {
     Staff,
 }
 
-/// `name:kind`, the kind being s(tring), i(nteger from 0), b(ool), t(ime), or a name below; `?`: may be null;
-/// a `name` ending in `~` may be absent.
-const USER: &[(&str, &str)] = &[
-    (
-        "welcome",
-        "protocol:i role:s user_id:s session:s resumed:b now:t desk_online:b ticket:own? ended:ended?",
-    ),
-    ("desk", "online:b"),
-    ("ticket_created", "ticket_id:s subject:s at:t"),
-    ("queue", "ticket_id:s position:i waiting:i wait_s:i?"),
-    ("staff_joined", "ticket_id:s staff_id:s staff_name:s? at:t"),
-    ("staff_offline", "ticket_id:s staff_id:s staff_name:s? at:t"),
-    ("staff_online", "ticket_id:s staff_id:s staff_name:s? at:t"),
-    ("staff_reconnected", "ticket_id:s staff_id:s staff_name:s? at:t"),
-    ("staff_left", "ticket_id:s staff_id:s staff_name:s? at:t"),
-];
+pub static PROTOCOL: LazyLock<Document> =
+    LazyLock::new(|| Document::parse(include_str!("../../src/protocol/PROTOCOL.md")));
 
-const STAFF: &[(&str, &str)] = &[
-    (
-        "welcome",
-        "protocol:i role:s staff_id:s staff_name:s? online:b now:t max_chats:i assign:s tickets:board more:i staff:names \
-         colleagues:colleagues",
-    ),
-    ("presence", "online:b"),
-    ("colleague", "staff_id:s staff_name:s? online:b"),
-    ("ticket_added", "ticket:ticket"),
-    ("ticket_updated", "ticket:ticket"),
-    ("ticket_removed", "ticket_id:s"),
-    (
-        "ticket_picked",
-        "ticket_id:s user_id:s user_name:s? subject:s page:s? last_seq:i last_id:i delivered_seq:i at:t auto:b from_staff:s? note:s?",
-    ),
-];
+/// The frames of one direction, and the objects in them.
+pub struct Schema {
+    pub frames: BTreeMap<&'static str, Vec<Field>>,
+    pub objects: BTreeMap<&'static str, Vec<Field>>,
+}
 
-const BOTH: &[(&str, &str)] = &[
-    ("message", "ticket_id:s seq:i from:s sender_id:s sender_name:s? id:i text:s at:t"),
-    ("ack", "ticket_id:s id:i seq:i? at:t"),
-    ("delivered", "ticket_id:s seq:i at:t"),
-    ("typing", "ticket_id:s active:b"),
-    ("ticket_closed", "ticket_id:s by:s at:t"),
-    ("pong", "now:t"),
-    ("error", "code:s message:s id~:i ticket_id~:s"),
-];
+/// A field of a frame or an object.
+#[derive(Clone, Copy)]
+pub struct Field {
+    pub name: &'static str,
+    /// Marked with `?`.
+    pub may_be_null: bool,
+    /// Marked with `*`.
+    pub may_be_absent: bool,
+}
 
-const OWN: &str = "ticket_id:s subject:s state:s staff_id:s? staff_name:s? created_at:t last_seq:i last_id:i delivered_seq:i";
-const ENDED: &str = "ticket_id:s by:s at:t";
-const TICKET: &str = "ticket_id:s user_id:s user_name:s? subject:s page:s? state:s staff_id:s? staff_name:s? user_online:b \
-                      created_at:t since:t";
-const COLLEAGUE: &str = "staff_id:s staff_name:s?";
+static TO_USER: LazyLock<Schema> = LazyLock::new(|| Schema::of("The server sends to a user"));
+static TO_STAFF: LazyLock<Schema> = LazyLock::new(|| Schema::of("The server sends to a staff member"));
+static KINDS: LazyLock<BTreeMap<&str, &str>> = LazyLock::new(|| {
+    let rows = PROTOCOL.table("Fields", "field").rows.iter();
+    rows.map(|row| (row[0].trim_matches('`'), row[1])).collect()
+});
+static CODES: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    let rows = PROTOCOL.table("Error codes", "code").rows.iter();
+    rows.map(|row| row[0].trim_matches('`')).collect()
+});
 
-const CODES: &[&str] = &[
-    "bad_message",
-    "too_long",
-    "rate_limited",
-    "no_ticket",
-    "ticket_exists",
-    "ticket_taken",
-    "not_yours",
-    "you_are_offline",
-    "staff_offline",
-    "user_offline",
-    "at_capacity",
-    "unknown_staff",
-    "desk_full",
-    "unread_limit",
-];
+impl Schema {
+    pub fn of(heading: &str) -> Self {
+        let rows = |table: &Table| {
+            let rows = table.rows.iter();
+            rows.map(|row| (row[0].trim_matches('`'), code(row[1]).map(Field::parse).collect())).collect()
+        };
+        let objects = PROTOCOL.tables.iter().find(|t| t.heading == heading && t.columns[0] == "object");
+        Self {
+            frames: rows(PROTOCOL.table(heading, "type")),
+            objects: objects.map(rows).unwrap_or_default(),
+        }
+    }
+
+    pub fn sent_to(side: Side) -> &'static Self {
+        if side == Side::User { &TO_USER } else { &TO_STAFF }
+    }
+}
+
+impl Field {
+    fn parse(text: &'static str) -> Self {
+        let name = text.trim_end_matches(['?', '*']);
+        let marks = &text[name.len()..];
+        Self { name, may_be_null: marks.contains('?'), may_be_absent: marks.contains('*') }
+    }
+
+    /// What the table of fields says that it is.
+    pub fn kind(&self) -> &'static str {
+        KINDS.get(self.name).unwrap_or_else(|| panic!("{} is not in the table of fields", self.name))
+    }
+
+    /// The object that it is, or is a list of.
+    pub fn object(&self) -> Option<&'static str> {
+        match self.kind() {
+            "object" => Some(self.name),
+            kind => kind.strip_prefix("list of `")?.strip_suffix('`'),
+        }
+    }
+}
 
 /// Panics unless the frame is, to the letter, one that this side may be sent.
 pub fn check(side: Side, frame: &Value) {
     let object = frame.as_object().unwrap_or_else(|| panic!("not an object: {frame}"));
     let kind = object.get("type").and_then(Value::as_str).unwrap_or_else(|| panic!("no type: {frame}"));
-    let table = if side == Side::User { USER } else { STAFF };
-    let row = table.iter().chain(BOTH).find(|(name, _)| *name == kind);
-    let (_, fields) = row.unwrap_or_else(|| panic!("not in the table of a {side:?}: {frame}"));
-    check_fields(object, &format!("type:s {fields}"), frame);
-    check_words(side, kind, frame);
+    let schema = Schema::sent_to(side);
+    let fields = schema.frames.get(kind);
+    let fields = fields.unwrap_or_else(|| panic!("not in the table of a {side:?}: {frame}"));
+    let mut object = object.clone();
+    object.remove("type");
+    check_fields(schema, &object, fields, frame);
+    let own = if side == Side::User { ["user", "staff"] } else { ["staff", "user"] };
+    match kind {
+        "welcome" => {
+            assert_eq!(frame["role"], own[0], "{frame}");
+            assert!(frame["tickets"].as_array().is_none_or(|tickets| tickets.len() <= 200), "{frame}");
+        }
+        "message" => assert_eq!(frame["from"], own[1], "{frame}"),
+        _ => {}
+    }
 }
 
-fn check_fields(object: &Map<String, Value>, fields: &str, frame: &Value) {
-    let mut known = Vec::new();
-    for field in fields.split(' ') {
-        let (name, kind) = field.split_once(':').expect("name:kind");
-        let (name, optional) = name.strip_suffix('~').map_or((name, false), |name| (name, true));
-        known.push(name);
+fn check_fields(schema: &Schema, object: &Map<String, Value>, fields: &[Field], frame: &Value) {
+    for field in fields {
+        let name = field.name;
         match object.get(name) {
-            None if optional => {}
-            None => panic!("{name} is missing in {frame}"),
-            Some(value) => assert!(is(kind, value), "{name} is no {kind} in {frame}"),
+            None => assert!(field.may_be_absent, "{name} is missing in {frame}"),
+            Some(Value::Null) => assert!(field.may_be_null, "{name} is null in {frame}"),
+            Some(value) => check_value(schema, field, value, frame),
         }
     }
-    let stranger = object.keys().find(|name| !known.contains(&name.as_str()));
-    assert!(stranger.is_none(), "{stranger:?} is not in the protocol: {frame}");
+    let unknown = object.keys().find(|name| fields.iter().all(|field| field.name != name.as_str()));
+    assert!(unknown.is_none(), "{unknown:?} is not in the protocol: {frame}");
 }
 
-fn is(kind: &str, value: &Value) -> bool {
-    if let Some(kind) = kind.strip_suffix('?') {
-        return value.is_null() || is(kind, value);
-    }
-    let fields = match kind {
-        "s" => return value.is_string(),
-        "i" => return value.is_u64(),
-        "b" => return value.is_boolean(),
-        "t" => return is_time(value),
-        "names" => return value.as_array().is_some_and(|all| all.iter().all(Value::is_string)),
-        "board" => {
-            return value
-                .as_array()
-                .is_some_and(|all| all.len() <= 200 && all.iter().all(|one| is("ticket", one)));
-        }
-        "colleagues" => {
-            return value.as_array().is_some_and(|all| all.iter().all(|one| is("colleague", one)));
-        }
-        "colleague" => COLLEAGUE,
-        "own" => OWN,
-        "ended" => ENDED,
-        "ticket" => TICKET,
-        other => panic!("no such kind: {other}"),
+fn check_value(schema: &Schema, field: &Field, value: &Value, frame: &Value) {
+    let kind = field.kind();
+    let is_good = match kind {
+        "string" => value.is_string(),
+        "integer" => value.is_u64(),
+        "boolean" => value.is_boolean(),
+        "time" => is_time(value),
+        "error code" => CODES.iter().any(|code| value == code),
+        "list of string" => value.as_array().is_some_and(|all| all.iter().all(Value::is_string)),
+        _ => match field.object() {
+            Some(name) => {
+                let fields = schema.objects.get(name).unwrap_or_else(|| panic!("no object {name}"));
+                let all = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+                for one in all {
+                    let object = one.as_object().unwrap_or_else(|| panic!("{name} is no object in {frame}"));
+                    check_fields(schema, object, fields, frame);
+                }
+                value.is_array() == kind.starts_with("list")
+            }
+            None => code(kind).any(|word| value == word),
+        },
     };
-    value.as_object().is_some_and(|object| {
-        check_fields(object, fields, value);
-        object
-            .get("state")
-            .is_none_or(|state| ["waiting", "active", "paused"].iter().any(|known| state == known))
-    })
+    assert!(is_good, "{} is not {kind} in {frame}", field.name);
 }
 
 /// Milliseconds since the epoch: seconds or nanoseconds would be far off, and the server runs on this machine's clock.
 fn is_time(value: &Value) -> bool {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis();
     value.as_u64().is_some_and(|at| (now - 600_000..=now + 1000).contains(&u128::from(at)))
-}
-
-/// The fields that hold one of a few words.
-fn check_words(side: Side, kind: &str, frame: &Value) {
-    let one_of = |field: &str, words: &[&str]| {
-        let word = frame[field].as_str().expect("checked before");
-        assert!(words.contains(&word), "{field} is not one of {words:?}: {frame}");
-    };
-    match (side, kind) {
-        (Side::User, "welcome") => one_of("role", &["user"]),
-        (Side::Staff, "welcome") => {
-            one_of("role", &["staff"]);
-            one_of("assign", &["manual", "round-robin", "least-busy"]);
-        }
-        (Side::User, "message") => one_of("from", &["staff"]),
-        (Side::Staff, "message") => one_of("from", &["user"]),
-        (_, "ticket_closed") => one_of("by", &["user", "staff", "timeout"]),
-        (_, "error") => one_of("code", CODES),
-        _ => {}
-    }
 }
