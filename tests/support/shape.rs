@@ -52,10 +52,7 @@ impl Schema {
             rows.map(|row| (row[0].trim_matches('`'), code(row[1]).map(Field::parse).collect())).collect()
         };
         let objects = PROTOCOL.tables.iter().find(|t| t.heading == heading && t.columns[0] == "object");
-        Self {
-            frames: rows(PROTOCOL.table(heading, "type")),
-            objects: objects.map(rows).unwrap_or_default(),
-        }
+        Self { frames: rows(PROTOCOL.table(heading, "type")), objects: objects.map(rows).unwrap_or_default() }
     }
 
     pub fn sent_to(side: Side) -> &'static Self {

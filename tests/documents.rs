@@ -1,0 +1,189 @@
+//! Documents that state facts about the code, held to it: a document that nothing checks lies sooner or later.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod support;
+
+#[path = "documents/frames.rs"]
+mod frames;
+#[path = "documents/limits.rs"]
+mod limits;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use support::document::{Document, code};
+use support::shape::PROTOCOL;
+
+const DOCUMENTS: [(&str, &str); 4] = [
+    ("README.md", include_str!("../README.md")),
+    ("benches/README.md", include_str!("../benches/README.md")),
+    ("tests/README.md", include_str!("README.md")),
+    ("src/protocol/PROTOCOL.md", include_str!("../src/protocol/PROTOCOL.md")),
+];
+const MAKEFILE: &str = include_str!("../Makefile");
+
+fn readme() -> Document {
+    Document::parse(DOCUMENTS[0].1)
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The files of a directory with this ending, and of those in it.
+fn files(directory: &Path, ending: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).expect("a directory of this repository") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() && !path.ends_with("target") {
+            found.extend(files(&path, ending));
+        } else if path.extension().is_some_and(|extension| extension == ending) {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// What stands between a text and the next other one.
+fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
+    let (_, rest) = text.split_once(start).unwrap_or_else(|| panic!("{start:?} is not in the code any more"));
+    rest.split_once(end).map_or(rest, |(inside, _)| inside)
+}
+
+fn words(table: &str, column: &str) -> BTreeSet<&'static str> {
+    let rows = PROTOCOL.table(table, column).rows.iter();
+    rows.map(|row| row[0].trim_matches('`')).collect()
+}
+
+/// Rust sources by path.
+struct Sources(Vec<(PathBuf, String)>);
+
+impl Sources {
+    fn of(directories: &[&str]) -> Self {
+        let paths = directories.iter().flat_map(|directory| files(&root().join(directory), "rs"));
+        Self(paths.map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect())
+    }
+
+    /// Whether there is such a function of a type, or such an item of a module.
+    fn has(&self, owner: &str, name: &str) -> bool {
+        self.0.iter().any(|(path, text)| {
+            let is_module = path.with_extension("").iter().any(|part| part == owner);
+            if is_module && defines(text, name) {
+                return true;
+            }
+            let blocks = text.split("\nimpl").skip(1).map(|block| between(block, "", "\n}\n"));
+            blocks.into_iter().any(|block| {
+                let head = block.split('{').next().unwrap();
+                head.split(|c: char| !c.is_alphanumeric()).any(|word| word == owner) && defines(block, name)
+            })
+        })
+    }
+}
+
+fn defines(text: &str, name: &str) -> bool {
+    ["fn ", "struct ", "enum ", "const "].iter().any(|keyword| {
+        let start = format!("{keyword}{name}");
+        text.match_indices(&start)
+            .any(|(at, _)| text[at + start.len()..].starts_with(|c: char| !c.is_alphanumeric() && c != '_'))
+    })
+}
+
+#[test]
+fn every_function_that_a_document_names_is_there() {
+    let sources = Sources::of(&["src"]);
+    for (document, text) in DOCUMENTS {
+        let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
+        for word in text.split(|c: char| !is_part(c)).filter(|word| word.contains("::")) {
+            let (owner, name) = word.trim_end_matches(':').rsplit_once("::").unwrap_or_default();
+            // An address, or a field of Limits: their table has a test of its own.
+            if owner.is_empty() || name.is_empty() || owner == "Limits" {
+                continue;
+            }
+            let owner = owner.rsplit("::").next().unwrap();
+            assert!(sources.has(owner, name), "{document}: there is no {word}");
+        }
+    }
+}
+
+#[test]
+fn every_test_and_every_metric_that_a_document_names_is_there() {
+    let sources = Sources::of(&["src", "tests"]);
+    for (document, text) in DOCUMENTS {
+        for word in code(text).filter(|word| word.starts_with("deskwire_")) {
+            let quoted = format!("\"{word}\"");
+            assert!(
+                sources.0.iter().any(|(_, text)| text.contains(&quoted)),
+                "{document}: there is no {word}"
+            );
+        }
+        for word in code(text).filter(|word| is_test(word) && !word.starts_with("deskwire_")) {
+            assert!(sources.0.iter().any(|(_, text)| defines(text, word)), "{document}: there is no {word}");
+        }
+    }
+}
+
+/// The names of tests are sentences.
+fn is_test(word: &str) -> bool {
+    let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    word.matches('_').count() >= 3 && word.chars().all(is_name)
+}
+
+#[test]
+fn every_idea_in_the_readme_names_where_it_is_and_what_shows_it() {
+    let readme = readme();
+    let table = readme.tables.iter().find(|table| table.columns[0] == "idea").unwrap();
+    for row in &table.rows {
+        assert!(code(row[1]).any(|word| word.contains("::")), "where is {row:?}?");
+        assert!(code(row[2]).any(is_test), "what shows {row:?}?");
+    }
+}
+
+#[test]
+fn every_link_and_every_path_leads_to_a_file() {
+    for (document, text) in DOCUMENTS {
+        let directory = root().join(document).parent().unwrap().to_owned();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let path = link.split('#').next().unwrap();
+            let is_there = link.starts_with("http") || path.is_empty() || directory.join(path).exists();
+            assert!(is_there, "{document}: {link}");
+        }
+        let directories = ["src/", "tests/", "benches/", "examples/", "frontend/"];
+        for path in code(text).filter(|word| directories.iter().any(|start| word.starts_with(start))) {
+            assert!(root().join(path).exists(), "{document}: {path}");
+        }
+    }
+}
+
+#[test]
+fn every_make_target_that_a_document_names_is_there() {
+    for (document, text) in DOCUMENTS {
+        let commands = text.split("make ").skip(1).zip(text.split("make "));
+        let commands = commands.filter(|(_, before)| before.ends_with('`') || before.ends_with("    "));
+        for (rest, _) in commands {
+            let target = rest.split(|c: char| !c.is_ascii_lowercase() && c != '-').next().unwrap();
+            let is_there = [":", " "].iter().any(|end| MAKEFILE.contains(&format!("\n{target}{end}")));
+            assert!(is_there, "{document}: make {target}");
+        }
+    }
+}
+
+#[test]
+fn the_readme_is_read_on_one_screen_without_scrolling_sideways() {
+    let lines: Vec<&str> = DOCUMENTS[0].1.lines().collect();
+    assert!(lines.len() < 150, "{} lines", lines.len());
+    for line in lines {
+        assert!(line.chars().count() <= 120, "{} columns: {line}", line.chars().count());
+    }
+}
+
+#[test]
+fn every_directory_and_file_of_tests_is_in_their_readme() {
+    for entry in fs::read_dir(root().join("tests")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if name != "README.md" {
+            assert!(DOCUMENTS[2].1.contains(&format!("({name})")), "tests/README.md does not link {name}");
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! The codes and limits of PROTOCOL.md, and the options of README, and those of the code.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use clap::CommandFactory;
+use deskwire::config::{self, Limits, Options};
+use deskwire::state::ErrorCode;
+
+use crate::support::document::code;
+use crate::support::shape::{PROTOCOL, Schema, Side};
+use crate::{files, readme, root, words};
+
+#[test]
+fn every_error_code_is_in_the_table() {
+    assert_eq!(words("Error codes", "code"), ErrorCode::ALL.map(ErrorCode::code).into());
+}
+
+#[test]
+fn every_close_code_is_in_the_table_with_its_reason() {
+    let mut reasons = BTreeSet::new();
+    for file in files(&root().join("src"), "rs") {
+        let text = fs::read_to_string(file).unwrap();
+        for call in text.split("CloseReason::new(").skip(1) {
+            let (code, rest) = call.split_once(',').unwrap();
+            reasons.insert(format!("{} {}", code.trim(), rest.split('"').nth(1).unwrap()));
+        }
+    }
+    let rows = PROTOCOL.table("Close codes", "code").rows.iter();
+    assert_eq!(rows.map(|row| format!("{} {}", row[0], row[1])).collect::<BTreeSet<_>>(), reasons);
+}
+
+/// The constants of config.rs that no peer notices.
+const INTERNAL: &[&str] = &[
+    "SAME_WARNING_MS",
+    "LOG_LINE_BYTES_MAX",
+    "LOG_QUOTED_BYTES_MAX",
+    "LOG_LINE_MS",
+    "ACCEPT_RETRY_MS",
+    "RECV_BYTES",
+    "RECV_BYTES_MIN",
+    "TURN_READS_MAX",
+    "TURN_BYTES_MAX",
+    "FRONT_DEBT_BYTES",
+    "TURN_DRAINED_BYTES_MAX",
+    "TURN_EXPIRIES_MAX",
+    "FLUSHED_AT_ONCE_MAX",
+    "READ_BUFFER_BYTES",
+    "ACCEPTS_PER_TURN",
+    "BACKLOG",
+    "DESCRIPTORS_RESERVED",
+    "STAFF_PER_TURN",
+    "USERS_PER_TURN",
+    "NOTICES_PER_TURN",
+    "ALARMS_PER_TURN",
+    "PICKS_REMEMBERED",
+];
+
+/// All other limits, by name.
+fn limits() -> BTreeMap<String, u64> {
+    let mut limits = BTreeMap::new();
+    macro_rules! constants {
+        ($($name:ident)*) => {
+            $(limits.insert(stringify!($name).to_owned(), config::$name.to_string().parse().unwrap());)*
+        };
+    }
+    constants! {
+        HEAD_BYTES_MAX HEAD_FIELDS_MAX HEAD_MS HTTP_MS CLOSING_MS CLOSING_BYTES_MAX LINGER_MS STALL_MS PONG_MS SHUTDOWN_MS
+        OUTPUT_BEHIND_BYTES FRAGMENTS_BYTES_SLACK OVERFLOW_CONNECTIONS STAFF_PLACES ADDRESS_OVERFLOW
+        CONNECTION_TICKETS_BURST CONNECTION_TICKET_MS ADDRESS_TICKETS_BURST ADDRESS_TICKET_MS SUBJECT_CHARS_MAX
+        TEXT_CHARS_MAX NOTE_CHARS_MAX NAME_CHARS_MAX PAGE_CHARS_MAX MESSAGE_ID_MAX ID_BYTES_MAX HELD_MESSAGES_MAX
+        HELD_BYTES_MAX CREDIT_BYTES WELCOME_TICKETS_MAX WELCOME_BYTES_MAX GATHER_MS TYPING_MS QUEUE_NOTICE_MS
+        MESSAGES_BURST_S PAYLOAD_BURST_S
+    }
+    let text = include_str!("../../src/config.rs");
+    let names = text.split("pub const ").skip(1).map(|rest| rest.split_once(':').unwrap().0);
+    let unsorted: Vec<&str> =
+        names.filter(|name| !INTERNAL.contains(name) && !limits.contains_key(*name)).collect();
+    assert!(unsorted.is_empty(), "does a peer notice {unsorted:?}?");
+    // Does not compile where a limit is missing: it goes into the table too.
+    let Limits {
+        message_bytes_max,
+        ping_interval_ms,
+        messages_per_s,
+        payload_bytes_per_s,
+        connections_max,
+        overflow_connections: _, // has a constant
+        connections_per_address_max,
+    } = Limits::default();
+    for (name, value) in [
+        ("message_bytes_max", message_bytes_max as u64),
+        ("ping_interval_ms", ping_interval_ms),
+        ("messages_per_s", messages_per_s.into()),
+        ("payload_bytes_per_s", payload_bytes_per_s.into()),
+        ("connections_max", connections_max as u64),
+        ("connections_per_address_max", connections_per_address_max.into()),
+    ] {
+        limits.insert(format!("Limits::{name}"), value);
+    }
+    for option in ["max-tickets", "max-chats"] {
+        limits.insert(format!("--{option}"), default(&argument(option)).parse().unwrap());
+    }
+    limits
+}
+
+/// "16 KiB", "10 s", "4,000 characters" as the code has it: bytes, milliseconds, or a count.
+fn value(cell: &str, name: &str) -> u64 {
+    let cell = cell.replace(',', "");
+    let (number, unit) = cell.split_once(' ').unwrap_or((&cell, ""));
+    let factor = match unit.split(' ').next() {
+        Some("KiB") => 1024,
+        Some("s") if name.ends_with("_MS") || name.ends_with("_ms") => 1000,
+        _ => 1,
+    };
+    number.parse::<u64>().unwrap_or_else(|_| panic!("no number: {cell:?}")) * factor
+}
+
+#[test]
+fn every_limit_is_in_the_table_with_its_value() {
+    let rows = PROTOCOL.table("Limits", "limit").rows.iter();
+    let listed = rows.map(|row| {
+        let name = row[2].trim_matches('`');
+        (name.to_owned(), value(row[1], name))
+    });
+    assert_eq!(listed.collect::<BTreeMap<_, _>>(), limits());
+    let codes = words("Error codes", "code");
+    let closes: BTreeSet<&str> =
+        PROTOCOL.table("Close codes", "code").rows.iter().map(|row| row[0]).collect();
+    for row in &PROTOCOL.table("Limits", "limit").rows {
+        let is_error_code = |word: &str| codes.contains(word) || is_frame_type(word);
+        assert!(code(row[3]).all(is_error_code), "{row:?}");
+        let numbers = row[3].split(|c: char| !c.is_ascii_digit()).filter(|n| n.len() == 4);
+        numbers.for_each(|number| assert!(closes.contains(number), "{row:?}"));
+    }
+}
+
+fn is_frame_type(kind: &str) -> bool {
+    [Side::User, Side::Staff].iter().any(|side| Schema::sent_to(*side).frames.contains_key(kind))
+}
+
+fn argument(long: &str) -> clap::Arg {
+    let command = Options::command();
+    let argument = command.get_arguments().find(|argument| argument.get_long() == Some(long));
+    argument.unwrap_or_else(|| panic!("no option --{long}")).clone()
+}
+
+/// The default of an option, as clap has it or as its help says.
+fn default(argument: &clap::Arg) -> String {
+    let values: Vec<_> = argument.get_default_values().iter().map(|v| v.to_string_lossy()).collect();
+    let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+    match help.split_once("[default:") {
+        Some((_, told)) => told.trim_end_matches(']').trim().to_owned(),
+        None => values.join(","),
+    }
+}
+
+#[test]
+fn every_option_is_in_the_readme_with_its_default() {
+    let command = Options::command();
+    let options = command.get_arguments().filter(|argument| argument.get_long().is_some());
+    let options = options.map(|argument| {
+        let long = argument.get_long().unwrap();
+        let variable = format!("DESKWIRE_{}", long.replace('-', "_").to_uppercase());
+        assert_eq!(argument.get_env().unwrap().to_str(), Some(variable.as_str()));
+        let name = argument.get_value_names().unwrap()[0].as_str();
+        (format!("--{long} {name}"), default(argument))
+    });
+    let readme = readme();
+    let rows = readme.table("Options", "option").rows.iter();
+    let listed = rows.map(|row| (row[0].replace('`', ""), row[1].replace('`', "")));
+    assert_eq!(listed.collect::<BTreeMap<_, _>>(), options.collect());
+    let assign = argument("assign");
+    let row = readme.table("Options", "option").rows.iter().find(|row| row[0].contains("--assign"));
+    let values = assign.get_possible_values();
+    assert!(values.iter().all(|value| code(row.unwrap()[2]).any(|word| word == value.get_name())));
+}
