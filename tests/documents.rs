@@ -10,6 +10,7 @@ mod frames;
 mod limits;
 
 use std::collections::BTreeSet;
+use std::fmt::Debug;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -50,6 +51,14 @@ fn files(directory: &Path, ending: &str) -> Vec<PathBuf> {
 fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
     let (_, rest) = text.split_once(start).unwrap_or_else(|| panic!("{start:?} is not in the code any more"));
     rest.split_once(end).map_or(rest, |(inside, _)| inside)
+}
+
+/// Panics unless a document lists what the code has; says what is in one of them alone.
+fn compare<T: Ord + Debug>(what: &str, listed: &BTreeSet<T>, in_code: &BTreeSet<T>) {
+    let (listed_only, code_only) = (listed.difference(in_code), in_code.difference(listed));
+    let (listed_only, code_only): (Vec<_>, Vec<_>) = (listed_only.collect(), code_only.collect());
+    let is_same = listed_only.is_empty() && code_only.is_empty();
+    assert!(is_same, "{what}: only in the document {listed_only:?}, only in the code {code_only:?}");
 }
 
 fn words(table: &str, column: &str) -> BTreeSet<&'static str> {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use deskwire::config::Assign;
-use deskwire::ids::{JsonText, StaffId, TicketId, UserId};
+use deskwire::ids::{JsonStr, JsonText, StaffId, TicketId, UserId};
 use deskwire::protocol::{append_event, staff_command, user_command};
 use deskwire::state::{
     ClosedBy, EndedTicket, ErrorCode, Event, MessageView, OwnTicket, Picked, Place, Side as From,
@@ -13,9 +13,10 @@ use deskwire::state::{
 };
 use serde_json::Map;
 
-use crate::support::shape::{self, Field, Schema, Side};
+use crate::support::document::code;
+use crate::support::shape::{self, Field, PROTOCOL, Schema, Side};
 use crate::support::{Value, json};
-use crate::{between, words};
+use crate::{between, compare, words};
 
 const ENCODE: &str = include_str!("../../src/protocol/encode.rs");
 const DECODE: &str = include_str!("../../src/protocol/decode.rs");
@@ -24,133 +25,181 @@ const DECODE: &str = include_str!("../../src/protocol/decode.rs");
 fn words_between<'a>(text: &'a str, start: &str, end: &str) -> BTreeSet<&'a str> {
     let rests = text.match_indices(start).map(|(at, _)| &text[at + start.len()..]);
     let words = rests.filter_map(|rest| {
-        let length = rest.find(|c: char| !c.is_ascii_lowercase() && c != '_')?;
+        let length = rest.find(|c: char| !c.is_ascii_lowercase() && !"_-".contains(c))?;
         (length > 0 && rest[length..].starts_with(end)).then_some(&rest[..length])
     });
     words.collect()
 }
 
-/// Each event once for each side that it may go to, as it is written. The full ones have everything that may be left out.
-fn written(is_full: bool) -> Vec<(Side, Value)> {
-    let text = JsonText::from_parsed(Cow::Borrowed("x"));
-    let (user, sam) = (UserId::parse("ann").unwrap(), StaffId::parse("sam").unwrap());
-    let text = text.as_json();
-    let (maybe_text, number) = (is_full.then_some(text), is_full.then_some(1));
-    let staff = StaffName { id: &sam, name: maybe_text };
-    let maybe_staff = is_full.then_some(staff);
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    let at = u64::try_from(since_1970.as_millis()).unwrap();
-    let (ticket, by, state) = (TicketId::from_bits(1), ClosedBy::Timeout, TicketState::Paused);
-    let view = TicketView {
-        ticket,
-        user: &user,
-        user_name: maybe_text,
-        subject: text,
-        page: maybe_text,
-        state,
-        staff: maybe_staff,
-        user_online: true,
-        created_at: at,
-        since: at,
-    };
-    let own = OwnTicket {
-        ticket,
-        subject: text,
-        state,
-        staff: maybe_staff,
-        created_at: at,
-        last_seq: 1,
-        last_id: 1,
-        delivered_seq: 1,
-    };
-    // Objects are in the sparse frames too, with everything in them left out; a third welcome is without them.
-    let user_welcome = |has_ticket: bool| UserWelcome {
-        user: &user,
-        session: "x",
-        resumed: true,
-        now: at,
-        desk_online: true,
-        ticket: has_ticket.then_some(OwnTicket { ..own }),
-        ended: has_ticket.then_some(EndedTicket { ticket, by, at }),
-    };
-    let staff_welcome = StaffWelcome {
-        staff,
-        now: at,
-        max_chats: 1,
-        assign: Assign::LeastBusy,
-        tickets: &[view],
-        more: 1,
-        colleagues: &[staff],
-    };
-    let picked = Picked {
-        ticket,
-        user: &user,
-        user_name: maybe_text,
-        subject: text,
-        page: maybe_text,
-        last_seq: 1,
-        last_id: 1,
-        delivered_seq: 1,
-        at,
-        auto: true,
-        from_staff: maybe_staff,
-        note: maybe_text,
-    };
-    let message = |from, sender| MessageView {
-        seq: 1,
-        from,
-        sender,
-        sender_name: maybe_text,
-        id: 1,
-        text: [b"x", b""],
-        at,
-    };
-    let place = Place { position: 1, waiting: 1, wait_s: number };
-    let mut to_user = vec![
-        Event::UserWelcome(user_welcome(true)),
-        Event::UserWelcome(user_welcome(false)),
-        Event::Desk { online: true },
-        Event::TicketCreated { ticket, subject: text, at },
-        Event::Queue { ticket, place },
-        Event::Message { ticket, message: message(From::Staff, "sam") },
-    ];
-    for what in [
-        StaffChange::Joined,
-        StaffChange::Offline,
-        StaffChange::Online,
-        StaffChange::Reconnected,
-        StaffChange::Left,
-    ] {
-        to_user.push(Event::Staff { what, ticket, staff, at });
+/// What events are made of. The full ones have everything that may be left out.
+struct Parts<'a> {
+    ticket: TicketId,
+    user: &'a UserId,
+    staff: StaffName<'a>,
+    text: JsonStr<'a>,
+    at: u64,
+    is_full: bool,
+}
+
+impl<'a> Parts<'a> {
+    fn maybe<T>(&self, value: T) -> Option<T> {
+        self.is_full.then_some(value)
     }
-    let to_staff = vec![
-        Event::StaffWelcome(staff_welcome),
-        Event::Presence { online: true },
-        Event::Colleague { staff, online: true },
-        Event::TicketAdded(view),
-        Event::TicketUpdated(view),
-        Event::TicketRemoved { ticket },
-        Event::TicketPicked(picked),
-        Event::Message { ticket, message: message(From::User, "ann") },
-    ];
-    let mut frames = Vec::new();
-    for (side, events) in [(Side::User, to_user), (Side::Staff, to_staff)] {
-        let refused = is_full.then_some(TicketRef::Id(ticket));
-        let to_both = [
-            Event::Ack { ticket, id: 1, seq: number, at },
-            Event::Delivered { ticket, seq: 1, at },
-            Event::Typing { ticket, active: true },
-            Event::TicketClosed { ticket, by, at },
-            Event::Error { code: ErrorCode::NoTicket, id: number, ticket: refused },
-            Event::Pong { now: at },
-        ];
-        for event in events.iter().chain(&to_both) {
-            let mut bytes = Vec::new();
-            append_event(&mut bytes, event);
-            frames.push((side, serde_json::from_slice(&bytes).unwrap()));
+
+    fn view(&self) -> TicketView<'a> {
+        TicketView {
+            ticket: self.ticket,
+            user: self.user,
+            user_name: self.maybe(self.text),
+            subject: self.text,
+            page: self.maybe(self.text),
+            state: TicketState::Paused,
+            staff: self.maybe(self.staff),
+            user_online: true,
+            created_at: self.at,
+            since: self.at,
         }
     }
-    frames
+
+    fn own_ticket(&self) -> OwnTicket<'a> {
+        OwnTicket {
+            ticket: self.ticket,
+            subject: self.text,
+            state: TicketState::Waiting,
+            staff: self.maybe(self.staff),
+            created_at: self.at,
+            last_seq: 1,
+            last_id: 1,
+            delivered_seq: 1,
+        }
+    }
+
+    fn user_welcome(&self, own: Option<OwnTicket<'a>>) -> UserWelcome<'a> {
+        let ended = EndedTicket { ticket: self.ticket, by: ClosedBy::Timeout, at: self.at };
+        UserWelcome {
+            user: self.user,
+            session: "x",
+            resumed: true,
+            now: self.at,
+            desk_online: true,
+            ended: own.is_some().then_some(ended),
+            ticket: own,
+        }
+    }
+
+    fn picked(&self) -> Picked<'a> {
+        Picked {
+            ticket: self.ticket,
+            user: self.user,
+            user_name: self.maybe(self.text),
+            subject: self.text,
+            page: self.maybe(self.text),
+            last_seq: 1,
+            last_id: 1,
+            delivered_seq: 1,
+            at: self.at,
+            auto: true,
+            from_staff: self.maybe(self.staff),
+            note: self.maybe(self.text),
+        }
+    }
+
+    fn message(&self, from: From) -> Event<'a> {
+        let message = MessageView {
+            seq: 1,
+            from,
+            sender: "x",
+            sender_name: self.maybe(self.text),
+            id: 1,
+            text: [b"x", b""],
+            at: self.at,
+        };
+        Event::Message { ticket: self.ticket, message }
+    }
+
+    fn to_user(&self) -> Vec<Event<'a>> {
+        let Self { ticket, staff, at, .. } = *self;
+        let place = Place { position: 1, waiting: 1, wait_s: self.maybe(1) };
+        let mut events = vec![
+            Event::UserWelcome(self.user_welcome(Some(self.own_ticket()))),
+            Event::UserWelcome(self.user_welcome(None)),
+            Event::Desk { online: true },
+            Event::TicketCreated { ticket, subject: self.text, at },
+            Event::Queue { ticket, place },
+            self.message(From::Staff),
+        ];
+        for what in [
+            StaffChange::Joined,
+            StaffChange::Offline,
+            StaffChange::Online,
+            StaffChange::Reconnected,
+            StaffChange::Left,
+        ] {
+            events.push(Event::Staff { what, ticket, staff, at });
+        }
+        events
+    }
+
+    fn to_staff(&self) -> Vec<Event<'a>> {
+        let Self { ticket, staff, .. } = *self;
+        vec![
+            Event::Presence { online: true },
+            Event::Colleague { staff, online: true },
+            Event::TicketAdded(self.view()),
+            Event::TicketUpdated(self.view()),
+            Event::TicketRemoved { ticket },
+            Event::TicketPicked(self.picked()),
+            self.message(From::User),
+        ]
+    }
+
+    fn to_both(&self) -> [Event<'a>; 6] {
+        let Self { ticket, at, .. } = *self;
+        let refused = self.maybe(TicketRef::Id(ticket));
+        [
+            Event::Ack { ticket, id: 1, seq: self.maybe(1), at },
+            Event::Delivered { ticket, seq: 1, at },
+            Event::Typing { ticket, active: true },
+            Event::TicketClosed { ticket, by: ClosedBy::User, at },
+            Event::Error { code: ErrorCode::NoTicket, id: self.maybe(1), ticket: refused },
+            Event::Pong { now: at },
+        ]
+    }
+}
+
+fn write(event: &Event<'_>) -> Value {
+    let mut bytes = Vec::new();
+    append_event(&mut bytes, event);
+    serde_json::from_slice(&bytes).unwrap()
+}
+
+/// Each event for each side that it may go to, as it is written.
+fn written(is_full: bool) -> Vec<(Side, Value)> {
+    let (user, sam) = (UserId::parse("ann").unwrap(), StaffId::parse("sam").unwrap());
+    let text = JsonText::from_parsed(Cow::Borrowed("x"));
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let parts = Parts {
+        ticket: TicketId::from_bits(1),
+        user: &user,
+        staff: StaffName { id: &sam, name: is_full.then_some(text.as_json()) },
+        text: text.as_json(),
+        at: u64::try_from(since_1970.as_millis()).unwrap(),
+        is_full,
+    };
+    let (tickets, colleagues) = ([parts.view()], [parts.staff]);
+    let welcome = Event::StaffWelcome(StaffWelcome {
+        staff: parts.staff,
+        now: parts.at,
+        max_chats: 1,
+        assign: Assign::LeastBusy,
+        tickets: &tickets,
+        more: 1,
+        colleagues: &colleagues,
+    });
+    let to_user = parts.to_user().into_iter().chain(parts.to_both());
+    let to_staff = parts.to_staff().into_iter().chain(parts.to_both()).chain([welcome]);
+    let to_user = to_user.map(|event| (Side::User, write(&event)));
+    to_user.chain(to_staff.map(|event| (Side::Staff, write(&event)))).collect()
 }
 
 #[test]
@@ -183,7 +232,7 @@ fn every_frame_that_the_server_writes_is_in_the_tables_with_its_fields() {
     let changes = words_between(between(ENCODE, "fn staff_change", "\n}\n"), "=> \"", "\"");
     let listed = [Side::User, Side::Staff].map(|side| Schema::sent_to(side).frames.keys().copied());
     let listed: BTreeSet<&str> = listed.into_iter().flatten().collect();
-    assert_eq!(&sent | &changes, listed, "frame types in encode.rs and in PROTOCOL.md");
+    compare("frame types", &listed, &(&sent | &changes));
 }
 
 /// A field that may be null is null in some frame, and one that may be absent is absent in some.
@@ -209,7 +258,19 @@ fn every_field_is_in_the_table_of_fields_and_no_other() {
         let fields = schema.frames.values().chain(schema.objects.values()).flatten();
         used.extend(fields.map(|field| field.name));
     }
-    assert_eq!(words("Fields", "field"), used);
+    compare("the table of fields, beside the tables of frames", &words("Fields", "field"), &used);
+}
+
+#[test]
+fn every_word_that_a_field_may_be_is_in_the_table() {
+    for (field, function) in
+        [("assign", "fn assign("), ("by", "fn closed_by("), ("state", "fn ticket_state(")]
+    {
+        let rows = PROTOCOL.table("Fields", "field").rows.iter();
+        let row = rows.into_iter().find(|row| code(row[0]).eq([field])).unwrap();
+        let written = words_between(between(ENCODE, function, "\n}\n"), "=> \"", "\"");
+        compare(field, &code(row[1]).collect(), &written);
+    }
 }
 
 /// Whether a frame is understood; the error code if not.
@@ -231,7 +292,8 @@ fn every_frame_that_the_server_reads_is_in_the_tables_with_its_fields() {
     ] {
         let schema = Schema::of(heading);
         let types: BTreeSet<&str> = schema.frames.keys().copied().collect();
-        assert_eq!(words_between(between(DECODE, function, "\n    }\n"), "\"", "\" =>"), types, "{heading}");
+        let arms = words_between(between(DECODE, function, "\n    }\n"), "\"", "\" =>");
+        compare(heading, &types, &arms);
         for (kind, fields) in &schema.frames {
             let mut whole = json!({ "type": kind });
             for field in fields {
@@ -261,5 +323,5 @@ fn every_frame_that_the_server_reads_is_in_the_tables_with_its_fields() {
             }
         }
     }
-    assert_eq!(known, listed, "fields in decode.rs and in PROTOCOL.md");
+    compare("fields that are read", &listed, &known);
 }

@@ -1,4 +1,4 @@
-//! The codes and limits of PROTOCOL.md, and the options of README, and those of the code.
+//! Endpoints, codes and limits of PROTOCOL.md, options of README: each as the code has it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -9,11 +9,12 @@ use deskwire::state::ErrorCode;
 
 use crate::support::document::code;
 use crate::support::shape::{PROTOCOL, Schema, Side};
-use crate::{files, readme, root, words};
+use crate::support::{Desk, Request, Wire};
+use crate::{between, compare, files, readme, root, words};
 
 #[test]
 fn every_error_code_is_in_the_table() {
-    assert_eq!(words("Error codes", "code"), ErrorCode::ALL.map(ErrorCode::code).into());
+    compare("error codes", &words("Error codes", "code"), &ErrorCode::ALL.map(ErrorCode::code).into());
 }
 
 #[test]
@@ -27,7 +28,7 @@ fn every_close_code_is_in_the_table_with_its_reason() {
         }
     }
     let rows = PROTOCOL.table("Close codes", "code").rows.iter();
-    assert_eq!(rows.map(|row| format!("{} {}", row[0], row[1])).collect::<BTreeSet<_>>(), reasons);
+    compare("close codes", &rows.map(|row| format!("{} {}", row[0], row[1])).collect(), &reasons);
 }
 
 /// The constants of config.rs that no peer notices.
@@ -122,7 +123,7 @@ fn every_limit_is_in_the_table_with_its_value() {
         let name = row[2].trim_matches('`');
         (name.to_owned(), value(row[1], name))
     });
-    assert_eq!(listed.collect::<BTreeMap<_, _>>(), limits());
+    compare("limits", &listed.collect(), &limits().into_iter().collect());
     let codes = words("Error codes", "code");
     let closes: BTreeSet<&str> =
         PROTOCOL.table("Close codes", "code").rows.iter().map(|row| row[0]).collect();
@@ -168,9 +169,40 @@ fn every_option_is_in_the_readme_with_its_default() {
     let readme = readme();
     let rows = readme.table("Options", "option").rows.iter();
     let listed = rows.map(|row| (row[0].replace('`', ""), row[1].replace('`', "")));
-    assert_eq!(listed.collect::<BTreeMap<_, _>>(), options.collect());
+    compare("options", &listed.collect(), &options.collect());
     let assign = argument("assign");
     let row = readme.table("Options", "option").rows.iter().find(|row| row[0].contains("--assign"));
     let values = assign.get_possible_values();
     assert!(values.iter().all(|value| code(row.unwrap()[2]).any(|word| word == value.get_name())));
+}
+
+#[test]
+fn every_endpoint_answers_as_the_table_says() {
+    let desk = Desk::start();
+    let ask = |request: Request| Wire::ask(desk.server.addr, &request).1.status;
+    for row in &PROTOCOL.table("Endpoints", "request").rows {
+        let paths = code(row[0]).map(|request| request.strip_prefix("GET ").unwrap());
+        let paths = paths.map(|path| path.replace("{user_id}", "ann").replace("{staff_id}", "sam"));
+        for path in paths {
+            let (request, status) = match row[0].contains("handshake") {
+                true => (Request::upgrade(&path), 101),
+                false => (Request::get(&path), 200),
+            };
+            assert_eq!(ask(request), status, "{path}");
+        }
+        let other = match row[0] {
+            "the same without a handshake" => Request::get("/ws/user/ann"),
+            "any other path" => Request::get("/other"),
+            "any other method" => Request::new("PUT", "/"),
+            named => {
+                assert!(named.starts_with('`'), "{named:?} is asked for here too");
+                continue;
+            }
+        };
+        assert!(row[1].starts_with(&ask(other).to_string()), "{row:?}");
+    }
+    let statuses = between(include_str!("../../src/net/http.rs"), "pub enum Status {", "}");
+    for status in statuses.split(" = ").skip(1).map(|rest| &rest[..3]) {
+        assert!(PROTOCOL.text.contains(&format!(" {status}")), "{status} is not in the document");
+    }
 }
