@@ -233,12 +233,6 @@ pub(super) const BUGS: &[Bug] = &[
         "            if is_open || true {\n",
     ),
     bug(
-        "a place is told to a slow reader in the end",
-        USERS,
-        "            if self.tickets[&number].last_notice.is_none() {",
-        "            if false {",
-    ),
-    bug(
         "that staff are online is told to a slow reader in the end",
         USERS,
         "        self.tell_desk(key, out);\n        if let",
