@@ -133,8 +133,8 @@ pub(super) const BUGS: &[Bug] = &[
     bug(
         "a ticket without its user closes after the grace time",
         USERS,
-        "                self.await_user(key, due);\n                self.queue",
-        "                self.queue",
+        "        self.alarms.insert((due, Alarm::Absence(key)));\n",
+        "",
     ),
     bug(
         "of two connections of one user, the older is closed",
