@@ -60,12 +60,6 @@ pub(super) const BUGS: &[Bug] = &[
         "        self.generation = self.generation.wrapping_add(u32::from(slot > 3));",
     ),
     bug(
-        "whoever takes too little of the answers asks in vain",
-        CONNECTION,
-        "self.output.len() > OUTPUT_BEHIND_BYTES && self.is_open()",
-        "self.output.len() > 64 * OUTPUT_BEHIND_BYTES && self.is_open()",
-    ),
-    bug(
         "nobody is closed for reading slowly",
         OUTPUT,
         "            self.blocked_since = Some(now);\n            self.compact();",
