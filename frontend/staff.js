@@ -110,7 +110,8 @@ const frames = {
     board.changed();
     const chat = chats.all.get(ticket_id);
     if (chat && !chat.open) chats.forget(chat);
-    else if (chat && (chat.state === "repick" || chat.state === "taken")) endChat(chat, "ended");
+    // Also one that was released or transferred just now: what came of it in between is not told.
+    else if (chat && chat.state !== "closed") endChat(chat, "ended");
   },
 
   ticket_picked(frame) {
