@@ -97,10 +97,8 @@ impl Conversation {
         if !sent.held.has_capacity(text) {
             return Err(ErrorCode::UnreadLimit);
         }
-        if sent.held.is_empty() {
-            sent.held = spare.take();
-        }
-        sent.held.push(HeldMessage { seq, id, at, author, text_bytes: text.len() }, text);
+        let rings = sent.held.0.get_or_insert_with(|| spare.take());
+        rings.push(HeldMessage { seq, id, at, author, text_bytes: text.len() }, text);
         (sent.last_id, sent.last_id_seq, sent.last_id_at) = (id, seq, at);
         self.last_seq = seq;
         Ok(seq)
@@ -116,8 +114,10 @@ impl Conversation {
         if is_news {
             sent.delivered_seq = seq;
             sent.held.drop_until(seq);
-            if sent.held.is_empty() {
-                spare.put(std::mem::take(&mut sent.held));
+            if sent.held.is_empty()
+                && let Some(rings) = sent.held.0.take()
+            {
+                spare.put(rings);
             }
         }
         is_news
@@ -133,9 +133,13 @@ impl Conversation {
     }
 }
 
-/// Messages in order. The texts stand one behind the other, in two rings that are filled and emptied without allocating.
+/// Messages in order. A ticket that nobody has written in takes no memory for them.
 #[derive(Debug, Default, Hash, Serialize, Deserialize)]
-pub(super) struct Held {
+pub(super) struct Held(Option<Box<Rings>>);
+
+/// The texts stand one behind the other, in two rings that are filled and emptied without allocating.
+#[derive(Debug, Default, Hash, Serialize, Deserialize)]
+struct Rings {
     messages: VecDeque<HeldMessage>,
     texts: VecDeque<u8>,
 }
@@ -157,33 +161,40 @@ pub(super) struct Sender<'a> {
     pub(super) name: Option<JsonStr<'a>>,
 }
 
-impl Held {
-    fn has_capacity(&self, text: &str) -> bool {
-        self.messages.len() < HELD_MESSAGES_MAX && self.texts.len() + text.len() <= HELD_BYTES_MAX
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.messages.is_empty()
-    }
-
+impl Rings {
     fn push(&mut self, message: HeldMessage, text: &str) {
         self.texts.extend(text.as_bytes());
         self.messages.push_back(message);
     }
+}
+
+impl Held {
+    fn has_capacity(&self, text: &str) -> bool {
+        self.0.as_ref().is_none_or(|rings| {
+            rings.messages.len() < HELD_MESSAGES_MAX && rings.texts.len() + text.len() <= HELD_BYTES_MAX
+        })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.as_ref().is_none_or(|rings| rings.messages.is_empty())
+    }
 
     fn drop_until(&mut self, seq: u64) {
-        while self.messages.front().is_some_and(|message| message.seq <= seq) {
-            if let Some(message) = self.messages.pop_front() {
-                self.texts.drain(..message.text_bytes);
+        let Some(rings) = &mut self.0 else { return };
+        while rings.messages.front().is_some_and(|message| message.seq <= seq) {
+            if let Some(message) = rings.messages.pop_front() {
+                rings.texts.drain(..message.text_bytes);
             }
         }
     }
 
     /// What follows a number, in order. Messages without an author are the user's.
     pub(super) fn after<'a>(&'a self, seq: u64, user: Sender<'a>) -> impl Iterator<Item = MessageView<'a>> {
-        let (front, back) = self.texts.as_slices();
+        let rings = self.0.as_deref();
+        let (front, back) = rings.map_or((&[][..], &[][..]), |rings| rings.texts.as_slices());
         let mut start = 0;
-        let views = self.messages.iter().map(move |message| {
+        let messages = rings.map(|rings| rings.messages.iter()).into_iter().flatten();
+        let views = messages.map(move |message| {
             let range = start..start + message.text_bytes;
             start = range.end;
             let in_front = &front[range.start.min(front.len())..range.end.min(front.len())];
@@ -251,7 +262,8 @@ impl Unrelayed {
 /// Buffers that nothing is held in, for the next chat that holds something: one that has gone quiet keeps none, and those
 /// in full swing allocate none. No part of the State: without them it is the same.
 #[derive(Debug, Default)]
-pub(super) struct Spare(Vec<Held>);
+#[expect(clippy::vec_box, reason = "they go into conversations as they are")]
+pub(super) struct Spare(Vec<Box<Rings>>);
 
 impl Spare {
     /// Enough for the chats of a busy moment.
@@ -260,15 +272,15 @@ impl Spare {
     const TEXT_BYTES: usize = 256;
     const MESSAGES: usize = 4;
 
-    fn take(&mut self) -> Held {
+    fn take(&mut self) -> Box<Rings> {
         self.0.pop().unwrap_or_default()
     }
 
-    fn put(&mut self, held: Held) {
+    fn put(&mut self, rings: Box<Rings>) {
         let is_small =
-            held.texts.capacity() <= Self::TEXT_BYTES && held.messages.capacity() <= Self::MESSAGES;
+            rings.texts.capacity() <= Self::TEXT_BYTES && rings.messages.capacity() <= Self::MESSAGES;
         if is_small && self.0.len() < Self::BUFFERS {
-            self.0.push(held);
+            self.0.push(rings);
         }
     }
 }
@@ -346,8 +358,7 @@ mod tests {
             let mut conversation = Conversation::default();
             let seq = accept_into(&mut conversation, 1, &"x".repeat(bytes), &mut spare).unwrap();
             conversation.confirm(Side::Staff, seq, &mut spare);
-            let held = &conversation.user.held;
-            assert_eq!((held.texts.capacity(), held.messages.capacity()), (0, 0));
+            assert!(conversation.user.held.0.is_none());
             assert_eq!(spare.0.len(), usize::from(is_kept), "{bytes} bytes");
             spare.take();
         }
