@@ -79,6 +79,10 @@ pub const READ_BUFFER_BYTES: usize = 512;
 /// What may come in without completing a message. The longest message in one-byte fragments is 16 KiB x 7 bytes;
 /// more than this is a flood of empty fragments.
 pub const FRAGMENTS_BYTES_SLACK: usize = 128 * KIB;
+/// Connections and tickets from which on it is worth while to give memory back when half of them are gone: some MiB.
+pub const TRIM_ITEMS_MIN: usize = 1000;
+/// From then to when it is given back.
+pub const TRIM_MS: Millis = 10 * SECOND;
 /// Accepts a turn. More are taken in the next one, so that a flood of connects stalls nobody who chats.
 pub const ACCEPTS_PER_TURN: usize = 64;
 /// The listen backlog. mio's own listener is fixed at 128; the kernel cuts this to its somaxconn.

@@ -20,6 +20,7 @@ pub mod desk;
 pub mod hub;
 pub mod ids;
 pub mod logging;
+mod memory;
 pub mod metrics;
 pub mod net;
 pub mod outbox;

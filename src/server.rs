@@ -14,6 +14,7 @@ use signal_hook_mio::v1_0::Signals;
 use crate::config::{ACCEPTS_PER_TURN, Limits, Millis, SHUTDOWN_MS};
 use crate::hub::Hub;
 use crate::logging;
+use crate::memory::{self, Trim};
 use crate::net::address::TrustedProxies;
 use crate::net::close;
 use crate::net::input::Readiness;
@@ -34,6 +35,7 @@ pub struct Server<V: Service> {
     /// Gone once the server stops.
     listener: Option<Listener>,
     stop_at: Option<Millis>,
+    trim: Trim,
     hub: Hub<TcpStream, V>,
 }
 
@@ -54,6 +56,7 @@ impl<V: Service> Server<V> {
             signals,
             listener: Some(listener),
             stop_at: None,
+            trim: Trim::default(),
             hub: Hub::new(service, limits),
         })
     }
@@ -86,6 +89,10 @@ impl<V: Service> Server<V> {
             self.hub.expire(now);
             self.settle(now);
             logging::write_due();
+            if self.trim.is_due(self.hub.items(), now) {
+                self.hub.drop_spare();
+                memory::give_back();
+            }
             let turn_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
             self.hub.metrics.turns += 1;
             self.hub.metrics.turn_us_max = self.hub.metrics.turn_us_max.max(turn_us);
@@ -115,7 +122,8 @@ impl<V: Service> Server<V> {
             return Some(Duration::ZERO);
         }
         let listener = self.listener.as_ref().and_then(Listener::next_due);
-        let due = self.hub.next_due().into_iter().chain(listener).chain(self.stop_at).min();
+        let due = self.hub.next_due().into_iter().chain(listener).chain(self.stop_at);
+        let due = due.chain(self.trim.next_due()).min();
         let due = due.map(|due| Duration::from_millis(due.saturating_sub(now)));
         due.into_iter().chain(logging::due_in()).min()
     }

@@ -47,6 +47,11 @@ pub trait Service {
     /// next where it is so for many at once. Told once for each time that it was asked for, and only of an open connection.
     fn drained(&mut self, _now: Millis, _from: (ConnId, Self::Peer), _out: &mut Outbox) {}
 
+    /// How much it keeps: a count of things, such as tickets, by which the loop sees that it has become smaller.
+    fn items(&self) -> usize {
+        0
+    }
+
     /// When `tick` is due, if nothing happens until then.
     fn next_due(&self) -> Option<Millis> {
         None

@@ -311,6 +311,10 @@ impl Service for Desk {
         self.apply(now, &Input::Drained(conn), out);
     }
 
+    fn items(&self) -> usize {
+        self.state.items()
+    }
+
     fn next_due(&self) -> Option<Millis> {
         let ticket_rate = self.ticket_rate.as_ref().and_then(TicketRate::next_due);
         self.state.next_due().into_iter().chain(ticket_rate).min()

@@ -139,6 +139,16 @@ impl<S: Stream, V: Service> Hub<S, V> {
         }
     }
 
+    /// Drops the buffers that are kept for the next busy moment.
+    pub fn drop_spare(&mut self) {
+        self.spare = Vec::new();
+    }
+
+    /// How much there is: connections, and what the service keeps.
+    pub fn items(&self) -> usize {
+        self.slots.len() + self.service.items()
+    }
+
     /// Whether every connection has been buried.
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()
@@ -271,8 +281,8 @@ impl<S: Stream, V: Service> Hub<S, V> {
             if slot.is_drained() && !std::mem::replace(&mut slot.in_drained, true) {
                 self.drained.push_back(id);
             }
-            if slot.connection.wants_read() {
-                self.queue_to_run(id);
+            if slot.connection.wants_read() && !std::mem::replace(&mut slot.in_run_queue, true) {
+                self.run_queue.push_again(id, slot.connection.has_sent_much(now));
             }
             if phase != PhaseName::Open {
                 self.note_evictable(id);

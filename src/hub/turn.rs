@@ -28,6 +28,15 @@ impl RunQueue {
         self.front.push_back(id);
     }
 
+    /// Queues a connection that was read in this turn and has more.
+    pub(super) fn push_again(&mut self, id: ConnId, has_sent_much: bool) {
+        if has_sent_much {
+            self.back.push_back(id);
+        } else {
+            self.front.push_back(id);
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.front.len() + self.back.len()
     }

@@ -310,6 +310,11 @@ impl State {
         self.tell_places(now, out);
     }
 
+    /// How many users and tickets there are.
+    pub(crate) fn items(&self) -> usize {
+        self.users.len() + self.tickets.len()
+    }
+
     /// How many there are of what.
     pub fn counts(&self) -> Counts {
         let (tickets_waiting, tickets_paused) = (self.queue.len(), self.queue.paused.len());
