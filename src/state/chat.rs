@@ -3,81 +3,69 @@
 //! What one side does is told to the other side's connection at once where that has credit. Where it has none, nothing is
 //! queued: the conversation knows up to where the connection was told, and `catch_up_chat` tells the rest from there.
 
-use super::conversation::{Accepted, Author, Sender};
+use super::conversation::{Author, Sender};
 use super::event::{Emit, ErrorCode, Event, MessageView, Side};
 use super::link::Link;
-use super::ticket::Status;
+use super::slots::Slots;
+use super::staff::Staff;
+use super::ticket::{Status, Ticket};
 use super::ticket_ids::TicketNo;
+use super::users::User;
 use super::{Alarm, State};
 use crate::config::{Millis, TYPING_MS};
-use crate::ids::{ConnId, JsonText, StoredText};
+use crate::ids::{JsonText, StoredText};
 
 impl State {
     /// A message of one side of a ticket.
     pub(super) fn message(
         &mut self,
         now: Millis,
-        (number, side, sender): (TicketNo, Side, ConnId),
-        id: u64,
-        text: &JsonText<'_>,
-        out: &mut impl Emit,
-    ) -> Result<(), ErrorCode> {
-        let ticket = self.tickets.get(&number).ok_or(ErrorCode::NoTicket)?;
-        let accepted = match ticket.conversation.repeated(side, id, now) {
-            Some(repeated) => repeated,
-            None => Accepted::New(self.accept_message(now, (number, side), id, text, out)?),
-        };
-        let (seq, at) = match accepted {
-            Accepted::New(seq) => (Some(seq), now),
-            Accepted::Repeated(seq, at) => (seq, at),
-        };
-        let ticket = self.ids.id(number);
-        self.answer(sender, &Event::Ack { ticket, id, seq, at }, out);
-        Ok(())
-    }
-
-    fn accept_message(
-        &mut self,
-        now: Millis,
         (number, side): (TicketNo, Side),
         id: u64,
         text: &JsonText<'_>,
         out: &mut impl Emit,
-    ) -> Result<u64, ErrorCode> {
+    ) -> Result<(), ErrorCode> {
         let ticket = self.tickets.get_mut(&number).ok_or(ErrorCode::NoTicket)?;
-        let user = &self.users[ticket.user];
-        let (author, reader) = match (side, ticket.status) {
-            (Side::User, Status::Active(key)) => (None, self.staff[key].link.as_ref()),
-            (Side::Staff, Status::Active(key)) => {
-                let staff = &self.staff[key];
-                (Some(Author { id: staff.id.clone(), name: staff.name.clone() }), user.link.as_ref())
+        let Some(sender) = link_of(&self.users, &self.staff, ticket, side) else { return Ok(()) };
+        let (name, mut is_behind) = (ticket.id, false);
+        let (seq, at) = match ticket.conversation.repeated(side, id, now) {
+            Some((seq, at)) => (seq, at),
+            None => {
+                let reader = link_of(&self.users, &self.staff, ticket, side.other());
+                let reader = reader.filter(|_| matches!(ticket.status, Status::Active(_)));
+                let reader = reader.ok_or(match side {
+                    Side::User => ErrorCode::StaffOffline,
+                    Side::Staff => ErrorCode::UserOffline,
+                })?;
+                let staff = ticket.status.staff().filter(|_| side == Side::Staff).map(|key| &self.staff[key]);
+                let author = staff.map(|staff| Author { id: staff.id.clone(), name: staff.name.clone() });
+                let seq = ticket.conversation.accept((side, author), id, text, now, &mut self.spare)?;
+                is_behind = !reader.has_credit();
+                if !is_behind {
+                    let user = &self.users[ticket.user];
+                    let message = MessageView {
+                        seq,
+                        from: side,
+                        sender: staff.map_or(user.id.as_str(), |staff| staff.id.as_str()),
+                        sender_name: staff
+                            .map_or(&ticket.user_name, |staff| &staff.name)
+                            .as_ref()
+                            .map(StoredText::as_json),
+                        id,
+                        text: [text.as_str().as_bytes(), &[]],
+                        at: now,
+                    };
+                    reader.send(&Event::Message { ticket: name, message }, out);
+                    ticket.conversation.sent_by_mut(side).relayed_seq = seq;
+                }
+                (Some(seq), now)
             }
-            _ => (None, None),
         };
-        let reader = reader.ok_or(match side {
-            Side::User => ErrorCode::StaffOffline,
-            Side::Staff => ErrorCode::UserOffline,
-        })?;
-        let seq = ticket.conversation.accept((side, author.clone()), id, text, now, &mut self.spare)?;
-        if reader.has_credit() {
-            let message = MessageView {
-                seq,
-                from: side,
-                sender: author.as_ref().map_or(user.id.as_str(), |author| author.id.as_str()),
-                sender_name: match &author {
-                    Some(author) => author.name.as_ref().map(StoredText::as_json),
-                    None => ticket.user_name.as_ref().map(StoredText::as_json),
-                },
-                id,
-                text: [text.as_str().as_bytes(), &[]],
-                at: now,
-            };
-            reader.send(&Event::Message { ticket: ticket.id, message }, out);
-            ticket.conversation.sent_by_mut(side).relayed_seq = seq;
-        } else {
+        sender.send(&Event::Ack { ticket: name, id, seq, at }, out);
+        if is_behind {
             self.note_behind(number, side.other());
         }
-        Ok(seq)
+        Ok(())
     }
 
     /// One side has everything up to `seq` on screen.
@@ -170,21 +158,20 @@ impl State {
 
     /// Tells `side` how much of what it wrote is confirmed, if it does not know.
     fn tell_receipt(&mut self, now: Millis, number: TicketNo, side: Side, out: &mut impl Emit) {
-        let Some(ticket) = self.tickets.get(&number) else { return };
-        let (id, sent) = (ticket.id, ticket.conversation.sent_by(side));
+        let Some(ticket) = self.tickets.get_mut(&number) else { return };
+        let id = ticket.id;
+        let sent = ticket.conversation.sent_by(side);
         let seq = sent.delivered_seq;
         if sent.receipt_seq == seq {
             return;
         }
-        if let Some(link) = self.link_of(number, side) {
+        if let Some(link) = link_of(&self.users, &self.staff, ticket, side) {
             if !link.has_credit() {
                 return self.note_behind(number, side);
             }
             link.send(&Event::Delivered { ticket: id, seq, at: now }, out);
         }
-        if let Some(ticket) = self.tickets.get_mut(&number) {
-            ticket.conversation.sent_by_mut(side).receipt_seq = seq;
-        }
+        ticket.conversation.sent_by_mut(side).receipt_seq = seq;
     }
 
     /// Tells the other side whether `side` types, if it shows something else.
@@ -205,14 +192,8 @@ impl State {
         }
     }
 
-    /// The connection of one side of a ticket; of the staff's side only while the chat is open.
     fn link_of(&self, number: TicketNo, side: Side) -> Option<&Link> {
-        let ticket = self.tickets.get(&number)?;
-        match (side, ticket.status) {
-            (Side::User, _) => self.users[ticket.user].link.as_ref(),
-            (Side::Staff, Status::Active(key)) => self.staff[key].link.as_ref(),
-            (Side::Staff, Status::Waiting | Status::Paused(_)) => None,
-        }
+        link_of(&self.users, &self.staff, self.tickets.get(&number)?, side)
     }
 
     /// One side's connection has no credit, and something of this chat waits for it. A user has one chat, which is looked
@@ -222,5 +203,19 @@ impl State {
         if let (Side::Staff, Some(Status::Active(key))) = (side, status) {
             self.staff[key].behind.insert(number);
         }
+    }
+}
+
+/// The connection of one side of a ticket; of the staff's side only while the chat is open.
+fn link_of<'a>(
+    users: &'a Slots<User>,
+    staff: &'a Slots<Staff>,
+    ticket: &Ticket,
+    side: Side,
+) -> Option<&'a Link> {
+    match (side, ticket.status) {
+        (Side::User, _) => users[ticket.user].link.as_ref(),
+        (Side::Staff, Status::Active(key)) => staff[key].link.as_ref(),
+        (Side::Staff, Status::Waiting | Status::Paused(_)) => None,
     }
 }

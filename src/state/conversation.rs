@@ -40,14 +40,6 @@ pub(super) struct Sent {
     pub(super) typing_shown: bool,
 }
 
-/// What becomes of a message.
-pub(super) enum Accepted {
-    /// It is new, and has this number.
-    New(u64),
-    /// It was accepted before: the number where it is the latest, and when.
-    Repeated(Option<u64>, Millis),
-}
-
 /// A member of the staff who wrote a message.
 #[derive(Clone, Debug, Hash, Serialize, Deserialize)]
 pub(super) struct Author {
@@ -70,12 +62,12 @@ impl Conversation {
         }
     }
 
-    /// Whether `id` was accepted before, and what is to be said of it then.
-    pub(super) fn repeated(&self, side: Side, id: u64, now: Millis) -> Option<Accepted> {
+    /// What to answer where `id` was accepted before: its number if it is the latest, and when.
+    pub(super) fn repeated(&self, side: Side, id: u64, now: Millis) -> Option<(Option<u64>, Millis)> {
         let sent = self.sent_by(side);
         (id <= sent.last_id).then_some(match id == sent.last_id {
-            true => Accepted::Repeated(Some(sent.last_id_seq), sent.last_id_at),
-            false => Accepted::Repeated(None, now),
+            true => (Some(sent.last_id_seq), sent.last_id_at),
+            false => (None, now),
         })
     }
 
@@ -386,8 +378,8 @@ mod tests {
         accept(&mut conversation, 3, "a").unwrap();
         accept(&mut conversation, 7, "b").unwrap();
         assert!(conversation.repeated(Side::User, 8, 9).is_none());
-        assert!(matches!(conversation.repeated(Side::User, 7, 9), Some(Accepted::Repeated(Some(2), 0))));
-        assert!(matches!(conversation.repeated(Side::User, 5, 9), Some(Accepted::Repeated(None, 9))));
+        assert_eq!(conversation.repeated(Side::User, 7, 9), Some((Some(2), 0)));
+        assert_eq!(conversation.repeated(Side::User, 5, 9), Some((None, 9)));
         assert!(conversation.repeated(Side::Staff, 1, 9).is_none());
     }
 }

@@ -167,12 +167,12 @@ impl State {
             },
             Input::UserAsks(conn, command) => {
                 if let Some(Owner::User(key)) = self.owners.get(*conn) {
-                    self.user_asks(now, (*conn, key), command, out);
+                    self.user_asks(now, key, command, out);
                 }
             }
             Input::StaffAsks(conn, command) => {
                 if let Some(Owner::Staff(key)) = self.owners.get(*conn) {
-                    self.staff_asks(now, (*conn, key), command, out);
+                    self.staff_asks(now, key, command, out);
                 }
             }
             Input::Drained(conn) => self.drained(now, *conn, out),
@@ -181,13 +181,7 @@ impl State {
         self.assign_waiting(now, out);
     }
 
-    fn user_asks(
-        &mut self,
-        now: Millis,
-        (conn, key): (ConnId, UserKey),
-        command: &UserCommand<'_>,
-        out: &mut impl Emit,
-    ) {
+    fn user_asks(&mut self, now: Millis, key: UserKey, command: &UserCommand<'_>, out: &mut impl Emit) {
         let done = match command {
             UserCommand::CreateTicket { subject, name, page } => {
                 self.create(now, key, (subject, name.as_ref(), page.as_ref()), out)
@@ -197,7 +191,7 @@ impl State {
                 Ok(())
             }
             _ => match self.users[key].ticket {
-                Some(number) => self.user_asks_of_ticket(now, (conn, number), command, out),
+                Some(number) => self.user_asks_of_ticket(now, number, command, out),
                 None => Err(ErrorCode::NoTicket),
             },
         };
@@ -209,13 +203,13 @@ impl State {
     fn user_asks_of_ticket(
         &mut self,
         now: Millis,
-        (conn, number): (ConnId, TicketNo),
+        number: TicketNo,
         command: &UserCommand<'_>,
         out: &mut impl Emit,
     ) -> Result<(), ErrorCode> {
         match command {
             UserCommand::Message { id, text } => {
-                return self.message(now, (number, Side::User, conn), *id, text, out);
+                return self.message(now, (number, Side::User), *id, text, out);
             }
             UserCommand::Delivered { seq } => self.confirm(now, (number, Side::User), *seq, out),
             UserCommand::Typing { active } => self.types(now, (number, Side::User), *active, out),
@@ -225,14 +219,8 @@ impl State {
         Ok(())
     }
 
-    fn staff_asks(
-        &mut self,
-        now: Millis,
-        (conn, key): (ConnId, StaffKey),
-        command: &StaffCommand<'_>,
-        out: &mut impl Emit,
-    ) {
-        if let Err(code) = self.try_staff_command(now, (conn, key), command, out) {
+    fn staff_asks(&mut self, now: Millis, key: StaffKey, command: &StaffCommand<'_>, out: &mut impl Emit) {
+        if let Err(code) = self.try_staff_command(now, key, command, out) {
             let ticket = command.ticket().map(TicketRef::Id);
             self.to_staff(key, &Event::Error { code, id: command.message_id(), ticket }, out);
         }
@@ -241,7 +229,7 @@ impl State {
     fn try_staff_command(
         &mut self,
         now: Millis,
-        (conn, key): (ConnId, StaffKey),
+        key: StaffKey,
         command: &StaffCommand<'_>,
         out: &mut impl Emit,
     ) -> Result<(), ErrorCode> {
@@ -256,7 +244,7 @@ impl State {
             }
             StaffCommand::Message { ticket, id, text } => {
                 let number = self.find_own(key, *ticket)?;
-                return self.message(now, (number, Side::Staff, conn), *id, text, out);
+                return self.message(now, (number, Side::Staff), *id, text, out);
             }
             StaffCommand::Delivered { ticket, seq } => {
                 let number = self.find_own(key, *ticket)?;
@@ -364,15 +352,6 @@ impl State {
     fn to_staff(&self, key: StaffKey, event: &Event<'_>, out: &mut impl Emit) {
         if let Some(link) = &self.staff[key].link {
             link.send(event, out);
-        }
-    }
-
-    /// Answers what a connection asked for.
-    fn answer(&self, conn: ConnId, event: &Event<'_>, out: &mut impl Emit) {
-        match self.owners.get(conn) {
-            Some(Owner::User(key)) => self.to_user(key, event, out),
-            Some(Owner::Staff(key)) => self.to_staff(key, event, out),
-            None => {}
         }
     }
 }

@@ -15,28 +15,36 @@ pub(super) enum Owner {
 
 /// The owners of all connections that have one.
 #[derive(Debug, Default, Hash, Serialize, Deserialize)]
-pub(super) struct Owners(Vec<Option<(ConnId, Owner)>>);
+pub(super) struct Owners {
+    by_slot: Vec<Option<(ConnId, Owner)>>,
+    count: usize,
+}
 
 impl Owners {
     pub(super) fn get(&self, conn: ConnId) -> Option<Owner> {
-        let entry = self.0.get(conn.slot as usize).copied().flatten();
+        let entry = self.by_slot.get(conn.slot as usize).copied().flatten();
         entry.filter(|(id, _)| *id == conn).map(|(_, owner)| owner)
     }
 
+    /// Notes whose a connection is.
     pub(super) fn insert(&mut self, conn: ConnId, owner: Owner) {
         let slot = conn.slot as usize;
-        if self.0.len() <= slot {
-            self.0.resize(slot + 1, None);
+        if self.by_slot.len() <= slot {
+            self.by_slot.resize(slot + 1, None);
         }
-        self.0[slot] = Some((conn, owner));
+        if self.by_slot[slot].replace((conn, owner)).is_none() {
+            self.count += 1;
+        }
     }
 
     /// Forgets a connection. Returns whose it was, if it still was somebody's.
     pub(super) fn remove(&mut self, conn: ConnId) -> Option<Owner> {
         let owner = self.get(conn)?;
-        self.0[conn.slot as usize] = None;
-        while self.0.last().is_some_and(Option::is_none) {
-            self.0.pop();
+        self.by_slot[conn.slot as usize] = None;
+        self.count -= 1;
+        // An empty desk keeps no memory of a full one.
+        if self.count == 0 {
+            self.by_slot = Vec::new();
         }
         Some(owner)
     }

@@ -261,7 +261,7 @@ fn when_everybody_has_left_nothing_is_kept() {
     for what in ["users", "users_by_id", "staff", "staff_by_id", "tickets"] {
         empty(&stored, what);
     }
-    for what in ["owners", "alarms", "abandoned", "known_absent"] {
+    for what in ["by_slot", "alarms", "abandoned", "known_absent"] {
         assert!(stored.contains(&format!("\"{what}\":[]")), "{what}: {stored}");
     }
     assert_eq!(world.state.next_due(), None, "nothing is due any more");
