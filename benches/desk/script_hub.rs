@@ -236,6 +236,7 @@ impl Scene for HubScene {
         user.pipe.borrow_mut().ended = true;
         turn(&mut self.hub, self.now, user.slot);
         self.forget_output(&self.staff);
+        self.now += 1;
     }
 
     fn notice(&mut self) {

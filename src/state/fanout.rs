@@ -182,6 +182,9 @@ impl State {
     /// Notes for a staff member all changes that have not been told to them.
     pub(super) fn take_changes(&mut self, key: StaffKey) {
         let Staff { id: own, board, colleagues, .. } = &mut self.staff[key];
+        if board.seen == self.fanout.changes {
+            return;
+        }
         let batch =
             self.fanout.batch.iter().flat_map(|batch| &batch.colleagues).map(|(id, change)| (id, change));
         for (id, change) in batch.chain(&self.fanout.colleagues) {
