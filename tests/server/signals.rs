@@ -1,13 +1,9 @@
 //! SIGTERM, SIGINT and SIGHUP.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod support;
-
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use support::{Chat, Desk, Next, PATIENCE, Request, Wire};
+use crate::support::{Chat, Desk, Next, PATIENCE, Request, Wire};
 
 /// SIGTERM and SIGINT: "out within 5 s", and some for a busy machine.
 const OUT_WITHIN: Duration = Duration::from_secs(8);

@@ -1,11 +1,7 @@
 //! Handshakes, good and bad.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod support;
-
-use support::head::KEY;
-use support::{Desk, Request, Response, Value, Wire};
+use crate::support::head::KEY;
+use crate::support::{Desk, Request, Response, Value, Wire};
 
 fn ask(desk: &Desk, request: &Request) -> Response {
     Wire::ask(desk.server.addr, request).1

@@ -1,11 +1,7 @@
 //! What a message is promised: accepted or refused, in one order, never lost, never twice, never shown as more than it is.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod support;
-
-use support::client::of_type;
-use support::{Chat, Desk, Peer, Staff, User, Value, int, json};
+use crate::support::client::of_type;
+use crate::support::{Chat, Desk, Peer, Staff, User, Value, int, json};
 
 /// The protocol's limit of a text.
 const TEXT_CHARS_MAX: usize = 4000;

@@ -1,7 +1,5 @@
 //! How long a peer may take for what, in a time of our own making: one connection over a socket that does as told.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-
 use std::io::{self, ErrorKind, Read, Write};
 
 use deskwire::config::{

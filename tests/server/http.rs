@@ -1,17 +1,13 @@
 //! What the port answers to plain HTTP, and to heads that are none; handshakes are in handshake.rs. The one answer that takes
 //! ten seconds, 408, is waited for in hostile.rs.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod support;
-
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use support::scenario::{Metrics, eventually};
-use support::wire::whole;
-use support::{Desk, Request, Response, Value, Wire, op};
+use crate::support::scenario::{Metrics, eventually};
+use crate::support::wire::whole;
+use crate::support::{Chat, Desk, Request, Response, Value, Wire, op};
 
 /// The limit of the protocol for a request head.
 const HEAD_BYTES_MAX: usize = 8 * 1024;
@@ -172,7 +168,7 @@ fn head_is_answered_like_get_without_the_body() {
 #[test]
 fn metrics_are_prometheus_text_and_count_what_happens() {
     let desk = Desk::start();
-    let support::Chat { mut alice, mut sam, ticket } = desk.chat();
+    let Chat { mut alice, mut sam, ticket } = desk.chat();
     let mut bob = desk.user("bob");
     bob.create("a lamp");
     bob.send_text("nonsense");
@@ -233,7 +229,7 @@ fn metrics_are_prometheus_text_and_count_what_happens() {
 #[test]
 fn what_comes_in_and_goes_out_is_counted_to_the_byte() {
     let desk = Desk::start();
-    let support::Chat { mut alice, mut sam, .. } = desk.chat();
+    let Chat { mut alice, mut sam, .. } = desk.chat();
     let question = Request::get("/metrics").bytes(desk.server.addr);
     let look = || {
         let mut wire = Wire::connect(desk.server.addr);

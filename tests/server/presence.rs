@@ -1,14 +1,10 @@
 //! Who is there: going and coming, being cut off, being silent, and who is told.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod support;
-
 use std::time::{Duration, Instant};
 
-use support::client::of_type;
-use support::wire::whole;
-use support::{Chat, Desk, Staff, Value, int, json, op};
+use crate::support::client::of_type;
+use crate::support::wire::whole;
+use crate::support::{Chat, Desk, Staff, User, Value, int, json, op};
 
 /// After a ping of the server that is not answered, so long until the peer is dead.
 const PONG_S: u64 = 20;
@@ -127,7 +123,7 @@ fn a_users_going_and_coming_changes_only_that() {
     let mut kim = desk.staff("kim");
     let mut session = alice.session.clone();
     let mut alice = Some(alice);
-    let ends: [fn(support::User); 3] = [support::User::cut, support::User::fin, support::User::leave];
+    let ends: [fn(User); 3] = [User::cut, User::fin, User::leave];
     for end in ends {
         end(alice.take().unwrap());
         for staff in [&mut sam, &mut kim] {

@@ -1,13 +1,9 @@
 //! A ticket's life: every way into each of its states, who may do what to it, and what each side is told.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod support;
-
 use std::collections::BTreeSet;
 
-use support::client::of_type;
-use support::{Chat, Desk, Staff, Value, int, json, text};
+use crate::support::client::of_type;
+use crate::support::{Chat, Desk, Staff, Value, int, json, text};
 
 // --- create_ticket
 

@@ -1,17 +1,15 @@
 //! What an operator sees: options, environment, exit codes, the log, and limits that hold.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod support;
-
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use support::client::of_type;
-use support::scenario::{Metrics, TempFile, eventually, names, upgrade};
-use support::shape::Side;
-use support::wire::whole;
-use support::{Chat, Desk, Launch, Next, PATIENCE, Peer, Request, TOKEN, Value, Wire, int, json, op};
+use crate::support::client::of_type;
+use crate::support::scenario::{Metrics, TempFile, eventually, names, upgrade};
+use crate::support::shape::Side;
+use crate::support::wire::whole;
+use crate::support::{
+    Chat, Desk, Launch, Next, PATIENCE, Peer, Request, Staff, TOKEN, Value, Wire, int, json, op,
+};
 
 /// A token bucket of so many frames, filled with 50 a second.
 const BURST_FRAMES: usize = 100;
@@ -164,7 +162,7 @@ fn every_option_can_be_given_in_the_environment() {
         .env("DESKWIRE_LOG_LEVEL", "debug");
     let desk = Desk::of(launch);
     let sam = desk.staff_peer("sam", Some("sams-own-token-0123456789abcdef"));
-    let mut sam = support::Staff::welcomed(sam).online();
+    let mut sam = Staff::welcomed(sam).online();
     assert_eq!((&sam.welcome["assign"], &sam.welcome["max_chats"]), (&json!("least-busy"), &json!(3)));
     let request = upgrade("user", "alice", None).header("Origin", "https://help.example");
     let request = request.header("X-Forwarded-For", "198.51.100.1, 10.0.0.1");

@@ -1,13 +1,9 @@
 //! Who is let in: origins, tokens, sessions, and what closes the door again.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod support;
-
-use support::scenario::{TempFile, upgrade};
-use support::shape::Side;
-use support::wire::whole;
-use support::{Desk, Launch, Peer, Request, TOKEN, Wire, json, op};
+use crate::support::scenario::{TempFile, upgrade};
+use crate::support::shape::Side;
+use crate::support::wire::whole;
+use crate::support::{Chat, Desk, Launch, PATIENCE, Peer, Request, TOKEN, Wire, json, op};
 
 fn status(desk: &Desk, request: &Request) -> u16 {
     Wire::ask(desk.server.addr, request).1.status
@@ -337,7 +333,7 @@ fn a_user_whose_ticket_closed_in_their_absence_is_known_for_the_grace_time() {
         if welcomed_or_closed(&mut peer) {
             break;
         }
-        assert!(begun.elapsed() < support::PATIENCE, "alice is known for ever");
+        assert!(begun.elapsed() < PATIENCE, "alice is known for ever");
     }
 }
 
@@ -354,7 +350,7 @@ fn welcomed_or_closed(peer: &mut Peer) -> bool {
 #[test]
 fn the_same_user_connected_again_stands_and_the_older_is_closed_with_4409() {
     let desk = Desk::start();
-    let support::Chat { alice: mut older, mut sam, ticket } = desk.chat();
+    let Chat { alice: mut older, mut sam, ticket } = desk.chat();
     let mut newer = desk.user_again("alice", &older.session);
     assert_eq!(newer.welcome["resumed"], true);
     assert_eq!(newer.welcome["ticket"]["ticket_id"], ticket.as_str());
@@ -379,7 +375,7 @@ fn the_same_user_connected_again_stands_and_the_older_is_closed_with_4409() {
 #[test]
 fn the_same_staff_connected_again_starts_offline_and_its_chats_pause() {
     let desk = Desk::start();
-    let support::Chat { mut alice, sam: older, ticket } = desk.chat();
+    let Chat { mut alice, sam: older, ticket } = desk.chat();
     let mut newer = desk.staff("sam");
     older.expect_close(4409);
     assert_eq!(alice.expect("staff_offline")["ticket_id"], ticket.as_str());
@@ -396,7 +392,7 @@ fn the_same_staff_connected_again_starts_offline_and_its_chats_pause() {
 #[test]
 fn a_failed_attempt_with_the_id_of_another_closes_nobody() {
     let desk = Desk::start();
-    let support::Chat { mut alice, mut sam, ticket } = desk.chat();
+    let Chat { mut alice, mut sam, ticket } = desk.chat();
     desk.user_peer("alice", Some("guess")).expect_close(4403);
     desk.staff_peer("sam", Some("guess")).expect_close(4401);
     alice.nothing_more();

@@ -1,10 +1,6 @@
 //! Frames that are no message of the protocol: each is answered, none changes anything or ends anyone.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod support;
-
-use support::{Chat, Desk, Peer, json};
+use crate::support::{Chat, Desk, Peer, json};
 
 #[test]
 fn a_users_frame_that_misses_or_mistypes_anything_is_a_bad_message_and_changes_nothing() {

@@ -1,16 +1,12 @@
 //! Peers that read slowly, late, or not at all. Nobody is closed for being slow, and nobody's memory is the server's.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod support;
-
 use std::thread;
 use std::time::{Duration, Instant};
 
-use support::client::of_type;
-use support::scenario::eventually;
-use support::wire::whole;
-use support::{Desk, Next, PATIENCE, Request, Value, Wire, int, json, op};
+use crate::support::client::of_type;
+use crate::support::scenario::eventually;
+use crate::support::wire::whole;
+use crate::support::{Desk, Next, PATIENCE, Request, Value, Wire, int, json, op};
 
 const KIB: u64 = 1024;
 /// The longest text, 16,000 bytes of it.

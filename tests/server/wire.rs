@@ -1,17 +1,14 @@
 //! RFC 6455 to the letter: what stands in its frames, and how each breach of it ends.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod support;
-
-use socket2::SockRef;
-use support::head::{ACCEPT, KEY};
-use support::wire::{close_body, frame, header, whole};
-use support::{Desk, Next, PATIENCE, Request, Value, Wire, json, op};
-
 use std::net::Shutdown;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
+
+use socket2::SockRef;
+
+use crate::support::head::{ACCEPT, KEY};
+use crate::support::wire::{close_body, frame, header, whole};
+use crate::support::{Desk, Next, PATIENCE, Request, Value, Wire, json, op};
 
 const KIB: usize = 1024;
 /// The limit of the protocol for a message and for a frame.

@@ -1,11 +1,7 @@
 //! The staff file: whom it lets in, what SIGHUP changes, and the command that makes a line of it.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod support;
-
-use support::scenario::{TempFile, names};
-use support::{Desk, Launch, TOKEN};
+use crate::support::scenario::{TempFile, names};
+use crate::support::{Desk, Launch, Staff, TOKEN};
 
 /// Tokens for a staff file, with their SHA-256 as `sha256sum` gives it.
 const SAM: (&str, &str) =
@@ -49,8 +45,8 @@ fn a_staff_file_goes_before_the_desk_token() {
 fn who_is_no_longer_in_the_file_is_closed_with_4401_on_sighup() {
     let file = TempFile::new(&sam_and_kim());
     let desk = desk_with_staff(&file);
-    let mut sam = support::Staff::welcomed(desk.staff_peer("sam", Some(SAM.0))).online();
-    let mut kim = support::Staff::welcomed(desk.staff_peer("kim", Some(KIM.0)));
+    let mut sam = Staff::welcomed(desk.staff_peer("sam", Some(SAM.0))).online();
+    let mut kim = Staff::welcomed(desk.staff_peer("kim", Some(KIM.0)));
     let mut alice = desk.user("alice");
     let ticket = alice.create("a chat that is cut short");
     sam.pick(&ticket);
@@ -76,8 +72,8 @@ fn who_is_no_longer_in_the_file_is_closed_with_4401_on_sighup() {
 fn who_is_signed_in_and_offline_is_closed_on_sighup_too() {
     let file = TempFile::new(&sam_and_kim());
     let desk = desk_with_staff(&file);
-    let sam = support::Staff::welcomed(desk.staff_peer("sam", Some(SAM.0)));
-    let mut kim = support::Staff::welcomed(desk.staff_peer("kim", Some(KIM.0)));
+    let sam = Staff::welcomed(desk.staff_peer("sam", Some(SAM.0)));
+    let mut kim = Staff::welcomed(desk.staff_peer("kim", Some(KIM.0)));
     file.write(&format!("kim {}\n", KIM.1));
     desk.server.signal("HUP");
     sam.expect_close(4401);
@@ -88,8 +84,8 @@ fn who_is_signed_in_and_offline_is_closed_on_sighup_too() {
 fn what_a_new_staff_file_changes_is_told_in_one_line() {
     let file = TempFile::new(&sam_and_kim());
     let desk = desk_with_staff(&file);
-    let sam = support::Staff::welcomed(desk.staff_peer("sam", Some(SAM.0)));
-    let kim = support::Staff::welcomed(desk.staff_peer("kim", Some(KIM.0)));
+    let sam = Staff::welcomed(desk.staff_peer("sam", Some(SAM.0)));
+    let kim = Staff::welcomed(desk.staff_peer("kim", Some(KIM.0)));
     let said = |what: &str| desk.server.log.wait(what, |line| line.contains(what));
     file.write(&format!("kim {}\n", KIM.1));
     desk.server.signal("HUP");
@@ -114,7 +110,7 @@ fn a_byte_order_mark_before_the_staff_file_is_skipped() {
 fn a_staff_file_that_became_wrong_ends_nobody() {
     let file = TempFile::new(&sam_and_kim());
     let desk = desk_with_staff(&file);
-    let mut sam = support::Staff::welcomed(desk.staff_peer("sam", Some(SAM.0)));
+    let mut sam = Staff::welcomed(desk.staff_peer("sam", Some(SAM.0)));
     file.write(&format!("sam {}\nkim what-is-this\n", SAM.1));
     desk.server.signal("HUP");
     desk.server.log.wait("a complaint that says where", |line| names(line, file.path(), 2));

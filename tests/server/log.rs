@@ -1,9 +1,5 @@
 //! The log: nothing that stderr does stops or ends the server, and nothing that peers do fills it.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod support;
-
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
@@ -14,8 +10,8 @@ use std::time::Instant;
 
 use mio::unix::pipe;
 
-use support::scenario::{Chat, Desk, TempFile};
-use support::{Launch, Request, Wire};
+use crate::support::scenario::{Chat, Desk, TempFile};
+use crate::support::{Launch, PATIENCE, Request, Wire};
 
 /// A line of the log, with its line feed.
 const LINE_BYTES_MAX: usize = 1024;
@@ -115,7 +111,7 @@ fn a_second_signal_ends_a_server_whose_log_nobody_reads() {
     desk.server.signal("TERM");
     silent.expect_close_frame(1001); // not answered: the server would wait for it
     desk.server.signal("TERM");
-    assert_eq!(desk.server.exit_within(support::PATIENCE), Some(1));
+    assert_eq!(desk.server.exit_within(PATIENCE), Some(1));
 }
 
 #[test]

@@ -2,10 +2,6 @@
 //! and each attack meets the limit that is named in it. What needs no crowd stands elsewhere: bad frames in wire.rs,
 //! descriptors that run out, log injection and the unanswered close in operation.rs.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod support;
-
 use std::fs;
 use std::io::{ErrorKind, Read};
 use std::net::TcpStream;
@@ -13,11 +9,11 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use support::client::of_type;
-use support::head::KEY;
-use support::scenario::{eventually, upgrade};
-use support::wire::{close_body, frame, header, whole};
-use support::{Chat, Desk, Next, PATIENCE, Request, Staff, TOKEN, User, Value, Wire, int, json, op};
+use crate::support::client::of_type;
+use crate::support::head::KEY;
+use crate::support::scenario::{eventually, upgrade};
+use crate::support::wire::{close_body, frame, header, whole};
+use crate::support::{Chat, Desk, Next, PATIENCE, Request, Staff, TOKEN, User, Value, Wire, int, json, op};
 
 const KIB: u64 = 1024;
 const MIB: usize = 1024 * 1024;

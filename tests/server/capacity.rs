@@ -1,13 +1,9 @@
 //! As many connections as there may be: who waits, who gets a place, and what the log says of it.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod support;
-
 use std::time::Instant;
 
-use support::scenario::eventually;
-use support::{Desk, Launch, PATIENCE, Request, Wire};
+use crate::support::scenario::eventually;
+use crate::support::{Desk, Launch, PATIENCE, Request, Wire};
 
 /// So many that, if each waited for the server to try again by itself, which is once a second, it would take longer than
 /// a test has patience.

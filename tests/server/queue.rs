@@ -1,15 +1,11 @@
 //! Who is next: places in the queue, room, assignment by the server, and the board that staff see.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod support;
-
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use support::scenario::upgrade;
-use support::shape::Side;
-use support::{Desk, PATIENCE, Peer, Staff, TOKEN, User, Value, Wire, int, json, text};
+use crate::support::scenario::upgrade;
+use crate::support::shape::Side;
+use crate::support::{Desk, PATIENCE, Peer, Staff, TOKEN, User, Value, Wire, int, json, text};
 
 // --- the queue
 

@@ -1,11 +1,7 @@
 //! Texts and ids to the letter: how long, of what characters, in what JSON; and fields that do not belong there.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod support;
-
-use support::client::of_type;
-use support::{Chat, Desk, Value, int, json};
+use crate::support::client::of_type;
+use crate::support::{Chat, Desk, Value, int, json};
 
 /// The limit of the protocol for a text.
 const TEXT_CHARS_MAX: usize = 4000;

@@ -1,16 +1,12 @@
 //! What one address, one connection or one crowd may have, and who still gets in beside them.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod support;
-
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use support::client::{bare, of_type};
-use support::scenario::{eventually, upgrade};
-use support::shape::Side;
-use support::{Desk, Launch, Next, PATIENCE, Peer, Request, Staff, TOKEN, User, Value, Wire, json};
+use crate::support::client::{bare, of_type};
+use crate::support::scenario::{eventually, upgrade};
+use crate::support::shape::Side;
+use crate::support::{Desk, Launch, Next, PATIENCE, Peer, Request, Staff, TOKEN, User, Value, Wire, json};
 
 /// Documentation addresses (RFC 5737, RFC 3849).
 const ADDRESS: &str = "198.51.100.1";

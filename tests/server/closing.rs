@@ -1,13 +1,10 @@
 //! How tickets end, and what a welcome tells of those that are open and of the one that ended.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod support;
-
 use std::time::Duration;
 
 use socket2::SockRef;
-use support::{Chat, Desk, User, Value, int, json, text};
+
+use crate::support::{Chat, Desk, User, Value, int, json, text};
 
 #[test]
 fn a_user_can_close_a_waiting_ticket_and_open_another() {

@@ -1,0 +1,27 @@
+//! The server as its clients see it: the binary as a child process, sockets, signals and files. What each module is
+//! about is in tests/README.md.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod auth;
+mod capacity;
+mod closing;
+mod deadlines;
+mod handshake;
+mod hostile;
+mod http;
+mod limits;
+mod log;
+mod messages;
+mod operation;
+mod presence;
+mod queue;
+mod refusals;
+mod signals;
+mod slow_readers;
+mod staff_file;
+mod texts;
+mod tickets;
+mod wire;
