@@ -11,7 +11,7 @@ fn status(desk: &Desk, request: &Request) -> u16 {
     ask(desk, request).status
 }
 
-fn welcomed(desk: &Desk, request: &Request) {
+pub(super) fn welcomed(desk: &Desk, request: &Request) {
     let (mut wire, response) = Wire::ask(desk.server.addr, request);
     assert_eq!(response.status, 101, "{response:?}");
     let welcome: Value = serde_json::from_str(wire.frame().text()).expect("JSON");

@@ -1,16 +1,15 @@
-//! What the port answers to plain HTTP, and to heads that are none; handshakes are in handshake.rs. The one answer that takes
-//! ten seconds, 408, is waited for in hostile.rs.
+//! What the port answers to plain HTTP; handshakes are in handshake.rs. The one answer that takes ten seconds, 408, is
+//! waited for in hostile/heads.rs.
 
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use crate::support::scenario::{Metrics, eventually};
-use crate::support::wire::whole;
-use crate::support::{Chat, Desk, Request, Response, Value, Wire, op};
+use crate::support::scenario::eventually;
+use crate::support::{Desk, Request, Response, Wire};
 
-/// The limit of the protocol for a request head.
-const HEAD_BYTES_MAX: usize = 8 * 1024;
+mod heads;
+mod metrics;
 
 fn fetch(desk: &Desk, request: &Request) -> (Response, Vec<u8>) {
     let (response, body) = Wire::fetch(desk.server.addr, request);
@@ -42,24 +41,6 @@ fn check(response: &Response) {
 fn is_last(response: &Response) -> bool {
     let options = response.header("connection").unwrap_or_default().split(',');
     options.into_iter().any(|option| option.trim().eq_ignore_ascii_case("close"))
-}
-
-/// Sends bytes that are no proper request, and reads the answer to its orderly end.
-fn status_of(desk: &Desk, bytes: &[u8]) -> u16 {
-    let mut wire = Wire::connect(desk.server.addr);
-    // The server may have answered and be done before it was told all.
-    let _ = wire.try_write(bytes);
-    let response = wire.response();
-    check(&response);
-    wire.rest();
-    response.status
-}
-
-fn welcomed(desk: &Desk, request: &Request) {
-    let (mut wire, response) = Wire::ask(desk.server.addr, request);
-    assert_eq!(response.status, 101, "{response:?}");
-    let welcome: Value = serde_json::from_str(wire.frame().text()).expect("JSON");
-    assert_eq!(welcome["type"], "welcome");
 }
 
 #[test]
@@ -166,99 +147,6 @@ fn head_is_answered_like_get_without_the_body() {
 }
 
 #[test]
-fn metrics_are_prometheus_text_and_count_what_happens() {
-    let desk = Desk::start();
-    let Chat { mut alice, mut sam, ticket } = desk.chat();
-    let mut bob = desk.user("bob");
-    bob.create("a lamp");
-    bob.send_text("nonsense");
-    bob.refused("bad_message");
-    alice.say(1, "hello");
-    alice.expect("ack");
-    desk.staff_peer("kim", None).expect_close(4401);
-    let mut mallory = desk.user_peer("mallory", None);
-    mallory.write(&whole(3, b"an opcode that is not in use"));
-    mallory.expect_close(1002);
-    desk.server.log.wait("whose fault it was", |line| line.contains("closed with 1002"));
-
-    let (response, body) = fetch(&desk, &Request::get("/metrics"));
-    assert_eq!(response.status, 200);
-    assert!(
-        response.header("content-type").is_some_and(|kind| kind.starts_with("text/plain")),
-        "{response:?}"
-    );
-    let body = String::from_utf8(body).expect("text");
-    assert!(body.ends_with('\n'), "the format wants the last line ended");
-    for name in ["alice", "bob", "sam", ticket.as_str(), "printer", "hello"] {
-        assert!(!body.contains(name), "{name} is nobody's business");
-    }
-    let mut typed = Vec::new();
-    for line in body.lines().filter(|line| !line.is_empty()) {
-        if let Some(kind) = line.strip_prefix("# TYPE ") {
-            let (name, kind) = kind.split_once(' ').expect("a name and a type");
-            assert!(["counter", "gauge", "histogram", "summary"].contains(&kind), "{line}");
-            assert!(!typed.contains(&name), "{name} is typed twice");
-            typed.push(name);
-        } else if !line.starts_with('#') {
-            let name = line.split(['{', ' ']).next().expect("a name");
-            assert!(
-                typed.last().is_some_and(|last| name.starts_with(last)),
-                "{line} stands outside its family"
-            );
-        }
-    }
-
-    let metrics = desk.metrics();
-    let total = |words: &[&str]| metrics.total(words);
-    assert_eq!(total(&["tickets", "state=\"waiting\""]), 1.0);
-    assert_eq!(total(&["tickets", "state=\"active\""]), 1.0);
-    assert_eq!(total(&["tickets", "state=\"paused\""]), 0.0);
-    assert_eq!(total(&["role=\"user\""]), 2.0);
-    assert_eq!(total(&["role=\"staff\""]), 1.0);
-    assert!(total(&["connections", "phase=\"open\""]) >= 3.0);
-    assert!(total(&["messages"]) >= 1.0);
-    assert_eq!(total(&["code=\"bad_message\""]), 1.0);
-    assert_eq!(total(&["clos", "code=\"4401\""]), 1.0);
-    assert_eq!(total(&["clos", "code=\"1002\""]), 1.0);
-    assert!(total(&["bytes"]) > 500.0);
-    assert!(total(&["turns"]) > 5.0);
-    total(&["turn", "longest"]);
-    sam.nothing_of(&["error"]);
-}
-
-#[test]
-fn what_comes_in_and_goes_out_is_counted_to_the_byte() {
-    let desk = Desk::start();
-    let Chat { mut alice, mut sam, .. } = desk.chat();
-    let question = Request::get("/metrics").bytes(desk.server.addr);
-    let look = || {
-        let mut wire = Wire::connect(desk.server.addr);
-        wire.write(&question);
-        wire.rest()
-    };
-    let counted = |answer: &[u8]| {
-        let head = answer.windows(4).position(|four| four == b"\r\n\r\n").expect("a head");
-        let metrics = Metrics::parse(&answer[head + 4..]);
-        ["accepted", "bytes_in", "bytes_out", "frames_in", "frames_out"].map(|name| metrics.total(&[name]))
-    };
-    let (first, second) = (look(), look());
-    alice.say(1, "hello");
-    alice.expect("ack");
-    sam.expect("message");
-    let third = look();
-    let grown = |before: &[u8], after: &[u8]| {
-        let (before, after) = (counted(before), counted(after));
-        std::array::from_fn(|nth| after[nth] - before[nth])
-    };
-    // What has asked is counted already, its answer is not yet.
-    let between: [f64; 5] = grown(&first, &second);
-    assert_eq!(between, [1.0, question.len() as f64, first.len() as f64, 0.0, 0.0]);
-    let [accepted, bytes_in, bytes_out, frames_in, frames_out] = grown(&second, &third);
-    assert_eq!([accepted, frames_in, frames_out], [1.0, 1.0, 2.0], "a message, its ack and itself");
-    assert!(bytes_in > question.len() as f64 && bytes_out > second.len() as f64);
-}
-
-#[test]
 fn any_other_path_is_404() {
     let desk = Desk::start();
     let paths =
@@ -329,114 +217,6 @@ fn a_target_may_name_scheme_and_host() {
     for target in ["http:///healthz", "http://:80/healthz", "http://user@h/healthz"] {
         assert_eq!(status(&desk, &Request::get(target)), 400, "{target}");
     }
-}
-
-#[test]
-fn a_host_that_is_none_is_400() {
-    let desk = Desk::start();
-    let with = |host: &[u8]| {
-        let head = [&b"GET /healthz HTTP/1.1\r\nHost: "[..], host, b"\r\n\r\n"].concat();
-        status_of(&desk, &head)
-    };
-    for host in ["h", "desk.example:8000", "127.0.0.1", "[::1]:8000", "desk.example:", ""] {
-        assert_eq!(with(host.as_bytes()), 200, "{host}");
-    }
-    let bad: [&[u8]; 9] = [
-        b"a b",
-        b"a/b",
-        b"user@a",
-        b"http://a",
-        b"a:b",
-        b"[::1",
-        b"a,b c",
-        b"\xff\xfe",
-        "b\u{fc}cher.example".as_bytes(),
-    ];
-    for host in bad {
-        assert_eq!(with(host), 400, "{}", host.escape_ascii());
-    }
-}
-
-#[test]
-fn a_malformed_request_is_400() {
-    let desk = Desk::start();
-    let heads: [&[u8]; 16] = [
-        b"GARBAGE\r\n\r\n",
-        b"GET /\r\n\r\n",
-        b"GET / HTTP/3.7\r\nHost: x\r\n\r\n",
-        b"GET / HTTQ/1.1\r\nHost: x\r\n\r\n",
-        b"GET  / HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"GET / HTTP/1.1\r\nno colon\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHo st: x\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: x\r\n: nameless\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: x\r\nA: nul \0 byte\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: x\r\nA: esc \x1b[31m\r\n\r\n",
-        // RFC 9112 3.2: a request of HTTP/1.1 without Host.
-        b"GET / HTTP/1.1\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n",
-        // RFC 9112 5.1 and 5.2: a blank before the colon, and a field that goes on in the next line.
-        b"GET / HTTP/1.1\r\nHost : x\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\n\r\n",
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-        // A browser that was told https: the start of a TLS ClientHello.
-        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-    ];
-    for head in heads {
-        assert_eq!(status_of(&desk, head), 400, "{}", head.escape_ascii());
-    }
-}
-
-#[test]
-fn a_head_over_8_kib_is_431() {
-    let desk = Desk::start();
-    let padded = |bytes: usize| {
-        let request = Request::upgrade("/ws/user/alice");
-        let rest = bytes - request.clone().header("X", "").bytes(desk.server.addr).len();
-        request.header("X", &"x".repeat(rest))
-    };
-    let just = padded(HEAD_BYTES_MAX);
-    assert_eq!(just.bytes(desk.server.addr).len(), HEAD_BYTES_MAX);
-    welcomed(&desk, &just);
-    assert_eq!(status_of(&desk, &padded(HEAD_BYTES_MAX + 1).bytes(desk.server.addr)), 431);
-    // Without an end in sight.
-    let mut endless = b"GET / HTTP/1.1\r\nHost: x\r\nX: ".to_vec();
-    endless.resize(HEAD_BYTES_MAX + 1, b'x');
-    assert_eq!(status_of(&desk, &endless), 431);
-    let mut path = b"GET /".to_vec();
-    path.resize(HEAD_BYTES_MAX + 1, b'x');
-    assert_eq!(status_of(&desk, &path), 431);
-}
-
-#[test]
-fn what_is_pipelined_behind_a_head_does_not_count_as_head() {
-    let desk = Desk::start();
-    let mut wire = Wire::connect(desk.server.addr);
-    let mut bytes = Request::upgrade("/ws/user/alice").bytes(desk.server.addr);
-    let before = bytes.len();
-    while bytes.len() < before + HEAD_BYTES_MAX {
-        bytes.extend(whole(op::PING, &[b'p'; 100]));
-    }
-    wire.write(&bytes);
-    assert_eq!(wire.response().status, 101);
-    assert_eq!(wire.frame().op, op::TEXT, "the welcome");
-    assert_eq!(wire.frame().op, op::PONG);
-}
-
-#[test]
-fn a_head_that_arrives_byte_by_byte_is_a_head() {
-    let desk = Desk::start();
-    let mut wire = Wire::connect(desk.server.addr);
-    for byte in Request::upgrade("/ws/user/alice").bytes(desk.server.addr) {
-        wire.write(&[byte]);
-    }
-    assert_eq!(wire.response().status, 101);
-    assert!(wire.frame().text().contains("welcome"));
-
-    let mut wire = Wire::connect(desk.server.addr);
-    for byte in Request::get("/healthz").bytes(desk.server.addr) {
-        wire.write(&[byte]);
-    }
-    assert_eq!(wire.response().status, 200);
 }
 
 #[test]

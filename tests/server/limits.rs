@@ -1,12 +1,13 @@
-//! What one address, one connection or one crowd may have, and who still gets in beside them.
+//! How many connections an address may have, which address a connection has, and what is counted as refused.
 
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::support::client::{bare, of_type};
 use crate::support::scenario::{eventually, upgrade};
 use crate::support::shape::Side;
-use crate::support::{Desk, Launch, Next, PATIENCE, Peer, Request, Staff, TOKEN, User, Value, Wire, json};
+use crate::support::{Desk, Next, PATIENCE, Peer, Request, User, Wire};
+
+pub(crate) mod rates;
 
 /// Documentation addresses (RFC 5737, RFC 3849).
 const ADDRESS: &str = "198.51.100.1";
@@ -32,16 +33,9 @@ fn told_from(desk: &Desk, local: [u8; 4], name: &str, forwarded_for: &str) -> Pe
     Peer::upgraded(wire, Side::User, name)
 }
 
-/// Connects sockets that never say anything.
-fn silent(desk: &Desk, count: usize) -> Vec<Wire> {
-    (0..count).map(|_| Wire::connect(desk.server.addr)).collect()
-}
-
-fn refused(desk: &Desk, cause: &str) -> f64 {
+pub(super) fn refused(desk: &Desk, cause: &str) -> f64 {
     desk.metrics().total(&["connections_refused_total", &format!("cause=\"{cause}\"")])
 }
-
-// --- connections of one address
 
 #[test]
 fn the_257th_connection_of_an_address_is_closed_with_1013_and_another_address_gets_in() {
@@ -154,85 +148,6 @@ fn far_beyond_the_limit_of_an_address_nothing_is_answered() {
     refused.clear();
 }
 
-// --- places
-
-#[test]
-fn fifty_users_at_a_desk_of_fifty_do_not_keep_staff_out() {
-    let desk = Desk::with(&["--max-connections", "50"]);
-    // Half of a small desk is for staff. Those who are refused stay, and do not answer their close.
-    let mut users: Vec<User> = (0..25).map(|n| desk.user(&format!("user-{n}"))).collect();
-    let refused_users: Vec<Peer> = (25..50)
-        .map(|n| {
-            let mut peer = desk.user_peer(&format!("user-{n}"), None);
-            assert_eq!(peer.expect_close_frame(1013), "server full");
-            peer
-        })
-        .collect();
-    let mut staff: Vec<Staff> = (0..24).map(|n| desk.staff(&format!("staff-{n}"))).collect();
-    // To say that one is staff is not enough.
-    assert_eq!(desk.staff_peer("eve", Some("wrong")).expect_close(1013), "server full");
-    staff.push(desk.staff("sam").online());
-    assert_eq!(desk.staff_peer("one-more", Some(TOKEN)).expect_close(1013), "server full");
-    desk.is_well();
-    assert_eq!(refused(&desk, "full"), 27.0);
-    let ticket = users[0].create("hello");
-    staff.last_mut().unwrap().pick(&ticket);
-    users[0].expect("staff_joined");
-    // The place that a user leaves is a user's.
-    users.pop().unwrap().leave();
-    eventually("a user gets in", || desk.user_peer("late", None).try_next().is_some());
-    drop(refused_users);
-}
-
-#[test]
-fn two_hundred_silent_sockets_beside_fifty_users_keep_out_neither_staff_nor_healthz() {
-    let desk = Desk::with(&["--max-connections", "50"]);
-    let mut users: Vec<User> = (0..25).map(|n| desk.user(&format!("user-{n}"))).collect();
-    let crowd = silent(&desk, 200);
-    let mut sam = desk.staff("sam").online();
-    desk.is_well();
-    let more = silent(&desk, 200);
-    desk.is_well();
-    let mut kim = desk.staff("kim").online();
-    assert!(refused(&desk, "evicted") > 200.0);
-    // Whoever is open has noticed nothing.
-    let ticket = users[24].create("hello");
-    sam.pick(&ticket);
-    kim.expect("ticket_added");
-    users[0].drain();
-    drop((crowd, more));
-}
-
-#[test]
-fn where_descriptors_are_few_silent_sockets_make_room_too() {
-    let desk = Desk::of(Launch::new().descriptors(40));
-    let mut ann = desk.user("ann");
-    let crowd = silent(&desk, 100);
-    desk.is_well();
-    let mut sam = desk.staff("sam").online();
-    let ticket = ann.create("hello");
-    sam.pick(&ticket);
-    drop(crowd);
-}
-
-#[test]
-fn whoever_has_sent_a_head_is_answered_whoever_comes_behind_them() {
-    let desk = Desk::with(&["--max-connections", "1"]);
-    let (mut askers, mut crowd) = (Vec::new(), Vec::new());
-    desk.server.in_one_turn(|| {
-        for _ in 0..20 {
-            let mut wire = Wire::connect(desk.server.addr);
-            wire.write(&Request::get("/healthz").bytes(desk.server.addr));
-            askers.push(wire);
-        }
-        crowd = silent(&desk, 100);
-    });
-    for mut asker in askers {
-        assert_eq!(asker.response().status, 200);
-    }
-    drop(crowd);
-}
-
 #[test]
 fn refused_connections_are_counted_by_cause() {
     let desk = Desk::start();
@@ -251,152 +166,5 @@ fn refused_connections_are_counted_by_cause() {
         ("evicted", 0.0),
     ] {
         assert_eq!(refused(&desk, cause), count, "{cause}");
-    }
-}
-
-// --- rates
-
-/// A message of 16,000 bytes that asks for nothing.
-fn long_message() -> Value {
-    json!({ "type": "nothing", "padding": "x".repeat(16_000 - 32) })
-}
-
-fn codes(errors: &[Value], code: &str) -> usize {
-    errors.iter().filter(|error| error["code"] == code).count()
-}
-
-#[test]
-fn bytes_over_the_rate_are_refused_by_name() {
-    let desk = Desk::start();
-    let mut alice = desk.user("alice");
-    let begun = Instant::now();
-    alice.send_all(&vec![long_message(); 30]);
-    let errors = of_type(&alice.drain(), "error");
-    // 256 KiB hold 16 of them, and in a second there come back four.
-    let back = 1 + usize::try_from(begun.elapsed().as_millis()).unwrap() * 4 / 1000;
-    let (read, limited) = (codes(&errors, "bad_message"), codes(&errors, "rate_limited"));
-    assert_eq!(read + limited, 30);
-    assert!((16..=16 + back).contains(&read), "{read} were read, and {back} could have come back");
-    // Patience pays: what was refused has cost as well.
-    alice.listen(Duration::from_millis(4000));
-    alice.send(&long_message());
-    alice.refused("bad_message");
-}
-
-#[test]
-fn a_flood_of_bytes_is_closed_with_1008() {
-    let desk = Desk::start();
-    let mut alice = desk.user("alice");
-    alice.send_all(&vec![long_message(); 60]);
-    alice.expect_close(1008);
-    desk.is_well();
-}
-
-#[test]
-fn rate_limit_0_is_none_for_bytes_and_tickets_too() {
-    let desk = Desk::with(&["--rate-limit", "0"]);
-    let mut alice = desk.user("alice");
-    alice.send_all(&vec![long_message(); 60]);
-    assert_eq!(codes(&of_type(&alice.drain(), "error"), "bad_message"), 60);
-    for _ in 0..60 {
-        alice.create("again");
-        alice.close_ticket();
-        alice.expect("ticket_closed");
-    }
-}
-
-/// Opens and closes tickets until one is refused: how many there were.
-fn tickets_until_refused(user: &mut User) -> u64 {
-    for opened in 0..1000 {
-        user.send(&json!({ "type": "create_ticket", "subject": "hello" }));
-        let answers = user.drain();
-        if let Some(error) = of_type(&answers, "error").first() {
-            assert_eq!(error["code"], "rate_limited");
-            assert!(of_type(&answers, "ticket_created").is_empty());
-            return opened;
-        }
-        user.send(&bare("close_ticket"));
-        user.expect("ticket_closed");
-    }
-    panic!("never refused");
-}
-
-#[test]
-fn a_connection_opens_three_tickets_at_once_and_the_next_is_refused() {
-    let desk = Desk::start();
-    let mut alice = desk.user("alice");
-    let begun = Instant::now();
-    let opened = tickets_until_refused(&mut alice);
-    assert!((3..=3 + begun.elapsed().as_secs() / 10).contains(&opened), "{opened}");
-    #[expect(clippy::cast_precision_loss, reason = "a handful")]
-    let counted = desk.metrics().total(&["tickets_opened"]) == opened as f64;
-    assert!(counted, "a refused one is no ticket");
-    // Another connection has its own.
-    assert!(tickets_until_refused(&mut desk.user("bob")) >= 3);
-}
-
-#[test]
-fn a_ticket_that_is_not_opened_costs_nothing() {
-    let desk = Desk::start();
-    let mut alice = desk.user("alice");
-    alice.create("the first");
-    for _ in 0..10 {
-        alice.send(&json!({ "type": "create_ticket", "subject": "another" }));
-        alice.refused("ticket_exists");
-        alice.send(&json!({ "type": "create_ticket", "subject": "" }));
-        alice.refused("bad_message");
-    }
-    for _ in 0..2 {
-        alice.close_ticket();
-        alice.expect("ticket_closed");
-        alice.create("the next");
-    }
-}
-
-#[test]
-fn an_address_opens_thirty_tickets_at_once_and_another_address_its_own() {
-    let desk = Desk::start();
-    let begun = Instant::now();
-    let (mut opened, mut users) = (0, Vec::new());
-    for number in 0..60 {
-        let mut user = told(&desk, &format!("user-{number}"), ADDRESS);
-        let of_one = tickets_until_refused(&mut user);
-        opened += of_one;
-        users.push(user);
-        if of_one == 0 {
-            break;
-        }
-    }
-    let back = begun.elapsed().as_secs();
-    assert!((30..=31 + back).contains(&opened), "{opened} were opened, and {back} could have come back");
-    for mut other in [told(&desk, "bob", OTHER_ADDRESS), desk.user("local")] {
-        let of_other = tickets_until_refused(&mut other);
-        assert!(of_other >= 3, "{} has an address of their own", other.name);
-        opened += of_other;
-    }
-    assert_eq!(desk.metrics().total(&["tickets_opened_total"]), opened as f64);
-}
-
-#[test]
-fn staff_who_confirm_every_message_by_itself_are_no_flood() {
-    let desk = Desk::start();
-    let mut sam = desk.staff("sam").online();
-    let mut users: Vec<User> = (0..5).map(|n| desk.user(&format!("user-{n}"))).collect();
-    let tickets: Vec<String> = users.iter_mut().map(|user| user.create("hello")).collect();
-    for (user, ticket) in users.iter_mut().zip(&tickets) {
-        sam.pick(ticket);
-        let many: Vec<Value> =
-            (1..=90).map(|id| json!({ "type": "message", "id": id, "text": "hello" })).collect();
-        user.send_all(&many);
-    }
-    let seqs: Vec<Value> = (0..450).map(|_| sam.expect("message")).collect();
-    let receipts: Vec<Value> = seqs
-        .iter()
-        .map(|m| json!({ "type": "delivered", "ticket_id": m["ticket_id"], "seq": m["seq"] }))
-        .collect();
-    sam.send_all(&receipts);
-    sam.nothing_of(&["error"]);
-    for user in &mut users {
-        user.expect_where("delivered", "the last receipt", |m| m["seq"] == 90);
     }
 }

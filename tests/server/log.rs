@@ -11,7 +11,8 @@ use std::time::Instant;
 use mio::unix::pipe;
 
 use crate::support::scenario::{Chat, Desk, TempFile};
-use crate::support::{Launch, PATIENCE, Request, Wire};
+use crate::support::wire::whole;
+use crate::support::{Launch, PATIENCE, Request, TOKEN, Wire, json, op};
 
 /// A line of the log, with its line feed.
 const LINE_BYTES_MAX: usize = 1024;
@@ -232,4 +233,108 @@ fn a_line_is_whole_and_short_however_long_and_odd_the_origin() {
         let (_, shown) = line.split_once("a page of ").unwrap();
         assert!(shown.len() < 200, "{} bytes of a peer's text: {line}", shown.len());
     }
+}
+
+// --- what peers write
+
+/// A line of the log is one event: no control character of a peer's can break or colour it.
+fn assert_clean(lines: &[String], secrets: &[&str]) {
+    for line in lines {
+        assert!(!line.contains(char::is_control), "a control character: {line:?}");
+        assert!(!line.starts_with("FORGED"), "a peer wrote a line of its own: {line:?}");
+        let secret = secrets.iter().find(|secret| line.contains(*secret));
+        assert!(secret.is_none(), "{secret:?} is in {line:?}");
+    }
+}
+
+#[test]
+fn no_text_token_or_session_is_in_the_log_even_at_debug() {
+    let desk = Desk::with(&["--log-level", "debug", "--user-grace", "1"]);
+    let mut sam = desk.staff("sam").online();
+    let mut kim = desk.staff("kim").online();
+    let mut alice = desk.user("alice");
+    let ticket = alice.create("SUBJECT-MARK");
+    sam.pick(&ticket);
+    alice.say(1, "TEXT-MARK");
+    sam.expect("message");
+    sam.say(&ticket, 1, "TEXT-MARK");
+    sam.say(&ticket, 1, "TEXT-MARK");
+    sam.transfer(&ticket, "kim", "NOTE-MARK");
+    kim.expect("ticket_picked");
+    sam.say(&ticket, 2, "TEXT-MARK");
+    sam.refused("not_yours");
+    alice.say(2, &"TEXT-MARK".repeat(500));
+    alice.refused("too_long");
+    alice.send_text("{\"type\":\"message\",\"text\":\"TEXT-MARK\"");
+    alice.refused("bad_message");
+    alice.send(&json!({ "type": "message", "id": 0, "text": "TEXT-MARK" }));
+    alice.refused("bad_message");
+    desk.staff_peer("lee", Some("WRONG-TOKEN-MARK")).expect_close(4401);
+    desk.user_peer("alice", Some("WRONG-SESSION-MARK")).expect_close(4403);
+    let mut bob = desk.user("bob");
+    bob.write(&whole(op::BINARY, b"BYTES-MARK"));
+    bob.expect_close(1003);
+    let mut carol = desk.user("carol");
+    carol.write(&whole(op::TEXT, b"TEXT-MARK \xFF"));
+    carol.expect_close(1007);
+    desk.user("dave").leave_with(1000, "REASON-MARK");
+    let session = alice.session.clone();
+    alice.cut();
+    kim.expect("ticket_closed");
+    let written = desk.server.stop();
+    assert_eq!(written.code, Some(0));
+    assert!(written.stderr.len() > 1, "at debug there is something to look at");
+    let marks = [
+        "SUBJECT-MARK",
+        "TEXT-MARK",
+        "NOTE-MARK",
+        "BYTES-MARK",
+        "REASON-MARK",
+        "WRONG-TOKEN-MARK",
+        "WRONG-SESSION-MARK",
+    ];
+    let secrets: Vec<&str> = marks.into_iter().chain([TOKEN, session.as_str()]).collect();
+    assert_clean(&written.stderr, &secrets);
+    assert_clean(&written.stdout, &secrets);
+}
+
+#[test]
+fn no_peer_can_write_a_line_of_the_log() {
+    let desk = Desk::with(&["--log-level", "debug"]);
+    let addr = desk.server.addr;
+    for head in [
+        &b"GET /\nFORGED HTTP/1.1\r\nHost: x\r\n\r\n"[..],
+        b"GET /\x1b[31mFORGED HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /ws/user/a%0aFORGED HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /ws/user/\xc2\x85FORGED HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"BREW\tFORGED / HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nX: \x0bFORGED\r\n\r\n",
+        b"\nFORGED\n\n",
+    ] {
+        let mut wire = Wire::connect(addr);
+        wire.write(head);
+        assert!(wire.response().status >= 400);
+    }
+    for value in ["https://\u{85}FORGED", "\u{9b}31mFORGED", "http://x\tFORGED", "\u{2028}FORGED"] {
+        let request = Request::upgrade("/ws/user/alice").header("Origin", value).header("User-Agent", value);
+        assert!(Wire::ask(addr, &request).1.status >= 400);
+    }
+    let forged = "\r\nFORGED \u{1b}[2J\u{85}";
+    let mut sam = desk.staff("sam").online();
+    let mut alice = desk.user("alice");
+    alice.send(&json!({ "type": forged }));
+    alice.refused("bad_message");
+    let ticket = alice.create(forged);
+    sam.pick(&ticket);
+    sam.ask_for(forged);
+    sam.refused("no_ticket");
+    sam.transfer(&ticket, forged, forged);
+    sam.refused("unknown_staff");
+    alice.say(1, forged);
+    sam.expect("message");
+    alice.leave_with(4000, forged);
+    sam.leave();
+    let written = desk.server.stop();
+    assert_clean(&written.stderr, &[]);
+    assert_clean(&written.stdout, &[]);
 }

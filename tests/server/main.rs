@@ -16,6 +16,7 @@ mod limits;
 mod log;
 mod messages;
 mod operation;
+mod origins;
 mod presence;
 mod queue;
 mod refusals;

@@ -1,4 +1,4 @@
-//! RFC 6455 to the letter: what stands in its frames, and how each breach of it ends.
+//! RFC 6455 to the letter: handshakes by the sample, and frames that are understood.
 
 use std::net::Shutdown;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -7,8 +7,11 @@ use std::time::Instant;
 use socket2::SockRef;
 
 use crate::support::head::{ACCEPT, KEY};
-use crate::support::wire::{close_body, frame, header, whole};
+use crate::support::wire::{frame, whole};
 use crate::support::{Desk, Next, PATIENCE, Request, Value, Wire, json, op};
+
+mod closing_handshake;
+mod violations;
 
 const KIB: usize = 1024;
 /// The limit of the protocol for a message and for a frame.
@@ -30,24 +33,6 @@ fn message(wire: &mut Wire) -> Value {
     serde_json::from_str(frame.text()).expect("JSON")
 }
 
-/// The server's close frame comes with this code, is answered, and then the stream ends without a reset.
-fn closed_with(wire: Wire, code: u16) {
-    closed_with_one_of(wire, &[code]);
-}
-
-fn closed_with_one_of(mut wire: Wire, codes: &[u16]) {
-    let code = close_code(&mut wire, codes);
-    // A server that has shut its side already does not mind, and one that waits for us goes on.
-    let _ = wire.try_write(&whole(op::CLOSE, &code.to_be_bytes()));
-    ended(wire);
-}
-
-/// The same where the close frame that was sent first is ours: after it we may send nothing (RFC 6455 5.5.1).
-fn answered_with(mut wire: Wire, code: u16) {
-    close_code(&mut wire, &[code]);
-    ended(wire);
-}
-
 fn close_code(wire: &mut Wire, codes: &[u16]) -> u16 {
     let close = loop {
         let frame = wire.frame();
@@ -63,14 +48,6 @@ fn close_code(wire: &mut Wire, codes: &[u16]) -> u16 {
 fn ended(mut wire: Wire) {
     let end = wire.next(Instant::now() + PATIENCE);
     assert!(matches!(end, Next::Eof), "wanted an orderly end after the close frame, got {end:?}");
-}
-
-/// After these bytes the connection ends with this code, and the desk is well.
-fn breach(desk: &Desk, bytes: &[u8], code: u16) {
-    let mut wire = open(desk);
-    wire.write(bytes);
-    closed_with(wire, code);
-    desk.is_well();
 }
 
 /// Proves that the connection is as alive as before.
@@ -230,140 +207,6 @@ fn half_a_frame_behind_the_head_waits_for_its_other_half() {
 }
 
 #[test]
-fn a_close_is_answered_with_its_own_code() {
-    let desk = Desk::start();
-    // RFC 6455 7.4: what an endpoint may send.
-    for code in [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 3000, 3999, 4000, 4999] {
-        let mut wire = open(&desk);
-        wire.write(&whole(op::CLOSE, &close_body(code, "bye, and thanks")));
-        let close = wire.frame();
-        assert_eq!(close.close_code(), Some(code));
-        assert!(
-            matches!(wire.next(Instant::now() + PATIENCE), Next::Eof),
-            "the server ends TCP first: RFC 6455 7.1.1"
-        );
-    }
-}
-
-#[test]
-fn a_close_without_a_code_is_answered_and_ends() {
-    let desk = Desk::start();
-    let mut wire = open(&desk);
-    wire.write(&whole(op::CLOSE, b""));
-    let close = wire.frame();
-    assert!(matches!(close.close_code(), None | Some(1000)), "{close:?}");
-    assert!(matches!(wire.next(Instant::now() + PATIENCE), Next::Eof));
-}
-
-#[test]
-fn a_close_with_a_code_that_may_not_be_sent_is_1002() {
-    let desk = Desk::start();
-    for code in [0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999] {
-        breach(&desk, &whole(op::CLOSE, &close_body(code, "")), 1002);
-    }
-    // Half a code.
-    breach(&desk, &whole(op::CLOSE, &[0x03]), 1002);
-    // RFC 6455 5.5.1: a reason is UTF-8.
-    breach(&desk, &whole(op::CLOSE, &[0x03, 0xE8, 0xFF, 0xFE]), 1007);
-}
-
-#[test]
-fn what_comes_after_a_close_is_not_done() {
-    let desk = Desk::start();
-    let mut wire = open(&desk);
-    let mut bytes = whole(op::CLOSE, &close_body(1000, ""));
-    bytes.extend(whole(op::TEXT, &create("too late")));
-    wire.write(&bytes);
-    answered_with(wire, 1000);
-    let sam = desk.staff("sam");
-    assert_eq!(sam.welcome["tickets"], json!([]));
-}
-
-#[test]
-fn a_close_amid_a_fragmented_message_ends_it() {
-    let desk = Desk::start();
-    let mut wire = open(&desk);
-    let mut bytes = frame(op::TEXT, b"{\"type\":");
-    bytes.extend(whole(op::CLOSE, &close_body(1001, "")));
-    wire.write(&bytes);
-    answered_with(wire, 1001);
-}
-
-#[test]
-fn an_unmasked_frame_is_1002() {
-    let desk = Desk::start();
-    let mut bytes = header(0x80 | op::TEXT, 2, None);
-    bytes.extend(b"{}");
-    breach(&desk, &bytes, 1002);
-    breach(&desk, &header(0x80 | op::PING, 0, None), 1002);
-}
-
-#[test]
-fn a_reserved_bit_is_1002() {
-    let desk = Desk::start();
-    for bit in [0x40, 0x20, 0x10] {
-        breach(&desk, &whole(bit | op::TEXT, b"{}"), 1002);
-        breach(&desk, &whole(bit | op::PING, b""), 1002);
-    }
-}
-
-#[test]
-fn a_reserved_opcode_is_1002() {
-    let desk = Desk::start();
-    for opcode in [3, 4, 5, 6, 7, 11, 12, 13, 14, 15] {
-        breach(&desk, &whole(opcode, b""), 1002);
-    }
-}
-
-#[test]
-fn a_control_frame_that_is_long_or_fragmented_is_1002() {
-    let desk = Desk::start();
-    for opcode in [op::PING, op::PONG, op::CLOSE] {
-        breach(&desk, &whole(opcode, &[b'x'; 126]), 1002);
-        breach(&desk, &frame(opcode, b""), 1002);
-    }
-}
-
-#[test]
-fn a_continuation_of_nothing_is_1002() {
-    let desk = Desk::start();
-    breach(&desk, &whole(op::CONTINUATION, b"{}"), 1002);
-    breach(&desk, &frame(op::CONTINUATION, b"{}"), 1002);
-}
-
-#[test]
-fn a_message_begun_inside_another_is_1002() {
-    let desk = Desk::start();
-    breach(&desk, &[frame(op::TEXT, b"{"), whole(op::TEXT, b"{}")].concat(), 1002);
-}
-
-#[test]
-fn binary_is_1003() {
-    let desk = Desk::start();
-    breach(&desk, &whole(op::BINARY, b"{\"type\":\"close_ticket\"}"), 1003);
-    breach(&desk, &whole(op::BINARY, b""), 1003);
-    breach(&desk, &[frame(op::BINARY, b"a"), frame(0x80 | op::CONTINUATION, b"b")].concat(), 1003);
-}
-
-#[test]
-fn text_that_is_not_utf8_is_1007() {
-    let desk = Desk::start();
-    let not_utf8: [&[u8]; 7] = [
-        b"\xFF",
-        b"\x80",             // a continuation byte alone
-        b"\xC0\xAF",         // "/", longer than it needs to be
-        b"\xED\xA0\x80",     // a surrogate
-        b"\xF4\x90\x80\x80", // beyond U+10FFFF
-        b"\xE2\x82",         // cut off at the end
-        b"{\"type\":\"create_ticket\",\"subject\":\"\xFE\"}",
-    ];
-    for bytes in not_utf8 {
-        breach(&desk, &whole(op::TEXT, bytes), 1007);
-    }
-    breach(&desk, &[frame(op::TEXT, b"\xE2"), frame(0x80 | op::CONTINUATION, b"\x28\xA1")].concat(), 1007);
-}
-
-#[test]
 fn a_message_of_exactly_16_kib_is_taken() {
     let desk = Desk::start();
     let mut wire = open(&desk);
@@ -374,47 +217,6 @@ fn a_message_of_exactly_16_kib_is_taken() {
     wire.write(&frame(op::TEXT, &text[..10_000]));
     wire.write(&frame(0x80 | op::CONTINUATION, &text[10_000..]));
     assert_eq!(message(&mut wire)["code"], "ticket_exists");
-}
-
-#[test]
-fn one_byte_more_than_16_kib_is_1009() {
-    let desk = Desk::start();
-    let text = create_of(MESSAGE_BYTES_MAX + 1);
-    breach(&desk, &whole(op::TEXT, &text), 1009);
-    // No frame is too long here, but the message is.
-    breach(
-        &desk,
-        &[frame(op::TEXT, &text[..8000]), frame(0x80 | op::CONTINUATION, &text[8000..])].concat(),
-        1009,
-    );
-}
-
-#[test]
-fn an_announced_length_is_refused_before_its_payload() {
-    let desk = Desk::start();
-    for len in [MESSAGE_BYTES_MAX as u64 + 1, 1 << 31, 1 << 32, (1 << 63) - 1] {
-        breach(&desk, &header(0x80 | op::TEXT, len, Some([1, 2, 3, 4])), 1009);
-    }
-    // RFC 6455 5.2: the top bit must be 0. Too long and a breach at once; either is true.
-    for len in [1 << 63, u64::MAX] {
-        let mut wire = open(&desk);
-        wire.write(&header(0x80 | op::TEXT, len, Some([1, 2, 3, 4])));
-        closed_with_one_of(wire, &[1002, 1009]);
-    }
-    desk.is_well();
-}
-
-#[test]
-fn a_refused_message_that_goes_on_coming_does_not_reset_the_close_frame_away() {
-    let desk = Desk::start();
-    let mut wire = open(&desk);
-    // More than all buffers on the way hold, behind a header that is refused: had the server just closed its socket,
-    // this write would break off in a reset.
-    let len = 8 * KIB * KIB;
-    let mut bytes = header(0x80 | op::TEXT, len as u64, Some([0; 4]));
-    bytes.resize(bytes.len() + len, b' ');
-    wire.write(&bytes);
-    closed_with(wire, 1009);
 }
 
 #[test]
@@ -455,29 +257,6 @@ fn half_a_frame_of_one_peer_is_never_mixed_with_anothers() {
     bob.write(&frame(0x80 | op::CONTINUATION, b"\"of bob\"}"));
     assert_eq!(message(&mut alice)["subject"], "of alice");
     assert_eq!(message(&mut bob)["subject"], "of bob");
-}
-
-#[test]
-fn a_frame_that_breaks_the_protocol_spoils_no_other_connection() {
-    let desk = Desk::start();
-    let mut alice = open(&desk);
-    for bytes in [
-        [whole(op::PING, b""), whole(3, b"x"), b"\x81\x85left".to_vec()].concat(),
-        [header(0x80 | op::TEXT, 20_000, Some([9; 4])), b"the rest of it".to_vec()].concat(),
-        [frame(op::TEXT, b"{"), whole(op::TEXT, b"{}")].concat(),
-        [whole(op::CLOSE, &close_body(1000, "")), b"\x81\xFE".to_vec()].concat(),
-    ] {
-        // In the middle of a frame of hers, so that what the other leaves behind would be taken for its rest.
-        alice.write(&whole(op::PING, b"mine")[..3]);
-        let mut bob = open(&desk);
-        bob.write(&bytes);
-        close_code(&mut bob, &[1000, 1002, 1009]);
-        ended(bob);
-        alice.write(&whole(op::PING, b"mine")[3..]);
-        assert_eq!(alice.frame().payload, b"mine");
-        still_talks(&mut alice);
-        still_talks(&mut open(&desk));
-    }
 }
 
 /// RFC 9293 3.8.5: urgent data sets a mark in the stream. It is no part of what is read, and hides nothing of it.
