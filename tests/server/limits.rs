@@ -52,18 +52,14 @@ fn the_257th_connection_of_an_address_is_closed_with_1013_and_another_address_ge
     desk.is_well();
     users.pop().expect("the last of them").leave();
     eventually("one more gets in", || told_peer(&desk, "one-more", ADDRESS).try_next().is_some());
-    for user in &mut users {
-        user.nothing_more();
-    }
+    Peer::nothing_more_for_each(&mut users);
 }
 
 #[test]
 fn this_machine_itself_is_not_counted() {
     let desk = Desk::with(&["--max-per-address", "1"]);
     let mut users: Vec<User> = (0..40).map(|n| desk.user(&format!("user-{n}"))).collect();
-    for user in &mut users {
-        user.nothing_more();
-    }
+    Peer::nothing_more_for_each(&mut users);
     assert_eq!(refused(&desk, "address"), 0.0);
 }
 
@@ -71,9 +67,7 @@ fn this_machine_itself_is_not_counted() {
 fn max_per_address_0_is_none() {
     let desk = Desk::with(&["--max-per-address", "0"]);
     let mut users: Vec<User> = (0..300).map(|n| told(&desk, &format!("user-{n}"), ADDRESS)).collect();
-    for user in &mut users {
-        user.nothing_more();
-    }
+    Peer::nothing_more_for_each(&mut users);
 }
 
 #[test]

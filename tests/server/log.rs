@@ -281,7 +281,10 @@ fn no_text_token_or_session_is_in_the_log_even_at_debug() {
     let session = alice.session.clone();
     alice.cut();
     kim.expect("ticket_closed");
-    let written = desk.server.stop();
+    desk.server.signal("TERM");
+    sam.expect_close(1001);
+    kim.expect_close(1001);
+    let written = desk.server.outcome();
     assert_eq!(written.code, Some(0));
     assert!(written.stderr.len() > 1, "at debug there is something to look at");
     let marks = [

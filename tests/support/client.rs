@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::ops::DerefMut;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -158,6 +159,17 @@ impl Peer {
         self.listen(GATHERED);
         let rest = self.drain();
         assert!(rest.is_empty(), "{} was sent more: {rest:#?}", self.name);
+    }
+
+    /// The same for many peers. Changes that are gathered are waited for once, not once for each of them.
+    pub fn nothing_more_for_each(peers: &mut [impl DerefMut<Target = Self>]) {
+        if let [first, ..] = peers {
+            first.listen(GATHERED);
+        }
+        for peer in peers {
+            let rest = peer.drain();
+            assert!(rest.is_empty(), "{} was sent more: {rest:#?}", peer.name);
+        }
     }
 
     /// Nothing of these types was sent; what else there was is thrown away.
