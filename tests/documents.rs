@@ -15,7 +15,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use support::document::{Document, code};
-use support::shape::PROTOCOL;
+use support::schema::PROTOCOL;
 
 const DOCUMENTS: [(&str, &str); 4] = [
     ("README.md", include_str!("../README.md")),

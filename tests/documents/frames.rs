@@ -14,7 +14,7 @@ use deskwire::state::{
 use serde_json::Map;
 
 use crate::support::document::code;
-use crate::support::shape::{self, Field, PROTOCOL, Schema, Side};
+use crate::support::schema::{self, Field, PROTOCOL, Schema, Side};
 use crate::support::{Value, json};
 use crate::{between, compare, words};
 
@@ -206,7 +206,7 @@ fn written(is_full: bool) -> Vec<(Side, Value)> {
 fn every_frame_that_the_server_writes_is_in_the_tables_with_its_fields() {
     let frames = [written(true), written(false)].concat();
     for (side, frame) in &frames {
-        shape::check(*side, frame);
+        schema::check(*side, frame);
     }
     for side in [Side::User, Side::Staff] {
         let schema = Schema::sent_to(side);

@@ -8,7 +8,7 @@ use deskwire::config::{self, Limits, Options};
 use deskwire::state::ErrorCode;
 
 use crate::support::document::code;
-use crate::support::shape::{PROTOCOL, Schema, Side};
+use crate::support::schema::{PROTOCOL, Schema, Side};
 use crate::support::{Desk, Request, Wire};
 use crate::{between, compare, files, readme, root, words};
 

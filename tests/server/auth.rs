@@ -1,7 +1,7 @@
 //! Who is let in: subprotocols, tokens, sessions, and what closes a connection that is replaced.
 
 use crate::support::scenario::{TempFile, upgrade};
-use crate::support::shape::Side;
+use crate::support::schema::Side;
 use crate::support::wire::whole;
 use crate::support::{Chat, Desk, Launch, PATIENCE, Peer, Request, TOKEN, Wire, json, op};
 
@@ -54,7 +54,7 @@ fn staff_without_the_token_are_closed_with_4401_even_on_loopback() {
     let more = format!("{TOKEN}x");
     let upper = TOKEN.to_uppercase();
     for token in [None, Some("wrong"), Some(almost), Some(more.as_str()), Some(upper.as_str()), Some("")] {
-        // `expect_close` fails on any frame before the close that is no JSON, and this on any that is.
+        // Fails on any frame before the close frame.
         let mut sam = desk.staff_peer("sam", token);
         sam.expect_close_frame(4401);
         sam.write(&whole(op::CLOSE, &4401u16.to_be_bytes()));
@@ -65,7 +65,7 @@ fn staff_without_the_token_are_closed_with_4401_even_on_loopback() {
 }
 
 #[test]
-fn nothing_but_the_close_frame_is_sent_to_whom_the_token_is_wrong() {
+fn a_wrong_secret_gets_nothing_but_a_close_frame() {
     let desk = Desk::start();
     let mut alice = desk.user("alice");
     alice.create("private");
@@ -73,7 +73,7 @@ fn nothing_but_the_close_frame_is_sent_to_whom_the_token_is_wrong() {
     assert_eq!(wire.frame().close_code(), Some(4401));
     let mut wire = desk.user_peer("alice", Some("wrong")).into_wire();
     assert_eq!(wire.frame().close_code(), Some(4403));
-    // And what such a one sends is not done.
+    // What such a connection sends is ignored.
     let mut wire = desk.staff_peer("sam", None).into_wire();
     let _ = wire.try_write(&whole(op::TEXT, br#"{"type":"go_online"}"#));
     assert_eq!(wire.frame().close_code(), Some(4401));
@@ -139,7 +139,7 @@ fn on_an_address_beyond_loopback_nothing_starts_without_a_token() {
 // --- a user's session
 
 #[test]
-fn a_user_who_is_known_must_bring_the_session() {
+fn a_known_user_must_present_the_session() {
     let desk = Desk::start();
     let mut alice = desk.user("alice");
     // 128 bits are 22 characters of base64.
@@ -156,7 +156,7 @@ fn a_user_who_is_known_must_bring_the_session() {
 }
 
 #[test]
-fn a_user_with_an_open_ticket_is_known_though_away() {
+fn a_user_with_an_open_ticket_stays_known_while_offline() {
     let desk = Desk::start();
     let mut alice = desk.user("alice");
     let ticket = alice.create("still open");
@@ -166,7 +166,7 @@ fn a_user_with_an_open_ticket_is_known_though_away() {
     let alice = desk.user_again("alice", &session);
     assert_eq!(alice.welcome["resumed"], true);
     assert_eq!(alice.welcome["ticket"]["ticket_id"], ticket.as_str());
-    // Whatever session the last welcome named is the one that counts from then on.
+    // The session of the last welcome is the one that counts.
     let session = alice.session.clone();
     alice.cut();
     assert_eq!(desk.user_again("alice", &session).welcome["resumed"], true);
@@ -184,7 +184,7 @@ fn a_user_who_left_without_a_ticket_is_forgotten() {
     let alice = desk.user("alice");
     assert_ne!(alice.session, session);
     alice.leave();
-    // A session of old is no reason to turn a stranger away: there is nothing to protect.
+    // An old session is no reason to refuse: there is nothing to protect.
     let alice = desk.user_again("alice", &session);
     assert_eq!((&alice.welcome["resumed"], &alice.welcome["ticket"]), (&json!(false), &json!(null)));
 }
@@ -200,8 +200,8 @@ fn a_user_whose_ticket_closed_in_their_absence_is_known_for_the_grace_time() {
     sam.close_ticket(&ticket);
     sam.expect("ticket_removed");
     desk.user_peer("alice", None).expect_close(4403);
-    // After the grace anyone may have the name; until then each attempt is turned away.
-    let begun = std::time::Instant::now();
+    // After the grace time anyone may use the id; until then each attempt is refused.
+    let started = std::time::Instant::now();
     loop {
         let mut peer = desk.user_peer("alice", None);
         let mut quiet = desk.user("quiet");
@@ -210,11 +210,11 @@ fn a_user_whose_ticket_closed_in_their_absence_is_known_for_the_grace_time() {
         if welcomed_or_closed(&mut peer) {
             break;
         }
-        assert!(begun.elapsed() < PATIENCE, "alice is known for ever");
+        assert!(started.elapsed() < PATIENCE, "alice is still known");
     }
 }
 
-/// Whether the first frame is a welcome; the other thing that it may be is a close with 4403.
+/// Whether the first frame is a welcome rather than a close frame.
 fn welcomed_or_closed(peer: &mut Peer) -> bool {
     match peer.try_next() {
         Some(message) => message["type"] == "welcome" && message["resumed"] == false,
@@ -225,23 +225,23 @@ fn welcomed_or_closed(peer: &mut Peer) -> bool {
 // --- the same id again
 
 #[test]
-fn the_same_user_connected_again_stands_and_the_older_is_closed_with_4409() {
+fn a_newer_connection_of_a_user_replaces_the_older_which_is_closed_with_4409() {
     let desk = Desk::start();
     let Chat { alice: mut older, mut sam, ticket } = desk.chat();
     let mut newer = desk.user_again("alice", &older.session);
     assert_eq!(newer.welcome["resumed"], true);
     assert_eq!(newer.welcome["ticket"]["ticket_id"], ticket.as_str());
     assert_eq!(newer.welcome["ticket"]["state"], "active");
-    // Not every tab rings: only the newer one is sent anything from now on.
+    // Only the newer connection is sent anything from now on.
     sam.say(&ticket, 1, "which tab?");
     sam.expect("ack");
     assert_eq!(newer.expect("message")["text"], "which tab?");
     older.expect_close_frame(4409);
-    assert!(older.try_unclaimed().is_none(), "the older one was sent something");
+    assert!(older.try_received().is_none(), "the older one was sent something");
     older.say(9, "from the older one");
     older.write(&whole(op::CLOSE, &4409u16.to_be_bytes()));
     older.expect_end();
-    // What the older one still says is not done, and its end is not the end of the user.
+    // What the older one still sends is ignored, and its end leaves the user online.
     newer.say(1, "this one");
     assert_eq!(sam.expect("message")["text"], "this one");
     sam.say(&ticket, 2, "fine");
@@ -250,7 +250,7 @@ fn the_same_user_connected_again_stands_and_the_older_is_closed_with_4409() {
 }
 
 #[test]
-fn the_same_staff_connected_again_starts_offline_and_its_chats_pause() {
+fn a_newer_connection_of_a_staff_member_starts_offline_and_its_chats_pause() {
     let desk = Desk::start();
     let Chat { mut alice, sam: older, ticket } = desk.chat();
     let mut newer = desk.staff("sam");

@@ -1,4 +1,4 @@
-//! As many connections as there may be: who is refused, who waits, and who gets the next free place.
+//! As many connections as there may be: which are refused, which wait, and which are accepted next.
 
 use std::time::{Duration, Instant};
 
@@ -6,13 +6,12 @@ use super::limits::refused;
 use crate::support::scenario::{Metrics, eventually};
 use crate::support::{Chat, Desk, Launch, Next, PATIENCE, Peer, Request, Staff, TOKEN, User, Wire};
 
-/// So many that, if each waited for the server to try again by itself, which is once a second, it would take longer than
-/// a test has patience.
+/// So many that the test would time out if each waited for the server's own retry, which is once a second.
 const WAITING: usize = 25;
 
 // --- connections
 
-/// Connects sockets that never say anything.
+/// Connects sockets that never send anything.
 fn silent(desk: &Desk, count: usize) -> Vec<Wire> {
     (0..count).map(|_| Wire::connect(desk.server.addr)).collect()
 }
@@ -29,8 +28,8 @@ fn one_more_than_max_connections_is_told_that_the_server_is_full() {
     let mut sam = desk.staff("sam");
     let _kim = desk.staff("kim");
     assert_eq!(desk.staff_peer("lee", Some(TOKEN)).expect_close(1013), "server full");
-    // Whoever asks whether it lives is answered all the same, and the others notice nothing.
-    desk.is_well();
+    // The health check is answered all the same, and the others are not affected.
+    desk.assert_healthy();
     alice.nothing_more();
     sam.nothing_of(&["error"]);
     bob.leave();
@@ -39,8 +38,8 @@ fn one_more_than_max_connections_is_told_that_the_server_is_full() {
 }
 
 #[test]
-fn with_all_sockets_in_use_the_oldest_that_is_not_open_makes_room() {
-    /// Those who may come in beside the one, to be told that it is full.
+fn with_all_sockets_in_use_the_oldest_that_is_not_open_is_closed() {
+    /// Further connections that are accepted, to be told that the server is full.
     const OVERFLOW: usize = 32;
     let desk = Desk::with(&["--max-connections", "1"]);
     let mut alice = desk.user("alice");
@@ -63,7 +62,7 @@ fn with_all_sockets_in_use_the_oldest_that_is_not_open_makes_room() {
 #[test]
 fn fifty_users_at_a_desk_of_fifty_do_not_keep_staff_out() {
     let desk = Desk::with(&["--max-connections", "50"]);
-    // Half of a small desk is for staff. Those who are refused stay, and do not answer their close.
+    // Half of a small desk is kept for staff. The refused stay connected and do not answer the close frame.
     let mut users: Vec<User> = (0..25).map(|n| desk.user(&format!("user-{n}"))).collect();
     let refused_users: Vec<Peer> = (25..50)
         .map(|n| {
@@ -73,16 +72,16 @@ fn fifty_users_at_a_desk_of_fifty_do_not_keep_staff_out() {
         })
         .collect();
     let mut staff: Vec<Staff> = (0..24).map(|n| desk.staff(&format!("staff-{n}"))).collect();
-    // To say that one is staff is not enough.
+    // The path of staff alone is not enough.
     assert_eq!(desk.staff_peer("eve", Some("wrong")).expect_close(1013), "server full");
     staff.push(desk.staff("sam").online());
     assert_eq!(desk.staff_peer("one-more", Some(TOKEN)).expect_close(1013), "server full");
-    desk.is_well();
+    desk.assert_healthy();
     assert_eq!(refused(&desk, "full"), 27.0);
     let ticket = users[0].create("hello");
     staff.last_mut().unwrap().pick(&ticket);
     users[0].expect("staff_joined");
-    // The place that a user leaves is a user's.
+    // A user who leaves makes way for another user.
     users.pop().unwrap().leave();
     eventually("a user gets in", || desk.user_peer("late", None).try_next().is_some());
     drop(refused_users);
@@ -94,12 +93,12 @@ fn two_hundred_silent_sockets_beside_fifty_users_keep_out_neither_staff_nor_heal
     let mut users: Vec<User> = (0..25).map(|n| desk.user(&format!("user-{n}"))).collect();
     let crowd = silent(&desk, 200);
     let mut sam = desk.staff("sam").online();
-    desk.is_well();
+    desk.assert_healthy();
     let more = silent(&desk, 200);
-    desk.is_well();
+    desk.assert_healthy();
     let mut kim = desk.staff("kim").online();
     assert!(refused(&desk, "evicted") > 200.0);
-    // Whoever is open has noticed nothing.
+    // Open connections are not affected.
     let ticket = users[24].create("hello");
     sam.pick(&ticket);
     kim.expect("ticket_added");
@@ -108,11 +107,11 @@ fn two_hundred_silent_sockets_beside_fifty_users_keep_out_neither_staff_nor_heal
 }
 
 #[test]
-fn where_descriptors_are_few_silent_sockets_make_room_too() {
+fn silent_sockets_are_closed_too_when_descriptors_are_few() {
     let desk = Desk::of(Launch::new().descriptors(40));
     let mut ann = desk.user("ann");
     let crowd = silent(&desk, 100);
-    desk.is_well();
+    desk.assert_healthy();
     let mut sam = desk.staff("sam").online();
     let ticket = ann.create("hello");
     sam.pick(&ticket);
@@ -120,7 +119,7 @@ fn where_descriptors_are_few_silent_sockets_make_room_too() {
 }
 
 #[test]
-fn whoever_has_sent_a_head_is_answered_whoever_comes_behind_them() {
+fn a_complete_head_is_answered_even_if_many_connect_after_it() {
     let desk = Desk::with(&["--max-connections", "1"]);
     let (mut askers, mut crowd) = (Vec::new(), Vec::new());
     desk.server.in_one_turn(|| {
@@ -139,7 +138,7 @@ fn whoever_has_sent_a_head_is_answered_whoever_comes_behind_them() {
 
 // --- descriptors
 
-/// Connections that say nothing, as many as the server takes, and one more that it does not accept.
+/// Silent connections: as many as the server accepts, and one more.
 fn fill(desk: &Desk) -> Vec<Wire> {
     let is_full = || desk.server.log.lines().iter().any(|line| line.contains("accepting rests"));
     let mut silent = Vec::new();
@@ -152,20 +151,20 @@ fn fill(desk: &Desk) -> Vec<Wire> {
 }
 
 #[test]
-fn a_place_that_is_freed_goes_to_the_next_who_waits_and_the_log_tells_once_that_they_wait() {
+fn a_freed_descriptor_goes_to_the_next_waiting_connection_and_the_log_warns_once() {
     let desk = Desk::start();
     desk.server.limit_descriptors(20);
     let mut silent = fill(&desk);
     let waiting: Vec<Wire> = (0..WAITING).map(|_| Wire::connect(desk.server.addr)).collect();
-    let begun = Instant::now();
-    // The one that waits, and one that has a place: the first of the others gets it.
+    let started = Instant::now();
+    // Close the one that waits and one that was accepted: the first of the others is accepted.
     silent.truncate(silent.len() - 2);
     for mut wire in waiting {
         wire.write(&Request::get("/healthz").bytes(desk.server.addr));
         assert_eq!(wire.response().status, 200);
-        // Its own end, here, gives its place to the next.
+        // Its end, here, frees a descriptor for the next.
     }
-    assert!(begun.elapsed() < PATIENCE, "each has waited for more than a free place");
+    assert!(started.elapsed() < PATIENCE, "each has waited for more than a free place");
     assert!(desk.metrics().total(&["accept_pauses"]) >= 2.0);
     let warnings = desk.server.log.lines().iter().filter(|line| line.contains("accepting rests")).count();
     assert_eq!(warnings, 1, "the metrics count, the log tells");
@@ -181,7 +180,7 @@ fn a_soft_limit_of_descriptors_is_raised_to_the_hard_one() {
 }
 
 #[test]
-fn those_who_wait_for_a_descriptor_are_served_when_one_is_free_without_a_newcomer() {
+fn waiting_connections_are_served_when_a_descriptor_is_free_without_another_connect() {
     let desk = Desk::start();
     desk.server.limit_descriptors(20);
     let mut all: Vec<Wire> = (0..60).map(|_| Wire::connect(desk.server.addr)).collect();
@@ -189,7 +188,7 @@ fn those_who_wait_for_a_descriptor_are_served_when_one_is_free_without_a_newcome
         wire.write(&Request::upgrade(&format!("/ws/user/user-{n}")).bytes(desk.server.addr));
     }
     desk.server.log.wait("that there are no more", |line| line.contains("accepting rests"));
-    // From the first: each is answered once those before it are gone, and nobody else knocks.
+    // In order: each is accepted when those before it are closed, without another connect.
     for mut wire in all {
         assert_eq!(wire.response().status, 101);
         assert!(wire.frame().text().contains("welcome"));
@@ -214,10 +213,10 @@ fn with_every_descriptor_taken_the_honest_chat_on() {
         sam.say(&ticket, id, "hello");
         alice.expect("message");
     }
-    // A loop that is told again and again of connections that it cannot accept would burn all of this.
+    // A loop that is woken again and again for connections that it cannot accept would use all of this time.
     alice.listen(Duration::from_millis(700));
     let burnt = desk.server.cpu_ticks() - ticks;
     assert!(burnt < 40, "{burnt} ticks of 10 ms");
     drop(silent);
-    desk.is_well();
+    desk.assert_healthy();
 }

@@ -61,7 +61,7 @@ fn a_staff_member_who_closes_a_ticket_tells_its_user_and_the_list() {
         assert_eq!(staff.expect("ticket_removed")["ticket_id"], ticket.as_str());
     }
     kim.nothing_of(&["ticket_closed"]);
-    // A new ticket is a new count.
+    // A new ticket counts from 1.
     let next = alice.create("and another thing");
     sam.pick(&next);
     alice.say(1, "from one");
@@ -83,7 +83,7 @@ fn a_ticket_closes_when_its_user_stays_away_for_the_grace_time() {
     for id in [&ticket, &bobs] {
         kim.expect_where("ticket_removed", "both tickets going", |m| m["ticket_id"] == id.as_str());
     }
-    // Known for a second more, or else new: in neither case is the ticket there.
+    // Whether still known or new, the user has no ticket.
     let alice = desk.user_again("alice", &session);
     assert_eq!(alice.welcome["ticket"], json!(null));
 }
@@ -98,7 +98,7 @@ fn a_user_who_comes_back_in_time_keeps_the_ticket() {
     sam.expect_where("ticket_updated", "alice going", seen(false));
     let mut alice = desk.user_again("alice", &session);
     sam.expect_where("ticket_updated", "alice coming", seen(true));
-    // Well beyond the second that she was given.
+    // Well beyond the grace time.
     alice.listen(Duration::from_millis(1600));
     sam.nothing_of(&["ticket_closed", "ticket_removed"]);
     alice.say(1, "still here");
@@ -135,7 +135,7 @@ fn a_welcome_tells_the_user_how_the_ticket_stands_in_each_state() {
         alice
     };
     let mut alice = stands(alice, "waiting", json!(null), 0, 0, 0);
-    // Someone who waits is told the place again.
+    // The place in the queue is sent again.
     assert_eq!(int(&alice.expect("queue"), "position"), 1);
     sam.pick(&ticket);
     alice.expect("staff_joined");
@@ -171,7 +171,7 @@ fn a_ticket_that_ended_in_the_users_absence_is_told_once() {
     assert_eq!(alice.welcome["resumed"], true);
     assert_eq!(alice.welcome["ticket"], json!(null));
     assert_eq!(alice.welcome["ended"], json!({ "ticket_id": ticket, "by": "staff", "at": removed["at"] }));
-    // A second tab pushes this one out, and is not told what this one was.
+    // A second tab replaces this one, and is not told again.
     let again = desk.user_again("alice", &alice.session);
     assert_eq!(again.welcome["ended"], json!(null));
 }

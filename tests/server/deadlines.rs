@@ -1,4 +1,4 @@
-//! How long a peer may take for what, in a time of our own making: one connection over a socket that does as told.
+//! The deadlines of a connection, with a clock and a socket of the test's own.
 
 use std::io::{self, ErrorKind, Read, Write};
 
@@ -19,32 +19,32 @@ const PING: [u8; 6] = [0x89, 0x80, 0, 0, 0, 0];
 
 #[derive(Default)]
 struct Socket {
-    gives: Vec<u8>,
-    /// So many bytes more; then it blocks.
-    takes: usize,
+    incoming: Vec<u8>,
+    /// How many more bytes can be written before it blocks.
+    accepts: usize,
     written: Vec<u8>,
     is_shut: bool,
 }
 
 impl Read for Socket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.gives.is_empty() {
+        if self.incoming.is_empty() {
             return Err(ErrorKind::WouldBlock.into());
         }
-        let length = self.gives.len().min(buffer.len());
-        buffer[..length].copy_from_slice(&self.gives[..length]);
-        self.gives.drain(..length);
+        let length = self.incoming.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&self.incoming[..length]);
+        self.incoming.drain(..length);
         Ok(length)
     }
 }
 
 impl Write for Socket {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let length = self.takes.min(bytes.len());
+        let length = self.accepts.min(bytes.len());
         if length == 0 {
             return Err(ErrorKind::WouldBlock.into());
         }
-        self.takes -= length;
+        self.accepts -= length;
         self.written.extend_from_slice(&bytes[..length]);
         Ok(length)
     }
@@ -61,38 +61,38 @@ impl Stream for Socket {
     }
 }
 
-/// A connection, and what a hub would have beside it.
-struct Line {
+/// A connection, and what the hub has beside it.
+struct Harness {
     connection: Connection<Socket>,
     limits: Limits,
     spare: Vec<Vec<u8>>,
 }
 
-impl Line {
+impl Harness {
     fn accepted() -> Self {
-        let socket = Socket { takes: usize::MAX, ..Socket::default() };
+        let socket = Socket { accepts: usize::MAX, ..Socket::default() };
         Self { connection: Connection::new(socket, START), limits: Limits::default(), spare: Vec::new() }
     }
 
     fn open() -> Self {
-        let mut line = Self::accepted();
-        line.connection.open(START, |_| {});
-        line
+        let mut harness = Self::accepted();
+        harness.connection.open(START, |_| {});
+        harness
     }
 
     fn queue(&mut self, bytes: usize) {
         self.connection.queue(&vec![b'x'; bytes], &mut self.spare);
     }
 
-    /// Writes where the socket takes so many bytes more.
-    fn flush(&mut self, takes: usize, now: Millis) -> usize {
-        self.connection.stream().takes = takes;
+    /// Writes while the socket accepts this many bytes.
+    fn flush(&mut self, accepts: usize, now: Millis) -> usize {
+        self.connection.stream().accepts = accepts;
         self.connection.flush(now, &mut self.spare)
     }
 
-    /// The peer sends these bytes, and one read takes what it can of them: what it took.
-    fn hear(&mut self, bytes: &[u8], buffer: &mut [u8], now: Millis) -> usize {
-        self.connection.stream().gives.extend_from_slice(bytes);
+    /// The peer sends these bytes; returns how many of them one read has taken.
+    fn receive(&mut self, bytes: &[u8], buffer: &mut [u8], now: Millis) -> usize {
+        self.connection.stream().incoming.extend_from_slice(bytes);
         self.connection.note_readiness(Readiness { readable: true, ..Readiness::default() });
         match self.connection.receive(buffer, now) {
             Received::Bytes(length) => length,
@@ -100,7 +100,7 @@ impl Line {
         }
     }
 
-    /// The deadline lies so long after `since`; what becomes of it then.
+    /// Asserts that the deadline is this long after `since`, and lets it pass.
     #[track_caller]
     fn expires(&mut self, since: Millis, after: Millis) -> Option<GivenUp> {
         assert_eq!(self.connection.deadline(&self.limits), since + after);
@@ -115,138 +115,142 @@ impl Line {
 
 #[test]
 fn a_head_that_does_not_come_is_answered_and_the_answer_has_its_own_time() {
-    let mut line = Line::accepted();
-    assert_eq!(line.expires(START, HEAD_MS), Some(GivenUp::NoHead));
-    line.is(PhaseName::Flushing);
+    let mut harness = Harness::accepted();
+    assert_eq!(harness.expires(START, HEAD_MS), Some(GivenUp::NoHead));
+    harness.is(PhaseName::Flushing);
     let since = START + HEAD_MS;
-    line.flush(10, since + 1);
-    assert_eq!(line.connection.stream().written, b"HTTP/1.1 4");
-    line.is(PhaseName::Flushing);
-    assert_eq!(line.expires(since, HTTP_MS), None);
-    line.is(PhaseName::Dead);
+    harness.flush(10, since + 1);
+    assert_eq!(harness.connection.stream().written, b"HTTP/1.1 4");
+    harness.is(PhaseName::Flushing);
+    assert_eq!(harness.expires(since, HTTP_MS), None);
+    harness.is(PhaseName::Dead);
 }
 
 #[test]
-fn silence_is_asked_and_then_given_up() {
-    let mut line = Line::open();
-    let interval = line.limits.ping_interval_ms;
-    assert_eq!(line.expires(START, interval), None);
-    line.flush(usize::MAX, START + interval);
-    assert_eq!(line.connection.stream().written, [0x89, 0]);
-    line.is(PhaseName::Open);
+fn a_silent_peer_is_pinged_and_then_given_up() {
+    let mut harness = Harness::open();
+    let interval = harness.limits.ping_interval_ms;
+    assert_eq!(harness.expires(START, interval), None);
+    harness.flush(usize::MAX, START + interval);
+    assert_eq!(harness.connection.stream().written, [0x89, 0]);
+    harness.is(PhaseName::Open);
 
-    // Any byte is an answer; the silence begins anew, and so does the asking.
+    // Any byte is an answer: the silence starts again.
     let heard = START + interval + PONG_MS - 1;
-    line.hear(&[0x8A], &mut [0; 16], heard);
-    assert_eq!(line.expires(heard, interval), None);
-    line.flush(usize::MAX, heard + interval);
-    assert_eq!(line.connection.stream().written, [0x89, 0, 0x89, 0]);
-    // A process that was stopped meanwhile asks late, and the answer has its time all the same.
+    harness.receive(&[0x8A], &mut [0; 16], heard);
+    assert_eq!(harness.expires(heard, interval), None);
+    harness.flush(usize::MAX, heard + interval);
+    assert_eq!(harness.connection.stream().written, [0x89, 0, 0x89, 0]);
+    // A process that was stopped meanwhile pings late, and the answer still has its whole time.
     let asked = heard + interval + 60_000;
-    let mut late = Line::open();
-    late.hear(&[0x8A], &mut [0; 16], heard);
+    let mut late = Harness::open();
+    late.receive(&[0x8A], &mut [0; 16], heard);
     assert_eq!(late.connection.expire(asked), None);
     assert_eq!(late.expires(asked, PONG_MS), Some(GivenUp::Silent));
-    assert_eq!(line.expires(heard, interval + PONG_MS), Some(GivenUp::Silent));
-    line.is(PhaseName::Dead);
+    assert_eq!(harness.expires(heard, interval + PONG_MS), Some(GivenUp::Silent));
+    harness.is(PhaseName::Dead);
 }
 
 #[test]
 fn a_socket_that_takes_nothing_is_given_up_and_each_byte_it_takes_gives_it_time() {
-    let mut line = Line::open();
-    line.queue(100);
-    line.flush(0, START + 1);
-    assert!(line.connection.is_blocked());
-    line.flush(0, START + 500); // asked again, refused again: that is no progress
-    assert_eq!(line.connection.deadline(&line.limits), START + 1 + STALL_MS);
+    let mut harness = Harness::open();
+    harness.queue(100);
+    harness.flush(0, START + 1);
+    assert!(harness.connection.is_blocked());
+    harness.flush(0, START + 500); // asked again, refused again: that is no progress
+    assert_eq!(harness.connection.deadline(&harness.limits), START + 1 + STALL_MS);
 
     let progress = START + STALL_MS;
-    assert_eq!(line.flush(60, progress), 60);
-    assert!(line.connection.is_blocked());
-    assert_eq!(line.connection.expire(progress + STALL_MS - 1), None); // somebody looks too soon: a ping at most
-    line.is(PhaseName::Open);
-    assert_eq!(line.expires(progress, STALL_MS), Some(GivenUp::TakesNothing));
-    // One that wakes up after all reads the rest, and why; it has as long for that as for an answer.
-    line.is(PhaseName::Flushing);
+    assert_eq!(harness.flush(60, progress), 60);
+    assert!(harness.connection.is_blocked());
+    assert_eq!(harness.connection.expire(progress + STALL_MS - 1), None); // too early: a ping at most
+    harness.is(PhaseName::Open);
+    assert_eq!(harness.expires(progress, STALL_MS), Some(GivenUp::TakesNothing));
+    // A peer that reads after all gets the rest and the reason. It has as long for that as for an answer.
+    harness.is(PhaseName::Flushing);
     let given_up = progress + STALL_MS;
-    line.flush(0, given_up);
-    assert_eq!(line.connection.deadline(&line.limits), given_up + HTTP_MS);
-    line.flush(usize::MAX, given_up + 1);
-    let written = &line.connection.stream().written;
+    harness.flush(0, given_up);
+    assert_eq!(harness.connection.deadline(&harness.limits), given_up + HTTP_MS);
+    harness.flush(usize::MAX, given_up + 1);
+    let written = &harness.connection.stream().written;
     assert_eq!(written[written.len() - 20..], *b"\x88\x12\x03\xF5you take nothing");
-    line.is(PhaseName::Linger);
+    harness.is(PhaseName::Linger);
 }
 
 #[test]
-fn who_takes_what_waited_is_alive_and_who_refuses_it_is_not() {
-    let mut line = Line::open();
+fn taking_output_that_waited_is_a_sign_of_life_and_refusing_it_is_not() {
+    let mut harness = Harness::open();
     let interval = STALL_MS / 2; // so that it shows before the other deadline
-    line.limits.ping_interval_ms = interval;
-    line.queue(100);
-    assert_eq!(line.flush(100, START + 1), 100);
-    assert_eq!(line.connection.deadline(&line.limits), START + interval, "the kernel took it, not the peer");
-
-    line.queue(100);
-    line.flush(0, START + 2);
-    let late = START + interval - 1;
-    line.flush(0, late);
+    harness.limits.ping_interval_ms = interval;
+    harness.queue(100);
+    assert_eq!(harness.flush(100, START + 1), 100);
     assert_eq!(
-        line.connection.deadline(&line.limits),
+        harness.connection.deadline(&harness.limits),
+        START + interval,
+        "the kernel took it, not the peer"
+    );
+
+    harness.queue(100);
+    harness.flush(0, START + 2);
+    let late = START + interval - 1;
+    harness.flush(0, late);
+    assert_eq!(
+        harness.connection.deadline(&harness.limits),
         START + interval,
         "a refusal says nothing of the peer"
     );
-    assert_eq!(line.expires(START, interval), None); // a ping, which waits behind the rest
-    assert_eq!(line.flush(100, late), 100);
-    assert_eq!(line.connection.deadline(&line.limits), late + interval);
+    assert_eq!(harness.expires(START, interval), None); // a ping, which waits behind the rest
+    assert_eq!(harness.flush(100, late), 100);
+    assert_eq!(harness.connection.deadline(&harness.limits), late + interval);
 }
 
 #[test]
 fn a_closing_handshake_and_a_linger_have_their_time() {
-    let mut line = Line::open();
-    line.connection.close(GOING_AWAY, START + 7);
-    line.flush(usize::MAX, START + 7);
-    line.is(PhaseName::Closing);
-    assert_eq!(line.expires(START + 7, CLOSING_MS), None);
-    line.is(PhaseName::Dead);
+    let mut harness = Harness::open();
+    harness.connection.close(GOING_AWAY, START + 7);
+    harness.flush(usize::MAX, START + 7);
+    harness.is(PhaseName::Closing);
+    assert_eq!(harness.expires(START + 7, CLOSING_MS), None);
+    harness.is(PhaseName::Dead);
 
-    let mut line = Line::accepted();
-    line.connection.respond(&Status::NotFound.into(), Method::Get, START + 7);
-    line.flush(usize::MAX, START + 9);
-    line.is(PhaseName::Linger);
-    assert!(line.connection.stream().is_shut);
-    assert_eq!(line.expires(START + 9, LINGER_MS), None);
-    line.is(PhaseName::Dead);
+    let mut harness = Harness::accepted();
+    harness.connection.respond(&Status::NotFound.into(), Method::Get, START + 7);
+    harness.flush(usize::MAX, START + 9);
+    harness.is(PhaseName::Linger);
+    assert!(harness.connection.stream().is_shut);
+    assert_eq!(harness.expires(START + 9, LINGER_MS), None);
+    harness.is(PhaseName::Dead);
 }
 
 #[test]
-fn one_who_goes_on_sending_after_our_close_frame_has_no_more_time_than_others() {
-    let mut line = Line::open();
-    let mut codec = Codec::new(line.limits.message_bytes_max);
-    line.connection.close(GOING_AWAY, START);
-    line.flush(usize::MAX, START);
-    let mut trickle = |line: &mut Line, now: Millis| {
+fn a_peer_that_goes_on_sending_after_our_close_frame_gets_no_more_time() {
+    let mut harness = Harness::open();
+    let mut codec = Codec::new(harness.limits.message_bytes_max);
+    harness.connection.close(GOING_AWAY, START);
+    harness.flush(usize::MAX, START);
+    let mut trickle = |harness: &mut Harness, now: Millis| {
         let mut buffer = [0; 16];
-        let length = line.hear(&PING, &mut buffer, now);
-        let read = line.connection.next_message(&mut codec, &mut &buffer[..length], now);
-        assert!(read.expect("no second close frame").is_none(), "it is not listened to");
-        line.flush(usize::MAX, now);
+        let length = harness.receive(&PING, &mut buffer, now);
+        let read = harness.connection.next_message(&mut codec, &mut &buffer[..length], now);
+        assert!(read.expect("no second close frame").is_none(), "what follows is ignored");
+        harness.flush(usize::MAX, now);
     };
     for now in (START..START + CLOSING_MS).step_by(500) {
-        trickle(&mut line, now);
-        line.is(PhaseName::Closing);
+        trickle(&mut harness, now);
+        harness.is(PhaseName::Closing);
     }
-    assert_eq!(line.expires(START, CLOSING_MS), None);
-    line.is(PhaseName::Dead);
+    assert_eq!(harness.expires(START, CLOSING_MS), None);
+    harness.is(PhaseName::Dead);
 
-    let mut line = Line::open();
-    line.connection.refuse(TOO_BIG, START);
-    line.flush(usize::MAX, START);
+    let mut harness = Harness::open();
+    harness.connection.refuse(TOO_BIG, START);
+    harness.flush(usize::MAX, START);
     for now in (START..START + LINGER_MS).step_by(100) {
-        trickle(&mut line, now);
-        line.is(PhaseName::Linger);
+        trickle(&mut harness, now);
+        harness.is(PhaseName::Linger);
     }
-    assert_eq!(line.expires(START, LINGER_MS), None);
-    line.is(PhaseName::Dead);
+    assert_eq!(harness.expires(START, LINGER_MS), None);
+    harness.is(PhaseName::Dead);
 }
 
 #[test]
@@ -254,25 +258,25 @@ fn what_comes_instead_of_the_peers_close_frame_is_read_up_to_a_limit() {
     for (pings, phase) in
         [(CLOSING_BYTES_MAX / PING.len() - 1, PhaseName::Dead), (1 << 20, PhaseName::Linger)]
     {
-        let mut line = Line::open();
-        let mut codec = Codec::new(line.limits.message_bytes_max);
-        line.connection.close(GOING_AWAY, START);
+        let mut harness = Harness::open();
+        let mut codec = Codec::new(harness.limits.message_bytes_max);
+        harness.connection.close(GOING_AWAY, START);
         let pings = PING.repeat(pings);
         let mut read_bytes = 0;
         for piece in [&pings[..], &CLOSE_1000].concat().chunks(1000) {
             let mut buffer = [0; 1001];
-            let length = line.hear(piece, &mut buffer, START);
-            let read = line.connection.next_message(&mut codec, &mut &buffer[..length], START);
-            assert!(read.expect("no second close frame").is_none(), "it is not listened to");
-            line.flush(usize::MAX, START);
+            let length = harness.receive(piece, &mut buffer, START);
+            let read = harness.connection.next_message(&mut codec, &mut &buffer[..length], START);
+            assert!(read.expect("no second close frame").is_none(), "what follows is ignored");
+            harness.flush(usize::MAX, START);
             read_bytes += length;
-            if line.connection.phase() != PhaseName::Closing {
+            if harness.connection.phase() != PhaseName::Closing {
                 break;
             }
         }
-        line.is(phase);
+        harness.is(phase);
         assert!(read_bytes <= CLOSING_BYTES_MAX + 1000, "{read_bytes} bytes");
-        let written = &line.connection.stream().written;
+        let written = &harness.connection.stream().written;
         assert_eq!(
             (&written[..4], written.len()),
             (&[0x88, 26, 0x03, 0xE9][..], 28),
@@ -281,38 +285,38 @@ fn what_comes_instead_of_the_peers_close_frame_is_read_up_to_a_limit() {
     }
 }
 
-/// RFC 6455 5.5.1: after a close frame comes nothing more. Only who breaks that may lose the answer to a reset.
+/// RFC 6455 5.5.1: nothing follows a close frame. Only a peer that breaks this may lose the answer to a reset.
 #[test]
-fn after_an_orderly_close_nobody_lingers_but_for_who_goes_on_sending() {
+fn after_an_orderly_close_only_a_peer_that_goes_on_sending_is_lingered_for() {
     for (behind, phase) in [(&b""[..], PhaseName::Dead), (b"more", PhaseName::Linger)] {
-        let mut line = Line::open();
-        let (mut buffer, mut codec) = ([0; 8], Codec::new(line.limits.message_bytes_max));
-        let length = line.hear(&[&CLOSE_1000, behind].concat(), &mut buffer, START);
+        let mut harness = Harness::open();
+        let (mut buffer, mut codec) = ([0; 8], Codec::new(harness.limits.message_bytes_max));
+        let length = harness.receive(&[&CLOSE_1000, behind].concat(), &mut buffer, START);
         let mut input = &buffer[..length];
         if behind.is_empty() {
-            // A buffer that was filled may have left something; the next read finds that it has not.
-            assert_eq!(line.connection.receive(&mut [0; 8], START), Received::Nothing);
+            // The buffer was full, so there may be more; the next read finds nothing.
+            assert_eq!(harness.connection.receive(&mut [0; 8], START), Received::Nothing);
         }
-        assert!(line.connection.next_message(&mut codec, &mut input, START).unwrap().is_none());
-        line.flush(usize::MAX, START);
-        assert_eq!(line.connection.stream().written, [0x88, 2, 0x03, 0xE8]);
-        line.is(phase);
+        assert!(harness.connection.next_message(&mut codec, &mut input, START).unwrap().is_none());
+        harness.flush(usize::MAX, START);
+        assert_eq!(harness.connection.stream().written, [0x88, 2, 0x03, 0xE8]);
+        harness.is(phase);
     }
 }
 
 #[test]
-fn who_has_much_to_take_is_not_read_until_some_of_it_is_taken() {
-    let mut line = Line::open();
-    line.connection.note_readiness(Readiness { readable: true, ..Readiness::default() });
-    line.queue(OUTPUT_BEHIND_BYTES);
-    assert!(line.connection.wants_read());
-    line.queue(1);
-    assert!(line.connection.is_behind() && !line.connection.wants_read());
-    // There is no limit to what is sent to it, since what was accepted is never dropped.
-    line.queue(1 << 20);
-    assert_eq!(line.connection.output_bytes(), OUTPUT_BEHIND_BYTES + 1 + (1 << 20));
-    assert_eq!(line.flush((1 << 20) + 1, START), (1 << 20) + 1);
-    assert!(!line.connection.is_behind() && line.connection.wants_read());
-    line.flush(usize::MAX, START);
-    assert!(!line.connection.has_output() && !line.connection.is_blocked());
+fn a_connection_with_much_output_is_not_read_until_some_of_it_is_written() {
+    let mut harness = Harness::open();
+    harness.connection.note_readiness(Readiness { readable: true, ..Readiness::default() });
+    harness.queue(OUTPUT_BEHIND_BYTES);
+    assert!(harness.connection.wants_read());
+    harness.queue(1);
+    assert!(harness.connection.is_behind() && !harness.connection.wants_read());
+    // Output has no limit here, since what was accepted is never dropped.
+    harness.queue(1 << 20);
+    assert_eq!(harness.connection.output_bytes(), OUTPUT_BEHIND_BYTES + 1 + (1 << 20));
+    assert_eq!(harness.flush((1 << 20) + 1, START), (1 << 20) + 1);
+    assert!(!harness.connection.is_behind() && harness.connection.wants_read());
+    harness.flush(usize::MAX, START);
+    assert!(!harness.connection.has_output() && !harness.connection.is_blocked());
 }

@@ -19,7 +19,7 @@ pub(super) fn welcomed(desk: &Desk, request: &Request) {
 }
 
 #[test]
-fn a_handshake_that_lacks_what_the_rfc_wants_is_refused() {
+fn a_handshake_that_lacks_what_the_rfc_requires_is_refused() {
     let desk = Desk::start();
     let good = || Request::upgrade("/ws/user/alice");
     assert_eq!(status(&desk, &good().without("Sec-WebSocket-Key")), 400);
@@ -81,7 +81,7 @@ fn a_handshake_may_be_written_in_many_ways() {
             .header("Connection", "Upgrade")
             .header("Connection", "keep-alive"),
         good("e").header("Upgrade", "websocket").header("Connection", "keep-alive,Upgrade,foo"),
-        // In the order of a stranger, with blanks that RFC 9110 5.5 lets stand around a value.
+        // In another order, with blanks that RFC 9110 5.5 allows around a value.
         bare("f")
             .header("SEC-WEBSOCKET-VERSION", " 13 ")
             .header("sec-websocket-key", "  dGhlIHNhbXBsZSBub25jZQ==\t")
@@ -131,6 +131,6 @@ fn an_upgrade_with_a_body_is_refused() {
         assert_eq!(status(&desk, &good().header(name, value)), 400, "{name}: {value}");
     }
     welcomed(&desk, &good().header("Content-Length", "0"));
-    // A plain request with a body is answered, and its body read by nobody.
+    // A plain request with a body is answered, and its body is ignored.
     assert_eq!(status(&desk, &Request::get("/healthz").header("Content-Length", "7")), 200);
 }

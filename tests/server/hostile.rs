@@ -1,6 +1,6 @@
-//! Attacks, each while two honest people chat: all of their messages arrive, nobody else is stalled, memory stays bounded,
-//! and each attack meets the limit that is named in it. What needs no crowd stands elsewhere: bad frames and the unanswered close
-//! in wire.rs, descriptors that run out in capacity.rs, log injection in log.rs.
+//! Attacks, each while two honest people chat: all of their messages arrive, nobody is stalled, memory is bounded, and
+//! each attack meets the limit that it names. What needs no crowd is elsewhere: bad frames and the unanswered close in
+//! wire, descriptors that run out in capacity.rs, log injection in log.rs.
 
 use std::fs;
 use std::sync::mpsc;
@@ -16,31 +16,31 @@ mod heads;
 const KIB: u64 = 1024;
 const MIB: usize = 1024 * 1024;
 
-/// How long an honest round trip may take in the middle of an attack. Far more than it does on an idle machine; the loop
-/// that let one client have the whole turn took 3.5 s.
+/// How long an honest round trip may take during an attack. It takes far less on an idle machine; a loop that gave one
+/// client the whole turn took 3.5 s.
 const ROUND_TRIP_MAX: Duration = Duration::from_secs(2);
 
-/// Between two rounds of the honest: their own rate stays well below what is allowed.
+/// Pause between two rounds of the chat: its rate stays well below the rate limit.
 const BETWEEN_ROUNDS: Duration = Duration::from_millis(60);
 
-/// How long those attacks last that could go on for ever: longer than a round trip may take, so that a turn that does
-/// not end before the attack does is seen.
+/// Duration of the attacks that have no end of their own. It is longer than a round trip may take, so that a turn that
+/// lasts as long as the attack is noticed.
 const ATTACK: Duration = Duration::from_secs(5);
 
-/// Runs the attack while Alice and Sam chat, and tells by how many KiB the server has grown through it.
+/// Runs the attack while Alice and Sam chat; returns by how many KiB the server has grown meanwhile.
 fn while_two_chat(desk: &Desk, attack: impl FnOnce()) -> u64 {
     let Chat { alice, sam, ticket } = desk.chat();
     let (stop, stopped) = mpsc::channel();
     let (warm, warmed) = mpsc::channel();
     let chat = thread::spawn(move || {
-        let mut honest = Honest { alice, sam, ticket, rounds: 0, longest: Duration::ZERO };
-        // Buffers have their size and the allocator its pools before anything is measured.
+        let mut honest = HonestChat { alice, sam, ticket, rounds: 0, longest: Duration::ZERO };
+        // Let buffers and the allocator's pools grow before anything is measured.
         (0..3).for_each(|_| honest.round());
         warm.send(()).expect("the test waits for it");
         while stopped.recv_timeout(BETWEEN_ROUNDS) == Err(mpsc::RecvTimeoutError::Timeout) {
             honest.round();
         }
-        // And once more when it is over.
+        // Once more after the attack.
         honest.round();
         honest
     });
@@ -53,11 +53,11 @@ fn while_two_chat(desk: &Desk, attack: impl FnOnce()) -> u64 {
     assert!(honest.longest < ROUND_TRIP_MAX, "a round trip took {:?}", honest.longest);
     honest.alice.nothing_of(&["staff_offline", "error", "message"]);
     honest.sam.nothing_of(&["error", "message", "ticket_closed"]);
-    desk.is_well();
+    desk.assert_healthy();
     after.saturating_sub(before)
 }
 
-struct Honest {
+struct HonestChat {
     alice: User,
     sam: Staff,
     ticket: String,
@@ -65,11 +65,11 @@ struct Honest {
     longest: Duration,
 }
 
-impl Honest {
+impl HonestChat {
     /// A question and an answer, each accepted, received, confirmed, in the right order.
     fn round(&mut self) {
         self.rounds += 1;
-        let begun = Instant::now();
+        let started = Instant::now();
         let question = self.rounds * 2 - 1;
         self.alice.say(self.rounds, "question");
         assert_eq!(int(&self.sam.expect("message"), "seq"), question);
@@ -80,20 +80,20 @@ impl Honest {
         self.alice.expect("delivered");
         self.alice.delivered(question + 1);
         self.sam.expect("delivered");
-        self.longest = self.longest.max(begun.elapsed());
+        self.longest = self.longest.max(started.elapsed());
     }
 }
 
-/// An attacker's socket, upgraded, with nothing read but the head; its writes do not wait for long.
-fn intruder(desk: &Desk, name: &str) -> Wire {
+/// An attacker's socket, upgraded, with nothing read but the head. Its writes time out early.
+fn attacker(desk: &Desk, name: &str) -> Wire {
     let (wire, response) = Wire::ask(desk.server.addr, &Request::upgrade(&format!("/ws/user/{name}")));
     assert_eq!(response.status, 101);
     wire.stream().set_write_timeout(Some(Duration::from_millis(200))).expect("an open socket");
     wire
 }
 
-/// Writes the same bytes until the time is up or the server takes no more.
-fn pour(wire: &mut Wire, bytes: &[u8]) {
+/// Writes the same bytes until the time is up or a write blocks.
+fn flood(wire: &mut Wire, bytes: &[u8]) {
     let until = Instant::now() + ATTACK;
     while Instant::now() < until && wire.try_write(bytes).is_ok() {}
 }
@@ -110,7 +110,7 @@ fn close_code(wire: &mut Wire) -> Option<u16> {
     }
 }
 
-/// How many sockets a test may open beside those of its neighbours.
+/// How many sockets a test may open beside the tests that run at the same time.
 fn sockets_max(wanted: usize) -> usize {
     let limits = fs::read_to_string("/proc/self/limits").expect("Linux");
     let line =

@@ -27,7 +27,7 @@ fn status(desk: &Desk, request: &Request) -> u16 {
     fetch(desk, request).0.status
 }
 
-/// What each plain answer has: the word that it is the last, and its date.
+/// Asserts what each plain answer has: `Connection: close`, and a date.
 fn check(response: &Response) {
     assert!(is_last(response), "{response:?}");
     let date = response.header("date").expect("RFC 9110 6.6.1: an answer has a date");

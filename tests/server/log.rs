@@ -17,9 +17,9 @@ use crate::support::{Launch, PATIENCE, Request, TOKEN, Wire, json, op};
 /// A line of the log, with its line feed.
 const LINE_BYTES_MAX: usize = 1024;
 
-// --- a stderr that takes nothing
+// --- a stderr that cannot be written
 
-/// Lets things happen that the log has lines about, of six kinds, and sees that all is well.
+/// Causes log lines of six kinds, and asserts that the server goes on.
 fn chat_and_refuse(desk: &Desk) {
     let Chat { mut alice, mut sam, ticket } = desk.chat();
     refuse(desk.server.addr, "http://evil.example");
@@ -27,7 +27,7 @@ fn chat_and_refuse(desk: &Desk) {
     assert_eq!(sam.expect("message")["text"], "does it hold?");
     sam.close_ticket(&ticket);
     alice.expect("ticket_closed");
-    desk.is_well();
+    desk.assert_healthy();
 }
 
 fn refuse(addr: SocketAddr, origin: &str) {
@@ -39,7 +39,7 @@ fn lines_lost(desk: &Desk) -> f64 {
     desk.metrics().total(&["deskwire_log_lines_lost_total"])
 }
 
-/// Writes until nothing more goes in.
+/// Writes until it would block.
 fn fill(mut sink: impl Write) {
     for size in [4096, 1] {
         let junk = vec![b'.'; size];
@@ -128,7 +128,7 @@ fn a_socket_that_nobody_reads_does_not_stop_the_server() {
 }
 
 #[test]
-fn a_stderr_that_is_closed_is_as_if_it_were_none() {
+fn a_closed_stderr_loses_nothing_and_does_not_end_the_server() {
     let desk = Desk::of(Launch::new().setup("exec 2>&-").stderr(Stdio::null()));
     chat_and_refuse(&desk);
     assert_eq!(lines_lost(&desk), 0.0);
@@ -158,7 +158,7 @@ fn when_the_pipe_is_read_again_a_line_says_how_many_were_lost() {
 
 // --- many lines
 
-/// How many events a line tells of.
+/// How many events a line stands for.
 fn events(line: &str) -> u64 {
     let more =
         line.rsplit_once(" (and ").and_then(|(_, rest)| rest.strip_suffix(" more in the last second)"));
@@ -182,7 +182,7 @@ fn a_thousand_refusals_are_a_few_lines_with_the_right_count() {
 }
 
 #[test]
-fn what_was_held_back_is_told_though_nothing_else_happens() {
+fn suppressed_lines_are_counted_in_the_log_even_if_nothing_else_happens() {
     let desk = Desk::start();
     desk.server.in_one_turn(|| {
         for _ in 0..3 {
@@ -197,7 +197,7 @@ fn what_was_held_back_is_told_though_nothing_else_happens() {
 }
 
 #[test]
-fn kinds_of_lines_do_not_count_as_each_other() {
+fn each_kind_of_line_is_counted_by_itself() {
     let desk = Desk::start();
     for _ in 0..100 {
         refuse(desk.server.addr, "http://evil.example");
@@ -237,7 +237,7 @@ fn a_line_is_whole_and_short_however_long_and_odd_the_origin() {
 
 // --- what peers write
 
-/// A line of the log is one event: no control character of a peer's can break or colour it.
+/// A line of the log is one event: no control character from a peer can break or colour it.
 fn assert_clean(lines: &[String], secrets: &[&str]) {
     for line in lines {
         assert!(!line.contains(char::is_control), "a control character: {line:?}");

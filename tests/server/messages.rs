@@ -1,4 +1,4 @@
-//! What a message is promised: accepted or refused, in one order, never lost, never twice, never shown as more than it is.
+//! What holds for messages: accepted or refused, in one order, never lost or doubled, never shown as more than it is.
 
 use crate::support::client::of_type;
 use crate::support::{Chat, Desk, Peer, Staff, User, Value, int, json};
@@ -10,8 +10,8 @@ fn numbers(messages: &[Value], field: &str) -> Vec<u64> {
     messages.iter().map(|message| int(message, field)).collect()
 }
 
-/// Says so many things, each accepted.
-fn says(alice: &mut User, ids: std::ops::RangeInclusive<u64>) {
+/// Sends messages with these ids, each of which is accepted.
+fn send_accepted(alice: &mut User, ids: std::ops::RangeInclusive<u64>) {
     for id in ids {
         alice.say(id, &format!("text {id}"));
         assert_eq!(int(&alice.expect("ack"), "id"), id);
@@ -23,7 +23,7 @@ fn held(peer: &mut Peer) -> Vec<u64> {
     numbers(&of_type(&peer.drain(), "message"), "seq")
 }
 
-// --- the way there and back
+// --- relayed and confirmed
 
 #[test]
 fn a_message_goes_to_the_other_side_and_its_receipts_come_back() {
@@ -42,7 +42,7 @@ fn a_message_goes_to_the_other_side_and_its_receipts_come_back() {
         alice.next(),
         json!({ "type": "ack", "ticket_id": ticket, "id": 1, "seq": 1, "at": got["at"] })
     );
-    // Handed over is not on screen: only the other side can say that.
+    // Sent to the other side is not delivered: only the other side can confirm that.
     alice.nothing_more();
     sam.delivered(&ticket, 1);
     let delivered = alice.next();
@@ -80,7 +80,7 @@ fn seq_is_one_order_for_both_sides_without_gaps() {
             sam.say(&ticket, id, "s");
         }
     }
-    // Both have been heard once each has had its round trip.
+    // After a round trip of each, all has been relayed.
     let (mut alices, mut sams) = (alice.drain(), sam.drain());
     alices.extend(alice.drain());
     sams.extend(sam.drain());
@@ -146,7 +146,7 @@ fn any_other_staff_member_can_neither_write_into_a_chat_nor_confirm_nor_type() {
     let mut kim = desk.staff("kim").online();
     alice.say(1, "for sam");
     alice.expect("ack");
-    kim.say(&ticket, 1, "I am somebody else");
+    kim.say(&ticket, 1, "from kim");
     let refusal = kim.refused("not_yours");
     assert_eq!((&refusal["id"], &refusal["ticket_id"]), (&json!(1), &json!(ticket)));
     kim.delivered(&ticket, 1);
@@ -156,8 +156,8 @@ fn any_other_staff_member_can_neither_write_into_a_chat_nor_confirm_nor_type() {
     alice.nothing_more();
     sam.expect("message");
     sam.nothing_of(&["message", "typing", "delivered"]);
-    // Nor was anything counted: the next message is the second.
-    sam.say(&ticket, 1, "I am the right one");
+    // Nothing was counted: the next message is the second.
+    sam.say(&ticket, 1, "from sam");
     assert_eq!(int(&alice.expect("message"), "seq"), 2);
 }
 
@@ -180,7 +180,7 @@ fn without_a_ticket_there_is_nobody_to_talk_to() {
 }
 
 #[test]
-fn nothing_of_a_chat_is_told_to_those_who_only_watch_the_list() {
+fn staff_who_only_watch_the_list_see_nothing_of_a_chat() {
     let desk = Desk::start();
     let mut watcher: Staff = desk.staff("kim").online();
     let Chat { mut alice, mut sam, ticket } = desk.chat();
@@ -222,7 +222,7 @@ fn nothing_is_relayed_while_a_chat_is_locked_and_the_sender_knows() {
     alice.expect("staff_left");
     refused(&mut alice, 1); // waiting again
     sam.pick(&ticket);
-    // None of it came, then or now, and the id is still free.
+    // None of these was relayed, and the id is still unused.
     sam.nothing_of(&["message", "typing"]);
     alice.say(1, "typed to sam");
     assert_eq!(int(&alice.expect("ack"), "seq"), 1);
@@ -273,7 +273,7 @@ fn the_latest_id_sent_again_is_acknowledged_again_and_not_relayed_again() {
 fn a_resend_is_acknowledged_even_when_the_chat_is_locked_by_then() {
     let desk = Desk::start();
     let Chat { mut alice, mut sam, ticket } = desk.chat();
-    says(&mut alice, 1..=2);
+    send_accepted(&mut alice, 1..=2);
     sam.go_offline();
     alice.expect("staff_offline");
     for (id, seq) in [(2, json!(2)), (1, json!(null))] {
@@ -292,7 +292,7 @@ fn a_resend_is_acknowledged_even_when_the_chat_is_locked_by_then() {
 fn after_a_cut_the_user_learns_what_arrived_and_resends_the_rest() {
     let desk = Desk::start();
     let Chat { mut alice, mut sam, ticket } = desk.chat();
-    says(&mut alice, 1..=3);
+    send_accepted(&mut alice, 1..=3);
     let session = alice.session.clone();
     alice.cut();
     let mut alice = desk.user_again("alice", &session);
@@ -302,7 +302,7 @@ fn after_a_cut_the_user_learns_what_arrived_and_resends_the_rest() {
     );
     alice.say(3, "text 3");
     assert_eq!(int(&alice.expect("ack"), "seq"), 3);
-    says(&mut alice, 4..=4);
+    send_accepted(&mut alice, 4..=4);
     assert_eq!(numbers(&of_type(&sam.drain(), "message"), "id"), [1, 2, 3, 4]);
     // The other side's receipts are not lost by the cut either.
     sam.delivered(&ticket, 4);
@@ -310,7 +310,7 @@ fn after_a_cut_the_user_learns_what_arrived_and_resends_the_rest() {
 }
 
 #[test]
-fn ids_go_on_where_the_side_left_off_whoever_picks() {
+fn message_ids_continue_after_another_staff_member_picks() {
     let desk = Desk::start();
     let Chat { mut alice, mut sam, ticket } = desk.chat();
     sam.say(&ticket, 1, "one");

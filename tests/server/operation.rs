@@ -4,8 +4,8 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use super::limits::rates::BURST_FRAMES;
-use crate::support::scenario::{TempFile, names, upgrade};
-use crate::support::shape::Side;
+use crate::support::scenario::{TempFile, names_line, upgrade};
+use crate::support::schema::Side;
 use crate::support::wire::whole;
 use crate::support::{Chat, Desk, Launch, PATIENCE, Peer, Staff, Wire, json, op};
 
@@ -76,7 +76,7 @@ fn a_mistake_in_the_staff_file_is_one_line_that_says_where() {
         format!("kim/lee {hash}"),
         format!("{} {hash}", "x".repeat(65)),
         format!("kim {}", hash.replace('4', "g")),
-        // Which of two would it be?
+        // The same id twice.
         format!("sam {hash}"),
     ];
     for line in wrong {
@@ -84,7 +84,7 @@ fn a_mistake_in_the_staff_file_is_one_line_that_says_where() {
         let ended = Launch::bare().args(&["--staff-file", file.path()]).run();
         assert_eq!(ended.code, Some(2), "{line:?}: {:?}", ended.stderr);
         let [said] = &ended.stderr[..] else { panic!("{line:?}: not one line: {:#?}", ended.stderr) };
-        assert!(names(said, file.path(), 4), "{said} does not say where {line:?} is");
+        assert!(names_line(said, file.path(), 4), "{said} does not say where {line:?} is");
         assert!(!said.contains(hash), "a hash is a secret too: {said}");
     }
 }
@@ -100,7 +100,7 @@ fn a_port_that_is_taken_is_one_clear_line() {
 }
 
 #[test]
-fn help_and_version_are_no_mistakes() {
+fn help_and_version_exit_with_0() {
     let help = Launch::bare().args(&["--help"]).run();
     assert_eq!((help.code, help.stderr.len()), (Some(0), 0));
     let text = help.stdout.join("\n");
@@ -132,7 +132,7 @@ fn the_first_line_of_the_log_names_the_port_that_was_taken() {
     let first = desk.server.log.lines()[0].clone();
     assert!(first.contains(&format!("listening on {}", desk.server.addr)), "{first}");
     assert_ne!(desk.server.addr.port(), 0);
-    desk.is_well();
+    desk.assert_healthy();
 }
 
 #[test]
@@ -193,9 +193,9 @@ fn an_idle_server_sleeps() {
     alice.expect("staff_offline");
     // The notice of a place in the queue may still be under way.
     alice.listen(Duration::from_millis(1100));
-    let (ticks, naps) = (desk.server.cpu_ticks(), desk.server.naps());
+    let (ticks, wakeups) = (desk.server.cpu_ticks(), desk.server.wakeups());
     alice.listen(Duration::from_millis(1500));
-    let (ticks, naps) = (desk.server.cpu_ticks() - ticks, desk.server.naps() - naps);
+    let (ticks, wakeups) = (desk.server.cpu_ticks() - ticks, desk.server.wakeups() - wakeups);
     assert!(ticks <= 1, "{ticks} ticks of 10 ms in 1.5 s of doing nothing");
-    assert!(naps <= 2, "woken {naps} times in 1.5 s of doing nothing");
+    assert!(wakeups <= 2, "woken {wakeups} times in 1.5 s of doing nothing");
 }

@@ -51,7 +51,7 @@ fn any_other_origin_is_403() {
             assert_eq!(response.header("connection").map(str::to_ascii_lowercase).as_deref(), Some("close"));
         }
     }
-    // Hiding a bad one behind a good one is no way in.
+    // A second field does not hide the first.
     let two =
         Request::upgrade("/ws/user/alice").header("Origin", "null").header("Origin", "https://evil.example");
     assert!(matches!(status(&desk, &two), 400 | 403));
@@ -71,7 +71,7 @@ fn an_origin_that_is_not_utf_8_is_403() {
 }
 
 #[test]
-fn a_request_for_no_host_is_nobodys_own() {
+fn an_origin_without_a_host_or_with_another_scheme_is_403() {
     let desk = Desk::start();
     for (host, origin) in [
         ("", "file://"),
@@ -88,7 +88,7 @@ fn a_request_for_no_host_is_nobodys_own() {
 }
 
 #[test]
-fn the_host_of_the_target_goes_before_the_host_field() {
+fn the_host_of_the_target_overrides_the_host_field() {
     let desk = Desk::start();
     let own = format!("http://{}", desk.server.addr);
     let elsewhere = Request::upgrade("http://help.example/ws/user/a").header("Origin", &own);

@@ -1,4 +1,4 @@
-//! Who is there: going and coming, being cut off, being silent, and who is told.
+//! Presence: who is online, who is told, and how a silent peer is noticed.
 
 use std::time::{Duration, Instant};
 
@@ -6,13 +6,13 @@ use crate::support::client::of_type;
 use crate::support::wire::whole;
 use crate::support::{Chat, Desk, Staff, User, Value, int, json, op};
 
-/// After a ping of the server that is not answered, so long until the peer is dead.
+/// How long after an unanswered ping a peer is given up.
 const PONG_S: u64 = 20;
-/// How long a typing notice holds.
+/// How long a typing notice is valid.
 const TYPING_S: u64 = 6;
 
-/// The chat is locked, the others see it, and the one who is gone is nobody's colleague any more.
-fn sam_is_gone(desk: &Desk, chat: Chat, end: impl FnOnce(Staff)) {
+/// When Sam disconnects, the chat is locked, and user and colleagues are told.
+fn sam_disconnects(desk: &Desk, chat: Chat, end: impl FnOnce(Staff)) {
     let Chat { mut alice, sam, ticket } = chat;
     let mut kim = desk.staff("kim").online();
     alice.drain();
@@ -40,27 +40,27 @@ fn sam_is_gone(desk: &Desk, chat: Chat, end: impl FnOnce(Staff)) {
 }
 
 #[test]
-fn staff_cut_off_while_chatting_locks_the_chat() {
+fn staff_whose_connection_is_reset_locks_the_chat() {
     let desk = Desk::start();
-    sam_is_gone(&desk, desk.chat(), Staff::cut);
+    sam_disconnects(&desk, desk.chat(), Staff::cut);
 }
 
 #[test]
-fn staff_whose_connection_ends_without_a_word_locks_the_chat() {
+fn staff_whose_connection_ends_without_a_close_frame_locks_the_chat() {
     let desk = Desk::start();
-    sam_is_gone(&desk, desk.chat(), Staff::fin);
+    sam_disconnects(&desk, desk.chat(), Staff::fin);
 }
 
 #[test]
 fn staff_who_closes_the_tab_locks_the_chat() {
     let desk = Desk::start();
-    sam_is_gone(&desk, desk.chat(), Staff::leave);
+    sam_disconnects(&desk, desk.chat(), Staff::leave);
 }
 
 #[test]
 fn staff_who_breaks_the_protocol_locks_the_chat() {
     let desk = Desk::start();
-    sam_is_gone(&desk, desk.chat(), |mut sam| {
+    sam_disconnects(&desk, desk.chat(), |mut sam| {
         sam.write(&whole(op::BINARY, b"not text"));
         sam.expect_close(1003);
     });
@@ -69,7 +69,7 @@ fn staff_who_breaks_the_protocol_locks_the_chat() {
 #[test]
 fn staff_who_closes_without_waiting_for_the_answer_locks_the_chat() {
     let desk = Desk::start();
-    sam_is_gone(&desk, desk.chat(), |mut sam| {
+    sam_disconnects(&desk, desk.chat(), |mut sam| {
         sam.write(&whole(op::CLOSE, &1001_u16.to_be_bytes()));
         drop(sam);
     });
@@ -92,7 +92,7 @@ fn staff_with_several_chats_locks_each_of_them() {
     let mut sam = desk.staff("sam").online();
     assert_eq!(alice.expect("staff_online")["ticket_id"], ticket.as_str());
     assert_eq!(bob.expect("staff_online")["ticket_id"], other.as_str());
-    // Each is picked by itself; the other stays locked.
+    // Each is picked separately; the other stays locked.
     sam.pick(&ticket);
     alice.expect("staff_reconnected");
     bob.say(1, "and me?");
@@ -102,7 +102,7 @@ fn staff_with_several_chats_locks_each_of_them() {
 }
 
 #[test]
-fn staff_who_goes_before_picking_again_is_gone_again() {
+fn staff_who_disconnects_before_picking_again_pauses_the_ticket_again() {
     let desk = Desk::start();
     let Chat { mut alice, mut sam, ticket } = desk.chat();
     for _ in 0..2 {
@@ -117,7 +117,7 @@ fn staff_who_goes_before_picking_again_is_gone_again() {
 }
 
 #[test]
-fn a_users_going_and_coming_changes_only_that() {
+fn a_user_who_disconnects_and_comes_back_changes_nothing_else() {
     let desk = Desk::start();
     let Chat { alice, mut sam, ticket } = desk.chat();
     let mut kim = desk.staff("kim");
@@ -151,7 +151,7 @@ fn a_users_going_and_coming_changes_only_that() {
 }
 
 #[test]
-fn both_ends_may_be_gone_at_once_and_come_back() {
+fn both_sides_may_disconnect_at_once_and_come_back() {
     let desk = Desk::start();
     let Chat { mut alice, sam, ticket } = desk.chat();
     alice.say(1, "before the cut");
@@ -191,7 +191,7 @@ fn users_are_told_when_the_desk_opens_and_closes_and_only_then() {
         assert_eq!(user.next(), json!({ "type": "desk", "online": true }));
     }
     assert_eq!(desk.user("carol").welcome["desk_online"], true);
-    // One of two more or less is no news.
+    // As long as one is online nothing changes for users.
     let kim = desk.staff("kim").online();
     sam.go_offline();
     sam.go_online();
@@ -212,7 +212,7 @@ fn colleague(id: &str, online: bool) -> Value {
 }
 
 #[test]
-fn staff_are_told_who_comes_and_goes_but_not_of_themselves() {
+fn staff_are_told_who_goes_online_and_offline_but_not_about_themselves() {
     let desk = Desk::start();
     let mut sam = desk.staff("sam");
     assert_eq!(sam.welcome["staff"], json!([]));
@@ -229,7 +229,7 @@ fn staff_are_told_who_comes_and_goes_but_not_of_themselves() {
     assert_eq!(staff, ["kim", "sam"]);
     kim.go_offline();
     assert_eq!(sam.next(), colleague("kim", false));
-    // Offline when it left, so nobody's going.
+    // Was offline already: nobody is told.
     kim.leave();
     sam.nothing_more();
     let mut lee = desk.staff("lee");
@@ -239,7 +239,7 @@ fn staff_are_told_who_comes_and_goes_but_not_of_themselves() {
 }
 
 #[test]
-fn going_online_twice_is_said_twice_and_known_once() {
+fn going_online_twice_is_confirmed_twice_and_announced_once() {
     let desk = Desk::start();
     let mut alice = desk.user("alice");
     let mut kim = desk.staff("kim");
@@ -280,7 +280,7 @@ fn one_dead_socket_does_not_end_a_broadcast() {
 fn a_silent_page_that_answers_pings_stays_online() {
     let desk = Desk::with(&["--ping-interval", "1"]);
     let Chat { mut alice, mut sam, ticket } = desk.chat();
-    // A tab in the background says nothing, and its browser answers for it.
+    // A tab in the background sends nothing, and its browser answers pings.
     assert!(sam.pinged(2, Duration::from_secs(10)), "a silent connection is pinged");
     assert!(alice.pinged(2, Duration::from_secs(10)));
     alice.nothing_of(&["staff_offline", "desk"]);
@@ -293,15 +293,15 @@ fn a_silent_page_that_answers_pings_stays_online() {
 fn a_connection_that_talks_is_not_pinged() {
     let desk = Desk::with(&["--ping-interval", "2"]);
     let mut alice = desk.user("alice");
-    let begun = Instant::now();
-    while begun.elapsed() < Duration::from_secs(3) {
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_secs(3) {
         alice.listen(Duration::from_millis(200));
         alice.nothing_more();
     }
     assert_eq!(alice.pings, 0, "it was never silent for two seconds");
 }
 
-/// Costs the six seconds that it is about.
+/// Takes the six seconds that it is about.
 #[test]
 fn a_forgotten_typing_notice_ends_by_itself() {
     let desk = Desk::start();
@@ -317,13 +317,13 @@ fn a_forgotten_typing_notice_ends_by_itself() {
     sam.nothing_more();
 }
 
-/// Costs the twenty seconds that it is about.
+/// Takes the twenty seconds that it is about.
 #[test]
 #[ignore = "takes 21 s: a peer is dead 20 s after a ping that it did not answer"]
 fn a_half_open_connection_is_dead_when_it_answers_no_ping() {
     let desk = Desk::with(&["--ping-interval", "1"]);
     let Chat { mut alice, sam, ticket } = desk.chat();
-    // Neither read nor closed: as when the network has gone without a word.
+    // Neither read nor closed, as after a network failure.
     let half_open = sam.into_wire();
     let limit = Duration::from_secs(1 + PONG_S + 5);
     let offline = alice.expect_within(limit, "staff_offline", "the end of the silent one", |_| true);

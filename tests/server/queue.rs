@@ -1,16 +1,16 @@
-//! Who is next: places in the queue, room, assignment by the server, and the board that staff see.
+//! Places in the queue, capacity, assignment by the server, and the list of tickets that staff see.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
 
 use crate::support::scenario::upgrade;
-use crate::support::shape::Side;
+use crate::support::schema::Side;
 use crate::support::{Desk, PATIENCE, Peer, Staff, TOKEN, User, Value, Wire, int, json, text};
 
 // --- the queue
 
 #[test]
-fn everyone_who_waits_is_told_when_the_place_changes() {
+fn everyone_in_the_queue_is_told_when_the_place_changes() {
     let desk = Desk::start();
     let mut sam = desk.staff("sam").online();
     let names = ["ann", "bob", "cat", "dan"];
@@ -31,7 +31,7 @@ fn everyone_who_waits_is_told_when_the_place_changes() {
     placed(&mut users[2], 2, 3);
     let queue = placed(&mut users[3], 3, 3);
     assert!(queue["wait_s"].is_null() || queue["wait_s"].is_u64());
-    // One in the middle goes: only who stands behind moves up.
+    // One in the middle leaves: only those behind move up.
     users[2].close_ticket();
     placed(&mut users[3], 2, 2);
     // A paused ticket does not wait.
@@ -48,7 +48,7 @@ fn places_that_change_quickly_are_told_at_most_once_a_second() {
     let tickets: Vec<String> = (0..20).map(|n| desk.user(&format!("user-{n}")).create("hello")).collect();
     let mut last = desk.user("last");
     last.create("at the end");
-    let begun = Instant::now();
+    let started = Instant::now();
     // Each pick is an event of its own, in a turn of its own.
     for ticket in &tickets {
         sam.pick(ticket);
@@ -57,7 +57,7 @@ fn places_that_change_quickly_are_told_at_most_once_a_second() {
     while int(&last.expect("queue"), "position") != 1 {
         told += 1;
     }
-    let seconds = begun.elapsed().as_secs();
+    let seconds = started.elapsed().as_secs();
     assert!(told <= seconds + 1, "{told} notices before the last, in {seconds} s");
 }
 
@@ -75,7 +75,7 @@ fn nobody_has_more_chats_than_max_chats() {
     sam.ask_for(&tickets[2]);
     assert_eq!(sam.refused("at_capacity")["ticket_id"], tickets[2].as_str());
     users[2].nothing_of(&["staff_joined"]);
-    // Release, close by the user, and going offline each make room.
+    // Release, close by the user, and going offline each free capacity.
     sam.release(&tickets[0]);
     sam.pick(&tickets[2]);
     users[1].close_ticket();
@@ -89,80 +89,80 @@ fn nobody_has_more_chats_than_max_chats() {
 
 // --- assignment by the server
 
-/// Who was given this user's ticket; the user has just been assigned.
-fn given_to(user: &mut User) -> String {
+/// The staff member to whom this user's ticket was just assigned.
+fn assigned_to(user: &mut User) -> String {
     text(&user.expect("staff_joined"), "staff_id")
 }
 
-fn arrives(desk: &Desk, name: &str) -> (User, String) {
+fn user_with_ticket(desk: &Desk, name: &str) -> (User, String) {
     let mut user = desk.user(name);
     let ticket = user.open("hello");
     (user, ticket)
 }
 
 #[test]
-fn round_robin_takes_turns_whoever_is_busy() {
+fn round_robin_takes_turns_even_if_the_next_is_busier() {
     let desk = Desk::with(&["--assign", "round-robin"]);
     let mut staff = BTreeMap::new();
     for name in ["kim", "sam"] {
         staff.insert(name.to_owned(), desk.staff(name).online());
         assert_eq!(staff[name].welcome["assign"], "round-robin");
     }
-    let (mut ann, first) = arrives(&desk, "ann");
-    let one = given_to(&mut ann);
+    let (mut ann, first) = user_with_ticket(&desk, "ann");
+    let one = assigned_to(&mut ann);
     let picked = staff.get_mut(&one).unwrap().expect("ticket_picked");
     assert_eq!(
         (&picked["auto"], &picked["ticket_id"], &picked["from_staff"]),
         (&json!(true), &json!(first), &json!(null))
     );
-    let (mut bob, _) = arrives(&desk, "bob");
-    let other = given_to(&mut bob);
+    let (mut bob, _) = user_with_ticket(&desk, "bob");
+    let other = assigned_to(&mut bob);
     assert_ne!(one, other);
-    let (mut cat, third) = arrives(&desk, "cat");
-    assert_eq!(given_to(&mut cat), one);
-    // The one is idle again, and it is the other's turn all the same.
+    let (mut cat, third) = user_with_ticket(&desk, "cat");
+    assert_eq!(assigned_to(&mut cat), one);
+    // The first is idle again, and it is still the other's turn.
     for ticket in [first, third] {
         staff.get_mut(&one).unwrap().close_ticket(&ticket);
         staff.get_mut(&one).unwrap().expect("ticket_closed");
     }
-    let (mut dan, _) = arrives(&desk, "dan");
-    assert_eq!(given_to(&mut dan), other);
+    let (mut dan, _) = user_with_ticket(&desk, "dan");
+    assert_eq!(assigned_to(&mut dan), other);
 }
 
 #[test]
-fn least_busy_goes_to_who_has_the_fewest_chats() {
+fn least_busy_assigns_to_the_one_with_the_fewest_chats() {
     let desk = Desk::with(&["--assign", "least-busy"]);
     let mut staff = BTreeMap::new();
     for name in ["kim", "sam"] {
         staff.insert(name.to_owned(), desk.staff(name).online());
         assert_eq!(staff[name].welcome["assign"], "least-busy");
     }
-    let (mut ann, first) = arrives(&desk, "ann");
-    let one = given_to(&mut ann);
-    let (mut bob, second) = arrives(&desk, "bob");
-    let other = given_to(&mut bob);
+    let (mut ann, first) = user_with_ticket(&desk, "ann");
+    let one = assigned_to(&mut ann);
+    let (mut bob, second) = user_with_ticket(&desk, "bob");
+    let other = assigned_to(&mut bob);
     assert_ne!(one, other);
-    let (mut cat, third) = arrives(&desk, "cat");
-    // Between equals either is right. Whoever has two now is emptied, and least busy from then on.
-    let two = given_to(&mut cat);
+    let (mut cat, third) = user_with_ticket(&desk, "cat");
+    // Between equals either is right. The one with two chats closes both, and is least busy from then on.
+    let two = assigned_to(&mut cat);
     let own = if two == one { first } else { second };
     for ticket in [own, third] {
         staff.get_mut(&two).unwrap().close_ticket(&ticket);
         staff.get_mut(&two).unwrap().expect("ticket_closed");
     }
-    // By turns it would be the other's.
-    let (mut dan, _) = arrives(&desk, "dan");
-    assert_eq!(given_to(&mut dan), two);
+    // Round robin would assign to the other.
+    let (mut dan, _) = user_with_ticket(&desk, "dan");
+    assert_eq!(assigned_to(&mut dan), two);
 }
 
 #[test]
-fn who_comes_online_is_given_the_oldest_up_to_the_limit() {
+fn staff_who_come_online_are_assigned_the_oldest_tickets_up_to_the_limit() {
     let desk = Desk::with(&["--assign", "least-busy", "--max-chats", "2"]);
     let mut sam = desk.staff("sam");
-    let (mut ann, anns) = arrives(&desk, "ann");
-    let (mut bob, bobs) = arrives(&desk, "bob");
-    let (mut cat, cats) = arrives(&desk, "cat");
-    // Connected is not online: nothing goes to who is absent.
+    let (mut ann, anns) = user_with_ticket(&desk, "ann");
+    let (mut bob, bobs) = user_with_ticket(&desk, "bob");
+    let (mut cat, cats) = user_with_ticket(&desk, "cat");
+    // Connected is not online: nothing is assigned to offline staff.
     ann.nothing_of(&["staff_joined"]);
     sam.nothing_of(&["ticket_picked"]);
     sam.go_online();
@@ -170,46 +170,46 @@ fn who_comes_online_is_given_the_oldest_up_to_the_limit() {
         let picked = sam.expect("ticket_picked");
         assert_eq!((&picked["ticket_id"], &picked["auto"]), (&json!(ticket), &json!(true)));
     }
-    assert_eq!((given_to(&mut ann), given_to(&mut bob)), ("sam".to_owned(), "sam".to_owned()));
+    assert_eq!((assigned_to(&mut ann), assigned_to(&mut bob)), ("sam".to_owned(), "sam".to_owned()));
     sam.nothing_of(&["ticket_picked"]);
     cat.nothing_of(&["staff_joined"]);
-    // Room again, and the next in line has it.
+    // Capacity again: the next in the queue is assigned.
     bob.close_ticket();
     assert_eq!(sam.expect("ticket_picked")["ticket_id"], cats.as_str());
-    assert_eq!(given_to(&mut cat), "sam");
+    assert_eq!(assigned_to(&mut cat), "sam");
 }
 
 #[test]
-fn a_ticket_whose_staff_is_cut_off_goes_to_another_with_room() {
+fn a_ticket_whose_staff_disconnects_is_assigned_to_another_with_capacity() {
     let desk = Desk::with(&["--assign", "round-robin"]);
     let sam = desk.staff("sam").online();
-    let (mut ann, ticket) = arrives(&desk, "ann");
-    assert_eq!(given_to(&mut ann), "sam");
+    let (mut ann, ticket) = user_with_ticket(&desk, "ann");
+    assert_eq!(assigned_to(&mut ann), "sam");
     ann.say(1, "said to sam");
     ann.expect("ack");
     let mut kim = desk.staff("kim").online();
     sam.cut();
     assert_eq!(ann.expect("staff_offline")["staff_id"], "sam");
-    assert_eq!(given_to(&mut ann), "kim");
+    assert_eq!(assigned_to(&mut ann), "kim");
     let picked = kim.expect("ticket_picked");
     assert_eq!((&picked["ticket_id"], &picked["auto"]), (&json!(ticket), &json!(true)));
     assert_eq!(kim.expect("message")["text"], "said to sam");
-    // With nobody left it waits for the next to come, and is never given to who is gone.
+    // With nobody online it waits for the next, and is never assigned to offline staff.
     kim.go_offline();
     assert_eq!(ann.expect("staff_offline")["staff_id"], "kim");
     ann.nothing_of(&["staff_joined"]);
     let mut lee = desk.staff("lee").online();
     assert_eq!(lee.expect("ticket_picked")["ticket_id"], ticket.as_str());
-    assert_eq!(given_to(&mut ann), "lee");
+    assert_eq!(assigned_to(&mut ann), "lee");
 }
 
 #[test]
-fn the_oldest_ticket_is_given_first_even_if_it_was_released_last() {
+fn the_oldest_ticket_is_assigned_first_even_if_it_was_released_last() {
     let desk = Desk::with(&["--assign", "least-busy", "--max-chats", "1"]);
     let mut sam = desk.staff("sam").online();
-    let (_ann, anns) = arrives(&desk, "ann");
+    let (_ann, anns) = user_with_ticket(&desk, "ann");
     sam.expect("ticket_picked");
-    let (_bob, bobs) = arrives(&desk, "bob");
+    let (_bob, bobs) = user_with_ticket(&desk, "bob");
     sam.go_offline();
     sam.sees(&anns, "paused");
     let mut kim = desk.staff("kim").online();
@@ -220,7 +220,7 @@ fn the_oldest_ticket_is_given_first_even_if_it_was_released_last() {
 
 // --- the board
 
-/// A staff member's list as a page keeps it, which must never be surprised.
+/// A staff member's list as a page keeps it: each change must fit it.
 struct Board(BTreeMap<String, Value>);
 
 impl Board {
@@ -260,7 +260,7 @@ fn a_board_of_300_tickets_comes_200_at_most_at_once_and_then_the_rest_oldest_fir
     assert_eq!(first, tickets[..first.len()], "the oldest come first");
     assert_eq!(sam.welcome["more"], json!(tickets.len() - first.len()));
     for ticket in &tickets[first.len()..] {
-        // Users who have just gone may still show as a change of a ticket that was sent.
+        // Users who have just left may still cause changes of tickets that were sent.
         let added = sam.expect("ticket_added");
         assert_eq!(added["ticket"]["ticket_id"], ticket.as_str());
     }
@@ -274,7 +274,7 @@ fn a_board_of_300_tickets_comes_200_at_most_at_once_and_then_the_rest_oldest_fir
 #[test]
 fn a_board_that_changes_while_it_is_being_sent_is_right_in_the_end() {
     let desk = Desk::with(&["--rate-limit", "0"]);
-    // Long subjects: the whole board is more than a connection's output may hold.
+    // Long subjects: the whole list is more than the credit of a connection.
     let subject = "\u{1F5A8}".repeat(200);
     let mut open: Vec<(User, String)> = (0..400)
         .map(|n| {
@@ -316,7 +316,7 @@ fn a_board_that_changes_while_it_is_being_sent_is_right_in_the_end() {
 }
 
 #[test]
-fn of_a_ticket_that_was_not_sent_yet_no_change_is_told() {
+fn changes_of_a_ticket_that_was_not_sent_yet_are_not_sent() {
     let desk = Desk::with(&["--rate-limit", "0"]);
     let mut open: Vec<(User, String)> = (0..320)
         .map(|n| {
@@ -331,7 +331,7 @@ fn of_a_ticket_that_was_not_sent_yet_no_change_is_told() {
     let (most, end) = head.split_at(head.len() - 2);
     let mut wire = Wire::connect(desk.server.addr);
     wire.write(most);
-    desk.is_well();
+    desk.assert_healthy();
     desk.server.in_one_turn(|| {
         wire.write(end);
         for at in [319, 300, 250, 199, 100, 0] {

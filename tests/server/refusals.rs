@@ -1,4 +1,4 @@
-//! Frames that are no message of the protocol: each is answered, none changes anything or ends anyone.
+//! Frames that are no message of the protocol: each is answered, and none changes anything or closes a connection.
 
 use crate::support::{Chat, Desk, Peer, json};
 
@@ -15,7 +15,7 @@ fn a_users_frame_that_misses_or_mistypes_anything_is_a_bad_message_and_changes_n
         json!({ "type": "Close_ticket" }),
         json!({ "type": "close_ticket " }),
         json!({ "type": "subscribe" }),
-        // What only the server or only staff may say.
+        // What only the server or only staff may send.
         json!({ "type": "welcome" }),
         json!({ "type": "go_online" }),
         json!({ "type": "pick_ticket", "ticket_id": "0000-0000" }),

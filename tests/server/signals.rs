@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::{Chat, Desk, Next, PATIENCE, Request, Wire};
 
-/// SIGTERM and SIGINT: "out within 5 s", and some for a busy machine.
+/// SIGTERM and SIGINT: stopped within 5 s, and some for a busy machine.
 const OUT_WITHIN: Duration = Duration::from_secs(8);
 
 #[test]
@@ -26,7 +26,7 @@ fn sigterm_and_sigint_close_everyone_with_1001_and_end_with_exit_0() {
 }
 
 #[test]
-fn those_who_do_not_answer_the_close_do_not_keep_the_server() {
+fn peers_that_do_not_answer_the_close_do_not_keep_the_server_running() {
     let mut desk = Desk::start();
     let mut silent: Vec<_> = (0..5).map(|n| desk.user(&format!("user-{n}"))).collect();
     let mut half_a_head = {
@@ -34,12 +34,12 @@ fn those_who_do_not_answer_the_close_do_not_keep_the_server() {
         wire.write(b"GET / HT");
         wire
     };
-    desk.is_well();
+    desk.assert_healthy();
     desk.server.signal("TERM");
     for user in &mut silent {
         user.expect_close_frame(1001);
     }
-    // With one who has asked for nothing yet, there is nothing to wait for.
+    // A connection without a complete head is closed at once.
     assert!(!matches!(half_a_head.more(Instant::now() + PATIENCE), Next::Late));
     let mut other = silent.swap_remove(0).into_wire();
     assert!(matches!(other.more(Instant::now()), Next::Late), "it has waited for the others' answers");
@@ -70,7 +70,7 @@ fn two_signals_of_one_turn_are_one_request_to_stop() {
 }
 
 #[test]
-fn a_server_that_is_going_down_lets_nobody_in() {
+fn a_server_that_is_stopping_accepts_nobody() {
     let desk = Desk::start();
     let mut silent = desk.user("alice");
     desk.server.signal("TERM");
@@ -92,5 +92,5 @@ fn sighup_without_a_staff_file_changes_nothing() {
     desk.server.signal("HUP");
     alice.say(1, "still there?");
     assert_eq!(sam.expect("message")["text"], "still there?");
-    desk.is_well();
+    desk.assert_healthy();
 }

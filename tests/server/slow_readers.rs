@@ -1,4 +1,4 @@
-//! Peers that read slowly, late, or not at all. Nobody is closed for being slow, and nobody's memory is the server's.
+//! Peers that read slowly, late, or not at all. Nobody is closed for being slow, and memory stays bounded.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ const LONG_TEXT_CHARS: usize = 4000;
 /// Limit: 32 KiB of output, and 64 KiB that were received and wait.
 #[test]
 fn one_who_asks_faster_than_it_reads_gets_every_answer() {
-    // The answers are more than the kernel takes on their way.
+    // The answers are more than the kernel's buffers hold.
     const QUESTIONS: usize = 200_000;
     let desk = Desk::with(&["--rate-limit", "0"]);
     let mut wire = user(&desk, "mallory");
@@ -45,8 +45,8 @@ fn one_who_asks_faster_than_it_reads_gets_every_answer() {
 }
 
 #[test]
-fn one_who_reads_half_as_fast_as_the_other_side_talks_is_not_closed_and_misses_nothing() {
-    // The backlog is more than the kernel takes.
+fn a_peer_that_reads_half_as_fast_as_the_other_side_sends_is_not_closed_and_misses_nothing() {
+    // The backlog is more than the kernel's buffers hold.
     const MESSAGES: u64 = 1500;
     let desk = Desk::with(&["--rate-limit", "0"]);
     let mut sam = desk.staff("sam").online();
@@ -65,7 +65,7 @@ fn one_who_reads_half_as_fast_as_the_other_side_talks_is_not_closed_and_misses_n
     let mut id = 1;
     while id <= MESSAGES {
         bob.say(id, &text);
-        // Sam confirms meanwhile, and Bob hears of that as well.
+        // Sam confirms meanwhile, and Bob is told so.
         let answer = loop {
             let answer = bob.next();
             if answer["type"] != "delivered" {
@@ -79,16 +79,16 @@ fn one_who_reads_half_as_fast_as_the_other_side_talks_is_not_closed_and_misses_n
                 sam_reads();
             }
         } else {
-            // The desk may ask Bob to wait for Sam. That is no loss.
+            // Bob may have to wait for Sam. Nothing is lost.
             assert_eq!(answer["code"], "unread_limit");
             sam_reads();
         }
     }
     while sam_reads() < MESSAGES {}
-    desk.is_well();
+    desk.assert_healthy();
 }
 
-/// All that six people say in one turn is for one, and no limit to a turn or to a buffer may cut that one off.
+/// All that six users send in one turn goes to one staff member. No limit of a turn may close that connection.
 #[test]
 fn six_users_who_paste_at_once_are_all_heard() {
     let desk = Desk::with(&["--max-chats", "6"]);
@@ -117,9 +117,9 @@ fn six_users_who_paste_at_once_are_all_heard() {
     sam.nothing_more();
 }
 
-/// Limit: 15 s in which nothing is taken.
+/// Limit: 15 s in which no output is written.
 #[test]
-fn one_who_takes_nothing_for_15_s_is_closed_with_1013_and_can_read_why() {
+fn a_peer_that_takes_nothing_for_15_s_is_closed_with_1013_and_can_read_why() {
     let desk = Desk::with(&["--rate-limit", "0"]);
     let mut sam = desk.staff("watcher");
     let mut bob = desk.user("bob");

@@ -1,6 +1,6 @@
-//! The staff file: whom it lets in, what SIGHUP changes, and the command that makes a line of it.
+//! The staff file: which tokens it accepts, what SIGHUP changes, and the command that makes a line for it.
 
-use crate::support::scenario::{TempFile, names};
+use crate::support::scenario::{TempFile, names_line};
 use crate::support::{Desk, Launch, Staff, TOKEN};
 
 /// Tokens for a staff file, with their SHA-256 as `sha256sum` gives it.
@@ -34,7 +34,7 @@ fn with_a_staff_file_each_token_opens_its_own_id_only() {
 }
 
 #[test]
-fn a_staff_file_goes_before_the_desk_token() {
+fn a_staff_file_takes_precedence_over_the_desk_token() {
     let file = TempFile::new(&sam_and_kim());
     let desk = Desk::with(&["--staff-file", file.path()]);
     desk.staff_peer("sam", Some(TOKEN)).expect_close(4401);
@@ -42,7 +42,7 @@ fn a_staff_file_goes_before_the_desk_token() {
 }
 
 #[test]
-fn who_is_no_longer_in_the_file_is_closed_with_4401_on_sighup() {
+fn staff_removed_from_the_file_are_closed_with_4401_on_sighup() {
     let file = TempFile::new(&sam_and_kim());
     let desk = desk_with_staff(&file);
     let mut sam = Staff::welcomed(desk.staff_peer("sam", Some(SAM.0))).online();
@@ -69,7 +69,7 @@ fn who_is_no_longer_in_the_file_is_closed_with_4401_on_sighup() {
 }
 
 #[test]
-fn who_is_signed_in_and_offline_is_closed_on_sighup_too() {
+fn offline_staff_removed_from_the_file_are_closed_on_sighup_too() {
     let file = TempFile::new(&sam_and_kim());
     let desk = desk_with_staff(&file);
     let sam = Staff::welcomed(desk.staff_peer("sam", Some(SAM.0)));
@@ -113,7 +113,7 @@ fn a_staff_file_that_became_wrong_ends_nobody() {
     let mut sam = Staff::welcomed(desk.staff_peer("sam", Some(SAM.0)));
     file.write(&format!("sam {}\nkim what-is-this\n", SAM.1));
     desk.server.signal("HUP");
-    desk.server.log.wait("a complaint that says where", |line| names(line, file.path(), 2));
+    desk.server.log.wait("a complaint that says where", |line| names_line(line, file.path(), 2));
     sam.nothing_more();
     desk.staff_peer("kim", Some(KIM.0)).expect("welcome");
 }

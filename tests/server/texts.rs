@@ -77,7 +77,7 @@ fn a_text_arrives_as_it_was_typed() {
         sam.say(&ticket, id, text);
         assert_eq!(alice.expect("message")["text"], text);
     }
-    // And again as it was typed, from what is held.
+    // Unchanged when it is sent again, too.
     sam.go_offline();
     sam.go_online();
     sam.drain();
@@ -145,7 +145,7 @@ fn an_id_is_a_whole_number_from_1() {
     alice.refused("bad_message");
     alice.nothing_more();
     sam.nothing_more();
-    // None of them has spoilt those that a page can count.
+    // None of them has used up an id.
     alice.say(1, "the first");
     alice.say((1 << 53) - 1, "the last");
     assert_eq!(int(&alice.expect_where("ack", "the last", |m| m["id"] == ((1_u64 << 53) - 1)), "seq"), 2);
@@ -153,10 +153,10 @@ fn an_id_is_a_whole_number_from_1() {
 }
 
 #[test]
-fn fields_that_nobody_knows_are_ignored_whatever_they_hold() {
+fn unknown_fields_are_ignored_whatever_they_contain() {
     let desk = Desk::start();
     let Chat { mut alice, mut sam, ticket } = desk.chat();
-    // Some are fields of other messages, and of a type that they would not have there.
+    // Some are fields of other messages, with a wrong type.
     alice.send(&json!({
         "type": "message", "id": 1, "text": "hello", "seq": "x", "active": 7, "subject": [], "ticket_id": 5, "to": null,
         "from": "staff", "sender_id": "sam", "at": -1, "nested": { "type": "close_ticket", "text": ["\u{1F5A8}"] }, "": "",
@@ -172,7 +172,7 @@ fn fields_that_nobody_knows_are_ignored_whatever_they_hold() {
     }));
     let got = alice.expect("message");
     assert_eq!((&got["sender_id"], int(&got, "seq")), (&json!("sam"), 2));
-    // JSON all the same, though no text and no number that a program could hold.
+    // Valid JSON, though no valid text and no number that fits.
     for anything in [r#""\ud800""#, "1e400", r#"{"\ud800":["]}"]}"#] {
         let typing =
             format!(r#"{{"type":"typing","text":{anything},"id":{anything},"active":true,"x":{anything}}}"#);
@@ -207,7 +207,7 @@ fn fields_that_nobody_knows_are_ignored_whatever_they_hold() {
 }
 
 #[test]
-fn of_a_field_that_stands_twice_the_last_counts() {
+fn the_last_of_duplicate_fields_counts() {
     let desk = Desk::start();
     let Chat { mut alice, mut sam, .. } = desk.chat();
     alice.send_text(r#"{"type":"close_ticket","type":"message","id":7,"id":1,"text":5,"text":"the last"}"#);

@@ -1,4 +1,4 @@
-//! A ticket's life: every way into each of its states, who may do what to it, and what each side is told.
+//! The states of a ticket: every way into each of them, who may do what, and what each side is told.
 
 use std::collections::BTreeSet;
 
@@ -49,7 +49,7 @@ fn a_ticket_id_can_be_read_out_and_tells_nothing() {
             id.len() == 9 && id.char_indices().all(|(at, c)| if at == 4 { c == '-' } else { crockford(c) });
         assert!(shaped, "{id} is not like XXXX-XXXX");
     }
-    // Ids that count would share all but their end.
+    // Consecutive ids would share all but their end.
     let halves: BTreeSet<&str> = ids.iter().map(|id| &id[..4]).collect();
     assert_eq!(halves.len(), ids.len(), "{ids:?}");
     let after_restart = Desk::start().user("user-0").create("hello");
@@ -154,7 +154,7 @@ fn two_staff_who_pick_at_once_do_not_both_get_it() {
 }
 
 #[test]
-fn an_active_ticket_is_taken_for_anyone_even_for_who_has_it() {
+fn picking_an_active_ticket_is_refused_even_to_its_owner() {
     let desk = Desk::start();
     let Chat { mut alice, mut sam, ticket } = desk.chat();
     let mut kim = desk.staff("kim").online();
@@ -180,13 +180,13 @@ fn a_pick_is_refused_for_the_first_reason_that_holds() {
         sam.ask_for(ticket);
         assert_eq!(sam.refused(code)["ticket_id"], ticket);
     }
-    // A place that is free again can be filled again.
+    // Freed capacity can be used again.
     sam.close_ticket(&active);
     sam.pick(&waiting);
 }
 
 #[test]
-fn a_ticket_id_of_no_known_shape_is_no_ticket() {
+fn a_malformed_ticket_id_is_no_ticket() {
     let desk = Desk::start();
     let mut sam = desk.staff("sam").online();
     let (longest, too_long) = ("x".repeat(64), "x".repeat(65));
@@ -238,7 +238,7 @@ fn a_ticket_pauses_when_its_staff_goes_offline_and_opens_when_the_same_one_picks
     sam.go_online();
     let online = alice.expect("staff_online");
     assert_eq!((&online["ticket_id"], &online["staff_id"]), (&json!(ticket), &json!("sam")));
-    // Back online is not back in the chat.
+    // Back online does not resume the chat.
     alice.say(1, "are you there?");
     alice.refused("staff_offline");
     alice.nothing_of(&["staff_reconnected", "staff_joined", "ack"]);
@@ -262,7 +262,7 @@ fn a_paused_ticket_can_be_picked_by_another_who_is_new_to_the_user() {
     let joined = alice.next();
     assert_eq!((&joined["type"], &joined["staff_id"]), (&json!("staff_joined"), &json!("kim")));
     assert_eq!(sam.sees(&ticket, "active")["staff_id"], "kim");
-    // The one who had it comes back to find it taken, and the user is not told of that.
+    // The former owner comes back, cannot pick it, and the user is not told.
     sam.go_online();
     sam.ask_for(&ticket);
     sam.refused("ticket_taken");

@@ -17,10 +17,10 @@ const KIB: usize = 1024;
 /// The limit of the protocol for a message and for a frame.
 const MESSAGE_BYTES_MAX: usize = 16 * KIB;
 
-/// An upgraded user's socket with the `welcome` read; a new user each time, whom no other connection concerns.
+/// An upgraded user's socket with the `welcome` read; a new user each time.
 fn open(desk: &Desk) -> Wire {
-    static VISITORS: AtomicU32 = AtomicU32::new(0);
-    let path = format!("/ws/user/visitor-{}", VISITORS.fetch_add(1, Ordering::Relaxed));
+    static USERS: AtomicU32 = AtomicU32::new(0);
+    let path = format!("/ws/user/visitor-{}", USERS.fetch_add(1, Ordering::Relaxed));
     let (mut wire, response) = Wire::ask(desk.server.addr, &Request::upgrade(&path));
     assert_eq!(response.status, 101);
     assert_eq!(message(&mut wire)["type"], "welcome");
@@ -45,13 +45,13 @@ fn close_code(wire: &mut Wire, codes: &[u16]) -> u16 {
     code
 }
 
-fn ended(mut wire: Wire) {
+fn expect_eof(mut wire: Wire) {
     let end = wire.next(Instant::now() + PATIENCE);
     assert!(matches!(end, Next::Eof), "wanted an orderly end after the close frame, got {end:?}");
 }
 
-/// Proves that the connection is as alive as before.
-fn still_talks(wire: &mut Wire) {
+/// Asserts that the connection still works.
+fn expect_pong(wire: &mut Wire) {
     wire.write(&whole(op::PING, b"still there?"));
     let pong = wire.frame();
     assert_eq!((pong.op, pong.payload.as_slice()), (op::PONG, &b"still there?"[..]));
@@ -61,7 +61,7 @@ fn create(subject: &str) -> Vec<u8> {
     json!({ "type": "create_ticket", "subject": subject }).to_string().into_bytes()
 }
 
-/// A `create_ticket` of exactly so many bytes: the rest is a field that nobody knows.
+/// A `create_ticket` of exactly this length, by an unknown field.
 fn create_of(bytes: usize) -> Vec<u8> {
     let start = r#"{"type":"create_ticket","subject":"long","padding":""#;
     let mut text = String::from(start);
@@ -79,7 +79,7 @@ fn the_sample_key_of_the_rfc_gets_the_sample_answer() {
         let request = Request::upgrade(&format!("/ws/user/{user}"))
             .without("Sec-WebSocket-Key")
             .header("Sec-WebSocket-Key", key);
-        // An extension may be offered; we agree on none, and so may not name one.
+        // An extension may be offered. The server agrees on none, and so may not name one.
         let request =
             request.header("Sec-WebSocket-Extensions", "permessage-deflate; client_max_window_bits");
         let (mut wire, response) = Wire::ask(desk.server.addr, &request);
@@ -117,10 +117,10 @@ fn a_ping_between_two_fragments_is_answered_at_once() {
     // Inside the first umlaut: a fragment's end is no character's end.
     let middle = text.iter().position(|byte| *byte == 0xC3).expect("an umlaut") + 1;
     wire.write(&frame(op::TEXT, &text[..middle]));
-    still_talks(&mut wire);
+    expect_pong(&mut wire);
     wire.write(&frame(op::CONTINUATION, &text[middle..middle + 1]));
     wire.write(&frame(op::CONTINUATION, b""));
-    still_talks(&mut wire);
+    expect_pong(&mut wire);
     wire.write(&frame(0x80 | op::CONTINUATION, &text[middle + 1..]));
     let created = message(&mut wire);
     assert_eq!(
@@ -141,7 +141,7 @@ fn a_ping_is_answered_with_all_that_it_carried() {
     }
     // RFC 6455 5.5.3: a pong that nobody asked for is not answered.
     wire.write(&whole(op::PONG, b"unasked"));
-    still_talks(&mut wire);
+    expect_pong(&mut wire);
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn frames_pipelined_behind_the_head_are_read_without_another_byte() {
     wire.write(&bytes);
     assert_eq!(wire.response().status, 101);
     assert_eq!(message(&mut wire)["type"], "welcome");
-    // The pong may overtake what was queued, but neither may need a push.
+    // The pong may overtake what was queued, but neither may wait for more input.
     let (mut created, mut ponged) = (false, false);
     while !(created && ponged) {
         let frame = wire.frame();
@@ -220,7 +220,7 @@ fn a_message_of_exactly_16_kib_is_taken() {
 }
 
 #[test]
-fn an_empty_message_is_a_bad_one_and_no_breach() {
+fn an_empty_message_is_a_bad_message_and_no_violation() {
     let desk = Desk::start();
     let mut wire = open(&desk);
     wire.write(&whole(op::TEXT, b""));
@@ -229,7 +229,7 @@ fn an_empty_message_is_a_bad_one_and_no_breach() {
         &[frame(op::TEXT, b""), frame(op::CONTINUATION, b""), frame(0x80 | op::CONTINUATION, b"")].concat(),
     );
     assert_eq!(message(&mut wire)["code"], "bad_message");
-    still_talks(&mut wire);
+    expect_pong(&mut wire);
 }
 
 #[test]
@@ -239,27 +239,27 @@ fn half_a_frame_of_one_peer_is_never_mixed_with_anothers() {
     let ping = whole(op::PING, b"of alice");
     let other = whole(op::PING, b"of bob");
     for cut in 1..ping.len() {
-        // Either is cut somewhere, and each half is followed by something of the other's.
+        // Both are cut somewhere, and each half is followed by a part of the other.
         alice.write(&ping[..cut]);
         bob.write(&other[..other.len() - cut.min(other.len() - 1)]);
-        still_talks(&mut open(&desk));
+        expect_pong(&mut open(&desk));
         alice.write(&ping[cut..]);
         bob.write(&other[other.len() - cut.min(other.len() - 1)..]);
         assert_eq!(alice.frame().payload, b"of alice", "cut at {cut}");
         assert_eq!(bob.frame().payload, b"of bob", "cut at {cut}");
     }
-    // The same with messages in fragments, of which one is begun before the other ends.
+    // The same with fragmented messages that overlap in time.
     alice.write(&frame(op::TEXT, b"{\"type\":\"create_ticket\","));
     bob.write(&frame(op::TEXT, b"{\"type\":\"create_ticket\",\"subject\":"));
-    still_talks(&mut alice);
-    still_talks(&mut bob);
+    expect_pong(&mut alice);
+    expect_pong(&mut bob);
     alice.write(&frame(0x80 | op::CONTINUATION, b"\"subject\":\"of alice\"}"));
     bob.write(&frame(0x80 | op::CONTINUATION, b"\"of bob\"}"));
     assert_eq!(message(&mut alice)["subject"], "of alice");
     assert_eq!(message(&mut bob)["subject"], "of bob");
 }
 
-/// RFC 9293 3.8.5: urgent data sets a mark in the stream. It is no part of what is read, and hides nothing of it.
+/// RFC 9293 3.8.5: urgent data sets a mark in the stream. It is not part of the data and hides none of it.
 #[test]
 fn frames_behind_urgent_data_are_read_without_another_byte() {
     let desk = Desk::start();
@@ -274,7 +274,7 @@ fn frames_behind_urgent_data_are_read_without_another_byte() {
         assert_eq!(wire.frame().payload, before);
         assert_eq!(wire.frame().payload, behind);
     }
-    // The end, and a message before it: what was said is done.
+    // The end, and a message before it: the message is handled.
     desk.server.in_one_turn(|| {
         wire.write(&whole(op::TEXT, &create("urgent")));
         SockRef::from(wire.stream()).send_out_of_band(b"!").expect("an open socket");

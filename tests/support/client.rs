@@ -1,4 +1,4 @@
-//! One end of an open WebSocket that speaks JSON: what it was sent and has not been asked about is kept in order.
+//! A client of an open WebSocket that speaks JSON. Messages that the test has not expected yet are kept in order.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::head::{ACCEPT, Request};
-use super::shape::{self, Side};
+use super::schema::{self, Side};
 use super::wire::{self, Frame, Next, PATIENCE, Wire, op};
 
-/// Longer than changes of the list are gathered (100 ms) before they are told.
-const GATHERED: Duration = Duration::from_millis(130);
+/// Longer than changes of the list are batched (100 ms) before they are sent.
+const BATCH_WAIT: Duration = Duration::from_millis(130);
 
-/// What one read brought.
+/// The result of one read.
 #[derive(Debug)]
 enum Step {
     Json(Value),
@@ -24,19 +24,19 @@ enum Step {
     Gone(Next<()>),
 }
 
-/// A user or a staff member, as far as both are alike.
+/// What users and staff members have in common.
 pub struct Peer {
     pub name: String,
     side: Side,
     wire: Wire,
-    unclaimed: VecDeque<Value>,
+    received: VecDeque<Value>,
     /// How many pings of the server were answered.
     pub pings: u32,
     pings_sent: u32,
 }
 
 impl Peer {
-    /// Upgrades; what follows is the test's to read.
+    /// Upgrades. What follows is for the test to read.
     pub fn open(addr: SocketAddr, side: Side, name: &str, request: &Request) -> Self {
         let (wire, response) = Wire::ask(addr, request);
         assert_eq!(response.status, 101, "{name} is let in: {response:?}");
@@ -46,7 +46,7 @@ impl Peer {
 
     /// Takes over a socket whose handshake is done.
     pub fn upgraded(wire: Wire, side: Side, name: &str) -> Self {
-        Self { name: name.to_owned(), side, wire, unclaimed: VecDeque::new(), pings: 0, pings_sent: 0 }
+        Self { name: name.to_owned(), side, wire, received: VecDeque::new(), pings: 0, pings_sent: 0 }
     }
 
     pub fn send(&mut self, message: &Value) {
@@ -69,7 +69,7 @@ impl Peer {
 
     /// The next message of any type, in the order of arrival.
     pub fn next(&mut self) -> Value {
-        match self.unclaimed.pop_front() {
+        match self.received.pop_front() {
             Some(message) => message,
             None => self.read_json("any message", Instant::now() + PATIENCE),
         }
@@ -77,7 +77,7 @@ impl Peer {
 
     /// The next message, or none if the server closes first.
     pub fn try_next(&mut self) -> Option<Value> {
-        match self.unclaimed.pop_front() {
+        match self.received.pop_front() {
             Some(message) => Some(message),
             None => match self.step(Instant::now() + PATIENCE) {
                 Step::Json(message) => Some(message),
@@ -87,12 +87,12 @@ impl Peer {
         }
     }
 
-    /// The first message that was read and that nobody has asked about.
-    pub fn try_unclaimed(&mut self) -> Option<Value> {
-        self.unclaimed.pop_front()
+    /// The first message that was read and not expected yet.
+    pub fn try_received(&mut self) -> Option<Value> {
+        self.received.pop_front()
     }
 
-    /// The first message of this type that nobody has asked about yet; others are kept.
+    /// The first message of this type that was not expected yet; others are kept.
     pub fn expect(&mut self, kind: &str) -> Value {
         self.expect_where(kind, kind, |_| true)
     }
@@ -111,14 +111,14 @@ impl Peer {
         self.matching_within(limit, what, |message| message["type"] == kind && wanted(message))
     }
 
-    /// The first message like this that nobody has asked about yet; others are kept.
+    /// The first matching message that was not expected yet; others are kept.
     pub fn expect_matching(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         self.matching_within(PATIENCE, what, wanted)
     }
 
     fn matching_within(&mut self, limit: Duration, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        if let Some(at) = self.unclaimed.iter().position(&wanted) {
-            return self.unclaimed.remove(at).expect("it is there");
+        if let Some(at) = self.received.iter().position(&wanted) {
+            return self.received.remove(at).expect("it is there");
         }
         let deadline = Instant::now() + limit;
         loop {
@@ -126,7 +126,7 @@ impl Peer {
             if wanted(&message) {
                 return message;
             }
-            self.unclaimed.push_back(message);
+            self.received.push_back(message);
         }
     }
 
@@ -137,8 +137,8 @@ impl Peer {
         error
     }
 
-    /// Everything that was sent up to now and not asked about. A ping answers when all before it is out, so this
-    /// proves an absence without waiting for time to pass.
+    /// Everything that was sent up to now and not expected yet. The pong comes after all that was sent before it, so
+    /// this proves an absence without waiting.
     pub fn drain(&mut self) -> Vec<Value> {
         self.pings_sent += 1;
         let payload = format!("round trip {}", self.pings_sent).into_bytes();
@@ -146,25 +146,25 @@ impl Peer {
         let deadline = Instant::now() + PATIENCE;
         loop {
             match self.step(deadline) {
-                Step::Json(message) => self.unclaimed.push_back(message),
-                Step::Pong(echo) if echo == payload => return self.unclaimed.drain(..).collect(),
+                Step::Json(message) => self.received.push_back(message),
+                Step::Pong(echo) if echo == payload => return self.received.drain(..).collect(),
                 Step::Ping => {}
                 other => panic!("{}: wanted a pong, got {other:?}", self.name),
             }
         }
     }
 
-    /// Nothing was sent to it beyond what the test asked about.
+    /// Asserts that nothing was sent beyond what the test has expected.
     pub fn nothing_more(&mut self) {
-        self.listen(GATHERED);
+        self.listen(BATCH_WAIT);
         let rest = self.drain();
         assert!(rest.is_empty(), "{} was sent more: {rest:#?}", self.name);
     }
 
-    /// The same for many peers. Changes that are gathered are waited for once, not once for each of them.
+    /// The same for many peers. It waits once for batched changes, not once for each peer.
     pub fn nothing_more_for_each(peers: &mut [impl DerefMut<Target = Self>]) {
         if let [first, ..] = peers {
-            first.listen(GATHERED);
+            first.listen(BATCH_WAIT);
         }
         for peer in peers {
             let rest = peer.drain();
@@ -172,33 +172,33 @@ impl Peer {
         }
     }
 
-    /// Nothing of these types was sent; what else there was is thrown away.
+    /// Asserts that nothing of these types was sent; other messages are dropped.
     pub fn nothing_of(&mut self, kinds: &[&str]) {
-        self.listen(GATHERED);
+        self.listen(BATCH_WAIT);
         let rest = self.drain();
         let found = rest.iter().find(|message| kinds.iter().any(|kind| message["type"] == *kind));
         assert!(found.is_none(), "{} was sent {found:?}", self.name);
     }
 
-    /// Reads for so long, answering pings; the messages that came are kept.
+    /// Reads for this long, answering pings; messages are kept.
     pub fn listen(&mut self, time: Duration) {
         let deadline = Instant::now() + time;
         loop {
             match self.step(deadline) {
-                Step::Json(message) => self.unclaimed.push_back(message),
+                Step::Json(message) => self.received.push_back(message),
                 Step::Gone(Next::Late) => return,
                 Step::Ping | Step::Pong(_) => {}
-                other => panic!("{}: wanted peace, got {other:?}", self.name),
+                other => panic!("{}: wanted silence, got {other:?}", self.name),
             }
         }
     }
 
-    /// Reads until the server has pinged so often in all; false if the time is up first.
+    /// Reads until the server has sent this many pings in all; false if the time is up first.
     pub fn pinged(&mut self, times: u32, limit: Duration) -> bool {
         let deadline = Instant::now() + limit;
         while self.pings < times {
             match self.step(deadline) {
-                Step::Json(message) => self.unclaimed.push_back(message),
+                Step::Json(message) => self.received.push_back(message),
                 Step::Gone(Next::Late) => return false,
                 Step::Ping | Step::Pong(_) => {}
                 other => panic!("{}: wanted a ping, got {other:?}", self.name),
@@ -207,16 +207,16 @@ impl Peer {
         true
     }
 
-    /// A close frame with this code, answered, and then an orderly end; its reason.
+    /// Expects a close frame with this code, answers it, and expects an orderly end; returns the reason.
     pub fn expect_close(mut self, code: u16) -> String {
         let reason = self.expect_close_frame(code);
-        // A server that is done may have closed altogether by now; the end that is left to read is what counts.
+        // The server may have closed already; what counts is the end that is read.
         let _ = self.wire.try_write(&wire::whole(op::CLOSE, &code.to_be_bytes()));
         self.expect_end();
         reason
     }
 
-    /// The close frame alone: the test answers or does not.
+    /// The close frame alone, which is not answered.
     pub fn expect_close_frame(&mut self, code: u16) -> String {
         self.expect_close_within(PATIENCE, code)
     }
@@ -225,7 +225,7 @@ impl Peer {
         let deadline = Instant::now() + limit;
         loop {
             match self.step(deadline) {
-                Step::Json(message) => self.unclaimed.push_back(message),
+                Step::Json(message) => self.received.push_back(message),
                 Step::Ping | Step::Pong(_) => {}
                 Step::Close(frame) => {
                     assert_eq!(frame.close_code(), Some(code), "{}: {frame:?}", self.name);
@@ -242,7 +242,7 @@ impl Peer {
         assert!(matches!(end, Step::Gone(Next::Eof)), "{}: wanted an orderly end, got {end:?}", self.name);
     }
 
-    /// The close handshake, begun by us: RFC 6455 7.1.2.
+    /// The close handshake, started by us: RFC 6455 7.1.2.
     pub fn leave(self) {
         self.leave_with(1000, "");
     }
@@ -264,7 +264,7 @@ impl Peer {
         self.wire.fin();
     }
 
-    /// The socket under it, for what a well-behaved end never does.
+    /// The socket under it, for what a correct client never does.
     pub fn into_wire(self) -> Wire {
         self.wire
     }
@@ -275,7 +275,7 @@ impl Peer {
                 Step::Json(message) => return message,
                 Step::Ping | Step::Pong(_) => {}
                 other => {
-                    panic!("{}: wanted {what}, got {other:?}; unclaimed: {:#?}", self.name, self.unclaimed)
+                    panic!("{}: wanted {what}, got {other:?}; received: {:#?}", self.name, self.received)
                 }
             }
         }
@@ -293,7 +293,7 @@ impl Peer {
                 assert!(frame.fin, "one JSON object per text frame");
                 let message =
                     serde_json::from_str(frame.text()).unwrap_or_else(|e| panic!("{e} in {}", frame.text()));
-                shape::check(self.side, &message);
+                schema::check(self.side, &message);
                 Step::Json(message)
             }
             op::PING => {
@@ -324,7 +324,7 @@ pub fn of_type(messages: &[Value], kind: &str) -> Vec<Value> {
     messages.iter().filter(|message| message["type"] == kind).cloned().collect()
 }
 
-/// A send-table row without fields.
+/// A message without fields.
 pub fn bare(kind: &str) -> Value {
     json!({ "type": kind })
 }

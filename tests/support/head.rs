@@ -1,12 +1,12 @@
-//! Heads of HTTP/1.1, written and read by hand: the handshake of RFC 6455 4 and everything that is none.
+//! Heads of HTTP/1.1, written and read by hand: the handshake of RFC 6455 4, and plain requests.
 
 use std::net::SocketAddr;
 
-/// The sample key of RFC 6455 1.3, and the answer that it works out there.
+/// The sample key of RFC 6455 1.3, and the answer to it.
 pub const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 pub const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
-/// A request head in the making.
+/// A request head.
 #[derive(Clone)]
 pub struct Request {
     method: String,

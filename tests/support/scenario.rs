@@ -1,4 +1,4 @@
-//! The opening scenes: a desk with its server, and the people who come to it.
+//! A running desk, its users and staff, and other set-up of tests.
 
 use std::fs;
 use std::io::Read;
@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use super::client::Peer;
-use super::ends::{Staff, User};
 use super::head::Request;
+use super::roles::{Staff, User};
+use super::schema::Side;
 use super::server::{Launch, Server, TOKEN};
-use super::shape::Side;
 use super::wire::{PATIENCE, Wire};
 
-/// A server and the door to it.
+/// A running server, to which users and staff connect.
 pub struct Desk {
     pub server: Server,
 }
@@ -39,7 +39,7 @@ impl Desk {
         Self { server: launch.start() }
     }
 
-    /// A user who was never here.
+    /// A new user.
     pub fn user(&self, name: &str) -> User {
         let user = User::welcomed(self.user_peer(name, None));
         assert_eq!(user.welcome["resumed"], false, "{name} is new");
@@ -51,7 +51,7 @@ impl Desk {
         User::welcomed(self.user_peer(name, Some(session)))
     }
 
-    /// Upgraded, with nothing read: for those who may be turned away.
+    /// Upgraded, with nothing read: the server may refuse it.
     pub fn user_peer(&self, name: &str, session: Option<&str>) -> Peer {
         Peer::open(self.server.addr, Side::User, name, &upgrade("user", name, session))
     }
@@ -83,8 +83,8 @@ impl Desk {
         Metrics::parse(&body)
     }
 
-    /// The server answers whoever asks.
-    pub fn is_well(&self) {
+    /// Asserts that `/healthz` answers.
+    pub fn assert_healthy(&self) {
         let (response, body) = Wire::fetch(self.server.addr, &Request::get("/healthz"));
         assert_eq!((response.status, body.trim_ascii()), (200, &b"ok"[..]));
     }
@@ -120,8 +120,7 @@ pub fn upgrade(role: &str, name: &str, secret: Option<&str>) -> Request {
     Request::upgrade(&format!("/ws/{role}/{name}")).header("Sec-WebSocket-Protocol", &protocol)
 }
 
-/// Waits for what no frame tells of, such as a freed descriptor: looks, listens a moment to a socket that never
-/// speaks, and looks again.
+/// Waits for what no frame announces, such as a freed descriptor: checks it every 20 ms.
 ///
 /// The limit is less than a head's deadline, which would free a socket anyway.
 pub fn eventually(what: &str, mut met: impl FnMut() -> bool) {
@@ -135,7 +134,7 @@ pub fn eventually(what: &str, mut met: impl FnMut() -> bool) {
 }
 
 /// Whether a line of the log says where in a file something is wrong.
-pub fn names(line: &str, path: &str, number: u32) -> bool {
+pub fn names_line(line: &str, path: &str, number: u32) -> bool {
     line.contains(&format!("{path}:{number}"))
         || (line.contains(path) && line.contains(&format!("line {number}")))
 }

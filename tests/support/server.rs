@@ -1,4 +1,4 @@
-//! Runs the built binary as a child on a free port, keeps every line that it writes, and ends it with the test.
+//! Runs the built binary as a child on a free port, keeps every line that it writes, and kills it when the test ends.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -27,7 +27,7 @@ impl Launch {
         Self::bare().args(&["--listen", "127.0.0.1:0"]).env("DESKWIRE_STAFF_TOKEN", TOKEN)
     }
 
-    /// No argument, no token: everything is up to the test.
+    /// No argument and no token.
     pub fn bare() -> Self {
         Self { args: Vec::new(), env: Vec::new(), setup: None, stderr: None }
     }
@@ -52,7 +52,7 @@ impl Launch {
         self.setup(&format!("ulimit -S -n {limit}"))
     }
 
-    /// What a shell does before it becomes the server.
+    /// A command for the shell that then executes the server.
     pub fn setup(mut self, command: &str) -> Self {
         self.setup = Some(command.to_owned());
         self
@@ -114,7 +114,7 @@ impl Launch {
     }
 }
 
-/// How a child ended and all that it wrote.
+/// The exit code of a child and all that it wrote.
 pub struct Outcome {
     pub code: Option<i32>,
     pub stdout: Vec<String>,
@@ -145,7 +145,7 @@ impl Server {
     /// Holds the server still while `meanwhile` happens, so that it finds all of that in one turn.
     pub fn in_one_turn(&self, meanwhile: impl FnOnce()) {
         self.signal("STOP");
-        // The signal is sent, and obeyed a moment later.
+        // The signal takes effect a moment later.
         while !self.proc_file("stat").contains(") T ") {
             thread::yield_now();
         }
@@ -153,7 +153,7 @@ impl Server {
         self.signal("CONT");
     }
 
-    /// Waits for the end of the child and tells how it was.
+    /// Waits for the end of the child; returns how it ended.
     pub fn outcome(mut self) -> Outcome {
         let code = self.exit_within(PATIENCE);
         self.out.wait_end();
@@ -168,7 +168,7 @@ impl Server {
         self.child.wait().expect("the child is ours").code()
     }
 
-    /// SIGTERM, then all that it wrote in its life.
+    /// Sends SIGTERM; returns all that it wrote.
     pub fn stop(self) -> Outcome {
         self.signal("TERM");
         self.outcome()
@@ -184,8 +184,8 @@ impl Server {
         self.status("VmSize:")
     }
 
-    /// How often it went to sleep of its own accord: an idle loop does not.
-    pub fn naps(&self) -> u64 {
+    /// Voluntary context switches. An idle loop has none.
+    pub fn wakeups(&self) -> u64 {
         self.status("voluntary_ctxt_switches:")
     }
 
@@ -198,7 +198,7 @@ impl Server {
         fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
     }
 
-    /// From now on it has no more descriptors than these beside those that are open: accept(2) fails beyond.
+    /// Limits the descriptors to those that are open and this many more; accept(2) fails beyond.
     pub fn limit_descriptors(&self, more: usize) {
         let (pid, limit) = (self.child.id().cast_signed(), (self.descriptors() + more) as u64);
         rlimit::prlimit(pid, rlimit::Resource::NOFILE, Some((limit, limit)), None)
@@ -242,14 +242,14 @@ impl Drop for Server {
     }
 }
 
-/// What one of the child's streams has said so far; can be waited upon.
+/// The lines of one of the child's streams so far. They can be waited for.
 #[derive(Clone)]
-pub struct Lines(Arc<(Mutex<Said>, Condvar)>);
+pub struct Lines(Arc<(Mutex<Output>, Condvar)>);
 
 #[derive(Default)]
-struct Said {
+struct Output {
     lines: Vec<String>,
-    ended: bool,
+    is_closed: bool,
 }
 
 impl Lines {
@@ -261,22 +261,22 @@ impl Lines {
             let mut line = Vec::new();
             while stream.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
                 let text = String::from_utf8_lossy(line.strip_suffix(b"\n").unwrap_or(&line)).into_owned();
-                ours.change(|said| said.lines.push(text));
+                ours.change(|output| output.lines.push(text));
                 line.clear();
             }
-            ours.change(|said| said.ended = true);
+            ours.change(|output| output.is_closed = true);
         });
         lines
     }
 
-    /// The first line, said or to be said, that the test is looking for.
+    /// The first matching line, written already or to come.
     pub fn wait(&self, what: &str, wanted: impl Fn(&str) -> bool) -> String {
         let mut found = None;
-        self.wait_until(PATIENCE, |said| {
-            found = said.lines.iter().find(|line| wanted(line)).cloned();
-            found.is_some() || said.ended
+        self.wait_until(PATIENCE, |output| {
+            found = output.lines.iter().find(|line| wanted(line)).cloned();
+            found.is_some() || output.is_closed
         });
-        found.unwrap_or_else(|| panic!("never said: {what}; said:\n{}", self.all()))
+        found.unwrap_or_else(|| panic!("never written: {what}; written:\n{}", self.all()))
     }
 
     pub fn lines(&self) -> Vec<String> {
@@ -288,29 +288,29 @@ impl Lines {
     }
 
     pub fn ends_within(&self, limit: Duration) -> bool {
-        self.wait_until(limit, |said| said.ended)
+        self.wait_until(limit, |output| output.is_closed)
     }
 
     fn wait_end(&self) {
         assert!(self.ends_within(PATIENCE), "the stream did not end");
     }
 
-    fn wait_until(&self, limit: Duration, mut met: impl FnMut(&Said) -> bool) -> bool {
+    fn wait_until(&self, limit: Duration, mut met: impl FnMut(&Output) -> bool) -> bool {
         let deadline = Instant::now() + limit;
-        let mut said = self.lock();
-        while !met(&said) {
+        let mut output = self.lock();
+        while !met(&output) {
             let Some(left) = deadline.checked_duration_since(Instant::now()) else { return false };
-            said = self.0.1.wait_timeout(said, left).expect("no reader panics").0;
+            output = self.0.1.wait_timeout(output, left).expect("no reader panics").0;
         }
         true
     }
 
-    fn change(&self, change: impl FnOnce(&mut Said)) {
+    fn change(&self, change: impl FnOnce(&mut Output)) {
         change(&mut self.lock());
         self.0.1.notify_all();
     }
 
-    fn lock(&self) -> MutexGuard<'_, Said> {
+    fn lock(&self) -> MutexGuard<'_, Output> {
         self.0.0.lock().expect("no reader panics")
     }
 }

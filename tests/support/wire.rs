@@ -1,4 +1,4 @@
-//! RFC 6455 frames by hand over a plain socket: every byte can be chosen, and is looked at on arrival.
+//! RFC 6455 frames by hand over a plain socket: every byte can be chosen, and each one received is checked.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
@@ -8,7 +8,7 @@ use socket2::{Domain, Socket, Type};
 
 use super::head::{Request, Response};
 
-/// How long anything may take that is to happen at once: generous, since it only ends a failing test.
+/// Time limit for what should happen at once: generous, since only a failing test reaches it.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// RFC 6455 5.2: the opcodes.
@@ -41,7 +41,7 @@ impl Frame {
     }
 }
 
-/// What comes next out of a socket.
+/// The next item of a socket.
 #[derive(Debug)]
 pub enum Next<T> {
     Some(T),
@@ -99,7 +99,7 @@ pub fn close_body(code: u16, reason: &str) -> Vec<u8> {
     [&code.to_be_bytes()[..], reason.as_bytes()].concat()
 }
 
-/// One socket, and what was read from it and not looked at yet.
+/// A socket, and what was read from it and not parsed yet.
 pub struct Wire {
     stream: TcpStream,
     unread: Vec<u8>,
@@ -143,7 +143,7 @@ impl Wire {
         self.try_write(bytes).expect("the server takes bytes");
     }
 
-    /// For what a server may refuse half-way.
+    /// For writes that may fail when the server closes.
     pub fn try_write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes)
     }
@@ -198,16 +198,16 @@ impl Wire {
         &self.stream
     }
 
-    /// Ends with a FIN: the network of the peer says goodbye, the peer does not.
+    /// Ends with a FIN, without a close frame.
     pub fn fin(self) {
-        // Whatever has come is taken first: closing over unread bytes would be a reset.
+        // Read everything first: closing with unread bytes would be a reset.
         self.stream.shutdown(Shutdown::Write).expect("an open socket");
         let deadline = Instant::now() + PATIENCE;
         let mut this = self;
         while let Next::Some(()) = this.more(deadline) {}
     }
 
-    /// Ends with a RST: Linux sends one when a socket is closed over unread bytes, and a pong is sure to come.
+    /// Ends with a RST: Linux sends one when a socket with unread bytes is closed, and a pong is sure to come.
     pub fn reset(mut self) {
         self.write(&whole(op::PING, b"unread"));
         self.stream.set_read_timeout(Some(PATIENCE)).expect("an open socket");
@@ -224,7 +224,7 @@ impl Wire {
         taken
     }
 
-    /// Reads what has come, and keeps it.
+    /// Reads what has arrived into the buffer.
     pub fn more(&mut self, deadline: Instant) -> Next<()> {
         let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
         self.stream.set_read_timeout(Some(left)).expect("an open socket");

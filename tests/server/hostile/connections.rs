@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{KIB, close_code, intruder, sockets_max, while_two_chat};
+use super::{KIB, attacker, close_code, sockets_max, while_two_chat};
 use crate::support::client::of_type;
 use crate::support::head::KEY;
 use crate::support::scenario::{eventually, upgrade};
@@ -24,16 +24,16 @@ fn closes_of_every_sort_stall_nobody() {
             .take(240)
             .enumerate()
         {
-            let mut wire = intruder(&desk, &format!("mallory-{n}"));
-            // A storm of closes, of which the first counts.
+            let mut wire = attacker(&desk, &format!("mallory-{n}"));
+            // Only the first of these close frames counts.
             let _ = wire.try_write(&whole(op::CLOSE, &close_body(code, &"x".repeat(123))).repeat(50));
             assert!(close_code(&mut wire).is_some());
         }
     });
-    eventually("all are buried", || desk.server.descriptors() <= before);
+    eventually("all are closed", || desk.server.descriptors() <= before);
 }
 
-/// Limit: none is needed; a connection that broke is forgotten, wherever it was.
+/// Limit: none is needed; a connection that breaks is freed in any phase.
 #[test]
 fn a_session_cut_off_at_any_byte_leaves_nothing_behind() {
     let desk = Desk::with(&["--user-grace", "1"]);
@@ -68,7 +68,7 @@ fn a_session_cut_off_at_any_byte_leaves_nothing_behind() {
     });
     assert!(grown < 3 * KIB, "grown by {grown} KiB");
     eventually("every descriptor is back", || desk.server.descriptors() <= before);
-    // All tickets of the cut are gone with the grace; only those of the honest, who have left too, might linger.
+    // The tickets of those connections end with the grace time, and so does that of the two who chatted.
     let mut watcher = desk.staff("watcher");
     let mut open: Vec<Value> =
         watcher.welcome["tickets"].as_array().unwrap().iter().map(|t| t["ticket_id"].clone()).collect();
@@ -78,7 +78,7 @@ fn a_session_cut_off_at_any_byte_leaves_nothing_behind() {
     }
 }
 
-/// Limit: accept takes what is there and goes on; a socket that is gone again costs its accept.
+/// Limit: a socket that is closed again costs one accept.
 #[test]
 fn twenty_thousand_connects_and_drops_leave_nothing_behind() {
     let desk = Desk::start();
@@ -90,7 +90,7 @@ fn twenty_thousand_connects_and_drops_leave_nothing_behind() {
                     for n in 0..10_000 {
                         let wire = TcpStream::connect_timeout(&desk.server.addr, PATIENCE)
                             .expect("the server accepts");
-                        // Now and then a few bytes of a head.
+                        // Every fourth sends a few bytes of a head.
                         if n % 4 == 0 {
                             let _ = std::io::Write::write(&mut &wire, b"GET /");
                         }
@@ -98,7 +98,7 @@ fn twenty_thousand_connects_and_drops_leave_nothing_behind() {
                 });
             }
         });
-        desk.is_well();
+        desk.assert_healthy();
     });
     assert!(grown < 4 * KIB, "grown by {grown} KiB");
     eventually("every descriptor is back", || desk.server.descriptors() <= before);
@@ -135,13 +135,13 @@ fn a_thousand_wrong_secrets_open_nothing() {
 
 /// Limit: 64 KiB after our close frame.
 #[test]
-fn one_who_was_refused_and_goes_on_sending_is_not_read_for_long() {
+fn a_refused_peer_that_goes_on_sending_is_not_read_for_long() {
     let desk = Desk::start();
     let grown = while_two_chat(&desk, || {
-        let begun = Instant::now();
+        let started = Instant::now();
         for _ in 0..20 {
             let mut wire = refused(&desk);
-            // The rate limit counts what an open connection sends; this one is none.
+            // The rate limit counts what open connections send. This one is closing.
             let _ = wire.try_write(&whole(op::PING, b"").repeat(200_000));
             // Our side ends long before the time for a close frame is over.
             let mut byte = [0];
@@ -149,28 +149,28 @@ fn one_who_was_refused_and_goes_on_sending_is_not_read_for_long() {
             let end = wire.stream().read(&mut byte).map_err(|error| error.kind());
             assert!(matches!(end, Ok(0) | Err(ErrorKind::ConnectionReset)), "{end:?}");
         }
-        assert!(begun.elapsed() < Duration::from_secs(20), "20 of them took {:?}", begun.elapsed());
+        assert!(started.elapsed() < Duration::from_secs(20), "20 of them took {:?}", started.elapsed());
     });
     assert!(grown < 3 * KIB, "grown by {grown} KiB");
 }
 
-/// Limit: 5 s from our close frame, whatever comes.
+/// Limit: 5 s from our close frame, whatever the peer sends.
 #[test]
-fn one_who_was_refused_and_trickles_does_not_keep_its_socket() {
+fn a_refused_peer_that_trickles_does_not_keep_its_socket() {
     let desk = Desk::start();
     let before = desk.server.descriptors();
-    let begun = Instant::now();
+    let started = Instant::now();
     let mut all: Vec<Wire> = (0..20).map(|_| refused(&desk)).collect();
-    // A byte of a frame that never ends, five times a second: the first to end tells when it is over.
+    // A byte of a frame that never ends, five times a second. The first is closed when the time is over.
     let _ = all.iter_mut().map(|wire| wire.write(&header(op::BINARY, 1000, Some([0; 4])))).count();
     while let Next::Late = all[0].more(Instant::now() + Duration::from_millis(200)) {
-        assert!(begun.elapsed() < Duration::from_secs(8), "five seconds are long over");
+        assert!(started.elapsed() < Duration::from_secs(8), "five seconds are long over");
         for wire in &mut all {
             let _ = wire.try_write(b" ");
         }
     }
     eventually("every descriptor is back", || desk.server.descriptors() <= before);
-    assert!(begun.elapsed() >= Duration::from_secs(4), "time to answer a close frame");
+    assert!(started.elapsed() >= Duration::from_secs(4), "time to answer a close frame");
 }
 
 /// A staff member's socket with a wrong token, and the close frame read.
@@ -205,7 +205,7 @@ fn a_thousand_staff_racing_for_one_ticket_have_one_winner() {
         }
         let (mut winners, mut losers) = (0, 0);
         for racer in &mut racers {
-            // The answer is somewhere behind the notices of all the others.
+            // The answer comes after the notices about all the others.
             let answer = loop {
                 let frame = racer.frame();
                 let text = frame.text();

@@ -1,27 +1,27 @@
-//! More frames than anybody needs, and lengths that are announced.
+//! Floods of frames, and large lengths in headers.
 
-use super::{KIB, close_code, intruder, pour, while_two_chat};
+use super::{KIB, attacker, close_code, flood, while_two_chat};
 use crate::support::wire::{frame, header, whole};
 use crate::support::{Desk, Wire, op};
 
-/// Limit: one recv of 64 KiB a connection and turn, then the others' turn.
+/// Limit: one recv of 64 KiB a connection and turn.
 #[test]
 fn a_flood_of_empty_fragments_stalls_nobody() {
     let desk = Desk::with(&["--rate-limit", "0"]);
     let grown = while_two_chat(&desk, || {
-        let mut wire = intruder(&desk, "mallory");
+        let mut wire = attacker(&desk, "mallory");
         wire.write(&frame(op::TEXT, b""));
-        pour(&mut wire, &frame(op::CONTINUATION, b"").repeat(20_000));
+        flood(&mut wire, &frame(op::CONTINUATION, b"").repeat(20_000));
     });
     assert!(grown < 2 * KIB, "grown by {grown} KiB");
 }
 
-/// Limit: a message has 16 KiB, in however many frames it comes.
+/// Limit: a message has at most 16 KiB, in any number of frames.
 #[test]
 fn a_flood_of_one_byte_fragments_is_1009() {
     let desk = Desk::with(&["--rate-limit", "0"]);
     let grown = while_two_chat(&desk, || {
-        let mut wire = intruder(&desk, "mallory");
+        let mut wire = attacker(&desk, "mallory");
         wire.write(&frame(op::TEXT, b" "));
         let _ = wire.try_write(&frame(op::CONTINUATION, b" ").repeat(20_000));
         assert_eq!(close_code(&mut wire), Some(1009));
@@ -31,22 +31,22 @@ fn a_flood_of_one_byte_fragments_is_1009() {
 
 /// Limit: one pong at most is owed, and nothing is read from a peer whose output is blocked.
 #[test]
-fn a_flood_of_pings_from_one_who_never_reads_grows_nothing() {
+fn a_flood_of_pings_from_a_peer_that_never_reads_does_not_grow_memory() {
     let desk = Desk::with(&["--rate-limit", "0"]);
     let grown = while_two_chat(&desk, || {
-        let mut wire = intruder(&desk, "mallory");
-        pour(&mut wire, &whole(op::PING, &[b'p'; 125]).repeat(500));
+        let mut wire = attacker(&desk, "mallory");
+        flood(&mut wire, &whole(op::PING, &[b'p'; 125]).repeat(500));
     });
     assert!(grown < 3 * KIB, "grown by {grown} KiB");
 }
 
-/// Limit: 50 frames a second with a burst of 100; 100 more are the end.
+/// Limit: 50 frames a second with a burst of 100; 100 more close the connection.
 #[test]
 fn a_flood_of_valid_messages_is_1008() {
     let desk = Desk::start();
     let grown = while_two_chat(&desk, || {
         let flood = whole(op::TEXT, br#"{"type":"message","id":1,"text":"flood"}"#).repeat(2000);
-        let mut all: Vec<Wire> = (0..10).map(|n| intruder(&desk, &format!("mallory-{n}"))).collect();
+        let mut all: Vec<Wire> = (0..10).map(|n| attacker(&desk, &format!("mallory-{n}"))).collect();
         for wire in &mut all {
             let _ = wire.try_write(&flood);
         }
@@ -57,16 +57,16 @@ fn a_flood_of_valid_messages_is_1008() {
     assert!(grown < 3 * KIB, "grown by {grown} KiB");
 }
 
-/// Limit: 100 sockets cost 100 turns of a bounded size, whatever they hold.
+/// Limit: each connection is read for a bounded time a turn.
 #[test]
-fn a_crowd_that_talks_nonsense_stalls_nobody() {
+fn a_hundred_peers_that_send_nonsense_stall_nobody() {
     let desk = Desk::with(&["--rate-limit", "0"]);
     let grown = while_two_chat(&desk, || {
         let deep = "[".repeat(16 * 1024);
         let nonsense =
             [whole(op::TEXT, deep.as_bytes()), whole(op::TEXT, b"{\"type\":\"nonsense\"}").repeat(50)]
                 .concat();
-        let mut all: Vec<Wire> = (0..100).map(|n| intruder(&desk, &format!("mallory-{n}"))).collect();
+        let mut all: Vec<Wire> = (0..100).map(|n| attacker(&desk, &format!("mallory-{n}"))).collect();
         for wire in &mut all {
             let _ = wire.try_write(&nonsense);
         }
@@ -78,7 +78,7 @@ fn a_crowd_that_talks_nonsense_stalls_nobody() {
     assert!(grown < 8 * KIB, "grown by {grown} KiB");
 }
 
-/// Limit: a frame has 16 KiB, and nothing is set aside for what was only announced.
+/// Limit: a frame has 16 KiB, and no memory is reserved for a length in a header.
 #[test]
 fn announced_lengths_cost_nothing() {
     let desk = Desk::start();
@@ -87,12 +87,12 @@ fn announced_lengths_cost_nothing() {
         let mut all = Vec::new();
         for n in 0..20 {
             for (kind, len) in [16 * KIB + 1, 16 << 20, 1 << 31, 1 << 63, u64::MAX].into_iter().enumerate() {
-                let mut wire = intruder(&desk, &format!("mallory-{n}-{kind}"));
+                let mut wire = attacker(&desk, &format!("mallory-{n}-{kind}"));
                 wire.write(&header(0x80 | op::TEXT, len, Some([1, 2, 3, 4])));
                 all.push(wire);
             }
-            // As much as is allowed, of which nothing ever comes.
-            let mut wire = intruder(&desk, &format!("mallory-{n}-allowed"));
+            // The longest length that is allowed, without its payload.
+            let mut wire = attacker(&desk, &format!("mallory-{n}-allowed"));
             wire.write(&header(0x80 | op::TEXT, 16 * KIB, Some([1, 2, 3, 4])));
             wire.write(b"{");
             assert!(wire.frame().text().contains("welcome"));

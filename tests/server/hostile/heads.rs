@@ -11,20 +11,22 @@ use crate::support::{Desk, Next, Request, Wire, op};
 fn silent_and_slow_heads_are_all_answered_with_408() {
     let desk = Desk::start();
     let grown = while_two_chat(&desk, || {
-        let begun = Instant::now();
+        let started = Instant::now();
         let crowd = sockets_max(200);
         let mut all: Vec<Wire> = (0..crowd).map(|_| Wire::connect(desk.server.addr)).collect();
-        // Those who come and go leave deadlines behind that are swept away, and none of the others' with them.
+        // Connections that come and go leave deadlines behind. Those are removed, and no others with them.
         (0..3000).for_each(|_| drop(Wire::connect(desk.server.addr)));
         let mut head = b"GET / HTTP/1.1\r\nHost: x\r\nX: ".iter().chain([b'x'; 1000].iter());
-        // Half of them say nothing, the others a byte every half second: the first of them tells when it is over.
+        // Half of them send nothing, the others a byte every half second. The first is answered when the time is over.
         loop {
             let byte = *head.next().expect("slower than the deadline");
             for wire in all.iter_mut().skip(1).step_by(2) {
                 let _ = wire.try_write(&[byte]);
             }
             match all[0].more(Instant::now() + Duration::from_millis(500)) {
-                Next::Late => assert!(begun.elapsed() < Duration::from_secs(15), "ten seconds are long over"),
+                Next::Late => {
+                    assert!(started.elapsed() < Duration::from_secs(15), "ten seconds are long over");
+                }
                 _ => break,
             }
         }
@@ -33,7 +35,7 @@ fn silent_and_slow_heads_are_all_answered_with_408() {
             assert_eq!((response.status, response.header("connection")), (408, Some("close")));
             wire.rest();
         }
-        assert!(begun.elapsed() < Duration::from_secs(15), "a byte now and then has bought more time");
+        assert!(started.elapsed() < Duration::from_secs(15), "a byte now and then has bought more time");
         assert_eq!(desk.metrics().total(&["expired"]), crowd as f64);
     });
     assert!(grown < 3 * KIB, "grown by {grown} KiB");
@@ -53,12 +55,12 @@ fn endless_heads_are_431_and_not_kept() {
         for head in [&one_header, &headers, &path].into_iter().cycle().take(12) {
             let mut wire = Wire::connect(desk.server.addr);
             wire.stream().set_write_timeout(Some(Duration::from_millis(500))).expect("an open socket");
-            // What is refused is not read to its end, so the write may break off; the answer is there all the same.
+            // A refused head is not read to its end: the write may fail, but the answer has been sent.
             if wire.try_write(head).is_ok() {
                 assert_eq!(wire.response().status, 431);
             }
         }
-        // The smallest headers that there are: fewer bytes than 8 KiB, more lines than anybody needs.
+        // The smallest headers possible: fewer than 8 KiB, but very many lines.
         let mut many = b"GET /healthz HTTP/1.1\r\nHost: x\r\n".to_vec();
         many.extend(b"a:\r\n".repeat(1500));
         many.extend(b"\r\n");
@@ -69,7 +71,7 @@ fn endless_heads_are_431_and_not_kept() {
     assert!(grown < 3 * KIB, "grown by {grown} KiB");
 }
 
-/// Limit: what follows a head is read like anything else, one bounded recv a turn.
+/// Limit: what follows a head is read like all input, one bounded recv a turn.
 #[test]
 fn a_megabyte_behind_a_head_stalls_nobody() {
     let desk = Desk::with(&["--rate-limit", "0"]);

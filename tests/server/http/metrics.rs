@@ -90,7 +90,7 @@ fn what_comes_in_and_goes_out_is_counted_to_the_byte() {
         let (before, after) = (counted(before), counted(after));
         std::array::from_fn(|nth| after[nth] - before[nth])
     };
-    // What has asked is counted already, its answer is not yet.
+    // The request is counted already, its answer is not.
     let between: [f64; 5] = grown(&first, &second);
     assert_eq!(between, [1.0, question.len() as f64, first.len() as f64, 0.0, 0.0]);
     let [accepted, bytes_in, bytes_out, frames_in, frames_out] = grown(&second, &third);

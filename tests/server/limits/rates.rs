@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{ADDRESS, OTHER_ADDRESS, told};
+use super::{ADDRESS, OTHER_ADDRESS, forwarded_user};
 use crate::support::client::{bare, of_type};
 use crate::support::wire::whole;
 use crate::support::{Chat, Desk, User, Value, int, json, op};
@@ -40,7 +40,7 @@ fn frames_over_the_rate_are_refused_by_name_and_not_done() {
     assert_eq!(ids(&relayed), ids(&accepted));
     let seqs: Vec<u64> = relayed.iter().map(|m| int(m, "seq")).collect();
     assert_eq!(seqs, (1..=relayed.len() as u64).collect::<Vec<u64>>());
-    // The bucket fills again, what was refused having cost as well: a patient sender gets through.
+    // Refused frames have cost tokens, too. The bucket fills again.
     alice.listen(Duration::from_millis(1200));
     let next = relayed.last().map(|m| int(m, "id")).unwrap() + 1;
     alice.say(next, "slowly now");
@@ -58,14 +58,14 @@ fn a_flood_is_closed_with_1008() {
     alice.expect_close(1008);
     sam.expect_where("ticket_updated", "alice going", |m| m["ticket"]["user_online"] == false);
     let mut bob = desk.user("bob");
-    // No message at all is a frame as well.
+    // An empty message counts as a frame.
     bob.write(&whole(op::TEXT, b"").repeat(1000));
     bob.expect_close(1008);
-    desk.is_well();
+    desk.assert_healthy();
 }
 
 #[test]
-fn rate_limit_0_is_none() {
+fn rate_limit_0_is_no_limit() {
     let desk = Desk::with(&["--rate-limit", "0"]);
     let Chat { mut alice, mut sam, ticket } = desk.chat();
     for first in (1..=1500).step_by(100) {
@@ -94,15 +94,15 @@ fn codes(errors: &[Value], code: &str) -> usize {
 fn bytes_over_the_rate_are_refused_by_name() {
     let desk = Desk::start();
     let mut alice = desk.user("alice");
-    let begun = Instant::now();
+    let started = Instant::now();
     alice.send_all(&vec![long_message(); 30]);
     let errors = of_type(&alice.drain(), "error");
-    // 256 KiB hold 16 of them, and in a second there come back four.
-    let back = 1 + usize::try_from(begun.elapsed().as_millis()).unwrap() * 4 / 1000;
+    // 256 KiB hold 16 of them, and four are refilled each second.
+    let back = 1 + usize::try_from(started.elapsed().as_millis()).unwrap() * 4 / 1000;
     let (read, limited) = (codes(&errors, "bad_message"), codes(&errors, "rate_limited"));
     assert_eq!(read + limited, 30);
     assert!((16..=16 + back).contains(&read), "{read} were read, and {back} could have come back");
-    // Patience pays: what was refused has cost as well.
+    // Refused bytes have cost tokens, too. The bucket fills again.
     alice.listen(Duration::from_millis(4000));
     alice.send(&long_message());
     alice.refused("bad_message");
@@ -114,11 +114,11 @@ fn a_flood_of_bytes_is_closed_with_1008() {
     let mut alice = desk.user("alice");
     alice.send_all(&vec![long_message(); 60]);
     alice.expect_close(1008);
-    desk.is_well();
+    desk.assert_healthy();
 }
 
 #[test]
-fn rate_limit_0_is_none_for_bytes_and_tickets_too() {
+fn rate_limit_0_is_no_limit_for_bytes_and_tickets_either() {
     let desk = Desk::with(&["--rate-limit", "0"]);
     let mut alice = desk.user("alice");
     alice.send_all(&vec![long_message(); 60]);
@@ -130,7 +130,7 @@ fn rate_limit_0_is_none_for_bytes_and_tickets_too() {
     }
 }
 
-/// Opens and closes tickets until one is refused: how many there were.
+/// Opens and closes tickets until one is refused; returns how many were opened.
 fn tickets_until_refused(user: &mut User) -> u64 {
     for opened in 0..1000 {
         user.send(&json!({ "type": "create_ticket", "subject": "hello" }));
@@ -150,9 +150,9 @@ fn tickets_until_refused(user: &mut User) -> u64 {
 fn a_connection_opens_three_tickets_at_once_and_the_next_is_refused() {
     let desk = Desk::start();
     let mut alice = desk.user("alice");
-    let begun = Instant::now();
+    let started = Instant::now();
     let opened = tickets_until_refused(&mut alice);
-    assert!((3..=3 + begun.elapsed().as_secs() / 10).contains(&opened), "{opened}");
+    assert!((3..=3 + started.elapsed().as_secs() / 10).contains(&opened), "{opened}");
     #[expect(clippy::cast_precision_loss, reason = "a handful")]
     let counted = desk.metrics().total(&["tickets_opened"]) == opened as f64;
     assert!(counted, "a refused one is no ticket");
@@ -181,10 +181,10 @@ fn a_ticket_that_is_not_opened_costs_nothing() {
 #[test]
 fn an_address_opens_thirty_tickets_at_once_and_another_address_its_own() {
     let desk = Desk::start();
-    let begun = Instant::now();
+    let started = Instant::now();
     let (mut opened, mut users) = (0, Vec::new());
     for number in 0..60 {
-        let mut user = told(&desk, &format!("user-{number}"), ADDRESS);
+        let mut user = forwarded_user(&desk, &format!("user-{number}"), ADDRESS);
         let of_one = tickets_until_refused(&mut user);
         opened += of_one;
         users.push(user);
@@ -192,9 +192,9 @@ fn an_address_opens_thirty_tickets_at_once_and_another_address_its_own() {
             break;
         }
     }
-    let back = begun.elapsed().as_secs();
+    let back = started.elapsed().as_secs();
     assert!((30..=31 + back).contains(&opened), "{opened} were opened, and {back} could have come back");
-    for mut other in [told(&desk, "bob", OTHER_ADDRESS), desk.user("local")] {
+    for mut other in [forwarded_user(&desk, "bob", OTHER_ADDRESS), desk.user("local")] {
         let of_other = tickets_until_refused(&mut other);
         assert!(of_other >= 3, "{} has an address of their own", other.name);
         opened += of_other;

@@ -1,13 +1,13 @@
 //! Receipts and typing notices.
 
-use super::says;
+use super::send_accepted;
 use crate::support::client::of_type;
 use crate::support::{Chat, Desk, int, json};
 
 // --- delivered
 
 #[test]
-fn a_receipt_given_while_the_other_side_is_away_is_not_lost() {
+fn a_receipt_sent_while_the_other_side_is_offline_is_not_lost() {
     let desk = Desk::start();
     let Chat { mut alice, mut sam, ticket } = desk.chat();
     sam.say(&ticket, 1, "read this");
@@ -25,7 +25,7 @@ fn a_receipt_given_while_the_other_side_is_away_is_not_lost() {
 fn a_receipt_for_what_was_never_sent_is_ignored() {
     let desk = Desk::start();
     let Chat { mut alice, mut sam, ticket } = desk.chat();
-    says(&mut alice, 1..=1);
+    send_accepted(&mut alice, 1..=1);
     sam.expect("message");
     sam.delivered(&ticket, 2);
     sam.delivered(&ticket, u64::MAX);
@@ -34,7 +34,7 @@ fn a_receipt_for_what_was_never_sent_is_ignored() {
     alice.delivered(1 << 40);
     alice.nothing_more();
     sam.nothing_more();
-    says(&mut alice, 2..=2);
+    send_accepted(&mut alice, 2..=2);
     sam.delivered(&ticket, 1);
     assert_eq!(int(&alice.expect("delivered"), "seq"), 1, "the second one is not taken as read");
 }
@@ -43,7 +43,7 @@ fn a_receipt_for_what_was_never_sent_is_ignored() {
 fn receipts_never_go_back() {
     let desk = Desk::start();
     let Chat { mut alice, mut sam, ticket } = desk.chat();
-    says(&mut alice, 1..=3);
+    send_accepted(&mut alice, 1..=3);
     sam.delivered(&ticket, 3);
     alice.expect("delivered");
     sam.delivered(&ticket, 1);

@@ -1,22 +1,22 @@
 //! What was accepted and not confirmed is held, and sent again.
 
-use super::{held, says};
+use super::{held, send_accepted};
 use crate::support::client::of_type;
 use crate::support::{Chat, Desk, Peer, Value, int, json};
 
 /// The protocol's limit of a text.
 const TEXT_CHARS_MAX: usize = 4000;
 
-/// So many held messages, which may be too many to come at once.
+/// The next held messages, which may come in several parts.
 fn all_held(peer: &mut Peer, count: usize) -> Vec<u64> {
     (0..count).map(|_| int(&peer.expect("message"), "seq")).collect()
 }
 
 #[test]
-fn what_staff_did_not_confirm_comes_again_with_the_next_pick_whoever_picks() {
+fn what_staff_did_not_confirm_is_sent_again_with_the_next_pick_by_anybody() {
     let desk = Desk::start();
     let Chat { mut alice, mut sam, ticket } = desk.chat();
-    says(&mut alice, 1..=4);
+    send_accepted(&mut alice, 1..=4);
     sam.drain();
     sam.delivered(&ticket, 2);
     alice.expect("delivered");
@@ -75,7 +75,7 @@ fn held_messages_follow_the_pick_and_the_welcome_in_order() {
 }
 
 #[test]
-fn what_the_user_did_not_confirm_comes_again_after_the_welcome() {
+fn what_the_user_did_not_confirm_is_sent_again_after_the_welcome() {
     let desk = Desk::start();
     let Chat { mut alice, mut sam, ticket } = desk.chat();
     for id in 1..=3 {
@@ -90,7 +90,7 @@ fn what_the_user_did_not_confirm_comes_again_after_the_welcome() {
     let mut alice = desk.user_again("alice", &session);
     assert_eq!(alice.next()["seq"], 2, "right after the welcome");
     assert_eq!(alice.next()["seq"], 3);
-    // A page that is opened a second time has them too, as long as none has said that it shows them.
+    // A second page gets them, too, as long as none has confirmed them.
     let mut newer = desk.user_again("alice", &alice.session);
     assert_eq!(held(&mut newer), [2, 3]);
     newer.delivered(3);
@@ -101,7 +101,7 @@ fn what_the_user_did_not_confirm_comes_again_after_the_welcome() {
 }
 
 #[test]
-fn what_was_held_for_a_user_whose_ticket_ended_comes_once_after_the_welcome() {
+fn what_was_held_for_a_user_whose_ticket_ended_is_sent_once_after_the_welcome() {
     let desk = Desk::start();
     let Chat { alice, mut sam, ticket } = desk.chat();
     sam.say(&ticket, 1, "it is on its way");
@@ -131,11 +131,11 @@ fn what_was_held_for_a_user_whose_ticket_ended_comes_once_after_the_welcome() {
 fn what_was_accepted_is_held_and_beyond_200_messages_nothing_is_accepted() {
     let desk = Desk::with(&["--rate-limit", "0"]);
     let Chat { mut alice, mut sam, ticket } = desk.chat();
-    says(&mut alice, 1..=200);
+    send_accepted(&mut alice, 1..=200);
     alice.say(201, "one too many");
     let refusal = alice.refused("unread_limit");
     assert_eq!(refusal["id"], 201);
-    // The other side is held to a number of its own.
+    // The other side has a limit of its own.
     sam.say(&ticket, 1, "mine");
     sam.expect("ack");
     sam.go_offline();

@@ -26,14 +26,14 @@ fn a_released_ticket_waits_again_at_its_old_place() {
     assert_eq!(alice.refused("staff_offline")["id"], 1);
     sam.say(&ticket, 1, "hello?");
     sam.refused("not_yours");
-    // And can be picked anew, by the same one too.
+    // It can be picked again, by the same staff member, too.
     sam.pick(&ticket);
     let again = alice.expect_where("staff_joined", "sam again", |m| m["staff_id"] == "sam");
     assert_eq!(again["ticket_id"], ticket.as_str());
 }
 
 #[test]
-fn only_who_has_a_ticket_can_release_close_or_transfer_it() {
+fn only_the_owner_of_a_ticket_can_release_close_or_transfer_it() {
     let desk = Desk::start();
     let Chat { mut alice, mut sam, ticket } = desk.chat();
     let mut kim = desk.staff("kim").online();
@@ -74,7 +74,7 @@ fn a_transferred_ticket_is_the_other_ones_with_the_note() {
         "last_id": 7, "delivered_seq": 0, "at": picked["at"], "auto": false, "from_staff": "sam", "note": "knows printers",
     });
     assert_eq!(picked, expected);
-    // What sam never confirmed is kim's to read; what sam said is not.
+    // Kim gets what sam did not confirm, and not what sam sent.
     let held = kim.expect("message");
     assert_eq!((int(&held, "seq"), &held["text"]), (1, &json!("before")));
     let joined = alice.expect("staff_joined");
@@ -106,7 +106,7 @@ fn a_transfer_without_a_note_is_a_transfer() {
 }
 
 #[test]
-fn a_transfer_needs_someone_online_with_room() {
+fn a_transfer_needs_someone_online_with_capacity() {
     let desk = Desk::with(&["--max-chats", "1"]);
     let Chat { mut alice, mut sam, ticket } = desk.chat();
     let mut kim = desk.staff("kim").online();

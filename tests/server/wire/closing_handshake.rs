@@ -2,16 +2,16 @@
 
 use std::time::Instant;
 
-use super::violations::breach;
-use super::{close_code, create, ended, open};
+use super::violations::expect_violation;
+use super::{close_code, create, expect_eof, open};
 use crate::support::scenario::eventually;
 use crate::support::wire::{close_body, frame, whole};
 use crate::support::{Desk, Next, PATIENCE, Wire, json, op};
 
-/// The same where the close frame that was sent first is ours: after it we may send nothing (RFC 6455 5.5.1).
-fn answered_with(mut wire: Wire, code: u16) {
+/// The server answers our close frame with this code. After ours we may send nothing (RFC 6455 5.5.1).
+fn expect_close_answer(mut wire: Wire, code: u16) {
     close_code(&mut wire, &[code]);
-    ended(wire);
+    expect_eof(wire);
 }
 
 #[test]
@@ -44,37 +44,37 @@ fn a_close_without_a_code_is_answered_and_ends() {
 fn a_close_with_a_code_that_may_not_be_sent_is_1002() {
     let desk = Desk::start();
     for code in [0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999] {
-        breach(&desk, &whole(op::CLOSE, &close_body(code, "")), 1002);
+        expect_violation(&desk, &whole(op::CLOSE, &close_body(code, "")), 1002);
     }
     // Half a code.
-    breach(&desk, &whole(op::CLOSE, &[0x03]), 1002);
+    expect_violation(&desk, &whole(op::CLOSE, &[0x03]), 1002);
     // RFC 6455 5.5.1: a reason is UTF-8.
-    breach(&desk, &whole(op::CLOSE, &[0x03, 0xE8, 0xFF, 0xFE]), 1007);
+    expect_violation(&desk, &whole(op::CLOSE, &[0x03, 0xE8, 0xFF, 0xFE]), 1007);
 }
 
 #[test]
-fn what_comes_after_a_close_is_not_done() {
+fn what_follows_a_close_frame_is_ignored() {
     let desk = Desk::start();
     let mut wire = open(&desk);
     let mut bytes = whole(op::CLOSE, &close_body(1000, ""));
     bytes.extend(whole(op::TEXT, &create("too late")));
     wire.write(&bytes);
-    answered_with(wire, 1000);
+    expect_close_answer(wire, 1000);
     let sam = desk.staff("sam");
     assert_eq!(sam.welcome["tickets"], json!([]));
 }
 
 #[test]
-fn a_close_amid_a_fragmented_message_ends_it() {
+fn a_close_frame_inside_a_fragmented_message_ends_the_connection() {
     let desk = Desk::start();
     let mut wire = open(&desk);
     let mut bytes = frame(op::TEXT, b"{\"type\":");
     bytes.extend(whole(op::CLOSE, &close_body(1001, "")));
     wire.write(&bytes);
-    answered_with(wire, 1001);
+    expect_close_answer(wire, 1001);
 }
 
-/// Costs the six seconds that it is about: five for the answer to a close, one for what may still come.
+/// Takes the six seconds that it is about: five for the answer to a close frame, one of lingering.
 #[test]
 fn a_close_that_is_never_answered_is_freed() {
     let desk = Desk::start();

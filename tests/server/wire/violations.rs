@@ -1,27 +1,27 @@
 //! Frames that break RFC 6455, and the close code that each is answered with.
 
-use super::{KIB, MESSAGE_BYTES_MAX, close_code, create_of, ended, open, still_talks};
+use super::{KIB, MESSAGE_BYTES_MAX, close_code, create_of, expect_eof, expect_pong, open};
 use crate::support::wire::{close_body, frame, header, whole};
 use crate::support::{Desk, Wire, op};
 
-/// The server's close frame comes with this code, is answered, and then the stream ends without a reset.
-fn closed_with(wire: Wire, code: u16) {
-    closed_with_one_of(wire, &[code]);
+/// The server sends a close frame with this code, is answered, and ends the stream without a reset.
+fn expect_close(wire: Wire, code: u16) {
+    expect_close_of(wire, &[code]);
 }
 
-fn closed_with_one_of(mut wire: Wire, codes: &[u16]) {
+fn expect_close_of(mut wire: Wire, codes: &[u16]) {
     let code = close_code(&mut wire, codes);
-    // A server that has shut its side already does not mind, and one that waits for us goes on.
+    // The server may have closed already, or may wait for this.
     let _ = wire.try_write(&whole(op::CLOSE, &code.to_be_bytes()));
-    ended(wire);
+    expect_eof(wire);
 }
 
-/// After these bytes the connection ends with this code, and the desk is well.
-pub(super) fn breach(desk: &Desk, bytes: &[u8], code: u16) {
+/// These bytes close the connection with this code, and the server goes on.
+pub(super) fn expect_violation(desk: &Desk, bytes: &[u8], code: u16) {
     let mut wire = open(desk);
     wire.write(bytes);
-    closed_with(wire, code);
-    desk.is_well();
+    expect_close(wire, code);
+    desk.assert_healthy();
 }
 
 #[test]
@@ -29,16 +29,16 @@ fn an_unmasked_frame_is_1002() {
     let desk = Desk::start();
     let mut bytes = header(0x80 | op::TEXT, 2, None);
     bytes.extend(b"{}");
-    breach(&desk, &bytes, 1002);
-    breach(&desk, &header(0x80 | op::PING, 0, None), 1002);
+    expect_violation(&desk, &bytes, 1002);
+    expect_violation(&desk, &header(0x80 | op::PING, 0, None), 1002);
 }
 
 #[test]
 fn a_reserved_bit_is_1002() {
     let desk = Desk::start();
     for bit in [0x40, 0x20, 0x10] {
-        breach(&desk, &whole(bit | op::TEXT, b"{}"), 1002);
-        breach(&desk, &whole(bit | op::PING, b""), 1002);
+        expect_violation(&desk, &whole(bit | op::TEXT, b"{}"), 1002);
+        expect_violation(&desk, &whole(bit | op::PING, b""), 1002);
     }
 }
 
@@ -46,7 +46,7 @@ fn a_reserved_bit_is_1002() {
 fn a_reserved_opcode_is_1002() {
     let desk = Desk::start();
     for opcode in [3, 4, 5, 6, 7, 11, 12, 13, 14, 15] {
-        breach(&desk, &whole(opcode, b""), 1002);
+        expect_violation(&desk, &whole(opcode, b""), 1002);
     }
 }
 
@@ -54,30 +54,30 @@ fn a_reserved_opcode_is_1002() {
 fn a_control_frame_that_is_long_or_fragmented_is_1002() {
     let desk = Desk::start();
     for opcode in [op::PING, op::PONG, op::CLOSE] {
-        breach(&desk, &whole(opcode, &[b'x'; 126]), 1002);
-        breach(&desk, &frame(opcode, b""), 1002);
+        expect_violation(&desk, &whole(opcode, &[b'x'; 126]), 1002);
+        expect_violation(&desk, &frame(opcode, b""), 1002);
     }
 }
 
 #[test]
 fn a_continuation_of_nothing_is_1002() {
     let desk = Desk::start();
-    breach(&desk, &whole(op::CONTINUATION, b"{}"), 1002);
-    breach(&desk, &frame(op::CONTINUATION, b"{}"), 1002);
+    expect_violation(&desk, &whole(op::CONTINUATION, b"{}"), 1002);
+    expect_violation(&desk, &frame(op::CONTINUATION, b"{}"), 1002);
 }
 
 #[test]
 fn a_message_begun_inside_another_is_1002() {
     let desk = Desk::start();
-    breach(&desk, &[frame(op::TEXT, b"{"), whole(op::TEXT, b"{}")].concat(), 1002);
+    expect_violation(&desk, &[frame(op::TEXT, b"{"), whole(op::TEXT, b"{}")].concat(), 1002);
 }
 
 #[test]
 fn binary_is_1003() {
     let desk = Desk::start();
-    breach(&desk, &whole(op::BINARY, b"{\"type\":\"close_ticket\"}"), 1003);
-    breach(&desk, &whole(op::BINARY, b""), 1003);
-    breach(&desk, &[frame(op::BINARY, b"a"), frame(0x80 | op::CONTINUATION, b"b")].concat(), 1003);
+    expect_violation(&desk, &whole(op::BINARY, b"{\"type\":\"close_ticket\"}"), 1003);
+    expect_violation(&desk, &whole(op::BINARY, b""), 1003);
+    expect_violation(&desk, &[frame(op::BINARY, b"a"), frame(0x80 | op::CONTINUATION, b"b")].concat(), 1003);
 }
 
 #[test]
@@ -93,18 +93,22 @@ fn text_that_is_not_utf8_is_1007() {
         b"{\"type\":\"create_ticket\",\"subject\":\"\xFE\"}",
     ];
     for bytes in not_utf8 {
-        breach(&desk, &whole(op::TEXT, bytes), 1007);
+        expect_violation(&desk, &whole(op::TEXT, bytes), 1007);
     }
-    breach(&desk, &[frame(op::TEXT, b"\xE2"), frame(0x80 | op::CONTINUATION, b"\x28\xA1")].concat(), 1007);
+    expect_violation(
+        &desk,
+        &[frame(op::TEXT, b"\xE2"), frame(0x80 | op::CONTINUATION, b"\x28\xA1")].concat(),
+        1007,
+    );
 }
 
 #[test]
 fn one_byte_more_than_16_kib_is_1009() {
     let desk = Desk::start();
     let text = create_of(MESSAGE_BYTES_MAX + 1);
-    breach(&desk, &whole(op::TEXT, &text), 1009);
+    expect_violation(&desk, &whole(op::TEXT, &text), 1009);
     // No frame is too long here, but the message is.
-    breach(
+    expect_violation(
         &desk,
         &[frame(op::TEXT, &text[..8000]), frame(0x80 | op::CONTINUATION, &text[8000..])].concat(),
         1009,
@@ -115,28 +119,28 @@ fn one_byte_more_than_16_kib_is_1009() {
 fn an_announced_length_is_refused_before_its_payload() {
     let desk = Desk::start();
     for len in [MESSAGE_BYTES_MAX as u64 + 1, 1 << 31, 1 << 32, (1 << 63) - 1] {
-        breach(&desk, &header(0x80 | op::TEXT, len, Some([1, 2, 3, 4])), 1009);
+        expect_violation(&desk, &header(0x80 | op::TEXT, len, Some([1, 2, 3, 4])), 1009);
     }
-    // RFC 6455 5.2: the top bit must be 0. Too long and a breach at once; either is true.
+    // RFC 6455 5.2: the top bit must be 0. Too long and a violation at once: either code is right.
     for len in [1 << 63, u64::MAX] {
         let mut wire = open(&desk);
         wire.write(&header(0x80 | op::TEXT, len, Some([1, 2, 3, 4])));
-        closed_with_one_of(wire, &[1002, 1009]);
+        expect_close_of(wire, &[1002, 1009]);
     }
-    desk.is_well();
+    desk.assert_healthy();
 }
 
 #[test]
 fn a_refused_message_that_goes_on_coming_does_not_reset_the_close_frame_away() {
     let desk = Desk::start();
     let mut wire = open(&desk);
-    // More than all buffers on the way hold, behind a header that is refused: had the server just closed its socket,
-    // this write would break off in a reset.
+    // More than all buffers hold, after a header that is refused: if the server just closed its socket, this write
+    // would end in a reset.
     let len = 8 * KIB * KIB;
     let mut bytes = header(0x80 | op::TEXT, len as u64, Some([0; 4]));
     bytes.resize(bytes.len() + len, b' ');
     wire.write(&bytes);
-    closed_with(wire, 1009);
+    expect_close(wire, 1009);
 }
 
 #[test]
@@ -149,15 +153,15 @@ fn a_frame_that_breaks_the_protocol_spoils_no_other_connection() {
         [frame(op::TEXT, b"{"), whole(op::TEXT, b"{}")].concat(),
         [whole(op::CLOSE, &close_body(1000, "")), b"\x81\xFE".to_vec()].concat(),
     ] {
-        // In the middle of a frame of hers, so that what the other leaves behind would be taken for its rest.
+        // In the middle of a frame, so that leftovers of the other connection would be taken for its rest.
         alice.write(&whole(op::PING, b"mine")[..3]);
         let mut bob = open(&desk);
         bob.write(&bytes);
         close_code(&mut bob, &[1000, 1002, 1009]);
-        ended(bob);
+        expect_eof(bob);
         alice.write(&whole(op::PING, b"mine")[3..]);
         assert_eq!(alice.frame().payload, b"mine");
-        still_talks(&mut alice);
-        still_talks(&mut open(&desk));
+        expect_pong(&mut alice);
+        expect_pong(&mut open(&desk));
     }
 }

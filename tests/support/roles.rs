@@ -1,4 +1,4 @@
-//! The two sorts of people at a desk, with the words that the protocol gives to each.
+//! The two roles, with the requests that the protocol gives to each.
 
 use std::ops::{Deref, DerefMut};
 
@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 use super::client::{Peer, bare, text};
 use super::wire::Wire;
 
-/// A visitor with a question.
+/// A client on `/ws/user/`.
 pub struct User {
     peer: Peer,
     pub welcome: Value,
-    /// What another connection of this user has to bring.
+    /// What another connection of this user has to present.
     pub session: String,
 }
 
@@ -59,7 +59,7 @@ impl User {
     }
 }
 
-/// Someone who answers.
+/// A client on `/ws/staff/`.
 pub struct Staff {
     peer: Peer,
     pub welcome: Value,
@@ -90,7 +90,7 @@ impl Staff {
         assert_eq!(self.expect("presence")["online"], false);
     }
 
-    /// Asks for a ticket; whether it is given is the test's to see.
+    /// Asks for a ticket, without reading the answer.
     pub fn ask_for(&mut self, ticket: &str) {
         self.send(&json!({ "type": "pick_ticket", "ticket_id": ticket }));
     }
@@ -126,7 +126,7 @@ impl Staff {
         self.send(&json!({ "type": "close_ticket", "ticket_id": ticket }));
     }
 
-    /// The next change of a list entry that is as wanted. A ticket that is new to the list comes as it stands.
+    /// The next matching change of the list; a new ticket counts as one.
     pub fn sees_where(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let is_change = |m: &Value| m["type"] == "ticket_added" || m["type"] == "ticket_updated";
         self.expect_matching(what, |m| is_change(m) && wanted(m))["ticket"].take()
@@ -140,23 +140,23 @@ impl Staff {
     }
 }
 
-/// Both are a peer with more words; the ways to end consume them.
-macro_rules! is_a_peer {
-    ($end:ty) => {
-        impl Deref for $end {
+/// Makes a role dereference to its peer. What ends the connection consumes the role.
+macro_rules! impl_peer {
+    ($role:ty) => {
+        impl Deref for $role {
             type Target = Peer;
             fn deref(&self) -> &Peer {
                 &self.peer
             }
         }
 
-        impl DerefMut for $end {
+        impl DerefMut for $role {
             fn deref_mut(&mut self) -> &mut Peer {
                 &mut self.peer
             }
         }
 
-        impl $end {
+        impl $role {
             pub fn leave(self) {
                 self.peer.leave();
             }
@@ -188,5 +188,5 @@ macro_rules! is_a_peer {
     };
 }
 
-is_a_peer!(User);
-is_a_peer!(Staff);
+impl_peer!(User);
+impl_peer!(Staff);

@@ -1,4 +1,4 @@
-//! What the server may send, to the letter: every frame of every test is held against the tables of PROTOCOL.md.
+//! What the server may send: every frame of every test is checked against the tables of PROTOCOL.md.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -81,7 +81,7 @@ impl Field {
     }
 }
 
-/// Panics unless the frame is, to the letter, one that this side may be sent.
+/// Panics unless the frame is exactly one that this side may be sent.
 pub fn check(side: Side, frame: &Value) {
     let object = frame.as_object().unwrap_or_else(|| panic!("not an object: {frame}"));
     let kind = object.get("type").and_then(Value::as_str).unwrap_or_else(|| panic!("no type: {frame}"));
