@@ -11,7 +11,7 @@ ROUNDS ?= 5
 # A test waits for most of its time: one more at once than there are cores.
 test test-server: export RUST_TEST_THREADS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 # Every test crate but the browser's.
-SERVER_TESTS = $(basename $(notdir $(wildcard tests/*.rs))) server simulation
+SERVER_TESTS = $(filter-out browser,$(patsubst tests/%.rs,%,$(patsubst %/main.rs,%.rs,$(wildcard tests/*.rs tests/*/main.rs))))
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
