@@ -6,7 +6,7 @@ use deskwire::metrics::Metrics;
 use deskwire::net::ConnId;
 use deskwire::net::close::CloseReason;
 use deskwire::net::frame::Opcode;
-use deskwire::net::http::{Request, Status, Upgrade};
+use deskwire::net::http::Request;
 use deskwire::net::rate::RateVerdict;
 use deskwire::net::websocket::Incoming;
 use deskwire::outbox::Outbox;
@@ -20,10 +20,11 @@ impl Service for Echo {
     type Peer = ();
 
     fn request(&mut self, request: &Request<'_>, _: &Metrics) -> Answer<()> {
-        match request.upgrade {
-            Upgrade::Key(_) => Answer::Upgrade { protocol: None, guest: (), priority: Priority::Ordinary },
-            Upgrade::Malformed => Answer::Http(Status::BadRequest.into()),
-            Upgrade::None | Upgrade::OtherVersion => Answer::Http(Status::UpgradeRequired.into()),
+        match request.handshake() {
+            Ok(handshake) => {
+                Answer::Upgrade { handshake, protocol: None, guest: (), priority: Priority::Ordinary }
+            }
+            Err(status) => Answer::Http(status.into()),
         }
     }
 

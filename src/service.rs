@@ -4,7 +4,7 @@ use crate::config::Millis;
 use crate::metrics::Metrics;
 use crate::net::ConnId;
 use crate::net::close::CloseReason;
-use crate::net::http::{Request, Response};
+use crate::net::http::{Handshake, Request, Response};
 use crate::net::rate::RateVerdict;
 use crate::net::websocket::Incoming;
 use crate::outbox::Outbox;
@@ -71,6 +71,8 @@ pub enum Answer<G> {
     Http(Response),
     /// 101: the connection opens, for this guest.
     Upgrade {
+        /// The request's handshake.
+        handshake: Handshake,
         /// The subprotocol selected, one of those offered.
         protocol: Option<&'static str>,
         /// Who it is for.

@@ -24,7 +24,7 @@ use crate::logging::Quoted;
 use crate::metrics::Metrics;
 use crate::net::address::ClientAddress;
 use crate::net::close::{self as net_close, CloseReason};
-use crate::net::http::{Method, Request, Response, Status, Upgrade};
+use crate::net::http::{Method, Request, Response, Status};
 use crate::net::rate::RateVerdict;
 use crate::net::target;
 use crate::net::websocket::Incoming;
@@ -118,30 +118,24 @@ impl Desk {
         request: &Request<'_>,
         guest: impl FnOnce(&StaffTokens, Option<&str>) -> Guest,
     ) -> Answer<Guest> {
-        match request.upgrade {
-            _ if request.method == Method::Other => Answer::Http(Status::MethodNotAllowed.into()),
-            Upgrade::Malformed => Answer::Http(Status::BadRequest.into()),
-            Upgrade::Key(_) if request.method == Method::Get => {
-                if let Some(origin) = self.foreign_origin(request) {
-                    info!("a page of {} was refused", Quoted(origin));
-                    self.counters.foreign_origins += 1;
-                    return Answer::Http(Status::Forbidden.into());
-                }
-                let secret = request.protocols.iter().find_map(|offered| offered.strip_prefix(SECRET_PREFIX));
-                let protocol = request.protocols.contains(&SUBPROTOCOL).then_some(SUBPROTOCOL);
-                let guest = guest(&self.staff_tokens, secret);
-                // Users must not keep staff out; whoever only says to be staff must not either.
-                let priority = match guest {
-                    Guest::Staff(_, true) => Priority::Kept,
-                    Guest::Staff(_, false) | Guest::User(..) => Priority::Ordinary,
-                };
-                Answer::Upgrade { protocol, guest, priority }
-            }
-            // RFC 6455 4.1: the method of a handshake must be GET
-            Upgrade::None | Upgrade::OtherVersion | Upgrade::Key(_) => {
-                Answer::Http(Status::UpgradeRequired.into())
-            }
+        let handshake = match request.handshake() {
+            Ok(handshake) => handshake,
+            Err(status) => return Answer::Http(status.into()),
+        };
+        if let Some(origin) = self.foreign_origin(request) {
+            info!("a page of {} was refused", Quoted(origin));
+            self.counters.foreign_origins += 1;
+            return Answer::Http(Status::Forbidden.into());
         }
+        let secret = request.protocols.iter().find_map(|offered| offered.strip_prefix(SECRET_PREFIX));
+        let protocol = request.protocols.contains(&SUBPROTOCOL).then_some(SUBPROTOCOL);
+        let guest = guest(&self.staff_tokens, secret);
+        // Users must not keep staff out; whoever only says to be staff must not either.
+        let priority = match guest {
+            Guest::Staff(_, true) => Priority::Kept,
+            Guest::Staff(_, false) | Guest::User(..) => Priority::Ordinary,
+        };
+        Answer::Upgrade { handshake, protocol, guest, priority }
     }
 
     /// The origin, if it is none that may connect. Programs send none; a page opened from disk sends `null`.

@@ -10,7 +10,7 @@ use crate::metrics::RefusalCause;
 use crate::net::ConnId;
 use crate::net::close::{self, CloseReason};
 use crate::net::connection::Stream;
-use crate::net::http::{self, Head, Request, Status, Upgrade};
+use crate::net::http::{self, Head, Request, Status};
 use crate::net::input::Received;
 use crate::net::rate::RateVerdict;
 use crate::service::{Answer, Service};
@@ -94,8 +94,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
         now: Millis,
     ) {
         let is_within = standing == AddressStanding::Within;
-        let is_upgrade = matches!(request.upgrade, Upgrade::Key(_));
-        let answer = if is_within || is_upgrade {
+        let answer = if is_within || request.handshake().is_ok() {
             self.service.request(request, &self.metrics)
         } else {
             Answer::Http(Status::Unavailable.into())
@@ -104,10 +103,9 @@ impl<S: Stream, V: Service> Hub<S, V> {
             Answer::Http(response) => {
                 self.with_connection(id, |connection| connection.respond(&response, request.method, now));
             }
-            Answer::Upgrade { protocol, guest, priority } => {
-                let Upgrade::Key(key) = request.upgrade else { return }; // a service upgrades only these
+            Answer::Upgrade { handshake, protocol, guest, priority } => {
                 self.with_connection(id, |connection| {
-                    connection.open(now, |out| http::append_switching_protocols(key, protocol, out));
+                    connection.open(now, |out| handshake.append_answer(protocol, out));
                 });
                 if is_within {
                     self.welcome(id, guest, priority, now);

@@ -45,8 +45,7 @@ pub struct Request<'a> {
     pub host: &'a str,
     /// The Origin field: which site's page asks. Programs send none. Empty where it is not UTF-8, which is no origin.
     pub origin: Option<&'a str>,
-    /// Whether it asks for a WebSocket.
-    pub upgrade: Upgrade<'a>,
+    upgrade: Upgrade,
     /// The subprotocols offered, in order.
     pub protocols: Vec<&'a str>,
     /// The values of the X-Forwarded-For fields, in order. As bytes: a client may put anything before what its proxy appends.
@@ -55,17 +54,66 @@ pub struct Request<'a> {
     pub client: ClientAddress,
 }
 
-/// The WebSocket side of a request (RFC 6455 4.2.1).
+impl Request<'_> {
+    /// Returns the opening handshake that this request is (RFC 6455 4.2.1).
+    ///
+    /// # Errors
+    /// It is none: the status to answer it with, where a WebSocket is all that its path has.
+    pub fn handshake(&self) -> Result<Handshake, Status> {
+        match (self.method, self.upgrade) {
+            (Method::Other, _) => Err(Status::MethodNotAllowed),
+            (_, Upgrade::Malformed) => Err(Status::BadRequest),
+            // RFC 6455 4.2.1, 1.: "an HTTP/1.1 or higher GET request"
+            (Method::Get, Upgrade::Handshake(handshake)) => Ok(handshake),
+            (Method::Get | Method::Head, _) => Err(Status::UpgradeRequired),
+        }
+    }
+}
+
+/// The WebSocket side of a request, its method aside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Upgrade<'a> {
+enum Upgrade {
     /// A plain request.
     None,
     /// A handshake of another version than 13.
     OtherVersion,
-    /// A handshake that is not as the RFC says.
+    /// A handshake that is not as RFC 6455 4.2.1 says.
     Malformed,
-    /// A handshake, with its key.
-    Key(&'a str),
+    Handshake(Handshake),
+}
+
+/// A client's opening handshake that fulfils RFC 6455 4.2.1. Only `Request::handshake` gives one, so that no other request
+/// can be upgraded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Handshake {
+    /// The Sec-WebSocket-Key: 16 bytes in base64.
+    key: [u8; KEY_BYTES],
+}
+
+/// 16 bytes in base64 (RFC 6455 4.1).
+const KEY_BYTES: usize = 24;
+
+impl Handshake {
+    fn from_key(key: &str) -> Option<Self> {
+        let digits = key.strip_suffix("==")?;
+        let is_base64 = digits.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+' || b == b'/');
+        let key = key.as_bytes().try_into().ok().filter(|_| is_base64)?;
+        Some(Self { key })
+    }
+
+    /// Appends the server's handshake, which makes a WebSocket of the connection (RFC 6455 4.2.2). `protocol` is one of the
+    /// subprotocols that were offered.
+    pub fn append_answer(&self, protocol: Option<&str>, out: &mut Vec<u8>) {
+        out.extend_from_slice(
+            b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ",
+        );
+        out.extend_from_slice(derive_accept_key(&self.key).as_bytes());
+        if let Some(protocol) = protocol {
+            out.extend_from_slice(b"\r\nSec-WebSocket-Protocol: ");
+            out.extend_from_slice(protocol.as_bytes());
+        }
+        out.extend_from_slice(b"\r\n\r\n");
+    }
 }
 
 /// Parses a head. Never more than `HEAD_BYTES_MAX` of it, however it comes.
@@ -114,7 +162,7 @@ fn request<'a>(head: &httparse::Request<'_, 'a>) -> Option<Request<'a>> {
 }
 
 /// RFC 6455 4.2.1, point by point.
-fn upgrade<'a>(fields: &Fields<'_, '_, 'a>, http_1_1: bool) -> Upgrade<'a> {
+fn upgrade(fields: &Fields<'_, '_, '_>, http_1_1: bool) -> Upgrade {
     let asks = |name, token: &str| fields.list(name).any(|listed| listed.eq_ignore_ascii_case(token));
     // 3. and 4.; fields that come in pieces, such as two of Connection, are one list (RFC 9110 5.3)
     if !asks("upgrade", "websocket") || !asks("connection", "upgrade") {
@@ -132,16 +180,11 @@ fn upgrade<'a>(fields: &Fields<'_, '_, 'a>, http_1_1: bool) -> Upgrade<'a> {
         || fields.values("transfer-encoding").next().is_some();
     let mut keys = fields.values("sec-websocket-key");
     match (keys.next(), keys.next()) {
-        (Some(key), None) if http_1_1 && !has_body && is_base64_of_16_bytes(key) => Upgrade::Key(key),
+        (Some(key), None) if http_1_1 && !has_body => {
+            Handshake::from_key(key).map_or(Upgrade::Malformed, Upgrade::Handshake)
+        }
         _ => Upgrade::Malformed,
     }
-}
-
-fn is_base64_of_16_bytes(key: &str) -> bool {
-    key.len() == 24
-        && key
-            .strip_suffix("==")
-            .is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+' || b == b'/'))
 }
 
 struct Fields<'h, 'f, 'a>(&'h httparse::Request<'f, 'a>);
@@ -256,19 +299,6 @@ impl Response {
     }
 }
 
-/// Appends the answer that makes a WebSocket of the connection (RFC 6455 4.2.2).
-pub fn append_switching_protocols(key: &str, protocol: Option<&str>, out: &mut Vec<u8>) {
-    out.extend_from_slice(
-        b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ",
-    );
-    out.extend_from_slice(derive_accept_key(key.as_bytes()).as_bytes());
-    if let Some(protocol) = protocol {
-        out.extend_from_slice(b"\r\nSec-WebSocket-Protocol: ");
-        out.extend_from_slice(protocol.as_bytes());
-    }
-    out.extend_from_slice(b"\r\n\r\n");
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -293,10 +323,9 @@ mod tests {
             (request.method, request.path, request.host),
             (Method::Get, "/chat", "server.example.com")
         );
-        assert_eq!(request.upgrade, Upgrade::Key("dGhlIHNhbXBsZSBub25jZQ=="));
         assert_eq!(request.protocols, ["chat", "superchat", "x"]);
         let mut answer = Vec::new();
-        append_switching_protocols("dGhlIHNhbXBsZSBub25jZQ==", Some("chat"), &mut answer);
+        request.handshake().unwrap().append_answer(Some("chat"), &mut answer);
         assert!(String::from_utf8(answer).unwrap().contains("Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"));
     }
 
@@ -320,20 +349,24 @@ mod tests {
 
     #[test]
     fn a_handshake_that_is_not_one_is_told_apart() {
-        for (from, to, kind) in [
-            ("Version: 13", "Version: 8", Upgrade::OtherVersion),
-            ("ub25jZQ==", "ub25jZQ=", Upgrade::Malformed),
-            ("HTTP/1.1", "HTTP/1.0", Upgrade::Malformed),
-            ("Host:", "Content-Length: 1\r\nHost:", Upgrade::Malformed),
-            ("Host:", "Content-Length: x\r\nHost:", Upgrade::Malformed),
-            ("Host:", "Transfer-Encoding: chunked\r\nHost:", Upgrade::Malformed),
-            ("Host:", "Content-Length: 0\r\nHost:", Upgrade::Key("dGhlIHNhbXBsZSBub25jZQ==")),
-            ("Connection: Upgrade", "Connection: close", Upgrade::None),
-            ("WebSocket\r", "h2c\r", Upgrade::None),
+        for (from, to, status) in [
+            ("GET", "POST", Some(Status::MethodNotAllowed)),
+            ("GET", "HEAD", Some(Status::UpgradeRequired)),
+            ("Version: 13", "Version: 8", Some(Status::UpgradeRequired)),
+            ("ub25jZQ==", "ub25jZQ=", Some(Status::BadRequest)),
+            ("ub25jZQ==", "ub25jZQQ==", Some(Status::BadRequest)),
+            ("ub25jZQ==", "ub25j_Q==", Some(Status::BadRequest)),
+            ("HTTP/1.1", "HTTP/1.0", Some(Status::BadRequest)),
+            ("Host:", "Content-Length: 1\r\nHost:", Some(Status::BadRequest)),
+            ("Host:", "Content-Length: x\r\nHost:", Some(Status::BadRequest)),
+            ("Host:", "Transfer-Encoding: chunked\r\nHost:", Some(Status::BadRequest)),
+            ("Host:", "Content-Length: 0\r\nHost:", None),
+            ("Connection: Upgrade", "Connection: close", Some(Status::UpgradeRequired)),
+            ("WebSocket\r", "h2c\r", Some(Status::UpgradeRequired)),
         ] {
             let head = HANDSHAKE.replace(from, to);
             let Head::Whole(request, _) = parse(head.as_bytes()) else { panic!("{from}") };
-            assert_eq!(request.upgrade, kind, "{from}");
+            assert_eq!(request.handshake().err(), status, "{from} as {to}");
         }
     }
 

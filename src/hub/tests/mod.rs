@@ -15,7 +15,7 @@ use std::rc::Rc;
 
 use super::*;
 use crate::net::frame::Opcode;
-use crate::net::http::{Request, Upgrade};
+use crate::net::http::Request;
 use crate::net::rate::RateVerdict;
 use crate::net::websocket::Incoming;
 use crate::service::{Answer, Priority};
@@ -105,8 +105,8 @@ impl Service for Recorder {
     type Peer = ();
 
     fn request(&mut self, request: &Request<'_>, _: &Metrics) -> Answer<()> {
-        assert!(matches!(request.upgrade, Upgrade::Key(_)));
-        Answer::Upgrade { protocol: None, guest: (), priority: Priority::Ordinary }
+        let handshake = request.handshake().expect("a handshake");
+        Answer::Upgrade { handshake, protocol: None, guest: (), priority: Priority::Ordinary }
     }
 
     fn opened(&mut self, _: Millis, conn: ConnId, (): (), _: &mut Outbox) -> Result<(), CloseReason> {
