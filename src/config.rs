@@ -21,7 +21,7 @@ pub const HEAD_BYTES_MAX: usize = 8 * KIB;
 pub const HEAD_FIELDS_MAX: usize = 64;
 /// From accept to the last byte of the head. Never extended, so that a byte now and then buys nothing.
 pub const HEAD_MS: Millis = 10 * SECOND;
-/// For a plain HTTP answer to be taken.
+/// For the last bytes of a connection to be taken: a plain HTTP answer, or a close frame that needs no answer.
 pub const HTTP_MS: Millis = 5 * SECOND;
 /// From our close frame to the peer's.
 pub const CLOSING_MS: Millis = 5 * SECOND;
@@ -61,6 +61,9 @@ pub const TURN_BYTES_MAX: usize = 128 * KIB;
 /// more: a few messages, or the frames of somebody who types. It is also all that such a one is read at once, where others
 /// wait: a thousand that begin to flood at the same time delay everybody by 4 MiB, and not by 64.
 pub const FRONT_DEBT_BYTES: usize = 4 * KIB;
+/// What a connection's debt leaks in a second, in bytes: the rate at which payload may come for long, so that those who
+/// keep to it are served first.
+pub const DEBT_LEAK_BYTES_PER_S: u64 = 64 * 1024;
 /// Output that is queued in a turn for connections whose output had left. The rest is for the next turn: some 2 ms of
 /// encoding and writing.
 pub const TURN_DRAINED_BYTES_MAX: usize = 1024 * KIB;
@@ -76,6 +79,10 @@ pub const TURN_EXPIRIES_MAX: usize = 512;
 pub const FLUSHED_AT_ONCE_MAX: usize = 2;
 /// tungstenite's read buffer, in bytes, zeroed for each read. A chat frame fits; more comes in several reads.
 pub const READ_BUFFER_BYTES: usize = 512;
+/// tungstenite's write buffer, in bytes. Only answers to control frames pass through it, and the longest is 127 (RFC 6455 5.5).
+pub const WRITE_BUFFER_BYTES_MAX: usize = 256;
+/// The smallest fragment with a byte of payload, in bytes: two of header, four of mask, and that one (RFC 6455 5.2).
+pub const FRAGMENT_BYTES_MIN: usize = 7;
 /// What may come in without completing a message. The longest message in one-byte fragments is 16 KiB x 7 bytes;
 /// more than this is a flood of empty fragments.
 pub const FRAGMENTS_BYTES_SLACK: usize = 128 * KIB;
@@ -83,6 +90,8 @@ pub const FRAGMENTS_BYTES_SLACK: usize = 128 * KIB;
 pub const TRIM_ITEMS_MIN: usize = 1000;
 /// From then to when it is given back.
 pub const TRIM_MS: Millis = 10 * SECOND;
+/// Events of the poll in a turn. More are reported at the next poll, which is then at once.
+pub const EVENTS_PER_TURN: usize = 1024;
 /// Accepts a turn. More are taken in the next one, so that a flood of connects stalls nobody who chats.
 pub const ACCEPTS_PER_TURN: usize = 64;
 /// The listen backlog. mio's own listener is fixed at 128; the kernel cuts this to its somaxconn.
@@ -97,6 +106,18 @@ pub const OVERFLOW_CONNECTIONS: usize = 32;
 pub const STAFF_PLACES: usize = 64;
 /// Connections of one address over its limit that are still answered, with 1013 or 503. Further ones are dropped unread.
 pub const ADDRESS_OVERFLOW: u32 = 16;
+
+/// Output buffers that are kept for the next connection with something to write: enough for those of a busy turn.
+pub const SPARE_BUFFERS_MAX: usize = 256;
+/// The capacity up to which such a buffer is kept, in bytes: what chat needs. A larger one goes back to the heap.
+pub const SPARE_BUFFER_BYTES_MAX: usize = 16 * KIB;
+/// What the outbox keeps of its capacity between two calls of the service, in bytes: a welcome fits. More, which news for
+/// everybody may need, goes back to the heap.
+pub const OUTBOX_KEPT_BYTES: usize = 256 * KIB;
+/// The same, in frames and in receivers.
+pub const OUTBOX_KEPT_ENTRIES: usize = 4096;
+/// Entries up to which the deadlines, and the queue of those that may be evicted, are not searched for outdated ones.
+pub const TIDY_ENTRIES_MIN: usize = 1024;
 
 /// New tickets that a connection may open at once: one, and again after a mistake.
 pub const CONNECTION_TICKETS_BURST: u64 = 3;
@@ -186,16 +207,35 @@ pub const MESSAGES_BURST_S: u64 = 2;
 /// What is beyond twice as much is a flood.
 pub const PAYLOAD_BURST_S: u64 = 4;
 
+// The defaults of the command line. Where `Limits` has the same, it takes it from here.
+
+/// Only this machine reaches it until an operator decides otherwise.
+const DEFAULT_LISTEN: &str = "127.0.0.1:8000";
+/// As many as a person can follow.
+const DEFAULT_MAX_CHATS: u32 = 5;
+/// The descriptors that the operating system grants are fewer on most hosts.
+const DEFAULT_MAX_CONNECTIONS: usize = 100_000;
+/// An office behind one address fits.
+const DEFAULT_MAX_PER_ADDRESS: u32 = 256;
+/// Bounds what State holds.
+const DEFAULT_MAX_TICKETS: u32 = 10_000;
+/// Seconds: a page that is loaded again, a train in a tunnel, a laptop that is carried home.
+const DEFAULT_USER_GRACE_S: u32 = 600;
+/// Seconds: less than the 60 after which common proxies drop a silent connection.
+const DEFAULT_PING_INTERVAL_S: u32 = 30;
+/// Messages a second. Nobody types as many, and a page sends no more.
+const DEFAULT_RATE_LIMIT_PER_S: u32 = 50;
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
             message_bytes_max: 16 * KIB,
-            ping_interval_ms: 30 * SECOND,
-            messages_per_s: 50,
+            ping_interval_ms: Millis::from(DEFAULT_PING_INTERVAL_S) * SECOND,
+            messages_per_s: DEFAULT_RATE_LIMIT_PER_S,
             payload_bytes_per_s: 64 * 1024,
-            connections_max: 100_000,
+            connections_max: DEFAULT_MAX_CONNECTIONS,
             overflow_connections: OVERFLOW_CONNECTIONS,
-            connections_per_address_max: 256,
+            connections_per_address_max: DEFAULT_MAX_PER_ADDRESS,
         }
     }
 }
@@ -227,7 +267,7 @@ pub struct Options {
         long,
         env = "DESKWIRE_LISTEN",
         overrides_with = "listen",
-        default_value = "127.0.0.1:8000",
+        default_value = DEFAULT_LISTEN,
         value_name = "ADDRESS"
     )]
     pub listen: SocketAddr,
@@ -238,33 +278,33 @@ pub struct Options {
     #[arg(long, env = "DESKWIRE_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',', value_parser = origin)]
     pub allow_origin: Vec<String>,
     /// Who gets a waiting ticket
-    #[arg(long, env = "DESKWIRE_ASSIGN", default_value = "manual", value_name = "HOW")]
+    #[arg(long, env = "DESKWIRE_ASSIGN", value_enum, default_value_t, value_name = "HOW")]
     pub assign: Assign,
     /// Chats that a staff member may have at once
-    #[arg(long, env = "DESKWIRE_MAX_CHATS", default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, env = "DESKWIRE_MAX_CHATS", default_value_t = DEFAULT_MAX_CHATS, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_chats: u32,
     /// Connections at once, the last 64 of them (or half of 128 and fewer) for staff only [default: 100000, or what the
     /// descriptors allow]
     #[arg(long, env = "DESKWIRE_MAX_CONNECTIONS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_connections: Option<u32>,
     /// Connections at once from one address: an IPv4 address, or an IPv6 /64. Loopback is not counted; 0 is without a limit
-    #[arg(long, env = "DESKWIRE_MAX_PER_ADDRESS", default_value_t = 256, value_name = "N")]
+    #[arg(long, env = "DESKWIRE_MAX_PER_ADDRESS", default_value_t = DEFAULT_MAX_PER_ADDRESS, value_name = "N")]
     pub max_per_address: u32,
     /// Open tickets at once
-    #[arg(long, env = "DESKWIRE_MAX_TICKETS", default_value_t = 10_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, env = "DESKWIRE_MAX_TICKETS", default_value_t = DEFAULT_MAX_TICKETS, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_tickets: u32,
     /// Proxy whose X-Forwarded-For is believed: an address or a range; may be repeated; "none" trusts nobody [default:
     /// 127.0.0.0/8, ::1]
     #[arg(long, env = "DESKWIRE_TRUST_PROXY", value_name = "CIDR", value_delimiter = ',', value_parser = trusted_proxy)]
     pub trust_proxy: Vec<TrustedProxy>,
     /// Seconds that a ticket waits for its user to come back
-    #[arg(long, env = "DESKWIRE_USER_GRACE", default_value_t = 600, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, env = "DESKWIRE_USER_GRACE", default_value_t = DEFAULT_USER_GRACE_S, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
     pub user_grace: u32,
     /// Seconds of silence before a ping
-    #[arg(long, env = "DESKWIRE_PING_INTERVAL", default_value_t = 30, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, env = "DESKWIRE_PING_INTERVAL", default_value_t = DEFAULT_PING_INTERVAL_S, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
     pub ping_interval: u32,
     /// Messages a second and connection; 0 is without a limit, on their bytes and on new tickets too
-    #[arg(long, env = "DESKWIRE_RATE_LIMIT", default_value_t = 50, value_name = "PER_S")]
+    #[arg(long, env = "DESKWIRE_RATE_LIMIT", default_value_t = DEFAULT_RATE_LIMIT_PER_S, value_name = "PER_S")]
     pub rate_limit: u32,
     /// How much to log: off, error, warn, info or debug
     #[arg(long, env = "DESKWIRE_LOG_LEVEL", default_value = "info", value_name = "LEVEL")]

@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use crate::config::{OUTBOX_KEPT_BYTES, OUTBOX_KEPT_ENTRIES};
 use crate::net::ConnId;
 use crate::net::close::CloseReason;
 use crate::net::frame::{self, Opcode};
@@ -109,14 +110,12 @@ impl Outbox {
 
     /// Forgets what was done; gives back what a rare large frame, or news for everybody, has grown.
     pub fn clear(&mut self) {
-        const KEPT_BYTES: usize = 256 * 1024;
-        const KEPT_ENTRIES: usize = 4096;
         self.bytes.clear();
-        self.bytes.shrink_to(KEPT_BYTES);
+        self.bytes.shrink_to(OUTBOX_KEPT_BYTES);
         self.addressees.clear();
-        self.addressees.shrink_to(KEPT_ENTRIES);
+        self.addressees.shrink_to(OUTBOX_KEPT_ENTRIES);
         self.entries.clear();
-        self.entries.shrink_to(KEPT_ENTRIES);
+        self.entries.shrink_to(OUTBOX_KEPT_ENTRIES);
     }
 }
 

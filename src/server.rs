@@ -11,7 +11,7 @@ use mio::{Events, Interest, Poll, Token};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
 
-use crate::config::{ACCEPTS_PER_TURN, Limits, Millis, SHUTDOWN_MS};
+use crate::config::{ACCEPTS_PER_TURN, EVENTS_PER_TURN, Limits, Millis, SHUTDOWN_MS};
 use crate::hub::Hub;
 use crate::logging;
 use crate::memory::{self, Trim};
@@ -24,7 +24,6 @@ use crate::service::Service;
 /// Slots count up from 0, so these are the last that one could have.
 const LISTENER: Token = Token(usize::MAX);
 const SIGNALS: Token = Token(usize::MAX - 1);
-const EVENTS_PER_TURN: usize = 1024;
 
 /// A service, listening.
 pub struct Server<V: Service> {

@@ -16,7 +16,7 @@ use log::debug;
 use slab::Slab;
 
 use super::{Hub, Slot, find};
-use crate::config::{ADDRESS_OVERFLOW, Limits, Millis};
+use crate::config::{ADDRESS_OVERFLOW, Limits, Millis, TIDY_ENTRIES_MIN};
 use crate::metrics::RefusalCause;
 use crate::net::ConnId;
 use crate::net::address::{ClientAddress, TrustedProxies};
@@ -97,9 +97,7 @@ impl EvictionQueue {
     /// Drops the entries of those who have opened or are gone, once these are more than half. One that stays long at the
     /// front would let them pile up.
     fn tidy<S: Stream, P>(&mut self, slots: &mut Slab<Slot<S, P>>) {
-        /// So few are not worth a walk.
-        const ENTRIES_MIN: usize = 1024;
-        if self.0.len() <= 2 * slots.len().max(ENTRIES_MIN) {
+        if self.0.len() <= 2 * slots.len().max(TIDY_ENTRIES_MIN) {
             return;
         }
         self.0.retain(|id| {
@@ -107,7 +105,7 @@ impl EvictionQueue {
             slot.is_in_eviction_queue = !slot.connection.is_open();
             slot.is_in_eviction_queue
         });
-        self.0.shrink_to(2 * self.0.len().max(ENTRIES_MIN));
+        self.0.shrink_to(2 * self.0.len().max(TIDY_ENTRIES_MIN));
     }
 }
 

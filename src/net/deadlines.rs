@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::ConnId;
-use crate::config::Millis;
+use crate::config::{Millis, TIDY_ENTRIES_MIN};
 
 /// Never.
 pub const NEVER: Millis = Millis::MAX;
@@ -47,11 +47,9 @@ impl Deadlines {
     /// entries behind, and a storm of them would be paid for until these are due. `is_current` tells those of the
     /// `connections` that there are.
     pub fn tidy(&mut self, connections: usize, is_current: impl Fn(Millis, ConnId) -> bool) {
-        /// So few are not worth a walk.
-        const ENTRIES_MIN: usize = 1024;
-        if self.queue.len() > 2 * connections.max(ENTRIES_MIN) {
+        if self.queue.len() > 2 * connections.max(TIDY_ENTRIES_MIN) {
             self.queue.retain(|Reverse((due, conn))| is_current(*due, *conn));
-            self.queue.shrink_to(2 * self.queue.len().max(ENTRIES_MIN));
+            self.queue.shrink_to(2 * self.queue.len().max(TIDY_ENTRIES_MIN));
         }
     }
 

@@ -1,8 +1,8 @@
 //! How much a peer has sent of late, to serve it after those who sent little.
 
-use crate::config::{FRONT_DEBT_BYTES, Millis};
+use crate::config::{DEBT_LEAK_BYTES_PER_S, FRONT_DEBT_BYTES, Millis};
 
-/// Bytes received, less those that have leaked away since at 64 KiB a second; kept as a time so that nothing has to leak.
+/// Bytes received, less those that have leaked away since; kept as a time so that nothing has to leak.
 #[derive(Debug, Default)]
 pub(super) struct ByteDebt {
     /// When all of them will have leaked, in microseconds.
@@ -21,11 +21,11 @@ impl ByteDebt {
 }
 
 const US_PER_MS: u64 = 1000;
+const US_PER_S: u64 = 1_000_000;
 
 /// How long so many bytes take to leak.
 const fn leak_us(bytes: usize) -> u64 {
-    const US_PER_KIB: u64 = 1_000_000 / 64;
-    bytes as u64 * US_PER_KIB / 1024
+    bytes as u64 * US_PER_S / DEBT_LEAK_BYTES_PER_S
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::retry_interrupted;
-use crate::config::Millis;
+use crate::config::{Millis, SPARE_BUFFER_BYTES_MAX, SPARE_BUFFERS_MAX};
 
 /// Bytes on their way out, in order, and whether the socket takes them.
 #[derive(Debug, Default)]
@@ -74,13 +74,10 @@ impl Output {
     }
 
     fn put_back(&mut self, spare: &mut Vec<Vec<u8>>) {
-        // Enough for the connections of a busy turn, of a size that chat needs: what is larger goes back to the heap.
-        const SPARE_BUFFERS: usize = 256;
-        const SPARE_BYTES: usize = 16 * 1024;
         self.sent = 0;
         let mut buffer = std::mem::take(&mut self.bytes);
         buffer.clear();
-        if spare.len() < SPARE_BUFFERS && buffer.capacity() <= SPARE_BYTES {
+        if spare.len() < SPARE_BUFFERS_MAX && buffer.capacity() <= SPARE_BUFFER_BYTES_MAX {
             spare.push(buffer);
         }
     }

@@ -14,7 +14,7 @@ use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 use tungstenite::{Bytes, Message, Utf8Bytes};
 
 use super::close::{self, CloseReason};
-use crate::config::{FRAGMENTS_BYTES_SLACK, READ_BUFFER_BYTES};
+use crate::config::{FRAGMENT_BYTES_MIN, FRAGMENTS_BYTES_SLACK, READ_BUFFER_BYTES, WRITE_BUFFER_BYTES_MAX};
 
 /// What a peer sent.
 #[derive(Debug)]
@@ -66,7 +66,7 @@ impl Codec {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER_BYTES) // default 128 KiB, eager
             .write_buffer_size(0) // replies go straight into our output
-            .max_write_buffer_size(256) // default unlimited; one control frame is enough
+            .max_write_buffer_size(WRITE_BUFFER_BYTES_MAX) // default unlimited; one control frame is enough
             .max_message_size(Some(message_bytes_max)) // default 64 MiB
             .max_frame_size(Some(message_bytes_max)); // default 16 MiB
         Box::new(Self {
@@ -128,7 +128,8 @@ impl Codec {
             Ok(Message::Frame(_)) => return Err(ReadEnd::Fault(close::PROTOCOL_ERROR)), // never given by read
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
                 // A message in the smallest fragments has its limit from tungstenite; fragments of nothing from here.
-                let flood = self.incomplete_bytes > 7 * self.message_bytes_max + FRAGMENTS_BYTES_SLACK;
+                let flood = self.incomplete_bytes
+                    > FRAGMENT_BYTES_MIN * self.message_bytes_max + FRAGMENTS_BYTES_SLACK;
                 return if flood { Err(ReadEnd::Fault(close::FLOODING)) } else { Ok(None) };
             }
             Err(error) => return Err(end(&error)),
