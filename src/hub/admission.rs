@@ -15,8 +15,8 @@ use std::net::IpAddr;
 use log::debug;
 use slab::Slab;
 
-use super::{Hub, Slot, find};
-use crate::config::{ADDRESS_OVERFLOW, Limits, Millis, TIDY_ENTRIES_MIN};
+use super::{Drain, Hub, Place, Slot, find};
+use crate::config::{ADDRESS_OVERFLOW, Millis, TIDY_ENTRIES_MIN};
 use crate::metrics::RefusalCause;
 use crate::net::ConnId;
 use crate::net::address::{ClientAddress, TrustedProxies};
@@ -46,15 +46,24 @@ pub(super) struct Origin {
     is_over: bool,
 }
 
-/// How many connections each address has.
-#[derive(Debug, Default)]
-pub(super) struct AddressCounts(BTreeMap<ClientAddress, u32>);
+/// How many connections each address has, and may have.
+#[derive(Debug)]
+pub(super) struct AddressLimit {
+    proxies: TrustedProxies,
+    /// 0 is without a limit.
+    connections_max: u32,
+    counts: BTreeMap<ClientAddress, u32>,
+}
 
-impl AddressCounts {
-    fn enter(&mut self, address: ClientAddress, limits: &Limits) -> AddressStanding {
-        let count = self.0.entry(address).or_default();
+impl AddressLimit {
+    pub(super) fn new(connections_max: u32) -> Self {
+        Self { proxies: TrustedProxies::default(), connections_max, counts: BTreeMap::new() }
+    }
+
+    fn enter(&mut self, address: ClientAddress) -> AddressStanding {
+        let count = self.counts.entry(address).or_default();
         *count += 1;
-        match limits.connections_per_address_max {
+        match self.connections_max {
             max if max == 0 || *count <= max => AddressStanding::Within,
             max if *count <= max.saturating_add(ADDRESS_OVERFLOW) => AddressStanding::Over,
             _ => AddressStanding::FarOver,
@@ -62,17 +71,32 @@ impl AddressCounts {
     }
 
     fn leave(&mut self, address: ClientAddress) {
-        if let Some(count) = self.0.get_mut(&address) {
+        if let Some(count) = self.counts.get_mut(&address) {
             *count -= 1;
             if *count == 0 {
-                self.0.remove(&address);
+                self.counts.remove(&address);
             }
         }
     }
 
-    fn is_over(&self, address: ClientAddress, limits: &Limits) -> bool {
-        let max = limits.connections_per_address_max;
-        max != 0 && self.0.get(&address).is_some_and(|count| *count > max)
+    fn is_over(&self, address: ClientAddress) -> bool {
+        let max = self.connections_max;
+        max != 0 && self.counts.get(&address).is_some_and(|count| *count > max)
+    }
+
+    /// Says in the request which client it is from, and counts the connection under that client's address from now on.
+    pub(super) fn identify(&mut self, origin: &mut Origin, request: &mut Request<'_>) -> AddressStanding {
+        request.client = self.proxies.client_of(origin.socket, &request.forwarded_for).into();
+        let client = self.proxies.counted_address(origin.socket, &request.forwarded_for);
+        if client == origin.counted_as {
+            // Counted at accept already. If others have left meanwhile, it is not one too many any more.
+            let is_still_over = origin.is_over && client.is_some_and(|client| self.is_over(client));
+            return if is_still_over { AddressStanding::Over } else { AddressStanding::Within };
+        }
+        if let Some(before) = std::mem::replace(&mut origin.counted_as, client) {
+            self.leave(before);
+        }
+        client.map_or(AddressStanding::Within, |client| self.enter(client))
     }
 }
 
@@ -110,9 +134,9 @@ impl EvictionQueue {
 }
 
 impl<S: Stream, V: Service> Hub<S, V> {
-    /// Whose X-Forwarded-For is believed, other than this machine's.
+    /// Trusts the X-Forwarded-For of these proxies, instead of those on this machine.
     pub fn set_trusted_proxies(&mut self, proxies: TrustedProxies) {
-        self.proxies = proxies;
+        self.addresses.proxies = proxies;
     }
 
     /// Whether one more socket may be accepted: a free one, or that of a connection that is not open and can make room.
@@ -128,8 +152,8 @@ impl<S: Stream, V: Service> Hub<S, V> {
     /// Takes in a socket; gives the slot, which is what the poll names it by. `None` if its address has far too many.
     pub fn admit(&mut self, stream: S, address: IpAddr, now: Millis) -> Option<u32> {
         self.metrics.accepted += 1;
-        let counted_as = self.proxies.counted_address(address, &[]);
-        let standing = counted_as.map(|client| self.addresses.enter(client, &self.limits));
+        let counted_as = self.addresses.proxies.counted_address(address, &[]);
+        let standing = counted_as.map(|client| self.addresses.enter(client));
         if let (Some(client), Some(AddressStanding::FarOver)) = (counted_as, standing) {
             self.addresses.leave(client);
             self.metrics.refused(RefusalCause::Address);
@@ -154,16 +178,14 @@ impl<S: Stream, V: Service> Hub<S, V> {
             id,
             connection: Connection::new(stream, now),
             origin,
-            priority: Priority::Ordinary,
-            peer: None,
+            place: None,
             counted: PhaseName::Dead,
             scheduled_at: NEVER,
             in_run_queue: false,
             is_dirty: false,
             was_read_last: false,
             is_in_eviction_queue: false,
-            notify_drained: false,
-            in_drained: false,
+            drain: Drain::Unasked,
         });
         self.mark_dirty(id);
         slot
@@ -208,25 +230,6 @@ impl<S: Stream, V: Service> Hub<S, V> {
         self.eviction_queue.tidy(&mut self.slots);
     }
 
-    /// The head has come: whose request it is, and whether they may have one more connection.
-    pub(super) fn identify(&mut self, id: ConnId, request: &mut Request<'_>) -> AddressStanding {
-        let Some(slot) = find(&mut self.slots, id) else { return AddressStanding::Within };
-        let Origin { socket, counted_as, is_over } = slot.origin;
-        request.client = self.proxies.client_of(socket, &request.forwarded_for).into();
-        let told = self.proxies.counted_address(socket, &request.forwarded_for);
-        if told == counted_as {
-            // Counted at accept already. If others have left meanwhile, it is not one too many any more.
-            let is_still_over =
-                is_over && told.is_some_and(|client| self.addresses.is_over(client, &self.limits));
-            return if is_still_over { AddressStanding::Over } else { AddressStanding::Within };
-        }
-        if let Some(before) = counted_as {
-            self.addresses.leave(before);
-        }
-        slot.origin.counted_as = told;
-        told.map_or(AddressStanding::Within, |client| self.addresses.enter(client, &self.limits))
-    }
-
     /// Gives an upgraded connection a place and tells the service, or closes it again.
     pub(super) fn welcome(&mut self, id: ConnId, guest: V::Guest, priority: Priority, now: Millis) {
         if !self.has_place(priority) {
@@ -236,7 +239,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
         match self.service.opened(now, id, guest, &mut self.outbox) {
             Ok(peer) => {
                 if let Some(slot) = find(&mut self.slots, id) {
-                    (slot.peer, slot.priority) = (Some(peer), priority);
+                    slot.place = Some(Place { peer, priority });
                     self.open += 1;
                     self.open_ordinary += usize::from(priority == Priority::Ordinary);
                 }

@@ -2,7 +2,7 @@
 
 use log::debug;
 
-use super::{Hub, find};
+use super::{Drain, Hub, Place, find};
 use crate::config::Millis;
 use crate::net::ConnId;
 use crate::net::close::CloseReason;
@@ -26,8 +26,10 @@ impl<S: Stream, V: Service> Hub<S, V> {
                 }
                 Item::Close(id, why) => self.close(id, why, now),
                 Item::NotifyDrained(id) => {
-                    if let Some(slot) = self.slot(id) {
-                        slot.notify_drained = true;
+                    if let Some(slot) = self.slot(id)
+                        && slot.drain == Drain::Unasked
+                    {
+                        slot.drain = Drain::Asked;
                         self.mark_dirty(id);
                     }
                 }
@@ -71,8 +73,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
     /// Tells the service of a connection that is not open any more, once.
     pub(super) fn notify_closed(&mut self, id: ConnId, now: Millis) {
         let Some(slot) = self.slot(id).filter(|slot| !slot.connection.is_open()) else { return };
-        let priority = slot.priority;
-        if let Some(peer) = slot.peer.take() {
+        if let Some(Place { peer, priority }) = slot.place.take() {
             self.open -= 1;
             self.open_ordinary -= usize::from(priority == Priority::Ordinary);
             self.service.closed(now, (id, peer), &mut self.outbox);

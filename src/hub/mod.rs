@@ -17,12 +17,11 @@ use std::collections::VecDeque;
 use log::debug;
 use slab::Slab;
 
-use self::admission::{AddressCounts, EvictionQueue, Origin};
+use self::admission::{AddressLimit, EvictionQueue, Origin};
 use self::turn::RunQueue;
 use crate::config::{Limits, Millis, RECV_BYTES, TURN_EXPIRIES_MAX};
 use crate::metrics::Metrics;
 use crate::net::ConnId;
-use crate::net::address::TrustedProxies;
 use crate::net::close::{self, CloseReason};
 use crate::net::connection::{Connection, GivenUp, PhaseName, Stream};
 use crate::net::deadlines::{Deadlines, NEVER};
@@ -38,8 +37,7 @@ pub struct Hub<S, V: Service> {
     /// What happened so far.
     pub metrics: Metrics,
     limits: Limits,
-    proxies: TrustedProxies,
-    addresses: AddressCounts,
+    addresses: AddressLimit,
     slots: Slab<Slot<S, V::Peer>>,
     generation: u32,
     /// Connections that belong to somebody, and those of them that have an ordinary place.
@@ -69,10 +67,8 @@ struct Slot<S, P> {
     id: ConnId,
     connection: Connection<S>,
     origin: Origin,
-    /// Which of the places it has, while it belongs to somebody.
-    priority: Priority,
-    /// Who it belongs to, from `Service::opened` until `Service::closed`.
-    peer: Option<P>,
+    /// Its place among the open connections, from `Service::opened` until `Service::closed`.
+    place: Option<Place<P>>,
     /// The phase in which it was last counted.
     counted: PhaseName,
     /// The earliest entry for it among the deadlines.
@@ -82,9 +78,24 @@ struct Slot<S, P> {
     /// Its deadline has passed, and it has been read once more since.
     was_read_last: bool,
     is_in_eviction_queue: bool,
-    /// The service wants to know when all output has left.
-    notify_drained: bool,
-    in_drained: bool,
+    drain: Drain,
+}
+
+/// A place for an open connection.
+struct Place<P> {
+    /// Who it belongs to.
+    peer: P,
+    priority: Priority,
+}
+
+/// Whether the service is to be notified when all output of a connection has left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Drain {
+    /// It has not asked, or was notified since.
+    Unasked,
+    Asked,
+    /// All has left, and the connection waits in the queue of the drained.
+    Queued,
 }
 
 /// A count of what there is.
@@ -107,9 +118,9 @@ impl<S: Stream, P> Slot<S, P> {
         metrics.bytes_out += self.connection.flush(now, spare) as u64;
     }
 
-    /// Whether the service is to be told that all output has left. Of a connection that is closing nothing is told.
+    /// Whether all output has left, of a connection that more can be sent to.
     fn is_drained(&self) -> bool {
-        self.notify_drained && !self.connection.has_output() && self.connection.is_open()
+        !self.connection.has_output() && self.connection.is_open()
     }
 }
 
@@ -120,8 +131,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
             service,
             metrics: Metrics::default(),
             limits,
-            proxies: TrustedProxies::default(),
-            addresses: AddressCounts::default(),
+            addresses: AddressLimit::new(limits.connections_per_address_max),
             slots: Slab::new(),
             generation: 0,
             open: 0,
@@ -278,7 +288,8 @@ impl<S: Stream, V: Service> Hub<S, V> {
                 continue;
             }
             self.deadlines.schedule(id, &mut slot.scheduled_at, slot.connection.deadline(&self.limits));
-            if slot.is_drained() && !std::mem::replace(&mut slot.in_drained, true) {
+            if slot.drain == Drain::Asked && slot.is_drained() {
+                slot.drain = Drain::Queued;
                 self.drained.push_back(id);
             }
             if slot.connection.wants_read() && !std::mem::replace(&mut slot.in_run_queue, true) {

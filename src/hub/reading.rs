@@ -1,33 +1,39 @@
 //! From a socket to the service: what one recv holds, a request head or messages.
+//!
+//! One read of one connection runs to its end before the next begins: what it asks for is decided, and what the service
+//! answers is queued. So a message that was read first also counts first, for everybody.
 
 use log::{debug, info};
 
 use super::admission::AddressStanding;
 use super::turn::Budget;
-use super::{Hub, find};
+use super::{Hub, Place, find};
 use crate::config::Millis;
-use crate::metrics::RefusalCause;
+use crate::metrics::{Metrics, RefusalCause};
 use crate::net::ConnId;
 use crate::net::close::{self, CloseReason};
 use crate::net::connection::Stream;
-use crate::net::http::{self, Head, Request, Status};
+use crate::net::http::{Head, Method, Request, Status};
 use crate::net::input::Received;
 use crate::net::rate::RateVerdict;
 use crate::service::{Answer, Service};
 
 impl<S: Stream, V: Service> Hub<S, V> {
-    /// All that is read from this connection in this turn: what was kept, or one recv of `most` bytes at most.
+    /// Reads a connection once: what was kept of an earlier recv, or else one recv of at most `most` bytes.
     pub(super) fn read(&mut self, id: ConnId, (budget, most): (&mut Budget, usize), now: Millis) {
         let Some(slot) = find(&mut self.slots, id) else { return };
         slot.in_run_queue = false;
+        // It may have been closed, or fallen behind, since it was queued to run.
         if !slot.connection.wants_read() {
             return;
         }
         if let Some(unread) = slot.connection.take_unread() {
             self.read_messages(id, &unread, now);
+            // What is kept once more has cost nothing yet.
             let kept = find(&mut self.slots, id).map_or(0, |slot| slot.connection.unread_bytes());
             budget.spend(unread.len() - kept);
         } else {
+            // Out of the hub for as long as it is borrowed, since the hub itself is needed to read what is in it.
             let mut scratch = std::mem::take(&mut self.scratch);
             let received = slot.connection.receive(&mut scratch[..budget.recv_bytes(most)], now);
             let length = if let Received::Bytes(length) = received { length } else { 0 };
@@ -38,8 +44,9 @@ impl<S: Stream, V: Service> Hub<S, V> {
             }
             self.scratch = scratch;
         }
-        self.mark_dirty(id);
+        self.mark_dirty(id); // settle writes what the peer is answered, and queues it again if there may be more
         let Some(slot) = find(&mut self.slots, id) else { return };
+        // The end comes behind the bytes of the same recv: these count, unless they are kept and the end waits with them.
         if slot.connection.is_at_eof() {
             slot.connection.end_of_input(now);
         }
@@ -49,76 +56,64 @@ impl<S: Stream, V: Service> Hub<S, V> {
         }
     }
 
+    /// Reads what a recv has brought, as the connection's phase has it.
     fn read_bytes(&mut self, id: ConnId, bytes: &[u8], now: Millis) {
-        let Some(slot) = self.slot(id) else { return };
-        let head = slot.connection.take_head();
-        match head {
+        let Some(slot) = find(&mut self.slots, id) else { return };
+        match slot.connection.read_head(bytes) {
             None => self.read_messages(id, bytes, now),
-            Some(so_far) if so_far.is_empty() => self.read_head(id, bytes, now),
-            Some(mut so_far) => {
-                so_far.extend_from_slice(bytes);
-                self.read_head(id, &so_far, now);
-            }
-        }
-    }
-
-    fn read_head(&mut self, id: ConnId, bytes: &[u8], now: Millis) {
-        match http::parse(bytes) {
-            Head::Partial => self.with_connection(id, |connection| connection.keep_head(bytes.to_vec())),
-            Head::Refused(status) => {
+            Some(Head::Partial) => {}
+            Some(Head::Refused(status)) => {
                 debug!("connection {id}: {} {}", status as u16, status.phrase());
-                self.with_connection(id, |c| c.respond(&status.into(), http::Method::Get, now));
+                // Its method is not known, so that the answer has a body.
+                slot.connection.respond(&status.into(), Method::Get, now);
             }
-            Head::Whole(mut request, length) => {
-                let standing = self.identify(id, &mut request);
+            Some(Head::Whole(mut request, behind)) => {
+                // The address decides before the service is asked, so that a crowd from one address costs no lookup.
+                let standing = self.addresses.identify(&mut slot.origin, &mut request);
                 if standing != AddressStanding::Within {
                     debug!("connection {id}: too many of its address");
                     self.metrics.refused(RefusalCause::Address);
                 }
-                match standing {
-                    AddressStanding::FarOver => self.with_connection(id, |c| c.end_of_input(now)),
-                    _ => self.answer(id, &request, standing, &bytes[length..], now),
+                if standing == AddressStanding::FarOver {
+                    return slot.connection.end_of_input(now);
                 }
+                let method = request.method;
+                let answer = answer_to(&mut self.service, &request, standing, &self.metrics);
+                self.answer(id, (answer, method), standing, now);
+                // RFC 6455 4.1 has a client wait for the 101, but its first frames may come with the head: no event will
+                // announce them.
+                self.read_messages(id, &bytes[bytes.len() - behind..], now);
             }
         }
     }
 
-    /// Answers a request. A client who has too many connections gets no more than is needed to tell them so: a page can read
-    /// a close code, but no status of a handshake.
+    /// Sends the answer to a request, and makes an open connection of an upgraded one.
     fn answer(
         &mut self,
         id: ConnId,
-        request: &Request<'_>,
+        (answer, method): (Answer<V::Guest>, Method),
         standing: AddressStanding,
-        rest: &[u8],
         now: Millis,
     ) {
-        let is_within = standing == AddressStanding::Within;
-        let answer = if is_within || request.handshake().is_ok() {
-            self.service.request(request, &self.metrics)
-        } else {
-            Answer::Http(Status::Unavailable.into())
-        };
         match answer {
-            Answer::Http(response) => {
-                self.with_connection(id, |connection| connection.respond(&response, request.method, now));
-            }
+            Answer::Http(response) => self.with_connection(id, |c| c.respond(&response, method, now)),
             Answer::Upgrade { handshake, protocol, guest, priority } => {
-                self.with_connection(id, |connection| {
-                    connection.open(now, |out| handshake.append_answer(protocol, out));
-                });
-                if is_within {
+                self.with_connection(id, |c| c.open(now, |out| handshake.append_answer(protocol, out)));
+                if standing == AddressStanding::Within {
                     self.welcome(id, guest, priority, now);
                 } else {
                     self.close(id, close::TOO_MANY_CONNECTIONS, now);
                 }
-                self.read_messages(id, rest, now); // no event will tell of these
             }
         }
     }
 
+    /// Gives the service the messages in `bytes`, one after the other, and queues what it answers to each.
     fn read_messages(&mut self, id: ConnId, mut bytes: &[u8], now: Millis) {
+        // Each message may end the connection, so that its slot is looked up anew for each.
         while let Some(slot) = find(&mut self.slots, id) {
+            // Back-pressure: a peer that does not take what it asks for is not read, its socket fills, and TCP's window
+            // (RFC 9293 3.8.6) stops it. First it is written to, since a burst of requests alone may have brought it here.
             if slot.connection.is_behind() {
                 slot.flush(now, &mut self.spare, &mut self.metrics);
                 if slot.connection.is_behind() {
@@ -127,14 +122,15 @@ impl<S: Stream, V: Service> Hub<S, V> {
                 }
             }
             match slot.connection.next_message(&mut self.codec, &mut bytes, now) {
-                Ok(None) => break,
+                Ok(None) => break, // the rest of a frame is still to come, or the connection is not open any more
                 Err(why) => {
                     self.note_fault(id, why);
                     break;
                 }
                 Ok(Some(message)) => {
+                    // Counted before anything is made of it, control frames too: a flood of pings costs as much as any.
                     let verdict = slot.connection.count_message(&message, &self.limits, now);
-                    let Some(peer) = slot.peer else { break };
+                    let Some(Place { peer, .. }) = slot.place else { break };
                     if verdict == RateVerdict::Flood {
                         slot.connection.refuse(close::FLOODING, now);
                         self.note_fault(id, close::FLOODING);
@@ -142,15 +138,31 @@ impl<S: Stream, V: Service> Hub<S, V> {
                     }
                     self.metrics.frames_in += 1;
                     self.service.message(now, (id, peer), message, verdict, &mut self.outbox);
-                    self.deliver(now);
+                    self.deliver(now); // before the next message, which may be about what this one has changed
                 }
             }
         }
+        // Whatever has ended the loop: the next connection must not find this one's bytes in the shared codec.
         self.codec.forget_unread();
     }
 
     fn note_fault(&mut self, id: ConnId, why: CloseReason) {
         info!("connection {id}: closed with {}: {}", why.code, why.reason);
         self.metrics.closed(why.code);
+    }
+}
+
+/// Asks the service what to answer. A client with too many connections gets no more than is needed to learn of it: a page
+/// can read a close code, but no status of a handshake, so that its handshake is answered first.
+fn answer_to<V: Service>(
+    service: &mut V,
+    request: &Request<'_>,
+    standing: AddressStanding,
+    metrics: &Metrics,
+) -> Answer<V::Guest> {
+    match standing {
+        AddressStanding::Within => service.request(request, metrics),
+        _ if request.handshake().is_ok() => service.request(request, metrics),
+        _ => Answer::Http(Status::Unavailable.into()),
     }
 }

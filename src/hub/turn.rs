@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Hub, find};
+use super::{Drain, Hub, Place, find};
 use crate::config::{
     FLUSHED_AT_ONCE_MAX, FRONT_DEBT_BYTES, Millis, RECV_BYTES, RECV_BYTES_MIN, TURN_BYTES_MAX,
     TURN_DRAINED_BYTES_MAX, TURN_READS_MAX,
@@ -124,11 +124,11 @@ impl<S: Stream, V: Service> Hub<S, V> {
             }
             let Some(id) = self.drained.pop_front() else { break };
             let Some(slot) = find(&mut self.slots, id) else { continue };
-            slot.in_drained = false;
+            slot.drain = Drain::Asked; // it may have been sent more meanwhile
             if slot.is_drained()
-                && let Some(peer) = slot.peer
+                && let Some(Place { peer, .. }) = slot.place
             {
-                slot.notify_drained = false;
+                slot.drain = Drain::Unasked;
                 self.service.drained(now, (id, peer), &mut self.outbox);
                 self.deliver(now);
             }

@@ -1,4 +1,4 @@
-//! One socket's life, from its head to its grave.
+//! One socket's life, from the first byte of its request to the end of both directions.
 //!
 //! | phase | leaves by | deadline |
 //! | --- | --- | --- |
@@ -7,7 +7,9 @@
 //! | `Closing`: our close frame is sent, the peer's awaited | its answer, or 64 KiB of anything else | 5 s |
 //! | `Flushing`: the last bytes go out: an HTTP answer, or a close frame that needs no answer | all written | 5 s |
 //! | `Linger`: our side is shut, input is thrown away so that no reset eats the last bytes | the peer's end | 1 s |
-//! | `Dead`: waits to be buried | | |
+//! | `Dead`: to be freed at the end of the turn | | |
+//!
+//! A method that ends a phase does nothing in any other: `respond` and `open` end `Head`, `close` and `refuse` end `Open`.
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -17,7 +19,7 @@ use super::closing::find_close;
 use super::deadlines::NEVER;
 use super::debt::ByteDebt;
 use super::frame;
-use super::http::{Method, Response, Status};
+use super::http::{self, Head, Method, Response, Status};
 use super::input::{Input, Readiness, Received};
 use super::output::Output;
 use super::rate::{RateLimit, RateVerdict};
@@ -244,29 +246,36 @@ impl<S: Stream> Connection<S> {
         self.input.unread_bytes()
     }
 
-    /// What has come of the head before, for `keep_head` or to be parsed with what has come now.
-    pub fn take_head(&mut self) -> Option<Vec<u8>> {
-        match &mut self.phase {
-            Phase::Head(so_far) => Some(std::mem::take(so_far)),
-            _ => None,
+    /// Parses the request head with the `received` bytes, and keeps them if it is only a part. `None` if the head came before.
+    /// The bytes behind a whole head are always the last ones of `received`, as it was not whole without these.
+    pub fn read_head<'a>(&'a mut self, received: &'a [u8]) -> Option<Head<'a>> {
+        let Phase::Head(so_far) = &mut self.phase else { return None };
+        if !so_far.is_empty() {
+            so_far.extend_from_slice(received);
+            return Some(http::parse(so_far));
         }
+        // Nearly every head comes in one piece, and is parsed where it is.
+        let head = http::parse(received);
+        if matches!(head, Head::Partial) {
+            so_far.extend_from_slice(received);
+        }
+        Some(head)
     }
 
-    /// Keeps the part of a head that has come.
-    pub fn keep_head(&mut self, part: Vec<u8>) {
-        self.phase = Phase::Head(part);
-    }
-
-    /// Sends an answer that is the last of this connection.
+    /// Answers the request, which is all that this connection is for.
     pub fn respond(&mut self, response: &Response, method: Method, now: Millis) {
-        response.append(method, now, self.output.bytes());
-        self.enter(Phase::Flushing, now);
+        if let Phase::Head(_) = self.phase {
+            response.append(method, now, self.output.bytes());
+            self.enter(Phase::Flushing, now);
+        }
     }
 
     /// Becomes a WebSocket; `append_answer` appends the 101.
     pub fn open(&mut self, now: Millis, append_answer: impl FnOnce(&mut Vec<u8>)) {
-        append_answer(self.output.bytes());
-        self.enter(Phase::Open(Reader::default()), now);
+        if let Phase::Head(_) = self.phase {
+            append_answer(self.output.bytes());
+            self.enter(Phase::Open(Reader::default()), now);
+        }
     }
 
     /// Takes the next message out of `input`. What comes after our close frame is dropped (RFC 6455 1.4), but for the
@@ -304,12 +313,15 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Queues a frame. How much waits is for the sender to bound: `Service::drained` tells it when all has left.
+    /// Queues a frame, if the connection is open. How much waits is for the sender to bound: `Service::drained` is called
+    /// when all has left.
     pub fn queue(&mut self, frame: &[u8], spare: &mut Vec<Vec<u8>>) {
-        self.output.push(frame, spare);
+        if self.is_open() {
+            self.output.push(frame, spare);
+        }
     }
 
-    /// Starts the closing handshake (RFC 6455 7.1.2).
+    /// Starts the closing handshake (RFC 6455 7.1.2), if the connection is open.
     pub fn close(&mut self, why: CloseReason, now: Millis) {
         if let Phase::Open(reader) = &mut self.phase {
             let reader = std::mem::take(reader);
@@ -323,12 +335,15 @@ impl<S: Stream> Connection<S> {
         self.input.is_at_eof()
     }
 
-    /// The peer's side has ended. What is left to say is still said: a request may end so, and be answered.
+    /// Ends the connection, as the peer's side has ended. What is being flushed still is: a client may shut down its side
+    /// behind its request, and read the answer (RFC 9112 9.6).
     pub fn end_of_input(&mut self, now: Millis) {
         self.input.end();
         match self.phase {
-            Phase::Flushing => {}
-            _ => self.enter(Phase::Dead, now),
+            Phase::Flushing | Phase::Dead => {}
+            Phase::Head(_) | Phase::Open(_) | Phase::Closing(..) | Phase::Linger => {
+                self.enter(Phase::Dead, now);
+            }
         }
     }
 
@@ -365,10 +380,12 @@ impl<S: Stream> Connection<S> {
         self.rate.count(message, limits, now)
     }
 
-    /// Tells the peer what it did wrong, and reads no more of it.
+    /// Fails the WebSocket connection (RFC 6455 7.1.7), if it is open: sends a close frame and reads no more of the peer.
     pub fn refuse(&mut self, why: CloseReason, now: Millis) {
-        frame::append_close(self.output.bytes(), why);
-        self.enter(Phase::Flushing, now);
+        if self.is_open() {
+            frame::append_close(self.output.bytes(), why);
+            self.enter(Phase::Flushing, now);
+        }
     }
 
     fn note_sign_of_life(&mut self, now: Millis) {

@@ -16,7 +16,7 @@ use crate::config::{HEAD_BYTES_MAX, HEAD_FIELDS_MAX, Millis};
 pub enum Head<'a> {
     /// Not all of it has come.
     Partial,
-    /// All of it: the request, and how many bytes it took. What follows belongs to the WebSocket.
+    /// All of it: the request, and how many of the bytes come behind it. These belong to the WebSocket.
     Whole(Request<'a>, usize),
     /// None that we answer with anything but this.
     Refused(Status),
@@ -122,7 +122,7 @@ pub fn parse(bytes: &[u8]) -> Head<'_> {
     let mut head = httparse::Request::new(&mut fields);
     match head.parse(&bytes[..bytes.len().min(HEAD_BYTES_MAX)]) {
         Ok(httparse::Status::Complete(length)) => match request(&head) {
-            Some(request) => Head::Whole(request, length),
+            Some(request) => Head::Whole(request, bytes.len() - length),
             None => Head::Refused(Status::BadRequest),
         },
         Ok(httparse::Status::Partial) if bytes.len() < HEAD_BYTES_MAX => Head::Partial,
@@ -317,8 +317,8 @@ mod tests {
     #[test]
     fn the_handshake_of_the_rfc_with_its_lists_in_pieces() {
         let bytes = [HANDSHAKE.as_bytes(), b"\x81\x80"].concat();
-        let Head::Whole(request, length) = parse(&bytes) else { panic!("not whole") };
-        assert_eq!(length, HANDSHAKE.len());
+        let Head::Whole(request, behind) = parse(&bytes) else { panic!("not whole") };
+        assert_eq!(behind, 2);
         assert_eq!(
             (request.method, request.path, request.host),
             (Method::Get, "/chat", "server.example.com")

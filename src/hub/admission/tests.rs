@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind, Read, Write};
 
 use super::*;
+use crate::config::Limits;
 use crate::metrics::Metrics;
 use crate::net::close::CloseReason;
 use crate::net::http::Status;
@@ -120,9 +121,9 @@ fn what_is_remembered_follows_the_sockets_that_there_are() {
         assert!(hub.eviction_queue.0.len() <= 2 * 1024);
     }
     assert_eq!(hub.slots.len(), 100);
-    assert_eq!(hub.addresses.0.len(), 100);
+    assert_eq!(hub.addresses.counts.len(), 100);
     hub.close_all(close::GOING_AWAY, NOW);
     hub.settle(NOW);
-    assert_eq!((hub.slots.len(), hub.addresses.0.len(), hub.eviction_queue.0.len()), (0, 0, 0));
+    assert_eq!((hub.slots.len(), hub.addresses.counts.len(), hub.eviction_queue.0.len()), (0, 0, 0));
     assert_eq!(hub.metrics.phases, [0; 5]);
 }

@@ -20,8 +20,8 @@ pub(super) const BUGS: &[Bug] = &[
     bug(
         "what is read first counts first",
         READING,
-        "        if !slot.connection.is_open() {\n            self.notify_closed(id, now);\n        }\n    }\n\n    fn read_bytes",
-        "    }\n\n    fn read_bytes",
+        "        if !slot.connection.is_open() {\n            self.notify_closed(id, now);\n        }\n",
+        "",
     ),
     bug(
         "nothing of one peer is left in the shared codec for the next",
@@ -32,8 +32,8 @@ pub(super) const BUGS: &[Bug] = &[
     bug(
         "a connection with more to read is read again",
         HUB,
-        "            if slot.connection.wants_read() {\n                self.queue_to_run(id);\n            }\n            if phase",
-        "            if phase",
+        "            if slot.connection.wants_read() && !std::mem::replace(&mut slot.in_run_queue, true) {\n                self.run_queue.push_again(id, slot.connection.has_sent_much(now));\n            }\n",
+        "",
     ),
     bug(
         "every connection has a deadline",
@@ -50,8 +50,8 @@ pub(super) const BUGS: &[Bug] = &[
     bug(
         "whoever has taken all is told the rest",
         HUB,
-        "            if slot.is_drained() && !std::mem::replace(&mut slot.in_drained, true) {",
-        "            if slot.is_drained() && phase != PhaseName::Open && !std::mem::replace(&mut slot.in_drained, true) {",
+        "            if slot.drain == Drain::Asked && slot.is_drained() {",
+        "            if slot.drain == Drain::Asked && slot.is_drained() && phase != PhaseName::Open {",
     ),
     bug(
         "no two connections have the same id",
