@@ -1,4 +1,4 @@
-//! The loop: whose turn it is, and what is next. One thread, one poll, and four phases a turn.
+//! The loop: one thread, one poll, and four phases a turn: wait, serve, expire, settle.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use log::{info, warn};
 use mio::event::Event;
 use mio::net::TcpStream;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll, Registry, Token};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
 
@@ -78,15 +78,15 @@ impl<V: Service> Server<V> {
     /// Serves until a signal ends it and all connections are closed, or `SHUTDOWN_MS` later.
     ///
     /// # Errors
-    /// The poll itself fails. No peer can bring that about.
+    /// A second SIGINT or SIGTERM has ended it at once (`ErrorKind::Interrupted`), or the poll itself fails. No peer can
+    /// bring either about.
     pub fn run(mut self) -> io::Result<()> {
         while !self.is_done() {
             self.wait()?;
             let started = Instant::now();
             let now = self.clock.at(started);
-            self.serve(now)?;
-            self.hub.expire(now);
-            self.settle(now);
+            self.note_events(now)?;
+            self.turn(now);
             logging::write_due();
             if self.trim.is_due(self.hub.items(), now) {
                 self.hub.drop_spare();
@@ -127,9 +127,8 @@ impl<V: Service> Server<V> {
         due.into_iter().chain(logging::due_in()).min()
     }
 
-    /// Phase "serve": hands out what the poll has brought, reads whoever has something to say, lets newcomers in. These come
-    /// last: where they need the socket of somebody who has sent no head yet, that head may just have come.
-    fn serve(&mut self, now: Millis) -> io::Result<()> {
+    /// Notes what the poll has brought, and obeys signals.
+    fn note_events(&mut self, now: Millis) -> io::Result<()> {
         let mut signalled = false;
         for event in &self.events {
             match event.token() {
@@ -141,48 +140,20 @@ impl<V: Service> Server<V> {
                 }
             }
         }
-        if signalled {
-            self.obey_signals(now)?;
-        }
-        self.hub.serve(now);
-        self.accept(now);
-        Ok(())
+        if signalled { self.obey_signals(now) } else { Ok(()) }
     }
 
-    fn accept(&mut self, now: Millis) {
-        let Some(listener) = &mut self.listener else { return };
-        for _ in 0..ACCEPTS_PER_TURN {
-            if !listener.wants_accept(now) {
-                return;
+    /// Phases "serve", "expire" and "settle". A descriptor that is free again may be one to accept with.
+    fn turn(&mut self, now: Millis) {
+        let (listener, registry) = (&mut self.listener, self.poll.registry());
+        let freed = self.hub.turn(now, |hub| {
+            if let Some(listener) = listener {
+                accept(hub, listener, registry, now);
             }
-            if !self.hub.has_capacity() {
-                // Those who have just been accepted can make room in the next turn, when they have been read.
-                if self.hub.is_full_of_open() {
-                    listener.pause(now, "as many connections as there may be");
-                    self.hub.metrics.accept_pauses += 1;
-                }
-                return;
-            }
-            let Some((stream, address)) = listener.accept(now) else {
-                self.hub.metrics.accept_pauses += u64::from(listener.next_due().is_some());
-                return;
-            };
-            let Some(slot) = self.hub.admit(stream, address.ip(), now) else { continue };
-            let registry = self.poll.registry();
-            let registered = self
-                .hub
-                .with_stream(slot, |stream| registry.register(stream, Token(slot as usize), INTEREST));
-            if let Err(error) = registered {
-                warn!("a connection could not be watched: {error}");
-                self.hub.abandon(slot, now);
-            }
-        }
-    }
-
-    /// Phase "settle": flushes, buries, and lets in who waited for a descriptor.
-    fn settle(&mut self, now: Millis) {
-        let buried = self.hub.settle(now);
-        if buried && let Some(listener) = &mut self.listener {
+        });
+        if freed > 0
+            && let Some(listener) = &mut self.listener
+        {
             listener.resume();
         }
     }
@@ -212,6 +183,39 @@ impl<V: Service> Server<V> {
         self.stop_at = Some(now + SHUTDOWN_MS);
         self.hub.close_all(close::GOING_AWAY, now);
         Ok(())
+    }
+}
+
+/// Admits the sockets that wait, as many as a turn takes and as there is capacity for.
+fn accept<V: Service>(
+    hub: &mut Hub<TcpStream, V>,
+    listener: &mut Listener,
+    registry: &Registry,
+    now: Millis,
+) {
+    for _ in 0..ACCEPTS_PER_TURN {
+        if !listener.wants_accept(now) {
+            return;
+        }
+        if !hub.has_capacity() {
+            // Connections of this turn can be evicted in the next one, when they have been read.
+            if hub.is_full_of_open() {
+                listener.pause(now, "as many connections as there may be");
+                hub.metrics.accept_pauses += 1;
+            }
+            return;
+        }
+        let Some((stream, address)) = listener.accept(now) else {
+            hub.metrics.accept_pauses += u64::from(listener.next_due().is_some());
+            return;
+        };
+        let Some(slot) = hub.admit(stream, address.ip(), now) else { continue };
+        let registered =
+            hub.with_stream(slot, |stream| registry.register(stream, Token(slot as usize), INTEREST));
+        if let Err(error) = registered {
+            warn!("a connection could not be watched: {error}");
+            hub.abandon(slot, now);
+        }
     }
 }
 

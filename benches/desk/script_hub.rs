@@ -177,9 +177,7 @@ fn connect(hub: &mut Hub<Socket, Desk>, now: Millis, path: &str, secret: Option<
 
 fn turn(hub: &mut Hub<Socket, Desk>, now: Millis, slot: u32) {
     hub.ready(slot, Readiness { readable: true, writable: true, ..Readiness::default() });
-    hub.serve(now);
-    hub.expire(now);
-    hub.settle(now);
+    hub.turn(now, |_| {});
 }
 
 impl Scene for HubScene {

@@ -1,4 +1,4 @@
-//! All connections, and what a turn does with them: `serve`, `expire`, `settle`.
+//! All connections, and what a turn does with them: serve, expire, settle.
 //!
 //! admission.rs says who is let in, turn.rs who is read when; reading.rs is the way in, from a socket to the service;
 //! delivery.rs the way out, from the service to sockets.
@@ -221,8 +221,21 @@ impl<S: Stream, V: Service> Hub<S, V> {
         }
     }
 
-    /// Phase "expire": whoever should have acted by now. What is left beyond a bound is due in the next turn, at once.
-    pub fn expire(&mut self, now: Millis) {
+    /// Does what one turn does with connections: serves those that are ready, lets `accept` admit new ones, looks at deadlines
+    /// that have passed, and settles what has come of it. Returns how many connections have ended; each has freed a
+    /// descriptor.
+    ///
+    /// New sockets come after those that are served: one may need the place of a connection whose head has just arrived.
+    pub fn turn(&mut self, now: Millis, accept: impl FnOnce(&mut Self)) -> usize {
+        self.serve(now);
+        accept(self);
+        self.expire(now);
+        self.settle(now)
+    }
+
+    /// Phase "expire": handles each connection whose deadline has passed. What is left beyond a bound is due in the next turn,
+    /// at once.
+    fn expire(&mut self, now: Millis) {
         for _ in 0..TURN_EXPIRIES_MAX {
             let Some((due, id)) = self.deadlines.pop_due(now) else { break };
             if self.slot(id).is_some_and(|slot| slot.scheduled_at == due) {
@@ -265,12 +278,12 @@ impl<S: Stream, V: Service> Hub<S, V> {
         }
     }
 
-    /// Phase "settle": tells the service who left, flushes each dirty connection, buries the dead. What the
-    /// service says to that is settled as well, until there is nothing left.
-    pub fn settle(&mut self, now: Millis) -> bool {
-        let mut buried = false;
+    /// Phase "settle": notifies the service of connections that have closed, flushes each dirty one, frees the dead. What
+    /// the service sends in answer is settled as well, until there is nothing left. Returns how many were freed.
+    fn settle(&mut self, now: Millis) -> usize {
+        let mut freed = 0;
         let mut next = 0;
-        // The list grows while it is worked through: whoever is written to meanwhile comes at the end.
+        // The list grows while it is worked through: a connection that is written to meanwhile is added at the end.
         while let Some(id) = self.dirty.get(next).copied() {
             next += 1;
             self.notify_closed(id, now);
@@ -284,7 +297,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
             if phase == PhaseName::Dead {
                 self.notify_closed(id, now);
                 self.remove(id);
-                buried = true;
+                freed += 1;
                 continue;
             }
             self.deadlines.schedule(id, &mut slot.scheduled_at, slot.connection.deadline(&self.limits));
@@ -301,13 +314,13 @@ impl<S: Stream, V: Service> Hub<S, V> {
         }
         self.dirty.clear();
         self.tidy_eviction_queue();
-        if buried {
+        if freed > 0 {
             let slots = &self.slots;
             self.deadlines.tidy(slots.len(), |due, id| {
                 slots.get(id.slot as usize).is_some_and(|slot| slot.id == id && slot.scheduled_at == due)
             });
         }
-        buried
+        freed
     }
 
     /// Closes all connections: open ones with the closing handshake, others as they are.

@@ -75,7 +75,7 @@ impl Budget {
 impl<S: Stream, V: Service> Hub<S, V> {
     /// Phase "serve": reads each connection that waits for it, once, as far as the turn's budget goes. Who joins the queue
     /// meanwhile is served in the next turn.
-    pub fn serve(&mut self, now: Millis) {
+    pub(super) fn serve(&mut self, now: Millis) {
         self.serve_drained(now);
         let are_few = self.run_queue.len() <= FLUSHED_AT_ONCE_MAX;
         let most = if are_few { RECV_BYTES } else { FRONT_DEBT_BYTES };

@@ -1,12 +1,14 @@
 //! The loop, as server.rs has it, and what has to hold after each turn of it.
 
+use std::cell::RefCell;
 use std::net::Ipv4Addr;
 
-use deskwire::config::{CLOSING_MS, HEAD_MS, HTTP_MS, LINGER_MS, PONG_MS};
-use deskwire::hub::HubStats;
+use deskwire::config::{CLOSING_MS, HEAD_MS, HTTP_MS, LINGER_MS, Millis, PONG_MS};
+use deskwire::hub::{Hub, HubStats};
 use deskwire::net::input::Readiness;
 
-use crate::network::{Link, Socket};
+use crate::checked_service::{CheckedService, Wiring};
+use crate::network::{Link, Shared, Socket};
 use crate::world::World;
 
 const KIB: usize = 1024;
@@ -36,10 +38,13 @@ impl World {
             let before = self.activity();
             self.poll(&mut edges);
             self.turns += 1;
-            self.hub.serve(self.now);
-            self.accept();
-            self.hub.expire(self.now);
-            self.hub.settle(self.now);
+            let newcomers = self.newcomers();
+            let (now, wiring) = (self.now, &self.wiring);
+            self.hub.turn(now, |hub| {
+                for (socket, link) in newcomers {
+                    accept(hub, socket, &link, wiring, now);
+                }
+            });
             idle = if is_called || self.activity() != before { 0 } else { idle + 1 };
             if idle > IDLE_MAX {
                 self.accuse(|| "turns without a cause".to_owned());
@@ -80,21 +85,17 @@ impl World {
         }
     }
 
-    fn accept(&mut self) {
-        for at in std::mem::take(&mut self.backlog) {
-            let socket = Socket {
-                ends: self.ends.clone(),
-                link: self.links[at].clone(),
-                written: self.written.clone(),
-            };
-            // This machine's own address has no limit.
-            let Some(slot) = self.hub.admit(socket, Ipv4Addr::LOCALHOST.into(), self.now) else { continue };
-            let mut link = self.links[at].borrow_mut();
-            link.slot = Some(slot);
-            link.edge = true; // the poll tells of a new socket what it is ready for
-            (link.note.changed_at, link.note.sign_at) = (self.now, self.now);
-            self.wiring.borrow_mut().slots.insert(slot, self.links[at].clone());
-        }
+    /// The links that wait to be accepted, with a socket for each.
+    fn newcomers(&mut self) -> Vec<(Socket, Shared)> {
+        let backlog = std::mem::take(&mut self.backlog).into_iter();
+        backlog
+            .map(|at| {
+                let link = Shared::clone(&self.links[at]);
+                let socket =
+                    Socket { ends: self.ends.clone(), link: link.clone(), written: self.written.clone() };
+                (socket, link)
+            })
+            .collect()
     }
 
     /// A number that changes when a turn has done anything.
@@ -206,4 +207,20 @@ impl World {
         }
         self.written.borrow_mut().add(digest);
     }
+}
+
+fn accept(
+    hub: &mut Hub<Socket, CheckedService>,
+    socket: Socket,
+    shared: &Shared,
+    wiring: &RefCell<Wiring>,
+    now: Millis,
+) {
+    // This machine's own address has no limit.
+    let Some(slot) = hub.admit(socket, Ipv4Addr::LOCALHOST.into(), now) else { return };
+    let mut link = shared.borrow_mut();
+    link.slot = Some(slot);
+    link.edge = true; // the poll tells of a new socket what it is ready for
+    (link.note.changed_at, link.note.sign_at) = (now, now);
+    wiring.borrow_mut().slots.insert(slot, Shared::clone(shared));
 }

@@ -104,9 +104,7 @@ fuzz_target!(|data: &[u8]| {
     for turn in 0..200 {
         hub.ready(attacker, ready);
         hub.ready(honest, ready);
-        hub.serve(now);
-        hub.expire(now);
-        hub.settle(now);
+        hub.turn(now, |_| {});
         let stats = hub.stats();
         // What waits before a peer is not read any more, and the longest answer to what it sends: its welcome, and the board.
         assert!(stats.output_bytes_max <= OUTPUT_BEHIND_BYTES + 256 * 1024);
