@@ -27,7 +27,7 @@ impl fmt::Display for ConnId {
 }
 
 /// 1 to 64 of `A-Z a-z 0-9 . _ ~ -`: what needs no escape in a URL, in JSON or in a log.
-fn is_id(text: &str) -> bool {
+pub(crate) fn is_id(text: &str) -> bool {
     (1..=ID_BYTES_MAX).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'~' | b'-'))
 }
@@ -187,6 +187,42 @@ impl<'a> JsonStr<'a> {
 impl fmt::Debug for JsonStr<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "({} bytes)", self.0.len())
+    }
+}
+
+/// A text in its JSON form, in one piece or in two, as it lies in a ring. A character may be cut in two.
+#[derive(Clone, Copy)]
+pub struct JsonPieces<'a>([&'a [u8]; 2]);
+
+impl<'a> JsonPieces<'a> {
+    /// Takes the pieces of a text that was put into a ring in its JSON form.
+    pub(crate) fn from_ring(front: &'a [u8], back: &'a [u8]) -> Self {
+        Self([front, back])
+    }
+
+    pub(crate) fn as_bytes(self) -> [&'a [u8]; 2] {
+        self.0
+    }
+
+    pub(crate) fn len(self) -> usize {
+        self.0.iter().map(|piece| piece.len()).sum()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn concat(self) -> Vec<u8> {
+        self.0.concat()
+    }
+}
+
+impl<'a> From<JsonStr<'a>> for JsonPieces<'a> {
+    fn from(text: JsonStr<'a>) -> Self {
+        Self([text.as_str().as_bytes(), &[]])
+    }
+}
+
+impl fmt::Debug for JsonPieces<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "({} bytes)", self.len())
     }
 }
 

@@ -147,7 +147,12 @@ impl Front {
         self.connections += 1;
         let user = UserId::parse(&format!("user-{}", self.connections)).expect("an id");
         let plain = user.as_str().to_owned();
-        self.apply(&Input::UserConnects { conn, user, offered: None, fresh: Session::new(&plain) });
+        self.apply(&Input::UserConnects {
+            conn,
+            user,
+            offered: None,
+            fresh: Session::parse(&plain).unwrap(),
+        });
         self.user_asks(
             conn,
             UserCommand::CreateTicket { subject: json_text(SUBJECT), name: None, page: None },

@@ -157,11 +157,12 @@ impl Desk {
         offered: Option<&str>,
         out: &mut Outbox,
     ) -> Result<Role, CloseReason> {
-        let Ok(fresh) = self.secrets.session() else {
+        let fresh = self.secrets.session();
+        let Some(fresh) = fresh.as_deref().ok().and_then(Session::parse) else {
             error!("the kernel gives no random bytes");
             return Err(net_close::INTERNAL_ERROR);
         };
-        let (offered, fresh) = (offered.map(Session::new), Session::new(&fresh));
+        let offered = offered.and_then(Session::parse);
         debug!("connection {conn} says it is user {id}");
         self.apply(now, &Input::UserConnects { conn, user: id, offered, fresh }, out);
         self.counters.users += 1;

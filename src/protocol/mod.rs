@@ -4,6 +4,7 @@
 
 mod decode;
 mod encode;
+mod json;
 mod scan;
 
 pub use decode::{Refusal, staff_command, user_command};

@@ -4,7 +4,7 @@
 //! queued: the conversation knows up to where the connection was told, and `catch_up_chat` tells the rest from there.
 
 use super::conversation::{Author, Sender};
-use super::event::{Emit, ErrorCode, Event, MessageView, Side};
+use super::event::{Emit, ErrorCode, Event, MessageView, Participant, Side};
 use super::link::Link;
 use super::slots::Slots;
 use super::staff::Staff;
@@ -45,14 +45,15 @@ impl State {
                     let user = &self.users[ticket.user];
                     let message = MessageView {
                         seq,
-                        from: side,
-                        sender: staff.map_or(user.id.as_str(), |staff| staff.id.as_str()),
-                        sender_name: staff
-                            .map_or(&ticket.user_name, |staff| &staff.name)
-                            .as_ref()
-                            .map(StoredText::as_json),
+                        from: match staff {
+                            Some(staff) => Participant::Staff(staff.name()),
+                            None => Participant::User {
+                                id: &user.id,
+                                name: ticket.user_name.as_ref().map(StoredText::as_json),
+                            },
+                        },
                         id,
-                        text: [text.as_str().as_bytes(), &[]],
+                        text: text.as_json().into(),
                         at: now,
                     };
                     reader.send(&Event::Message { ticket: name, message }, out);

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::ids::{ConnId, JsonText, SecretHash, StaffId, TicketId, UserId};
+use crate::ids::{ConnId, JsonText, SecretHash, StaffId, TicketId, UserId, is_id};
 
 /// Everything that State is ever told, but for the time.
 #[derive(Debug)]
@@ -45,9 +45,10 @@ pub struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    /// A session with this secret.
-    pub fn new(plain: &'a str) -> Self {
-        Self { plain, hash: SecretHash::of(plain) }
+    /// Checks a secret: it is written like an id, so that it needs no escape. Ours are hexadecimal digits, and what is
+    /// not written like that is nobody's session.
+    pub fn parse(plain: &'a str) -> Option<Self> {
+        is_id(plain).then(|| Self { plain, hash: SecretHash::of(plain) })
     }
 
     /// The secret.

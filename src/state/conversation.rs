@@ -5,10 +5,10 @@ use std::hash::{Hash, Hasher};
 
 use serde::{Deserialize, Serialize};
 
-use super::event::{Emit, ErrorCode, Event, MessageView, Side};
+use super::event::{Emit, ErrorCode, Event, MessageView, Participant, Side, StaffName};
 use super::link::Link;
 use crate::config::{HELD_BYTES_MAX, HELD_MESSAGES_MAX, Millis};
-use crate::ids::{JsonStr, JsonText, StaffId, StoredText, TicketId, UserId};
+use crate::ids::{JsonPieces, JsonStr, JsonText, StaffId, StoredText, TicketId, UserId};
 
 /// What is known of a ticket's messages.
 #[derive(Debug, Default, Hash, Serialize, Deserialize)]
@@ -45,6 +45,12 @@ pub(super) struct Sent {
 pub(super) struct Author {
     pub(super) id: StaffId,
     pub(super) name: Option<StoredText>,
+}
+
+impl Author {
+    pub(super) fn name(&self) -> StaffName<'_> {
+        StaffName { id: &self.id, name: self.name.as_ref().map(StoredText::as_json) }
+    }
 }
 
 impl Conversation {
@@ -191,17 +197,14 @@ impl Held {
             start = range.end;
             let in_front = &front[range.start.min(front.len())..range.end.min(front.len())];
             let in_back = range.start.saturating_sub(front.len())..range.end.saturating_sub(front.len());
-            let author = message.author.as_ref();
             MessageView {
                 seq: message.seq,
-                from: if author.is_some() { Side::Staff } else { Side::User },
-                sender: author.map_or(user.id.as_str(), |author| author.id.as_str()),
-                sender_name: match author {
-                    Some(author) => author.name.as_ref().map(StoredText::as_json),
-                    None => user.name,
+                from: match &message.author {
+                    Some(author) => Participant::Staff(author.name()),
+                    None => Participant::User { id: user.id, name: user.name },
                 },
                 id: message.id,
-                text: [in_front, &back[in_back]],
+                text: JsonPieces::from_ring(in_front, &back[in_back]),
                 at: message.at,
             }
         });

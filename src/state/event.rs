@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::command::Session;
 use crate::config::{Assign, Millis};
-use crate::ids::{ConnId, JsonStr, StaffId, TicketId, UserId};
+use crate::ids::{ConnId, JsonPieces, JsonStr, StaffId, TicketId, UserId};
 
 /// Where events go. State calls it in the middle of its decisions and expects nothing back.
 pub trait Emit {
@@ -75,7 +76,7 @@ impl Event<'_> {
             Self::UserWelcome(welcome) => {
                 let ticket = welcome.ticket.as_ref();
                 let subject = ticket.map_or(0, |ticket| FRAME_BYTES + ticket.subject.as_str().len());
-                welcome.user.as_str().len() + welcome.session.len() + subject + FRAME_BYTES
+                welcome.user.as_str().len() + welcome.session.plain().len() + subject + FRAME_BYTES
             }
             Self::StaffWelcome(welcome) => {
                 let tickets = welcome.tickets.iter().map(TicketView::bytes_max).sum::<usize>();
@@ -91,11 +92,7 @@ impl Event<'_> {
                 let from = picked.from_staff.map_or(0, |staff| staff.bytes());
                 picked.user.as_str().len() + texts + from + FRAME_BYTES
             }
-            Self::Message { message, .. } => {
-                let [first, second] = message.text;
-                let name = message.sender_name.map_or(0, |name| name.as_str().len());
-                message.sender.len() + name + first.len() + second.len()
-            }
+            Self::Message { message, .. } => message.from.bytes() + message.text.len(),
             Self::Error { ticket: Some(TicketRef::Unknown(text)), .. } => 6 * text.len(),
             _ => 0,
         };
@@ -143,8 +140,7 @@ pub enum StaffChange {
 #[expect(missing_docs, reason = "the protocol's table, word by word")]
 pub struct UserWelcome<'a> {
     pub user: &'a UserId,
-    /// The session's secret.
-    pub session: &'a str,
+    pub session: Session<'a>,
     pub resumed: bool,
     pub now: Millis,
     pub desk_online: bool,
@@ -233,16 +229,31 @@ pub struct Picked<'a> {
     pub note: Option<JsonStr<'a>>,
 }
 
-/// A message on its way; `text` in its JSON form, in one or two pieces.
+/// Who wrote a message.
+#[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Participant<'a> {
+    User { id: &'a UserId, name: Option<JsonStr<'a>> },
+    Staff(StaffName<'a>),
+}
+
+impl Participant<'_> {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::User { id, name } => id.as_str().len() + name.map_or(0, |name| name.as_str().len()),
+            Self::Staff(staff) => staff.bytes(),
+        }
+    }
+}
+
+/// A message on its way.
 #[derive(Debug)]
 #[expect(missing_docs, reason = "the protocol's table, word by word")]
 pub struct MessageView<'a> {
     pub seq: u64,
-    pub from: Side,
-    pub sender: &'a str,
-    pub sender_name: Option<JsonStr<'a>>,
+    pub from: Participant<'a>,
     pub id: u64,
-    pub text: [&'a [u8]; 2],
+    pub text: JsonPieces<'a>,
     pub at: Millis,
 }
 

@@ -51,8 +51,9 @@ use serde::{Deserialize, Serialize};
 
 pub use self::command::{Input, Session, StaffCommand, UserCommand};
 pub use self::event::{
-    ClosedBy, Dismissal, Emit, EndedTicket, ErrorCode, Event, MessageView, OwnTicket, Picked, Place, Record,
-    Side, StaffChange, StaffName, StaffWelcome, TicketRef, TicketState, TicketView, UserWelcome,
+    ClosedBy, Dismissal, Emit, EndedTicket, ErrorCode, Event, MessageView, OwnTicket, Participant, Picked,
+    Place, Record, Side, StaffChange, StaffName, StaffWelcome, TicketRef, TicketState, TicketView,
+    UserWelcome,
 };
 pub use self::ticket_ids::Seed;
 

@@ -128,7 +128,7 @@ impl World {
 
     fn user(&mut self, id: &str) -> ConnId {
         let conn = self.conn();
-        let (user, session) = (UserId::parse(id).unwrap(), Session::new(id));
+        let (user, session) = (UserId::parse(id).unwrap(), Session::parse(id).unwrap());
         self.apply(&Input::UserConnects { conn, user, offered: Some(session), fresh: session });
         conn
     }
@@ -226,7 +226,12 @@ fn the_digest_tells_states_apart_that_differ_in_one_secret() {
     let digest = |session: &str| {
         let mut world = World::new(Assign::Manual);
         let (conn, user) = (world.conn(), UserId::parse("ann").unwrap());
-        world.apply(&Input::UserConnects { conn, user, offered: None, fresh: Session::new(session) });
+        world.apply(&Input::UserConnects {
+            conn,
+            user,
+            offered: None,
+            fresh: Session::parse(session).unwrap(),
+        });
         world.state.digest()
     };
     assert_eq!(digest("one"), digest("one"));
@@ -300,7 +305,12 @@ fn an_id_stays_its_users_for_the_grace_time_even_when_they_have_been_told() {
     let mut stranger_is_let_in = |after_ms| {
         world.wait(after_ms);
         let (conn, user) = (world.conn(), UserId::parse("ann").unwrap());
-        world.apply(&Input::UserConnects { conn, user, offered: None, fresh: Session::new("another") });
+        world.apply(&Input::UserConnects {
+            conn,
+            user,
+            offered: None,
+            fresh: Session::parse("another").unwrap(),
+        });
         !world.told.closed.contains(&(conn, Dismissal::SessionMismatch))
     };
     assert!(!stranger_is_let_in(0));
@@ -371,9 +381,9 @@ fn a_staff_member_who_connects_again_is_one_person_and_has_to_pick_again() {
 fn a_wrong_session_is_refused() {
     let mut world = World::new(Assign::Manual);
     world.user("ann");
-    for offered in [None, Some(Session::new("guessed"))] {
+    for offered in [None, Session::parse("guessed")] {
         let (conn, user) = (world.conn(), UserId::parse("ann").unwrap());
-        world.apply(&Input::UserConnects { conn, user, offered, fresh: Session::new("fresh") });
+        world.apply(&Input::UserConnects { conn, user, offered, fresh: Session::parse("fresh").unwrap() });
         assert_eq!(world.told.closed.pop(), Some((conn, Dismissal::SessionMismatch)));
         assert_eq!(world.told(conn), [""; 0], "nothing else is said");
     }

@@ -210,7 +210,7 @@ impl State {
         let user = &self.users[key];
         let welcome = UserWelcome {
             user: &user.id,
-            session: session.plain(),
+            session,
             resumed,
             now,
             desk_online,

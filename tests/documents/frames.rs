@@ -8,7 +8,7 @@ use deskwire::config::Assign;
 use deskwire::ids::{JsonStr, JsonText, StaffId, TicketId, UserId};
 use deskwire::protocol::{append_event, staff_command, user_command};
 use deskwire::state::{
-    ClosedBy, EndedTicket, ErrorCode, Event, MessageView, OwnTicket, Picked, Place, Side as From,
+    ClosedBy, EndedTicket, ErrorCode, Event, MessageView, OwnTicket, Participant, Picked, Place, Session,
     StaffChange, StaffName, StaffWelcome, TicketRef, TicketState, TicketView, UserWelcome,
 };
 use serde_json::Map;
@@ -78,7 +78,7 @@ impl<'a> Parts<'a> {
         let ended = EndedTicket { ticket: self.ticket, by: ClosedBy::Timeout, at: self.at };
         UserWelcome {
             user: self.user,
-            session: "x",
+            session: Session::parse("x").unwrap(),
             resumed: true,
             now: self.at,
             desk_online: true,
@@ -104,16 +104,8 @@ impl<'a> Parts<'a> {
         }
     }
 
-    fn message(&self, from: From) -> Event<'a> {
-        let message = MessageView {
-            seq: 1,
-            from,
-            sender: "x",
-            sender_name: self.maybe(self.text),
-            id: 1,
-            text: [b"x", b""],
-            at: self.at,
-        };
+    fn message(&self, from: Participant<'a>) -> Event<'a> {
+        let message = MessageView { seq: 1, from, id: 1, text: self.text.into(), at: self.at };
         Event::Message { ticket: self.ticket, message }
     }
 
@@ -126,7 +118,7 @@ impl<'a> Parts<'a> {
             Event::Desk { online: true },
             Event::TicketCreated { ticket, subject: self.text, at },
             Event::Queue { ticket, place },
-            self.message(From::Staff),
+            self.message(Participant::Staff(staff)),
         ];
         for what in [
             StaffChange::Joined,
@@ -141,7 +133,7 @@ impl<'a> Parts<'a> {
     }
 
     fn to_staff(&self) -> Vec<Event<'a>> {
-        let Self { ticket, staff, .. } = *self;
+        let Self { ticket, user, staff, .. } = *self;
         vec![
             Event::Presence { online: true },
             Event::Colleague { staff, online: true },
@@ -149,7 +141,7 @@ impl<'a> Parts<'a> {
             Event::TicketUpdated(self.view()),
             Event::TicketRemoved { ticket },
             Event::TicketPicked(self.picked()),
-            self.message(From::User),
+            self.message(Participant::User { id: user, name: self.maybe(self.text) }),
         ]
     }
 

@@ -66,7 +66,7 @@ fuzz_target!(|data: &[u8]| {
                 let conn = ConnId { slot, generation: 0 };
                 if what % 20 == 0 {
                     users[who] = Some(conn);
-                    let (user, session) = (UserId::parse(&format!("u{who}")).unwrap(), Session::new("s"));
+                    let (user, session) = (UserId::parse(&format!("u{who}")).unwrap(), Session::parse("s").unwrap());
                     Some(Input::UserConnects { conn, user, offered: Some(session), fresh: session })
                 } else {
                     staff[who] = Some(conn);

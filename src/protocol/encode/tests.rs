@@ -1,0 +1,99 @@
+use std::borrow::Cow;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::ids::{JsonPieces, JsonText, StaffId, UserId};
+use crate::state::{ErrorCode, Session};
+
+fn written(event: &Event<'_>) -> Value {
+    let mut out = Vec::new();
+    append_event(&mut out, event);
+    assert!(out.len() + 4 <= event.bytes_max(), "{} bytes of {}", out.len(), event.bytes_max());
+    serde_json::from_slice(&out).unwrap()
+}
+
+#[test]
+fn a_message_in_two_pieces_is_one_text() {
+    let sam = StaffId::parse("sam").unwrap();
+    let message = MessageView {
+        seq: 3,
+        from: Participant::Staff(StaffName { id: &sam, name: None }),
+        id: 1,
+        text: JsonPieces::from_ring(r#"a \"quo"#.as_bytes(), r#"te\""#.as_bytes()),
+        at: 9,
+    };
+    assert_eq!(
+        written(&Event::Message { ticket: TicketId::from_bits(1), message }),
+        json!({"type": "message", "ticket_id": "0000-0001", "seq": 3, "from": "staff", "sender_id": "sam",
+            "sender_name": null, "id": 1, "text": "a \"quote\"", "at": 9})
+    );
+}
+
+#[test]
+fn a_welcome_without_a_ticket_says_null() {
+    let user = UserId::parse("ann").unwrap();
+    let welcome = UserWelcome {
+        user: &user,
+        session: Session::parse("s3cret").unwrap(),
+        resumed: false,
+        now: 5,
+        desk_online: true,
+        ticket: None,
+        ended: None,
+    };
+    assert_eq!(
+        written(&Event::UserWelcome(welcome)),
+        json!({"type": "welcome", "protocol": 1, "role": "user", "user_id": "ann", "session": "s3cret",
+            "resumed": false, "now": 5, "desk_online": true, "ticket": null, "ended": null})
+    );
+}
+
+#[test]
+fn a_board_is_an_array_of_tickets() {
+    let (user, staff) = (UserId::parse("ann").unwrap(), StaffId::parse("sam").unwrap());
+    let [subject, name] =
+        [r"tab\t", "Ann M\u{fc}ller"].map(|text| JsonText::from_parsed(Cow::Borrowed(text)));
+    let sam = StaffName { id: &staff, name: Some(name.as_json()) };
+    let view = TicketView {
+        ticket: TicketId::from_bits(2),
+        user: &user,
+        user_name: Some(name.as_json()),
+        subject: subject.as_json(),
+        page: None,
+        state: TicketState::Paused,
+        staff: Some(sam),
+        user_online: false,
+        created_at: 4,
+        since: 5,
+    };
+    let ticket = json!({"ticket_id": "0000-0002", "user_id": "ann", "user_name": "Ann M\u{fc}ller",
+        "subject": "tab\t", "page": null, "state": "paused", "staff_id": "sam", "staff_name": "Ann M\u{fc}ller",
+        "user_online": false, "created_at": 4, "since": 5});
+    let welcome = StaffWelcome {
+        staff: StaffName { id: &staff, name: None },
+        now: 5,
+        max_chats: 3,
+        assign: Assign::LeastBusy,
+        tickets: &[view, view],
+        more: 7,
+        colleagues: &[sam],
+    };
+    assert_eq!(
+        written(&Event::StaffWelcome(welcome)),
+        json!({"type": "welcome", "protocol": 1, "role": "staff", "staff_id": "sam", "staff_name": null,
+            "online": false, "now": 5, "max_chats": 3, "assign": "least-busy", "tickets": [ticket, ticket],
+            "more": 7, "staff": ["sam"],
+            "colleagues": [{"staff_id": "sam", "staff_name": "Ann M\u{fc}ller"}]})
+    );
+}
+
+#[test]
+fn an_error_echoes_what_it_is_about() {
+    let (code, ticket) = (ErrorCode::NoTicket, Some(TicketRef::Unknown("a\"b")));
+    assert_eq!(
+        written(&Event::Error { code, id: Some(4), ticket }),
+        json!({"type": "error", "code": "no_ticket", "message": "there is no such ticket", "id": 4,
+            "ticket_id": "a\"b"})
+    );
+}

@@ -1,0 +1,179 @@
+//! Writes JSON objects. What goes in between quotes without a look at it is of a type that has nothing to escape; the one
+//! text that may hold anything is escaped here.
+
+use crate::ids::{JsonPieces, JsonStr, StaffId, TicketId, UserId};
+use crate::state::Session;
+
+/// A text that stands between the quotes of a JSON string as it is.
+pub(super) trait PlainText {
+    fn append(self, out: &mut Vec<u8>);
+}
+
+/// Words of the protocol, which are in this program's text.
+impl PlainText for &'static str {
+    fn append(self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.as_bytes());
+    }
+}
+
+impl PlainText for &UserId {
+    fn append(self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.as_str().as_bytes());
+    }
+}
+
+impl PlainText for &StaffId {
+    fn append(self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.as_str().as_bytes());
+    }
+}
+
+impl PlainText for TicketId {
+    fn append(self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.text());
+    }
+}
+
+impl PlainText for Session<'_> {
+    fn append(self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.plain().as_bytes());
+    }
+}
+
+impl PlainText for JsonStr<'_> {
+    fn append(self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.as_str().as_bytes());
+    }
+}
+
+impl PlainText for JsonPieces<'_> {
+    fn append(self, out: &mut Vec<u8>) {
+        self.as_bytes().iter().for_each(|piece| out.extend_from_slice(piece));
+    }
+}
+
+/// A JSON object that is being written.
+pub(super) struct Object<'a> {
+    out: &'a mut Vec<u8>,
+    is_empty: bool,
+}
+
+impl<'a> Object<'a> {
+    pub(super) fn new(out: &'a mut Vec<u8>) -> Self {
+        out.push(b'{');
+        Self { out, is_empty: true }
+    }
+
+    pub(super) fn end(self) {
+        self.out.push(b'}');
+    }
+
+    pub(super) fn text(mut self, key: &'static str, value: impl PlainText) -> Self {
+        self.key(key);
+        string(self.out, value);
+        self
+    }
+
+    pub(super) fn text_or_null(self, key: &'static str, value: Option<impl PlainText>) -> Self {
+        match value {
+            Some(value) => self.text(key, value),
+            None => self.null(key),
+        }
+    }
+
+    /// Appends a text that may hold anything.
+    pub(super) fn foreign(mut self, key: &'static str, value: &str) -> Self {
+        self.key(key);
+        // Writing a string to a Vec does not fail.
+        let _ = serde_json::to_writer(&mut *self.out, value);
+        self
+    }
+
+    pub(super) fn num(mut self, key: &'static str, value: u64) -> Self {
+        self.key(key);
+        self.out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+        self
+    }
+
+    pub(super) fn num_or_null(self, key: &'static str, value: Option<u64>) -> Self {
+        match value {
+            Some(value) => self.num(key, value),
+            None => self.null(key),
+        }
+    }
+
+    pub(super) fn bool(mut self, key: &'static str, value: bool) -> Self {
+        self.key(key);
+        self.out.extend_from_slice(if value { b"true" } else { b"false" });
+        self
+    }
+
+    pub(super) fn object(mut self, key: &'static str, write: impl FnOnce(Object<'_>)) -> Self {
+        self.key(key);
+        write(Object::new(self.out));
+        self
+    }
+
+    pub(super) fn object_or_null<T>(
+        self,
+        key: &'static str,
+        value: Option<&T>,
+        write: impl FnOnce(Object<'_>, &T),
+    ) -> Self {
+        match value {
+            Some(value) => self.object(key, |object| write(object, value)),
+            None => self.null(key),
+        }
+    }
+
+    pub(super) fn objects<T>(
+        self,
+        key: &'static str,
+        values: &[T],
+        mut write: impl FnMut(Object<'_>, &T),
+    ) -> Self {
+        self.array(key, values, |out, value| write(Object::new(out), value))
+    }
+
+    pub(super) fn texts<T, P: PlainText>(
+        self,
+        key: &'static str,
+        values: &[T],
+        mut text: impl FnMut(&T) -> P,
+    ) -> Self {
+        self.array(key, values, |out, value| string(out, text(value)))
+    }
+
+    fn array<T>(mut self, key: &'static str, values: &[T], mut write: impl FnMut(&mut Vec<u8>, &T)) -> Self {
+        self.key(key);
+        self.out.push(b'[');
+        for (index, value) in values.iter().enumerate() {
+            if index > 0 {
+                self.out.push(b',');
+            }
+            write(self.out, value);
+        }
+        self.out.push(b']');
+        self
+    }
+
+    fn null(mut self, key: &'static str) -> Self {
+        self.key(key);
+        self.out.extend_from_slice(b"null");
+        self
+    }
+
+    fn key(&mut self, key: &'static str) {
+        if !std::mem::replace(&mut self.is_empty, false) {
+            self.out.push(b',');
+        }
+        string(self.out, key);
+        self.out.push(b':');
+    }
+}
+
+fn string(out: &mut Vec<u8>, text: impl PlainText) {
+    out.push(b'"');
+    text.append(out);
+    out.push(b'"');
+}
