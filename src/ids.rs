@@ -26,7 +26,10 @@ impl fmt::Display for ConnId {
     }
 }
 
-/// 1 to 64 of `A-Z a-z 0-9 . _ ~ -`: what needs no escape in a URL, in JSON or in a log.
+/// What `is_id` asks for, in words for the operator.
+pub const ID_RULE: &str = "an id is 1 to 64 of A-Z a-z 0-9 . _ ~ -";
+
+/// Whether a text needs no escape in a URL, in JSON or in a log.
 pub(crate) fn is_id(text: &str) -> bool {
     (1..=ID_BYTES_MAX).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'~' | b'-'))
@@ -273,7 +276,7 @@ impl SecretHash {
 
     /// As 64 hexadecimal digits.
     pub fn to_hex(self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&self.0)
     }
 }
 
@@ -295,6 +298,13 @@ impl fmt::Debug for SecretHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SecretHash")
     }
+}
+
+/// Writes bytes as hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use log::{error, info};
 use deskwire::config::{Options, Task};
 use deskwire::desk::Desk;
 use deskwire::desk::auth::{AuthError, SecretSource, StaffTokens, new_token};
-use deskwire::ids::{SecretHash, StaffId};
+use deskwire::ids::{ID_RULE, SecretHash, StaffId};
 use deskwire::logging;
 use deskwire::server::Server;
 use deskwire::state::Rules;
@@ -109,7 +109,7 @@ fn staff_tokens(options: &Options) -> Result<(StaffTokens, Option<String>), Fail
 
 fn print_staff_token(id: &str) -> Result<(), Failure> {
     let Some(id) = StaffId::parse(id) else {
-        return Err(Failure::Mistake(format!("{id:?}: an id is 1 to 64 of A-Z a-z 0-9 . _ ~ -")));
+        return Err(Failure::Mistake(format!("{id:?}: {ID_RULE}")));
     };
     let token = new_token().map_err(trouble)?;
     let hash = SecretHash::of(&token).to_hex();

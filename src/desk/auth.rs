@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::Path;
 
-use crate::ids::{SecretHash, StaffId};
+use crate::ids::{SecretHash, StaffId, hex};
 use crate::state::Seed;
 
 /// Bytes of a token that we make: 256 bits.
@@ -62,34 +61,6 @@ impl StaffTokens {
             return Err(AuthError::Token);
         }
         Ok(Self::Desk(SecretHash::of(token)))
-    }
-
-    /// Reads a staff file: a line for each member, with id and SHA-256. Empty lines and those that start with `#` are
-    /// skipped.
-    ///
-    /// # Errors
-    /// It cannot be read, or a line is not as it should be.
-    pub fn read(path: &Path) -> Result<Self, AuthError> {
-        let text = std::fs::read_to_string(path).map_err(|error| AuthError::File(path.to_owned(), error))?;
-        // Some editors put a byte order mark before a text in UTF-8.
-        let text = text.strip_prefix('\u{FEFF}').unwrap_or(&text);
-        let mut tokens = BTreeMap::new();
-        for (number, line) in (1..).zip(text.lines()) {
-            let wrong = |what| AuthError::Line(path.to_owned(), number, what);
-            let mut words = line.split_whitespace();
-            let Some(id) = words.next().filter(|word| !word.starts_with('#')) else { continue };
-            let id = StaffId::parse(id).ok_or_else(|| wrong("an id is 1 to 64 of A-Z a-z 0-9 . _ ~ -"))?;
-            let hash = words.next().and_then(SecretHash::from_hex);
-            let hash =
-                hash.ok_or_else(|| wrong("after the id comes the SHA-256 of the token, 64 hex digits"))?;
-            if words.next().is_some() {
-                return Err(wrong("more than an id and a hash"));
-            }
-            if tokens.insert(id, hash).is_some() {
-                return Err(wrong("this id has a line already"));
-            }
-        }
-        Ok(Self::Each(tokens))
     }
 
     /// Returns how many staff members have a token of their own.
@@ -181,10 +152,4 @@ impl SecretSource {
         self.used += SESSION_BYTES;
         Ok(bytes)
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }

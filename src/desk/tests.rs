@@ -1,5 +1,6 @@
 use super::*;
 use crate::config::Assign;
+use crate::ids::UserId;
 
 const NOW: Millis = 1_000_000;
 

@@ -1,0 +1,105 @@
+//! Who may connect: a handshake, a page that is allowed to, and for staff the right token.
+
+use log::{debug, error, info, warn};
+
+use super::auth::StaffTokens;
+use super::{Desk, Role};
+use crate::config::Millis;
+use crate::ids::{ConnId, StaffId, UserId};
+use crate::logging::Quoted;
+use crate::net::address::ClientAddress;
+use crate::net::close::{self as net_close, CloseReason};
+use crate::net::http::{Request, Status};
+use crate::net::target;
+use crate::outbox::Outbox;
+use crate::protocol::{SECRET_PREFIX, SUBPROTOCOL, close};
+use crate::service::{Answer, Priority};
+use crate::state::{Input, Session};
+
+/// Who was let in by a request.
+#[derive(Debug)]
+pub enum Guest {
+    /// A user, the session that they brought, and where they come from.
+    User(UserId, Option<String>, ClientAddress),
+    /// A staff member, and whether their token is right.
+    Staff(StaffId, bool),
+}
+
+impl Desk {
+    /// Answers a request for a WebSocket. `guest` tells who asks for it, given the secret that was offered.
+    pub(super) fn admit(
+        &mut self,
+        request: &Request<'_>,
+        guest: impl FnOnce(&StaffTokens, Option<&str>) -> Guest,
+    ) -> Answer<Guest> {
+        let handshake = match request.handshake() {
+            Ok(handshake) => handshake,
+            Err(status) => return Answer::Http(status.into()),
+        };
+        if let Some(origin) = self.foreign_origin(request) {
+            info!("a page of {} was refused", Quoted(origin));
+            self.counters.foreign_origins += 1;
+            return Answer::Http(Status::Forbidden.into());
+        }
+        let secret = request.protocols.iter().find_map(|offered| offered.strip_prefix(SECRET_PREFIX));
+        let protocol = request.protocols.contains(&SUBPROTOCOL).then_some(SUBPROTOCOL);
+        let guest = guest(&self.staff_tokens, secret);
+        // Users must not keep staff out; one who only says to be staff must not either.
+        let priority = match guest {
+            Guest::Staff(_, true) => Priority::Kept,
+            Guest::Staff(_, false) | Guest::User(..) => Priority::Ordinary,
+        };
+        Answer::Upgrade { handshake, protocol, guest, priority }
+    }
+
+    /// Returns the origin of the page that asks, if it is none that may connect. Programs send none; a page opened from
+    /// disk sends `null`.
+    fn foreign_origin<'a>(&self, request: &Request<'a>) -> Option<&'a str> {
+        let origin = request.origin?;
+        let host = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+        // A request without a host, or with an empty one, is for nobody: no page can be ours.
+        let has_host = target::host(request.host).is_some_and(|host| !host.is_empty());
+        let is_own = has_host && host.is_some_and(|host| host.eq_ignore_ascii_case(request.host));
+        let is_allowed = || self.allowed_origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin));
+        (origin != "null" && !is_own && !is_allowed()).then_some(origin)
+    }
+
+    pub(super) fn user_opened(
+        &mut self,
+        now: Millis,
+        conn: ConnId,
+        (id, client): (UserId, ClientAddress),
+        offered: Option<&str>,
+        out: &mut Outbox,
+    ) -> Result<Role, CloseReason> {
+        let fresh = self.secrets.session();
+        let Some(fresh) = fresh.as_deref().ok().and_then(Session::parse) else {
+            error!("the kernel gives no random bytes");
+            return Err(net_close::INTERNAL_ERROR);
+        };
+        let offered = offered.and_then(Session::parse);
+        debug!("connection {conn} says it is user {id}");
+        self.apply(now, &Input::UserConnects { conn, user: id, offered, fresh }, out);
+        self.counters.users += 1;
+        Ok(Role::User(client))
+    }
+
+    pub(super) fn staff_opened(
+        &mut self,
+        now: Millis,
+        conn: ConnId,
+        id: StaffId,
+        token_is_right: bool,
+        out: &mut Outbox,
+    ) -> Result<Role, CloseReason> {
+        if !token_is_right {
+            warn!("staff {id} was refused: token missing or wrong");
+            self.counters.wrong_tokens += 1;
+            return Err(close::STAFF_TOKEN);
+        }
+        info!("staff {id} signed in");
+        self.apply(now, &Input::StaffConnects { conn, staff: id }, out);
+        self.counters.staff += 1;
+        Ok(Role::Staff)
+    }
+}
