@@ -102,13 +102,19 @@ impl Desk {
         writer.emit(conn, &Event::Error { code, id, ticket });
     }
 
-    /// Of a frame that was too fast it does not matter what else is wrong with it.
-    fn refuse_frame(&mut self, conn: ConnId, refusal: &Refusal<'_>, verdict: RateVerdict, out: &mut Outbox) {
+    /// Refuses a message. One that came too fast is refused as that, whatever else is wrong with it.
+    fn refuse_message(
+        &mut self,
+        conn: ConnId,
+        refusal: &Refusal<'_>,
+        verdict: RateVerdict,
+        out: &mut Outbox,
+    ) {
         let code = if verdict == RateVerdict::Within { refusal.code } else { ErrorCode::RateLimited };
         self.refuse(conn, (code, refusal.id, refusal.ticket()), out);
     }
 
-    /// A ticket that State does not open costs nothing.
+    /// Passes on what a user asks for. Only a ticket that State opens counts against the rate of new tickets.
     fn user_asks(
         &mut self,
         now: Millis,
@@ -192,7 +198,7 @@ impl Service for Desk {
                     return self.user_asks(now, (conn, client), command, out);
                 }
                 Ok(command) => (ErrorCode::RateLimited, command.message_id(), None),
-                Err(refusal) => return self.refuse_frame(conn, &refusal, verdict, out),
+                Err(refusal) => return self.refuse_message(conn, &refusal, verdict, out),
             },
             Role::Staff => match protocol::staff_command(&text) {
                 Ok(command) if verdict == RateVerdict::Within => {
@@ -201,7 +207,7 @@ impl Service for Desk {
                 Ok(command) => {
                     (ErrorCode::RateLimited, command.message_id(), command.ticket().map(TicketRef::Id))
                 }
-                Err(refusal) => return self.refuse_frame(conn, &refusal, verdict, out),
+                Err(refusal) => return self.refuse_message(conn, &refusal, verdict, out),
             },
         };
         self.refuse(conn, refused, out);

@@ -1,11 +1,11 @@
-//! From a text frame to a command.
+//! From the text of a message to a command.
 //!
-//! A frame is one flat object, read in one pass: each known field is taken as whatever it is, unknown ones are skipped,
-//! and only then is asked what the type needs. So a field that a type does not have may hold anything that is JSON.
+//! A message is one flat object, read in one pass: each known field is taken as whatever it is, unknown ones are skipped,
+//! and only then are the fields checked that the type needs. So a field that a type does not have may hold any JSON.
 //!
-//! serde_json gives up a whole frame for one value that Rust cannot represent. Such a frame, and one that is no JSON, is
-//! read a second time, member by member: it may be a command all the same, and if not, its refusal names what it was
-//! about.
+//! serde_json gives up a whole message for one value that Rust cannot represent. Such a message, and one that is not JSON,
+//! is read a second time, member by member: it may be a command all the same, and if not, its refusal names the id and the
+//! ticket that it had.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -21,19 +21,19 @@ use crate::config::{
 use crate::ids::{JsonText, TicketId};
 use crate::state::{ErrorCode, StaffCommand, TicketRef, UserCommand};
 
-/// Why a frame was not understood, and what it spoke of as far as that could be read.
+/// Why a message was refused, with its id and its ticket as far as these could be read.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Refusal<'a> {
-    /// The code.
+    /// The code of the error that answers it.
     pub code: ErrorCode,
-    /// The message's id, as far as it is an integer from 0 to 2^64 - 1: so it goes back as it was written, even where it
-    /// is out of range for a message.
+    /// The message's id, if it is an integer from 0 to 2^64 - 1. It goes back as it was written, even if it is out of
+    /// range for a message.
     pub id: Option<u64>,
     ticket_id: Option<Cow<'a, str>>,
 }
 
 impl Refusal<'_> {
-    /// The ticket, as it was named.
+    /// Returns the ticket that the message named, whether there is one of that id or not.
     pub fn ticket(&self) -> Option<TicketRef<'_>> {
         self.ticket_id.as_deref().map(|text| match TicketId::parse(text) {
             Some(id) => TicketRef::Id(id),
@@ -42,23 +42,29 @@ impl Refusal<'_> {
     }
 }
 
-/// What a user asks for.
+/// Reads a message of a user.
+///
+/// # Errors
+/// It is not a command of this protocol, or a text in it is too long.
 pub fn user_command(text: &str) -> Result<UserCommand<'_>, Refusal<'_>> {
-    let mut frame = Frame::default();
-    let command = frame.read(text).and_then(|()| frame.user_command());
-    command.map_err(|code| frame.refusal(code))
+    let mut message = Message::default();
+    let command = message.read(text).and_then(|()| message.user_command());
+    command.map_err(|code| message.refusal(code))
 }
 
-/// What a staff member asks for.
+/// Reads a message of a staff member.
+///
+/// # Errors
+/// As for a user, or it names a ticket by what is not an id.
 pub fn staff_command(text: &str) -> Result<StaffCommand<'_>, Refusal<'_>> {
-    let mut frame = Frame::default();
-    let command = frame.read(text).and_then(|()| frame.staff_command());
-    command.map_err(|code| frame.refusal(code))
+    let mut message = Message::default();
+    let command = message.read(text).and_then(|()| message.staff_command());
+    command.map_err(|code| message.refusal(code))
 }
 
-/// The fields that any type has.
+/// The fields of a message: all those that any type has.
 #[derive(Default)]
-struct Frame<'a> {
+struct Message<'a> {
     kind: Value<'a>,
     id: Value<'a>,
     ticket_id: Value<'a>,
@@ -72,7 +78,7 @@ struct Frame<'a> {
     page: Value<'a>,
 }
 
-/// A value, as far as any field may be one.
+/// A value of a field. What no field may be is `Other`.
 #[derive(Default)]
 enum Value<'a> {
     #[default]
@@ -84,16 +90,16 @@ enum Value<'a> {
     Other,
 }
 
-impl<'a> Frame<'a> {
-    /// Reads a frame into an empty one: as large as it is, moving it would cost as much as some fields.
+impl<'a> Message<'a> {
+    /// Reads a text into an empty message. It is large: to return it would cost as much as to read some fields.
     fn read(&mut self, text: &'a str) -> Result<(), ErrorCode> {
         let mut json = serde_json::Deserializer::from_str(text);
-        let read = json.deserialize_map(FrameVisitor(self)).and_then(|()| json.end());
+        let read = json.deserialize_map(MessageVisitor(self)).and_then(|()| json.end());
         read.or_else(|_| self.read_by_member(text))
     }
 
-    /// Reads a frame that holds something that cannot be represented, such as half a surrogate pair: that field is
-    /// `Other`, and the rest is as usual. Of a text that is not JSON it reads what a refusal needs.
+    /// Reads a text in which something cannot be represented, such as half a surrogate pair: that field becomes `Other`,
+    /// and the others are read as usual. If the text is not JSON, what can be read is kept for the refusal.
     #[cold]
     fn read_by_member(&mut self, text: &'a str) -> Result<(), ErrorCode> {
         *self = Self::default();
@@ -109,7 +115,7 @@ impl<'a> Frame<'a> {
         if is_object { Ok(()) } else { Err(ErrorCode::BadMessage) }
     }
 
-    /// Returns the field of this name, if any type has it.
+    /// Returns the field of this name, if any type has one.
     #[inline]
     fn field(&mut self, name: &str) -> Option<&mut Value<'a>> {
         Some(match name {
@@ -130,7 +136,7 @@ impl<'a> Frame<'a> {
 
     fn refusal(self, code: ErrorCode) -> Refusal<'a> {
         let ticket_id = match self.ticket_id {
-            // An echo is for whoever sent something of the size of an id.
+            // A string of any other size cannot be an id, and would be echoed for nothing.
             Value::String(text) if text.len() <= ID_BYTES_MAX => Some(text),
             _ => None,
         };
@@ -186,7 +192,7 @@ impl<'a> Frame<'a> {
         Ok(StaffCommand::TransferTicket { ticket: self.ticket()?, to, note })
     }
 
-    /// A string that is no id of ours names no ticket that there is.
+    // A string that is not an id is refused as the id of a ticket that has closed would be.
     fn ticket(&self) -> Result<TicketId, ErrorCode> {
         TicketId::parse(self.ticket_id.str()?).ok_or(ErrorCode::NoTicket)
     }
@@ -196,8 +202,8 @@ impl<'a> Frame<'a> {
         if (1..=MESSAGE_ID_MAX).contains(&id) { Ok(id) } else { Err(ErrorCode::BadMessage) }
     }
 
-    /// Takes the name that somebody gives themselves. Others read it beside their own words, so it holds nothing that
-    /// could change these.
+    /// Takes a name. It is shown within a line of other text, so it must not hold characters that change how the rest
+    /// of the line reads.
     fn name(&mut self) -> Result<Option<JsonText<'a>>, ErrorCode> {
         let is_readable = match &self.name {
             Value::String(name) => !name.chars().any(|c| c.is_control() || is_bidi_control(c)),
@@ -233,10 +239,10 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Takes a text of so many Unicode scalar values.
+    /// Takes a text of `chars_min` to `chars_max` Unicode scalar values.
     fn text(&mut self, chars_min: usize, chars_max: usize) -> Result<JsonText<'a>, ErrorCode> {
         let Self::String(text) = std::mem::take(self) else { return Err(ErrorCode::BadMessage) };
-        // As many bytes are at least as many characters: most texts need no count.
+        // A text has at most as many characters as bytes, so most need no count.
         if text.len() > chars_max && text.chars().count() > chars_max {
             return Err(ErrorCode::TooLong);
         }
@@ -252,17 +258,17 @@ fn is_bidi_control(c: char) -> bool {
     matches!(c, '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Reads fields into a frame.
-struct FrameVisitor<'f, 'a>(&'f mut Frame<'a>);
+/// Reads fields into a message.
+struct MessageVisitor<'m, 'a>(&'m mut Message<'a>);
 
-impl<'de: 'a, 'a> Visitor<'de> for FrameVisitor<'_, 'a> {
+impl<'de: 'a, 'a> Visitor<'de> for MessageVisitor<'_, 'a> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    /// Where a field stands twice, the last one counts, as in every browser.
+    /// If a field is there twice, the last one counts, as with JSON.parse.
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
         while let Some(Key(key)) = map.next_key()? {
             match self.0.field(&key) {
