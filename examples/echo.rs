@@ -1,4 +1,4 @@
-//! The smallest service: says back what it is told. The same loop and the same connections as the desk's; start here to
+//! The smallest service: sends each message back. The same loop and the same connections as the desk's; start here to
 //! read how they work, and try it with `cargo run --example echo -- 127.0.0.1:9012`.
 
 use deskwire::config::{Limits, Millis};
@@ -17,7 +17,7 @@ struct Echo;
 
 impl Service for Echo {
     type Guest = ();
-    type Peer = ();
+    type Identity = ();
 
     fn request(&mut self, request: &Request<'_>, _: &Metrics) -> Answer<()> {
         match request.handshake() {

@@ -34,18 +34,18 @@ pub const LINGER_MS: Millis = SECOND;
 pub const STALL_MS: Millis = 15 * SECOND;
 /// From our ping to any sign of life.
 pub const PONG_MS: Millis = 20 * SECOND;
-/// From the first stop signal to the end, whoever has not answered our close frame.
+/// From the first stop signal to the end, also with connections whose peers have not answered our close frame.
 pub const SHUTDOWN_MS: Millis = 5 * SECOND;
 /// Before a try to accept again after descriptors ran out. A connection that ends brings it forward.
 pub const ACCEPT_RETRY_MS: Millis = SECOND;
-/// Between two log lines that accepting rests. One tells the operator; the metrics count on.
+/// Between two log lines that accepting is paused. One is enough for the operator; the metrics count on.
 pub const SAME_WARNING_MS: Millis = 60 * SECOND;
 
 /// A line of the log, in bytes. Two of them are less than PIPE_BUF, so that a pipe takes them whole or not at all.
 pub const LOG_LINE_BYTES_MAX: usize = KIB;
 /// What a line of the log shows of a text that a peer has sent, in bytes, escapes included: enough for any honest origin.
 pub const LOG_QUOTED_BYTES_MAX: usize = 100;
-/// Between two lines of the log of one kind, so that nobody can fill a disk with it.
+/// Between two lines of the log of one kind, so that no peer can fill a disk with it.
 pub const LOG_LINE_MS: Millis = SECOND;
 
 /// One recv, and all that one connection is read in a turn: 64 KiB is what loopback and a fast network deliver at once,
@@ -58,8 +58,8 @@ pub const TURN_READS_MAX: usize = 256;
 /// Bytes read in a turn. One-byte fragments are the dearest, at less than 0.1 GB/s: some 2 ms.
 pub const TURN_BYTES_MAX: usize = 128 * KIB;
 /// Bytes that a connection may have sent of late, less 64 KiB for each second since, to be served before those who sent
-/// more: a few messages, or the frames of somebody who types. It is also all that such a one is read at once, where others
-/// wait: a thousand that begin to flood at the same time delay everybody by 4 MiB, and not by 64.
+/// more: a few messages, or the frames of a person who types. It is also all that such a connection is read at once, where
+/// others wait: a thousand that begin to flood at the same time delay the others by 4 MiB, and not by 64.
 pub const FRONT_DEBT_BYTES: usize = 4 * KIB;
 /// What a connection's debt leaks in a second, in bytes: the rate at which payload may come for long, so that those who
 /// keep to it are served first.
@@ -92,14 +92,14 @@ pub const TRIM_ITEMS_MIN: usize = 1000;
 pub const TRIM_MS: Millis = 10 * SECOND;
 /// Events of the poll in a turn. More are reported at the next poll, which is then at once.
 pub const EVENTS_PER_TURN: usize = 1024;
-/// Accepts a turn. More are taken in the next one, so that a flood of connects stalls nobody who chats.
+/// Accepts a turn. More are taken in the next one, so that a flood of connects stalls no chat.
 pub const ACCEPTS_PER_TURN: usize = 64;
 /// The listen backlog. mio's own listener is fixed at 128; the kernel cuts this to its somaxconn.
 pub const BACKLOG: i32 = 4096;
 /// Descriptors that are not connections: standard streams, poll, signals, the listener, a file being read, and some air.
 pub const DESCRIPTORS_RESERVED: usize = 16;
-/// Sockets beside those of open WebSockets: heads that are still coming, plain requests, those who are told that there is no
-/// place. When all are in use, the oldest connection that is not open makes room.
+/// Sockets beside those of open WebSockets: heads that are still coming, plain requests, those that are closed since there is
+/// no place. When all are in use, the oldest connection that is not open is evicted.
 pub const OVERFLOW_CONNECTIONS: usize = 32;
 /// Places for connections that only staff with a valid token may have, so that users cannot lock staff out. A desk of 128
 /// places or fewer keeps half of them.
@@ -111,8 +111,8 @@ pub const ADDRESS_OVERFLOW: u32 = 16;
 pub const SPARE_BUFFERS_MAX: usize = 256;
 /// The capacity up to which such a buffer is kept, in bytes: what chat needs. A larger one goes back to the heap.
 pub const SPARE_BUFFER_BYTES_MAX: usize = 16 * KIB;
-/// What the outbox keeps of its capacity between two calls of the service, in bytes: a welcome fits. More, which news for
-/// everybody may need, goes back to the heap.
+/// What the outbox keeps of its capacity between two calls of the service, in bytes: a welcome fits. More, which a frame
+/// for all may have needed, goes back to the heap.
 pub const OUTBOX_KEPT_BYTES: usize = 256 * KIB;
 /// The same, in frames and in receivers.
 pub const OUTBOX_KEPT_ENTRIES: usize = 4096;
@@ -152,13 +152,13 @@ pub const CREDIT_BYTES: usize = 32 * KIB;
 pub const WELCOME_TICKETS_MAX: usize = 200;
 /// Bytes of tickets and colleagues in a staff member's welcome, counted at their worst. The rest follows one by one.
 pub const WELCOME_BYTES_MAX: usize = 56 * KIB;
-/// Changes of the board that follow each other more closely are told together.
+/// Changes of the board that follow each other more closely are sent together.
 pub const GATHER_MS: Millis = 100;
-/// Staff who are told of a batch of changes in one turn: at most this many credits are written in it, about 2 ms of work.
+/// Staff who are sent a batch of changes in one turn: at most this many credits are written in it, about 2 ms of work.
 pub const STAFF_PER_TURN: u32 = 64;
-/// Users who are told in one turn that staff are online, or are not.
+/// Users who are sent in one turn that staff are online, or are not.
 pub const USERS_PER_TURN: u32 = 256;
-/// Users who are told their place in the queue in one turn. A notice costs about 10 us with its write.
+/// Users who are sent their place in the queue in one turn. A notice costs about 10 us with its write.
 pub const NOTICES_PER_TURN: usize = 256;
 /// Absent users who are given up in one turn, and typing notices that end in it.
 pub const ALARMS_PER_TURN: usize = 256;
@@ -190,12 +190,12 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Sockets at once.
+    /// Returns how many sockets there may be at once.
     pub fn sockets_max(&self) -> usize {
         self.connections_max + self.overflow_connections
     }
 
-    /// Open WebSockets of users and of whoever else is not preferred.
+    /// Returns how many open WebSockets there may be with `Priority::Ordinary`.
     pub fn ordinary_connections_max(&self) -> usize {
         self.connections_max - STAFF_PLACES.min(self.connections_max / 2)
     }
@@ -252,7 +252,7 @@ pub enum Assign {
     /// Whoever picks it.
     #[default]
     Manual,
-    /// The staff member with room whose last assignment is longest ago.
+    /// The staff member below the limit of chats whose last assignment is longest ago.
     RoundRobin,
     /// The staff member with the fewest chats.
     LeastBusy,
@@ -314,7 +314,7 @@ pub struct Options {
     pub command: Option<Task>,
 }
 
-/// An origin as browsers send it (RFC 6454 6.2). With a slash behind it, it would never be met, and nobody told why.
+/// An origin as browsers send it (RFC 6454 6.2). With a slash behind it, it would match no page, and no error would say why.
 fn origin(text: &str) -> Result<String, String> {
     let host = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://")).unwrap_or("");
     if host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_graphic() && !b"/?#@".contains(&byte)) {
@@ -350,7 +350,7 @@ pub enum Task {
 }
 
 impl Options {
-    /// The limits that these options ask for, within `descriptors` that the process may have open.
+    /// Returns the limits that these options ask for, within `descriptors` that the process may have open.
     pub fn limits(&self, descriptors: u64) -> Limits {
         let defaults = Limits::default();
         let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
@@ -370,7 +370,7 @@ impl Options {
         }
     }
 
-    /// The proxies whose X-Forwarded-For is believed.
+    /// Returns the proxies whose X-Forwarded-For is trusted.
     pub fn trusted_proxies(&self) -> TrustedProxies {
         if self.trust_proxy.is_empty() {
             return TrustedProxies::default();
@@ -382,12 +382,12 @@ impl Options {
         ranges.collect()
     }
 
-    /// How many tickets may be open at once.
+    /// Returns how many tickets may be open at once.
     pub fn max_tickets(&self) -> usize {
         self.max_tickets as usize
     }
 
-    /// How long a ticket waits for its user.
+    /// Returns how long a ticket waits for its user.
     pub fn user_grace_ms(&self) -> Millis {
         Millis::from(self.user_grace) * SECOND
     }

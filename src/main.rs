@@ -18,11 +18,11 @@ use deskwire::state::Rules;
 /// read.
 const TOKEN_VARIABLE: &str = "DESKWIRE_STAFF_TOKEN";
 
-/// What went wrong: whether it was the operator's mistake, and what to say.
+/// Why the program ends with an error, and what it prints.
 enum Failure {
     Mistake(String),
     Trouble(String),
-    /// The log has it: stderr must not be written to in another way, since that could block.
+    /// It is in the log already. Only the log writes to stderr without blocking.
     Logged,
 }
 
@@ -43,7 +43,7 @@ fn main() -> ExitCode {
                 Failure::Trouble(why) => (why, 1),
                 Failure::Logged => return ExitCode::FAILURE,
             };
-            // If not even this can be said, the code still says it.
+            // Where this fails, too, the exit code says it.
             let _ = writeln!(io::stderr(), "deskwire: {why}");
             ExitCode::from(code)
         }
@@ -85,7 +85,7 @@ fn run(options: &Options) -> Result<(), Failure> {
     })
 }
 
-/// The staff's tokens, and the desk's if one was made, to be shown once.
+/// Returns the staff's tokens, and the desk's one token if it was made now, to be shown once.
 fn staff_tokens(options: &Options) -> Result<(StaffTokens, Option<String>), Failure> {
     let mistake = |error: AuthError| Failure::Mistake(error.to_string());
     if let Some(path) = &options.staff_file {
@@ -125,7 +125,7 @@ fn trouble(error: impl ToString) -> Failure {
     Failure::Trouble(error.to_string())
 }
 
-/// What clap says first, in one line; the rest is its advice.
+/// Returns the first paragraph of what clap says, in one line. The rest is its advice.
 fn first_paragraph(text: &str) -> String {
     let lines = text.lines().map(str::trim).take_while(|line| !line.is_empty());
     lines.collect::<Vec<_>>().join(" ").trim_start_matches("error: ").to_owned()

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use crate::logging;
 use crate::net::connection::PhaseName;
 
-/// What the loop counts. Plain numbers: there is one thread.
+/// What the loop counts. Plain numbers, as there is one thread.
 #[derive(Debug, Default)]
 pub struct Metrics {
     /// Connections accepted.
@@ -19,17 +19,17 @@ pub struct Metrics {
     pub bytes_in: u64,
     /// Bytes written.
     pub bytes_out: u64,
-    /// Messages read.
-    pub frames_in: u64,
-    /// Messages queued, one for each receiver.
-    pub frames_out: u64,
+    /// Messages read, control frames included.
+    pub messages_in: u64,
+    /// Messages queued, counted once for each receiver.
+    pub messages_out: u64,
     /// Turns of the loop.
     pub turns: u64,
     /// The longest turn, in microseconds, its wait not counted.
     pub turn_us_max: u64,
     /// Close frames that we sent first, by code.
     pub closes: BTreeMap<u16, u64>,
-    /// Connections given up by a deadline.
+    /// Connections ended by a deadline.
     pub expired: u64,
     /// Connections refused, by `RefusalCause`.
     pub refusals: [u64; RefusalCause::ALL.len()],
@@ -38,19 +38,19 @@ pub struct Metrics {
 /// Why the hub has refused or dropped a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefusalCause {
-    /// Its address has too many.
+    /// Its address has too many connections.
     Address,
-    /// There was no place.
+    /// All places for open connections are taken.
     Full,
-    /// It was not open, and made room for another.
+    /// It was not open, and its socket was needed for another.
     Evicted,
 }
 
 impl RefusalCause {
-    /// All of them, in order.
+    /// All causes, in order.
     pub const ALL: [Self; 3] = [Self::Address, Self::Full, Self::Evicted];
 
-    /// The value of the label.
+    /// Returns the value of its label.
     pub fn name(self) -> &'static str {
         match self {
             Self::Address => "address",
@@ -69,7 +69,7 @@ const PHASES: [(PhaseName, &str); 5] = [
 ];
 
 impl Metrics {
-    /// A connection went from one phase to another. The dead are not counted.
+    /// Counts a connection that went from one phase to another. The dead are not counted.
     pub fn moved(&mut self, from: PhaseName, to: PhaseName) {
         if let Some(count) = self.phases.get_mut(from as usize) {
             *count -= 1;
@@ -79,22 +79,22 @@ impl Metrics {
         }
     }
 
-    /// We closed a connection first.
+    /// Counts a close frame that was sent first.
     pub fn closed(&mut self, code: u16) {
         *self.closes.entry(code).or_default() += 1;
     }
 
-    /// A connection was refused or dropped.
+    /// Counts a connection that was refused or dropped.
     pub fn refused(&mut self, cause: RefusalCause) {
         self.refusals[cause as usize] += 1;
     }
 
-    /// How many connections were refused, by cause. A service has causes of its own, and shows them together.
+    /// Returns how many connections were refused, by cause. A service has causes of its own, and shows them together.
     pub fn refusal_samples(&self) -> impl Iterator<Item = (&'static str, u64)> {
         RefusalCause::ALL.into_iter().map(|cause| (cause.name(), self.refusals[cause as usize]))
     }
 
-    /// Appends all of it but the refusals.
+    /// Appends all counters but the refusals.
     pub fn append(&self, page: &mut Page) {
         let phases = PHASES.map(|(phase, name)| (name, self.phases[phase as usize]));
         page.family("deskwire_connections", "gauge", "Connections, by phase.").labelled("phase", phases);
@@ -111,9 +111,19 @@ impl Metrics {
             ),
             ("deskwire_bytes_in_total", "counter", "Bytes read.", self.bytes_in),
             ("deskwire_bytes_out_total", "counter", "Bytes written.", self.bytes_out),
-            ("deskwire_frames_in_total", "counter", "WebSocket messages read.", self.frames_in),
-            ("deskwire_frames_out_total", "counter", "WebSocket messages queued.", self.frames_out),
-            ("deskwire_expired_total", "counter", "Connections given up by a deadline.", self.expired),
+            (
+                "deskwire_frames_in_total",
+                "counter",
+                "WebSocket messages read, control frames included.",
+                self.messages_in,
+            ),
+            (
+                "deskwire_frames_out_total",
+                "counter",
+                "WebSocket messages queued, once for each receiver.",
+                self.messages_out,
+            ),
+            ("deskwire_expired_total", "counter", "Connections ended by a deadline.", self.expired),
             (
                 "deskwire_log_lines_lost_total",
                 "counter",
@@ -136,7 +146,7 @@ pub struct Page {
 }
 
 impl Page {
-    /// The Content-Type to send it with.
+    /// The Content-Type of such a page.
     pub const CONTENT_TYPE: &'static str = "text/plain; version=0.0.4; charset=utf-8";
 
     /// Starts a family of samples.
@@ -147,13 +157,13 @@ impl Page {
         self
     }
 
-    /// The family's only sample.
+    /// Appends the family's only sample.
     pub fn value(&mut self, value: u64) -> &mut Self {
         let _ = writeln!(self.text, "{} {value}", self.family);
         self
     }
 
-    /// A sample for each value of a label. Values are our own words and numbers: nothing to escape.
+    /// Appends a sample for each value of a label. The values are our own words and numbers: nothing to escape.
     pub fn labelled<L: std::fmt::Display>(
         &mut self,
         label: &str,
@@ -165,7 +175,7 @@ impl Page {
         self
     }
 
-    /// The text.
+    /// Returns the text.
     pub fn into_text(self) -> String {
         self.text
     }

@@ -1,4 +1,4 @@
-//! What a service has to say, in order: frames, each encoded once, and to whom.
+//! What a service sends, in order: frames, each encoded once, and the connections that receive them.
 //!
 //! A service writes here and never into a connection, so that it cannot block, fail or be called back in the middle of
 //! a decision. The hub empties it after each call. The buffers are kept, so that nothing is allocated in the long run.
@@ -14,7 +14,7 @@ use crate::net::frame::{self, Opcode};
 #[derive(Debug, Default)]
 pub struct Outbox {
     bytes: Vec<u8>,
-    addressees: Vec<ConnId>,
+    receivers: Vec<ConnId>,
     entries: Vec<Entry>,
 }
 
@@ -25,16 +25,16 @@ enum Entry {
     NotifyDrained { conn: ConnId },
 }
 
-/// Whether a frame makes its receiver send one in turn.
+/// Whether the receiver of a frame answers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reply {
     /// It does not.
     None,
-    /// It will be confirmed by a frame, which is not to be counted against the receiver's rate.
+    /// It does, by a message that is not counted against its rate.
     Expected,
 }
 
-/// One thing to do with one or more connections.
+/// One thing to do to connections.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Item<'a> {
     /// Queue this frame for each of these.
@@ -46,17 +46,17 @@ pub enum Item<'a> {
 }
 
 impl Outbox {
-    /// A message for one connection; `write` appends its payload.
+    /// Sends a message to one connection; `write` appends its payload.
     pub fn send(&mut self, to: ConnId, opcode: Opcode, write: impl FnOnce(&mut Vec<u8>)) {
         self.push_frame([to], opcode, Reply::None, write);
     }
 
-    /// A message for one connection, which will be answered by one.
+    /// Sends a message to one connection, which will be answered by one that does not count against the peer's rate.
     pub fn send_for_reply(&mut self, to: ConnId, opcode: Opcode, write: impl FnOnce(&mut Vec<u8>)) {
         self.push_frame([to], opcode, Reply::Expected, write);
     }
 
-    /// A message for many, encoded once.
+    /// Sends a message to many connections. It is encoded once, or not at all where there are none.
     pub fn send_all(
         &mut self,
         to: impl IntoIterator<Item = ConnId>,
@@ -73,11 +73,11 @@ impl Outbox {
         reply: Reply,
         write: impl FnOnce(&mut Vec<u8>),
     ) {
-        let first = self.addressees.len();
-        self.addressees.extend(to);
-        if self.addressees.len() > first {
+        let first = self.receivers.len();
+        self.receivers.extend(to);
+        if self.receivers.len() > first {
             let bytes = frame::append(&mut self.bytes, opcode, write);
-            self.entries.push(Entry::Frame { to: first..self.addressees.len(), bytes, reply });
+            self.entries.push(Entry::Frame { to: first..self.receivers.len(), bytes, reply });
         }
     }
 
@@ -86,34 +86,34 @@ impl Outbox {
         self.entries.push(Entry::Close { conn, why });
     }
 
-    /// There is more for this connection than should be queued now: `Service::drained` is called when all that was queued
-    /// has left. How much a connection's output may hold is bounded by this alone; the hub takes whatever is sent.
-    pub fn ask_when_drained(&mut self, conn: ConnId) {
+    /// Asks for one call of `Service::drained`, when all that is queued for this connection has left. A service that has more to
+    /// send than should be queued now waits for it; nothing else bounds a connection's output.
+    pub fn notify_drained(&mut self, conn: ConnId) {
         self.entries.push(Entry::NotifyDrained { conn });
     }
 
-    /// Whether there is nothing to do.
+    /// Returns whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// What there is to do, in order.
+    /// Returns what there is to do, in order.
     pub fn items(&self) -> impl Iterator<Item = Item<'_>> {
         self.entries.iter().map(|entry| match entry {
             Entry::Frame { to, bytes, reply } => {
-                Item::Frame(&self.addressees[to.clone()], &self.bytes[bytes.clone()], *reply)
+                Item::Frame(&self.receivers[to.clone()], &self.bytes[bytes.clone()], *reply)
             }
             Entry::Close { conn, why } => Item::Close(*conn, *why),
             Entry::NotifyDrained { conn } => Item::NotifyDrained(*conn),
         })
     }
 
-    /// Forgets what was done; gives back what a rare large frame, or news for everybody, has grown.
+    /// Forgets what was done. Capacity beyond what is usually needed goes back to the heap.
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.bytes.shrink_to(OUTBOX_KEPT_BYTES);
-        self.addressees.clear();
-        self.addressees.shrink_to(OUTBOX_KEPT_ENTRIES);
+        self.receivers.clear();
+        self.receivers.shrink_to(OUTBOX_KEPT_ENTRIES);
         self.entries.clear();
         self.entries.shrink_to(OUTBOX_KEPT_ENTRIES);
     }
@@ -125,11 +125,11 @@ mod tests {
     use crate::net::close;
 
     #[test]
-    fn a_frame_for_many_is_encoded_once_and_one_for_nobody_never() {
+    fn a_frame_for_many_is_encoded_once_and_one_without_a_receiver_never() {
         let [a, b] = [1, 2].map(|slot| ConnId { slot, generation: 7 });
         let mut outbox = Outbox::default();
         outbox.send_all([a, b], Opcode::Text, |out| out.extend_from_slice(b"hello"));
-        outbox.send_all([], Opcode::Text, |_| panic!("encoded for nobody"));
+        outbox.send_all([], Opcode::Text, |_| panic!("encoded without a receiver"));
         outbox.close(b, close::FLOODING);
         let items: Vec<_> = outbox.items().collect();
         assert_eq!(

@@ -21,7 +21,7 @@ use crate::net::input::Readiness;
 use crate::net::listener::Listener;
 use crate::service::Service;
 
-/// Slots count up from 0, so these are the last that one could have.
+/// Slots count up from 0, so that none has one of these.
 const LISTENER: Token = Token(usize::MAX);
 const SIGNALS: Token = Token(usize::MAX - 1);
 
@@ -31,7 +31,7 @@ pub struct Server<V: Service> {
     events: Events,
     clock: Clock,
     signals: Signals,
-    /// Gone once the server stops.
+    /// `None` once the server stops.
     listener: Option<Listener>,
     stop_at: Option<Millis>,
     trim: Trim,
@@ -39,7 +39,7 @@ pub struct Server<V: Service> {
 }
 
 impl<V: Service> Server<V> {
-    /// Binds and takes over SIGINT, SIGTERM and SIGHUP. Newcomers wait in the backlog until `run`.
+    /// Binds, and handles SIGINT, SIGTERM and SIGHUP from now on. Clients wait in the backlog until `run`.
     ///
     /// # Errors
     /// The address cannot be bound, or the kernel gives no descriptor.
@@ -60,14 +60,14 @@ impl<V: Service> Server<V> {
         })
     }
 
-    /// Believes the X-Forwarded-For of these instead of this machine's.
+    /// Trusts the X-Forwarded-For of these proxies, instead of those on this machine.
     #[must_use]
     pub fn with_trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
         self.hub.set_trusted_proxies(proxies);
         self
     }
 
-    /// The address, with the port that was taken.
+    /// Returns the address, with the port that was taken.
     ///
     /// # Errors
     /// The server has stopped, or the kernel does not say.
@@ -75,7 +75,7 @@ impl<V: Service> Server<V> {
         self.listener.as_ref().ok_or(ErrorKind::NotConnected)?.address()
     }
 
-    /// Serves until a signal ends it and all connections are closed, or `SHUTDOWN_MS` later.
+    /// Serves until SIGINT or SIGTERM, and then until all connections are closed, or `SHUTDOWN_MS` have passed.
     ///
     /// # Errors
     /// A second SIGINT or SIGTERM has ended it at once (`ErrorKind::Interrupted`), or the poll itself fails. No peer can
@@ -109,7 +109,7 @@ impl<V: Service> Server<V> {
     fn wait(&mut self) -> io::Result<()> {
         let timeout = self.timeout(self.clock.now());
         match self.poll.poll(&mut self.events, timeout) {
-            // Nothing came; the time-out is computed anew.
+            // No event; the time-out is computed anew.
             Err(error) if error.kind() == ErrorKind::Interrupted => Ok(()),
             result => result,
         }
@@ -179,7 +179,7 @@ impl<V: Service> Server<V> {
             return Err(ErrorKind::Interrupted.into());
         }
         info!("stopping: closing all connections");
-        self.listener = None; // who waits in the backlog is refused by the kernel
+        self.listener = None; // the kernel refuses the clients in the backlog
         self.stop_at = Some(now + SHUTDOWN_MS);
         self.hub.close_all(close::GOING_AWAY, now);
         Ok(())
@@ -219,8 +219,8 @@ fn accept<V: Service>(
     }
 }
 
-/// Both directions, once and for all: what is asked of the socket depends on what is pending. And urgent data, which makes
-/// a recv stop short; kqueue has no event for it.
+/// Both directions, for as long as the socket lives: an edge costs nothing where it is not needed, a changed registration costs
+/// a system call. And urgent data, which makes a recv stop short; kqueue has no event for it.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const INTEREST: Interest = Interest::READABLE.add(Interest::WRITABLE).add(Interest::PRIORITY);
 #[cfg(not(any(target_os = "linux", target_os = "android")))]

@@ -1,4 +1,4 @@
-//! What the loop asks of whatever it serves: the desk, or the echo in examples/.
+//! What the loop asks of the service that it runs: the desk, or the echo in examples/.
 
 use crate::config::Millis;
 use crate::metrics::Metrics;
@@ -9,85 +9,88 @@ use crate::net::rate::RateVerdict;
 use crate::net::websocket::Incoming;
 use crate::outbox::Outbox;
 
-/// A service on WebSockets. It is told what happens and says what to send, and neither blocks nor fails.
+/// A service on WebSockets. The hub calls it with what has happened, and it answers into an outbox. It neither blocks nor fails.
 pub trait Service {
-    /// Somebody who was let in by `request` and whose connection is about to open.
+    /// What `request` has learned of the client, for `opened`.
     type Guest;
-    /// Who a connection belongs to while it is open.
-    type Peer: Copy;
+    /// Who an open connection belongs to, as far as the service needs to know it for each message.
+    type Identity: Copy;
 
-    /// Answers a request head.
+    /// Returns the answer to a request.
     fn request(&mut self, request: &Request<'_>, metrics: &Metrics) -> Answer<Self::Guest>;
 
-    /// A connection has opened; what is sent here comes right after the handshake. An error closes it again, and
-    /// nothing else is sent.
+    /// Handles an open connection; what is sent to it now comes right after the handshake.
+    ///
+    /// # Errors
+    /// It is to be closed again, for this reason. Nothing else is sent.
     fn opened(
         &mut self,
         now: Millis,
         conn: ConnId,
         guest: Self::Guest,
         out: &mut Outbox,
-    ) -> Result<Self::Peer, CloseReason>;
+    ) -> Result<Self::Identity, CloseReason>;
 
-    /// A message has come in, or a control frame, which is answered already.
+    /// Handles a message, or a control frame, which the codec has answered already. A message that exceeds its rate is for the
+    /// service to refuse.
     fn message(
         &mut self,
         now: Millis,
-        from: (ConnId, Self::Peer),
+        from: (ConnId, Self::Identity),
         message: Incoming,
         verdict: RateVerdict,
         out: &mut Outbox,
     );
 
-    /// A connection is no longer open: whatever is sent to it from here on reaches nobody. Where the peer ended it, this
-    /// comes before anything that was read later, in the same turn too.
-    fn closed(&mut self, now: Millis, from: (ConnId, Self::Peer), out: &mut Outbox);
+    /// Handles the end of a connection; what is sent to it from here on is dropped. Where the peer ended it, this comes before
+    /// anything that was read later, in the same turn too.
+    fn closed(&mut self, now: Millis, from: (ConnId, Self::Identity), out: &mut Outbox);
 
-    /// All output of a connection has left, as asked for by `Outbox::ask_when_drained`: in the next turn, or in one of the
-    /// next where it is so for many at once. Told once for each time that it was asked for, and only of an open connection.
-    fn drained(&mut self, _now: Millis, _from: (ConnId, Self::Peer), _out: &mut Outbox) {}
+    /// Handles that all output of an open connection has left. Called once for each `Outbox::notify_drained`, in the next turn, or
+    /// a later one where many connections have drained at once.
+    fn drained(&mut self, _now: Millis, _from: (ConnId, Self::Identity), _out: &mut Outbox) {}
 
-    /// How much it keeps: a count of things, such as tickets, by which the loop sees that it has become smaller.
+    /// Returns how many things, such as tickets, it keeps, so that the loop sees when they have become fewer.
     fn items(&self) -> usize {
         0
     }
 
-    /// When `tick` is due, if nothing happens until then.
+    /// Returns when `tick` is due, if nothing happens until then.
     fn next_due(&self) -> Option<Millis> {
         None
     }
 
-    /// Time has passed.
+    /// Does what is due at `now`.
     fn tick(&mut self, _now: Millis, _out: &mut Outbox) {}
 
-    /// The operator asks to read the configuration again (SIGHUP).
+    /// Reads the configuration again, as the operator asks with SIGHUP.
     fn reload(&mut self, _now: Millis, _out: &mut Outbox) {}
 }
 
-/// What a request is answered with.
+/// The answer to a request.
 #[derive(Debug)]
 pub enum Answer<G> {
-    /// This, and the connection ends.
+    /// An HTTP response, with which the connection ends.
     Http(Response),
-    /// 101: the connection opens, for this guest.
+    /// 101: the connection becomes a WebSocket.
     Upgrade {
         /// The request's handshake.
         handshake: Handshake,
         /// The subprotocol selected, one of those offered.
         protocol: Option<&'static str>,
-        /// Who it is for.
+        /// Handed to `Service::opened`.
         guest: G,
-        /// Which of the places it may have.
+        /// Which of the places for open connections it may take.
         priority: Priority,
     },
 }
 
-/// Which of the places for connections somebody may have.
+/// Which of the places for open connections a client may take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Priority {
-    /// All but those that are kept.
+    /// Any but those that are kept.
     #[default]
     Ordinary,
-    /// Those that are kept as well.
+    /// Any.
     Kept,
 }

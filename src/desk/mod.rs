@@ -138,7 +138,7 @@ impl Desk {
 
 impl Service for Desk {
     type Guest = Guest;
-    type Peer = Role;
+    type Identity = Role;
 
     fn request(&mut self, request: &Request<'_>, metrics: &Metrics) -> Answer<Guest> {
         let route = site::route(request.path);

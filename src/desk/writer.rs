@@ -53,7 +53,7 @@ impl Emit for EventWriter<'_> {
     }
 
     fn notify_drained(&mut self, conn: ConnId) {
-        self.out.ask_when_drained(conn);
+        self.out.notify_drained(conn);
     }
 
     /// Ids have nothing to escape; texts and names are left out.

@@ -1,10 +1,10 @@
-//! Who is let in: sockets, addresses, and places for open connections.
+//! Which sockets are accepted, and which clients get a place for an open connection.
 //!
-//! | what there is | who gets it | beyond |
+//! | what there is | who gets it | when there is none |
 //! | --- | --- | --- |
-//! | sockets | everybody | the oldest that is not open makes room |
+//! | sockets | all clients | the oldest connection that is not open is evicted |
 //! | connections of one address | its clients | 1013 or 503; far beyond, dropped unread |
-//! | places for open connections | everybody, the last of them those who are preferred | 1013 |
+//! | places for open connections | all clients, the last ones only those with `Priority::Kept` | 1013 |
 
 #[cfg(test)]
 mod tests;
@@ -30,19 +30,19 @@ use crate::service::{Priority, Service};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AddressStanding {
     Within,
-    /// To be told so.
+    /// Over it: it is answered.
     Over,
-    /// Not worth an answer.
+    /// So far over it that it gets no answer.
     FarOver,
 }
 
-/// What is known of a connection's address, and how it is counted.
+/// Where a connection comes from, and which address it is counted under.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Origin {
-    /// The socket's.
+    /// The address of the socket's other end.
     socket: IpAddr,
     counted_as: Option<ClientAddress>,
-    /// It was one too many when it was counted.
+    /// Whether it was one too many when it was counted.
     is_over: bool,
 }
 
@@ -100,13 +100,12 @@ impl AddressLimit {
     }
 }
 
-/// Connections that are not open, in the order in which they may have to make room. One that has opened is only skipped
-/// when its turn comes.
+/// Connections that are not open, in the order in which they are evicted. One that has opened since is skipped.
 #[derive(Debug, Default)]
 pub(super) struct EvictionQueue(VecDeque<ConnId>);
 
 impl EvictionQueue {
-    fn oldest<S: Stream, P>(&mut self, slots: &mut Slab<Slot<S, P>>) -> Option<ConnId> {
+    fn oldest<S: Stream, I>(&mut self, slots: &mut Slab<Slot<S, I>>) -> Option<ConnId> {
         while let Some(id) = self.0.front().copied() {
             match find(slots, id) {
                 Some(slot) if !slot.connection.is_open() => return Some(id),
@@ -118,9 +117,9 @@ impl EvictionQueue {
         None
     }
 
-    /// Drops the entries of those who have opened or are gone, once these are more than half. One that stays long at the
+    /// Drops the entries of connections that have opened or ended, once these are more than half. One that stays long at the
     /// front would let them pile up.
-    fn tidy<S: Stream, P>(&mut self, slots: &mut Slab<Slot<S, P>>) {
+    fn tidy<S: Stream, I>(&mut self, slots: &mut Slab<Slot<S, I>>) {
         if self.0.len() <= 2 * slots.len().max(TIDY_ENTRIES_MIN) {
             return;
         }
@@ -139,17 +138,17 @@ impl<S: Stream, V: Service> Hub<S, V> {
         self.addresses.proxies = proxies;
     }
 
-    /// Whether one more socket may be accepted: a free one, or that of a connection that is not open and can make room.
+    /// Returns whether one more socket may be accepted: there are fewer than the limit, or one can be evicted.
     pub fn has_capacity(&mut self) -> bool {
         self.slots.len() < self.limits.sockets_max() || self.eviction_queue.oldest(&mut self.slots).is_some()
     }
 
-    /// Whether every connection is open, so that none will make room before one ends.
+    /// Returns whether every connection is open, so that none can be evicted.
     pub fn is_full_of_open(&self) -> bool {
         self.open == self.slots.len()
     }
 
-    /// Takes in a socket; gives the slot, which is what the poll names it by. `None` if its address has far too many.
+    /// Admits a socket, and returns its slot, for the poll to report it by. `None` if its address has far too many.
     pub fn admit(&mut self, stream: S, address: IpAddr, now: Millis) -> Option<u32> {
         self.metrics.accepted += 1;
         let counted_as = self.addresses.proxies.counted_address(address, &[]);
@@ -191,13 +190,12 @@ impl<S: Stream, V: Service> Hub<S, V> {
         slot
     }
 
-    /// Ends a connection at once, whatever it waits for. What it was still to be told is written as far as the socket
-    /// takes it.
+    /// Ends a connection at once, whatever it waits for. Its output is written as far as the socket takes it.
     fn evict(&mut self, id: ConnId, now: Millis) {
         self.notify_closed(id, now);
         if let Some(slot) = find(&mut self.slots, id) {
             slot.flush(now, &mut self.spare, &mut self.metrics);
-            debug!("connection {id}: dropped, to make room for another");
+            debug!("connection {id}: evicted for a new one");
             self.metrics.refused(RefusalCause::Evicted);
         }
         self.remove(id);
@@ -213,8 +211,8 @@ impl<S: Stream, V: Service> Hub<S, V> {
         self.slots.remove(id.slot as usize);
     }
 
-    /// A connection that is not open has been settled: from now on it may have to make room. Not before, so that nobody
-    /// has to who was accepted in this turn and not read yet.
+    /// Queues a connection that is not open to be evicted, once it is settled. Not before, so that none is evicted that was
+    /// accepted in this turn and not read yet.
     pub(super) fn note_evictable(&mut self, id: ConnId) {
         if let Some(slot) = find(&mut self.slots, id)
             && !slot.connection.is_open()
@@ -224,22 +222,22 @@ impl<S: Stream, V: Service> Hub<S, V> {
         }
     }
 
-    /// Drops entries that are not needed any more.
+    /// Drops outdated entries.
     pub(super) fn tidy_eviction_queue(&mut self) {
         self.eviction_queue.oldest(&mut self.slots);
         self.eviction_queue.tidy(&mut self.slots);
     }
 
-    /// Gives an upgraded connection a place and tells the service, or closes it again.
+    /// Gives an upgraded connection a place and has the service open it, or closes it again.
     pub(super) fn welcome(&mut self, id: ConnId, guest: V::Guest, priority: Priority, now: Millis) {
         if !self.has_place(priority) {
             self.metrics.refused(RefusalCause::Full);
             return self.close(id, close::SERVER_FULL, now);
         }
         match self.service.opened(now, id, guest, &mut self.outbox) {
-            Ok(peer) => {
+            Ok(identity) => {
                 if let Some(slot) = find(&mut self.slots, id) {
-                    slot.place = Some(Place { peer, priority });
+                    slot.place = Some(Place { identity, priority });
                     self.open += 1;
                     self.open_ordinary += usize::from(priority == Priority::Ordinary);
                 }

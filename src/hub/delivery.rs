@@ -1,4 +1,4 @@
-//! From the service to sockets: what it has said is queued, and it is told who cannot be reached any more.
+//! From the service to sockets: what it has sent is queued, and it is notified of connections that have closed.
 
 use log::debug;
 
@@ -11,7 +11,7 @@ use crate::outbox::{Item, Reply};
 use crate::service::{Priority, Service};
 
 impl<S: Stream, V: Service> Hub<S, V> {
-    /// Queues what the service has said. Nothing is written yet.
+    /// Queues what the service has sent. Nothing is written yet.
     pub(super) fn deliver(&mut self, now: Millis) {
         if self.outbox.is_empty() {
             return;
@@ -46,7 +46,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
             if reply == Reply::Expected {
                 slot.connection.allow_answer();
             }
-            self.metrics.frames_out += 1;
+            self.metrics.messages_out += 1;
             self.queued_bytes += frame.len();
             self.mark_dirty(id);
         }
@@ -70,13 +70,13 @@ impl<S: Stream, V: Service> Hub<S, V> {
         self.mark_dirty(id);
     }
 
-    /// Tells the service of a connection that is not open any more, once.
+    /// Notifies the service of a connection that is not open any more, once.
     pub(super) fn notify_closed(&mut self, id: ConnId, now: Millis) {
         let Some(slot) = self.slot(id).filter(|slot| !slot.connection.is_open()) else { return };
-        if let Some(Place { peer, priority }) = slot.place.take() {
+        if let Some(Place { identity, priority }) = slot.place.take() {
             self.open -= 1;
             self.open_ordinary -= usize::from(priority == Priority::Ordinary);
-            self.service.closed(now, (id, peer), &mut self.outbox);
+            self.service.closed(now, (id, identity), &mut self.outbox);
             self.deliver(now);
         }
     }

@@ -1,8 +1,8 @@
 //! All connections, and what a turn does with them: serve, expire, settle.
 //!
-//! admission.rs says who is let in, turn.rs who is read when; reading.rs is the way in, from a socket to the service;
-//! delivery.rs the way out, from the service to sockets.
-//! There is no poll here and no clock: readiness and time are handed in. server.rs drives it with real sockets, the
+//! admission.rs decides which sockets and clients are accepted, turn.rs which connections are read when; reading.rs is the
+//! way in, from a socket to the service, delivery.rs the way out, from the service to sockets.
+//! There is no poll here and no clock: readiness and time are arguments. server.rs drives it with real sockets, the
 //! simulation with scripted ones.
 
 mod admission;
@@ -32,43 +32,43 @@ use crate::service::{Priority, Service};
 
 /// The connections of one service.
 pub struct Hub<S, V: Service> {
-    /// What is served.
+    /// The service.
     pub service: V,
-    /// What happened so far.
+    /// What the hub has counted.
     pub metrics: Metrics,
     limits: Limits,
     addresses: AddressLimit,
-    slots: Slab<Slot<S, V::Peer>>,
+    slots: Slab<Slot<S, V::Identity>>,
     generation: u32,
-    /// Connections that belong to somebody, and those of them that have an ordinary place.
+    /// Connections with a place, and those of them with an ordinary one.
     open: usize,
     open_ordinary: usize,
-    /// Connections that may have to make room for another.
+    /// Connections that may be evicted.
     eviction_queue: EvictionQueue,
-    /// Connections that the poll has called, or that were not read to the end in the turn before.
+    /// Connections that wait to be read.
     run_queue: RunQueue,
-    /// Connections whose output has left, where the service wants to know.
+    /// Connections whose output has left, where the service has asked to be notified.
     drained: VecDeque<ConnId>,
     /// Bytes queued in this turn, one copy for each receiver.
     queued_bytes: usize,
-    /// Connections with something to write, count or bury at the end of the turn.
+    /// Connections to be settled at the end of the turn.
     dirty: Vec<ConnId>,
     deadlines: Deadlines,
     outbox: Outbox,
-    /// The context of all connections that are between two messages.
+    /// The codec of all connections that are between two messages.
     codec: Box<Codec>,
-    /// What one recv brings. Every connection reads into this one.
+    /// The buffer that every recv reads into.
     scratch: Box<[u8]>,
-    /// Output buffers that nobody needs just now.
+    /// Output buffers that no connection uses now.
     spare: Vec<Vec<u8>>,
 }
 
-struct Slot<S, P> {
+struct Slot<S, I> {
     id: ConnId,
     connection: Connection<S>,
     origin: Origin,
     /// Its place among the open connections, from `Service::opened` until `Service::closed`.
-    place: Option<Place<P>>,
+    place: Option<Place<I>>,
     /// The phase in which it was last counted.
     counted: PhaseName,
     /// The earliest entry for it among the deadlines.
@@ -82,9 +82,9 @@ struct Slot<S, P> {
 }
 
 /// A place for an open connection.
-struct Place<P> {
+struct Place<I> {
     /// Who it belongs to.
-    peer: P,
+    identity: I,
     priority: Priority,
 }
 
@@ -98,22 +98,22 @@ enum Drain {
     Queued,
 }
 
-/// A count of what there is.
+/// What a hub holds, counted for tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HubStats {
     /// Connections in any phase.
     pub connections: usize,
-    /// Connections that belong to somebody.
+    /// Connections with a place: the service has opened them and not closed.
     pub open: usize,
-    /// The most that waits to be written to one of them, in bytes.
+    /// The largest output that waits, in bytes.
     pub output_bytes_max: usize,
-    /// Connections that would be looked at too late, or never. Always 0 after `settle`.
+    /// Connections whose deadline is not in the queue. Always 0 after a turn.
     pub without_deadline: usize,
-    /// Entries among the deadlines, those included that an earlier one has overtaken.
+    /// Entries in the queue of deadlines, outdated ones included.
     pub deadlines: usize,
 }
 
-impl<S: Stream, P> Slot<S, P> {
+impl<S: Stream, I> Slot<S, I> {
     fn flush(&mut self, now: Millis, spare: &mut Vec<Vec<u8>>, metrics: &mut Metrics) {
         metrics.bytes_out += self.connection.flush(now, spare) as u64;
     }
@@ -125,7 +125,7 @@ impl<S: Stream, P> Slot<S, P> {
 }
 
 impl<S: Stream, V: Service> Hub<S, V> {
-    /// A hub without connections.
+    /// Returns a hub without connections.
     pub fn new(service: V, limits: Limits) -> Self {
         Self {
             service,
@@ -154,17 +154,17 @@ impl<S: Stream, V: Service> Hub<S, V> {
         self.spare = Vec::new();
     }
 
-    /// How much there is: connections, and what the service keeps.
+    /// Returns how much there is: connections, and what the service keeps.
     pub fn items(&self) -> usize {
         self.slots.len() + self.service.items()
     }
 
-    /// Whether every connection has been buried.
+    /// Returns whether there is no connection.
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }
 
-    /// What there is, for whoever checks that it is bounded. Walks all connections.
+    /// Counts what there is. Walks all connections.
     pub fn stats(&self) -> HubStats {
         let slots = || self.slots.iter().map(|(_, slot)| slot);
         HubStats {
@@ -178,17 +178,20 @@ impl<S: Stream, V: Service> Hub<S, V> {
         }
     }
 
-    /// Whether there is work that no event will announce.
+    /// Returns whether there is work that no event will announce.
     pub fn has_work(&self) -> bool {
         !self.run_queue.is_empty() || !self.drained.is_empty() || !self.dirty.is_empty()
     }
 
-    /// When there is something to do, if nothing happens until then.
+    /// Returns when there is something to do, if no event comes until then.
     pub fn next_due(&self) -> Option<Millis> {
         self.deadlines.next_due().into_iter().chain(self.service.next_due()).min()
     }
 
-    /// The socket in a slot, for the poll to watch.
+    /// Calls `act` with the socket in a slot, to register it with the poll.
+    ///
+    /// # Errors
+    /// The slot is empty, or `act` fails.
     pub fn with_stream<T>(
         &mut self,
         slot: u32,
@@ -200,14 +203,14 @@ impl<S: Stream, V: Service> Hub<S, V> {
         }
     }
 
-    /// Ends a connection that can't be watched.
+    /// Ends a connection that cannot be registered.
     pub fn abandon(&mut self, slot: u32, now: Millis) {
         if let Some(slot) = self.slots.get_mut(slot as usize) {
             slot.connection.end_of_input(now);
         }
     }
 
-    /// What the poll has to say of a slot. Slots are freed at the end of a turn, so that this is still the one meant.
+    /// Notes what the poll has reported of a slot. Slots are freed at the end of a turn, so that it still has the same connection.
     pub fn ready(&mut self, slot: u32, readiness: Readiness) {
         let Some(slot) = self.slots.get_mut(slot as usize) else { return };
         slot.connection.note_readiness(readiness);
@@ -261,15 +264,15 @@ impl<S: Stream, V: Service> Hub<S, V> {
         if slot.connection.deadline(&limits) > now {
             slot.was_read_last = false;
         } else if slot.connection.is_judged_by_input() && slot.in_run_queue {
-            // It will be read, and a deadline that has passed is looked at in each turn until then.
+            // It waits to be read, and its deadline is looked at in each turn until then.
         } else if slot.connection.is_judged_by_input() && !std::mem::replace(&mut slot.was_read_last, true) {
-            // The poll may not have come to tell of it.
+            // The poll may not have reported it yet.
             slot.connection.note_readiness(Readiness { readable: true, ..Readiness::default() });
             self.queue_to_run(id);
         } else {
             slot.was_read_last = false;
             if let Some(why) = slot.connection.expire(now) {
-                debug!("connection {id} was given up: {why:?}");
+                debug!("connection {id}: ended by its deadline: {why:?}");
                 self.metrics.expired += 1;
                 if why == GivenUp::TakesNothing {
                     self.metrics.closed(close::TAKES_NOTHING.code);
@@ -323,7 +326,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
         freed
     }
 
-    /// Closes all connections: open ones with the closing handshake, others as they are.
+    /// Closes all connections: open ones with the closing handshake, those without a request at once.
     pub fn close_all(&mut self, why: CloseReason, now: Millis) {
         let ids: Vec<ConnId> = self.slots.iter().map(|(_, slot)| slot.id).collect();
         for id in ids {
@@ -340,13 +343,13 @@ impl<S: Stream, V: Service> Hub<S, V> {
         }
     }
 
-    /// The operator asks to read the configuration again.
+    /// Has the service read its configuration again.
     pub fn reload(&mut self, now: Millis) {
         self.service.reload(now, &mut self.outbox);
         self.deliver(now);
     }
 
-    fn slot(&mut self, id: ConnId) -> Option<&mut Slot<S, V::Peer>> {
+    fn slot(&mut self, id: ConnId) -> Option<&mut Slot<S, V::Identity>> {
         find(&mut self.slots, id)
     }
 
@@ -375,6 +378,6 @@ impl<S: Stream, V: Service> Hub<S, V> {
 
 /// The slot of a connection, if that is still its. A function of the slots alone, so that the rest of the hub can be
 /// used beside what it gives.
-fn find<S, P>(slots: &mut Slab<Slot<S, P>>, id: ConnId) -> Option<&mut Slot<S, P>> {
+fn find<S, I>(slots: &mut Slab<Slot<S, I>>, id: ConnId) -> Option<&mut Slot<S, I>> {
     slots.get_mut(id.slot as usize).filter(|slot| slot.id == id)
 }

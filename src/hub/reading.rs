@@ -130,14 +130,14 @@ impl<S: Stream, V: Service> Hub<S, V> {
                 Ok(Some(message)) => {
                     // Counted before anything is made of it, control frames too: a flood of pings costs as much as any.
                     let verdict = slot.connection.count_message(&message, &self.limits, now);
-                    let Some(Place { peer, .. }) = slot.place else { break };
+                    let Some(Place { identity, .. }) = slot.place else { break };
                     if verdict == RateVerdict::Flood {
                         slot.connection.refuse(close::FLOODING, now);
                         self.note_fault(id, close::FLOODING);
                         break;
                     }
-                    self.metrics.frames_in += 1;
-                    self.service.message(now, (id, peer), message, verdict, &mut self.outbox);
+                    self.metrics.messages_in += 1;
+                    self.service.message(now, (id, identity), message, verdict, &mut self.outbox);
                     self.deliver(now); // before the next message, which may be about what this one has changed
                 }
             }

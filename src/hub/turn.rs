@@ -1,6 +1,6 @@
 //! What is read in a turn, in which order, and how much of it.
 //!
-//! A turn is bounded, so that nobody waits for long, whatever others send. What is left waits for the next turn, which
+//! A turn is bounded, so that no peer waits for long, whatever others send. What is left waits for the next turn, which
 //! then comes at once. Peers that have sent much of late are served after all others: a flood makes its own sender wait.
 
 use std::collections::VecDeque;
@@ -17,7 +17,7 @@ use crate::service::Service;
 /// Connections that wait to be read, each in one of two queues.
 #[derive(Debug, Default)]
 pub(super) struct RunQueue {
-    /// In the order in which the poll told of them.
+    /// In the order in which the poll has reported them.
     front: VecDeque<ConnId>,
     /// Those that have sent much of late, found when their turn came.
     back: VecDeque<ConnId>,
@@ -73,8 +73,8 @@ impl Budget {
 }
 
 impl<S: Stream, V: Service> Hub<S, V> {
-    /// Phase "serve": reads each connection that waits for it, once, as far as the turn's budget goes. Who joins the queue
-    /// meanwhile is served in the next turn.
+    /// Phase "serve": reads each connection that waits for it, once, as far as the turn's budget goes. A connection that is
+    /// queued meanwhile is served in the next turn.
     pub(super) fn serve(&mut self, now: Millis) {
         self.serve_drained(now);
         let are_few = self.run_queue.len() <= FLUSHED_AT_ONCE_MAX;
@@ -105,14 +105,14 @@ impl<S: Stream, V: Service> Hub<S, V> {
     fn serve_one(&mut self, id: ConnId, budget: (&mut Budget, usize), are_few: bool, now: Millis) {
         let dirty_before = self.dirty.len();
         self.read(id, budget, now);
-        // What goes to everybody is often followed by more to everybody, such as their places in the queue.
+        // What goes to all connections is often followed by more to all, such as their places in the queue.
         if are_few && self.dirty.len() - dirty_before <= FLUSHED_AT_ONCE_MAX {
             self.flush_dirty(dirty_before, now);
         }
     }
 
-    /// Tells the service which outputs have left, where it asked for that. What it sends then is bounded by its answers so
-    /// far in this turn; who is left over is told in the next.
+    /// Calls `Service::drained` for connections whose output has left. Stops when enough was sent in answer to that; the rest
+    /// of the connections is for the next turn.
     fn serve_drained(&mut self, now: Millis) {
         if self.drained.is_empty() {
             return;
@@ -126,10 +126,10 @@ impl<S: Stream, V: Service> Hub<S, V> {
             let Some(slot) = find(&mut self.slots, id) else { continue };
             slot.drain = Drain::Asked; // it may have been sent more meanwhile
             if slot.is_drained()
-                && let Some(Place { peer, .. }) = slot.place
+                && let Some(Place { identity, .. }) = slot.place
             {
                 slot.drain = Drain::Unasked;
-                self.service.drained(now, (id, peer), &mut self.outbox);
+                self.service.drained(now, (id, identity), &mut self.outbox);
                 self.deliver(now);
             }
         }

@@ -1,9 +1,9 @@
-//! Whose connection it is: addresses as the limits count them, and the proxies that may name another one.
+//! Clients' addresses as the limits count them, and the proxies that are trusted to name them.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// A client as the limits count it: an IPv4 address, or the /64 that an IPv6 address is in. Whoever has one IPv6 address
-/// has all of its /64. Nine bytes, since each connection keeps one.
+/// A client as the limits count it: an IPv4 address, or the /64 that an IPv6 address is in, as a host with one address of it
+/// usually has them all. Nine bytes, since each connection keeps one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ClientAddress {
     /// An IPv4 address, IPv4-mapped IPv6 (RFC 4291 2.5.5.2) included.
@@ -13,7 +13,7 @@ pub enum ClientAddress {
 }
 
 impl ClientAddress {
-    /// The address 0.0.0.0, which no client has.
+    /// 0.0.0.0, which no client has.
     pub const UNSPECIFIED: Self = Self::V4([0; 4]);
 }
 
@@ -60,7 +60,7 @@ impl Cidr {
         Ok(Self { address, prefix_bits })
     }
 
-    /// Whether the address is in the range. IPv4-mapped IPv6 counts as IPv4.
+    /// Returns whether the address is in the range. IPv4-mapped IPv6 counts as IPv4.
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.address, address.to_canonical()) {
             (IpAddr::V4(range), IpAddr::V4(address)) => {
@@ -78,7 +78,7 @@ fn same_prefix(a: u128, b: u128, host_bits: u32) -> bool {
     (a ^ b).checked_shr(host_bits).unwrap_or(0) == 0
 }
 
-/// The proxies whose `X-Forwarded-For` is believed.
+/// The proxies whose `X-Forwarded-For` is trusted.
 #[derive(Clone, Debug)]
 pub struct TrustedProxies(Vec<Cidr>);
 
@@ -103,11 +103,11 @@ impl TrustedProxies {
         self.0.iter().any(|range| range.contains(address))
     }
 
-    /// The address of the client whose socket has the address `socket`. `forwarded_for` has the values of all
+    /// Returns the address of the client whose socket has the address `socket`. `forwarded_for` has the values of all
     /// X-Forwarded-For fields, in order.
     ///
     /// Each proxy appends the address that it was connected from. So the list is read from its end, and only for as long as
-    /// the address that is named is a trusted proxy's: what stands left of it can be anybody's invention.
+    /// the address that is named is a trusted proxy's: what stands left of it may be made up by the client.
     pub fn client_of(&self, socket: IpAddr, forwarded_for: &[&[u8]]) -> IpAddr {
         let mut client = socket.to_canonical();
         // RFC 9110 5.3: several fields of a name are one list.
@@ -125,7 +125,7 @@ impl TrustedProxies {
         client
     }
 
-    /// The address that the limit of connections counts a socket under. `None` for this machine's own clients (a loopback
+    /// Returns the address that a socket's connection is counted under. `None` for this machine's own clients (a loopback
     /// address, and no proxy has named another), and for what a trusted proxy itself asks, such as whether we are alive.
     pub fn counted_address(&self, socket: IpAddr, forwarded_for: &[&[u8]]) -> Option<ClientAddress> {
         let is_own_machine = socket.to_canonical().is_loopback() && forwarded_for.is_empty();
@@ -218,7 +218,7 @@ mod tests {
             .into_iter()
             .collect();
         for (socket, fields, client) in [
-            // The socket's address is not trusted: whatever it says is its own invention.
+            // The socket's address is not trusted: what it says may be made up.
             ("192.0.2.1", &["198.51.100.1"][..], "192.0.2.1"),
             ("192.0.2.1", &[], "192.0.2.1"),
             ("::ffff:192.0.2.1", &["198.51.100.1"], "192.0.2.1"),
@@ -269,17 +269,17 @@ mod tests {
         let default = TrustedProxies::default();
         let none: TrustedProxies = [].into_iter().collect();
         let remote = TrustedProxies::from_iter([Cidr::parse("10.0.0.0/8").unwrap()]);
-        let told: &[&[u8]] = &[b"198.51.100.1"];
+        let named: &[&[u8]] = &[b"198.51.100.1"];
         for (trusted, socket, fields, counted) in [
             (&default, "127.0.0.1", &[][..], None),
             (&default, "::1", &[], None),
-            (&default, "127.0.0.1", told, Some("198.51.100.1")),
+            (&default, "127.0.0.1", named, Some("198.51.100.1")),
             (&default, "192.0.2.1", &[], Some("192.0.2.1")),
             (&none, "127.0.0.1", &[], None),
-            // It names somebody else, so it is a proxy, though not one to be believed.
-            (&none, "127.0.0.2", told, Some("127.0.0.2")),
+            // It names another address, so it is a proxy, though not a trusted one.
+            (&none, "127.0.0.2", named, Some("127.0.0.2")),
             (&remote, "10.0.0.1", &[], None),
-            (&remote, "10.0.0.1", told, Some("198.51.100.1")),
+            (&remote, "10.0.0.1", named, Some("198.51.100.1")),
         ] {
             let counted = counted.map(|address| ip(address).into());
             assert_eq!(

@@ -1,9 +1,9 @@
-//! The closing handshake, where it is ours (RFC 6455 7.1.2): what comes between our close frame and the peer's.
+//! The closing handshake that the server has started (RFC 6455 7.1.2): what comes before the peer's close frame.
 
 use super::websocket::{Codec, ReadEnd, Reader};
 
-/// Looks for the peer's close frame among what it sent before it had read ours (RFC 6455 1.4), all of which is thrown
-/// away. `None` while it may still come; no longer once `bytes_left` have been read.
+/// Reads up to the peer's close frame, and drops what it sent before it had read ours (RFC 6455 1.4). `None` while the frame may
+/// still come. Once `bytes_left` have been read it may not, and the connection ends without it.
 pub(super) fn find_close(
     reader: &mut Reader,
     bytes_left: &mut usize,

@@ -31,7 +31,10 @@ use crate::config::{
 
 /// What a connection needs of a socket: non-blocking reads and writes, and to shut its own side.
 pub trait Stream: Read + Write {
-    /// Ends our side: the peer reads to the end of what was written, and then the end.
+    /// Shuts down the sending side: the peer reads what was written, and then the end.
+    ///
+    /// # Errors
+    /// The peer has gone.
     fn shutdown_write(&mut self) -> io::Result<()>;
 }
 
@@ -41,19 +44,19 @@ impl Stream for mio::net::TcpStream {
     }
 }
 
-/// Where a connection stands. See the table above.
+/// The phase of a connection's life, with what only this phase has. See the table above.
 #[derive(Debug)]
 enum Phase {
     Head(Vec<u8>),
     Open(Reader),
-    /// And how many bytes are still read to find the peer's close frame.
+    /// The reader, and how many bytes are still read to find the peer's close frame.
     Closing(Reader, usize),
     Flushing,
     Linger,
     Dead,
 }
 
-/// The phases without what is in them, for counting.
+/// A phase without what is in it, for counting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the table above says what they are")]
 pub enum PhaseName {
@@ -65,7 +68,7 @@ pub enum PhaseName {
     Dead,
 }
 
-/// Why a peer was given up when its time was over.
+/// Why a connection was ended by its deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GivenUp {
     /// No whole request head came: it is answered with 408.
@@ -76,7 +79,7 @@ pub enum GivenUp {
     Silent,
 }
 
-/// One socket and all that is known of it, but for whose it is.
+/// One socket and what is known of it. Who it belongs to is for the hub and the service.
 #[derive(Debug)]
 pub struct Connection<S> {
     stream: S,
@@ -92,7 +95,7 @@ pub struct Connection<S> {
 }
 
 impl<S: Stream> Connection<S> {
-    /// A connection that was just accepted.
+    /// Returns the connection of a socket that was just accepted.
     pub fn new(stream: S, now: Millis) -> Self {
         Self {
             stream,
@@ -106,12 +109,12 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// The socket.
+    /// Returns the socket.
     pub fn stream(&mut self) -> &mut S {
         &mut self.stream
     }
 
-    /// The phase's name.
+    /// Returns the phase.
     pub fn phase(&self) -> PhaseName {
         match self.phase {
             Phase::Head(_) => PhaseName::Head,
@@ -123,48 +126,48 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Whether messages may be sent and are read.
+    /// Returns whether messages can be sent and are read.
     pub fn is_open(&self) -> bool {
         matches!(self.phase, Phase::Open(_))
     }
 
-    /// Takes note of what the poll said. Writability needs no note: whoever has output tries.
+    /// Notes what the poll has reported. That it is writable needs no note: where output waits, a write is tried.
     pub fn note_readiness(&mut self, readiness: Readiness) {
         self.input.note(readiness);
     }
 
-    /// Whether to read. Not while flushing: what it says then is thrown away, once our side is shut down.
+    /// Returns whether to read. Not while flushing: what comes then is thrown away, once our side is shut down.
     pub fn wants_read(&self) -> bool {
         self.input.is_readable() && !self.is_behind() && !matches!(self.phase, Phase::Flushing | Phase::Dead)
     }
 
-    /// Whether so much output waits that no more is done for this peer until it has taken some: what it asks for cannot
-    /// pile up here, and TCP tells it to wait.
+    /// Returns whether so much output waits that the peer is not read until it has taken some. So what it asks for cannot pile up
+    /// here: the socket fills, and TCP stops the peer.
     pub fn is_behind(&self) -> bool {
         self.output.len() > OUTPUT_BEHIND_BYTES && self.is_open()
     }
 
-    /// Whether it has sent so much of late that others come first.
+    /// Returns whether it has sent so much of late that others are served first.
     pub fn has_sent_much(&self, now: Millis) -> bool {
         self.debt.is_much(now)
     }
 
-    /// Whether the socket has refused output, and the poll is to tell when it takes some again.
+    /// Returns whether the socket has refused output. The poll reports when it takes some again.
     pub fn is_blocked(&self) -> bool {
         self.output.blocked_since().is_some()
     }
 
-    /// Whether output waits.
+    /// Returns whether output waits.
     pub fn has_output(&self) -> bool {
         !self.output.is_empty()
     }
 
-    /// How much output waits, in bytes.
+    /// Returns how much output waits, in bytes.
     pub fn output_bytes(&self) -> usize {
         self.output.len()
     }
 
-    /// When somebody must look at it, whatever happens until then.
+    /// Returns when `expire` is due, if nothing is read or written until then.
     pub fn deadline(&self, limits: &Limits) -> Millis {
         match self.phase {
             Phase::Head(_) => self.since + HEAD_MS,
@@ -181,7 +184,7 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Whether something that it has sent may yet count: unread, it would move the deadline or complete the head.
+    /// Returns whether input that is not read yet may move the deadline: it may complete the head, or answer the ping.
     pub fn is_judged_by_input(&self) -> bool {
         match self.phase {
             Phase::Head(_) => true,
@@ -190,7 +193,7 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Does what is due when the deadline has passed. Tells why, where the peer is given up.
+    /// Does what is due when the deadline has passed. Returns why, if it ends a connection that was not closing already.
     pub fn expire(&mut self, now: Millis) -> Option<GivenUp> {
         match self.phase {
             Phase::Head(_) => {
@@ -218,7 +221,7 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// One recv into `buffer`.
+    /// Receives once, into `buffer`.
     pub fn receive(&mut self, buffer: &mut [u8], now: Millis) -> Received {
         let received = self.input.receive(&mut self.stream, buffer);
         if let Received::Bytes(length) = received {
@@ -228,7 +231,7 @@ impl<S: Stream> Connection<S> {
         received
     }
 
-    /// Keeps what was received and is not to be taken now, with the frames that `shared` has read ahead.
+    /// Keeps bytes that were received and are to be read later, and the context if `shared` has read ahead.
     pub fn keep_unread(&mut self, unread: &[u8], shared: &mut Box<Codec>) {
         if let Phase::Open(reader) = &mut self.phase {
             reader.keep_context(shared);
@@ -236,12 +239,12 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// What was kept, to be taken before anything is received.
+    /// Takes the bytes that were kept. They are read before anything more is received.
     pub fn take_unread(&mut self) -> Option<Vec<u8>> {
         self.input.take_unread()
     }
 
-    /// How much is kept, in bytes.
+    /// Returns how much is kept, in bytes.
     pub fn unread_bytes(&self) -> usize {
         self.input.unread_bytes()
     }
@@ -278,8 +281,11 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Takes the next message out of `input`. What comes after our close frame is dropped (RFC 6455 1.4), but for the
-    /// peer's own.
+    /// Takes the next message out of `input`. `None` when there is none, or the connection is not open. After our close frame all
+    /// is dropped (RFC 6455 1.4) but the peer's own.
+    ///
+    /// # Errors
+    /// The peer broke RFC 6455. A close frame that says so is queued, and the connection is not open any more.
     pub fn next_message(
         &mut self,
         shared: &mut Box<Codec>,
@@ -299,9 +305,9 @@ impl<S: Stream> Connection<S> {
         };
         match end {
             ReadEnd::ClosedByPeer { orderly } => {
-                // RFC 6455 5.5.1: it sends nothing after its close frame. If it has not, there is nothing to linger for.
+                // RFC 6455 5.5.1: nothing follows a close frame. If nothing has, there is nothing to linger for.
                 if orderly {
-                    self.input.note_last_word();
+                    self.input.note_final_frame();
                 }
                 self.enter(Phase::Flushing, now);
                 Ok(None)
@@ -330,7 +336,7 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Whether the peer's side has ended, and all that it sent before was taken.
+    /// Returns whether the peer's side has ended, and all that it sent before was read.
     pub fn is_at_eof(&self) -> bool {
         self.input.is_at_eof()
     }
@@ -347,8 +353,8 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Writes what waits, in one call: how much the socket has taken. Where that is the last of the connection, shuts
-    /// our side. An emptied buffer goes to the `spare` ones.
+    /// Writes what waits, in one call, and returns how many bytes the socket has taken. Shuts down our side after the last bytes
+    /// of the connection. An emptied buffer goes to the `spare` ones.
     pub fn flush(&mut self, now: Millis, spare: &mut Vec<Vec<u8>>) -> usize {
         let mut written = 0;
         if self.has_output() && !matches!(self.phase, Phase::Dead) {
@@ -357,7 +363,7 @@ impl<S: Stream> Connection<S> {
                 Ok(length) => written = length,
                 Err(_) => self.enter(Phase::Dead, now),
             }
-            // RFC 6455 has pings to find out whether the peer is there. If it takes what waited, it is.
+            // RFC 6455 5.5.2: a ping verifies that the peer is responsive. One that takes what waited is.
             if was_blocked && written > 0 {
                 self.note_sign_of_life(now);
             }
@@ -370,12 +376,12 @@ impl<S: Stream> Connection<S> {
         written
     }
 
-    /// The peer is sent a message that it will confirm: that frame is not counted.
+    /// Lets the peer send one message that is not counted, as it was sent one that it will confirm.
     pub fn allow_answer(&mut self) {
         self.rate.allow_answer();
     }
 
-    /// Counts a message against the rate limit.
+    /// Counts a message against the rate limits of the connection.
     pub fn count_message(&mut self, message: &Incoming, limits: &Limits, now: Millis) -> RateVerdict {
         self.rate.count(message, limits, now)
     }
@@ -400,7 +406,7 @@ impl<S: Stream> Connection<S> {
         self.phase = phase;
         self.since = now;
         if !matches!(self.phase, Phase::Open(_) | Phase::Closing(..)) {
-            self.input.take_unread(); // nobody reads messages any more
+            self.input.take_unread(); // no messages are read any more
         }
     }
 }

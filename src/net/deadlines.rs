@@ -1,7 +1,7 @@
-//! Who must act by when.
+//! The deadlines of all connections, in a queue.
 //!
 //! A connection's deadline is derived from its state and moves with every byte. To move it in a queue as well would
-//! cost every message; instead the queue keeps the earliest time at which somebody has to look at the connection again.
+//! cost every message; instead the queue keeps the earliest time at which the connection has to be looked at again.
 //! If by then its deadline has moved on, it is queued again for that.
 
 use std::cmp::Reverse;
@@ -10,18 +10,18 @@ use std::collections::BinaryHeap;
 use super::ConnId;
 use crate::config::{Millis, TIDY_ENTRIES_MIN};
 
-/// Never.
+/// A time that never comes.
 pub const NEVER: Millis = Millis::MAX;
 
-/// Times at which to look at a connection, the earliest first.
+/// Times at which to look at connections, the earliest first.
 #[derive(Debug, Default)]
 pub struct Deadlines {
     queue: BinaryHeap<Reverse<(Millis, ConnId)>>,
 }
 
 impl Deadlines {
-    /// Looks at `conn` at `due`, unless that has been arranged for an earlier time already: `scheduled_at` is when, and is the
-    /// connection's to keep.
+    /// Queues `conn` for `due`, unless it is queued for an earlier time already. `scheduled_at` is the earliest time that it is
+    /// queued for, which is kept beside the connection.
     pub fn schedule(&mut self, conn: ConnId, scheduled_at: &mut Millis, due: Millis) {
         if due < *scheduled_at {
             *scheduled_at = due;
@@ -29,13 +29,13 @@ impl Deadlines {
         }
     }
 
-    /// When to wake up.
+    /// Returns the earliest time in the queue.
     pub fn next_due(&self) -> Option<Millis> {
         self.queue.peek().map(|Reverse((due, _))| *due)
     }
 
-    /// The next entry that is due by `now`: its time tells a current entry (the one that `scheduled_at` names) from one that an
-    /// earlier one has overtaken.
+    /// Takes the next entry that is due by `now`. It is outdated if its time is not the connection's `scheduled_at`: then an
+    /// earlier entry was queued after it.
     pub fn pop_due(&mut self, now: Millis) -> Option<(Millis, ConnId)> {
         if self.next_due()? > now {
             return None;
@@ -43,9 +43,9 @@ impl Deadlines {
         self.queue.pop().map(|Reverse(entry)| entry)
     }
 
-    /// Drops what nobody waits for any more, once that is more than half: connections that came and went leave their
-    /// entries behind, and a storm of them would be paid for until these are due. `is_current` tells those of the
-    /// `connections` that there are.
+    /// Drops outdated entries, once these are more than half: connections that came and went leave theirs behind, and a storm of
+    /// them would take memory until these are due. `connections` is how many there are; `is_current` returns whether an
+    /// entry is not outdated.
     pub fn tidy(&mut self, connections: usize, is_current: impl Fn(Millis, ConnId) -> bool) {
         if self.queue.len() > 2 * connections.max(TIDY_ENTRIES_MIN) {
             self.queue.retain(|Reverse((due, conn))| is_current(*due, *conn));
@@ -53,12 +53,12 @@ impl Deadlines {
         }
     }
 
-    /// How many entries wait.
+    /// Returns how many entries there are.
     pub fn len(&self) -> usize {
         self.queue.len()
     }
 
-    /// Whether none waits.
+    /// Returns whether there is none.
     pub fn is_empty(&self) -> bool {
         self.queue.is_empty()
     }

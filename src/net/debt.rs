@@ -1,4 +1,4 @@
-//! How much a peer has sent of late, to serve it after those who sent little.
+//! How much a peer has sent of late: those who sent much are served after the others.
 
 use crate::config::{DEBT_LEAK_BYTES_PER_S, FRONT_DEBT_BYTES, Millis};
 
@@ -14,7 +14,7 @@ impl ByteDebt {
         self.clear_at_us = self.clear_at_us.max(now * US_PER_MS) + leak_us(bytes);
     }
 
-    /// Whether it is more than a person at a keyboard causes.
+    /// Returns whether it is more than a person at a keyboard causes.
     pub(super) fn is_much(&self, now: Millis) -> bool {
         self.clear_at_us > now * US_PER_MS + leak_us(FRONT_DEBT_BYTES)
     }

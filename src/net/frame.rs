@@ -1,8 +1,8 @@
 //! Frames from the server, written straight into a buffer (RFC 6455 5.2).
 //!
 //! A server's frame is not masked and never fragmented here, so that its header is the opcode and the length. It stands
-//! in front of a payload whose length is known only once it is written: room for the longest header is left, the
-//! payload written behind it, and the header then put right before the payload.
+//! in front of a payload whose length is known only once it is written: bytes for the longest header are reserved, the
+//! payload is written behind them, and the header then right in front of the payload.
 
 use std::ops::Range;
 
@@ -25,8 +25,8 @@ pub enum Opcode {
 /// FIN and opcode, 127, and eight bytes of length.
 const HEADER_BYTES_MAX: usize = 10;
 
-/// Appends a frame whose payload `write` appends; gives the place of the frame in the buffer. The few bytes in front of
-/// it, left over from the longest header, are nobody's.
+/// Appends a frame whose payload `write` appends, and returns its range in the buffer. The bytes in front of it that a shorter
+/// header has left over belong to no frame.
 pub fn append(buffer: &mut Vec<u8>, opcode: Opcode, write: impl FnOnce(&mut Vec<u8>)) -> Range<usize> {
     buffer.extend_from_slice(&[0; HEADER_BYTES_MAX]);
     let payload = buffer.len();
@@ -53,7 +53,7 @@ pub fn append(buffer: &mut Vec<u8>, opcode: Opcode, write: impl FnOnce(&mut Vec<
     start..buffer.len()
 }
 
-/// A ping without a payload: what comes back says all.
+/// A ping without a payload. Any pong answers it.
 pub const PING: [u8; 2] = [Opcode::Ping as u8, 0];
 
 /// Appends a close frame (RFC 6455 5.5.1).

@@ -1,5 +1,5 @@
-//! A request's head, and the answer to it. As much of HTTP as a WebSocket server needs: one request a connection, no
-//! body, and every answer but 101 ends the connection.
+//! The head of a request, the opening handshake in it, and the response. As much of HTTP as a WebSocket server needs: one
+//! request a connection, no body, and every response but 101 ends the connection.
 
 use std::borrow::Cow;
 use std::time::{Duration, UNIX_EPOCH};
@@ -11,46 +11,46 @@ use super::address::ClientAddress;
 use super::target;
 use crate::config::{HEAD_BYTES_MAX, HEAD_FIELDS_MAX, Millis};
 
-/// What the bytes so far are.
+/// What has come of a request head.
 #[derive(Debug)]
 pub enum Head<'a> {
-    /// Not all of it has come.
+    /// A part of it.
     Partial,
     /// All of it: the request, and how many of the bytes come behind it. These belong to the WebSocket.
     Whole(Request<'a>, usize),
-    /// None that we answer with anything but this.
+    /// None, or none that is served: answered with this status.
     Refused(Status),
 }
 
-/// A method, as far as it makes a difference here.
+/// A request method, as far as it makes a difference here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
-    /// GET.
+    /// `GET`.
     Get,
-    /// HEAD: the same answer without its body.
+    /// `HEAD`: the response to GET without its body (RFC 9110 9.3.2).
     Head,
-    /// Anything else.
+    /// Any other.
     Other,
 }
 
 /// A request that is well-formed.
 #[derive(Debug)]
 pub struct Request<'a> {
-    /// What to do.
+    /// Its method.
     pub method: Method,
     /// The path of the target, without the query.
     pub path: &'a str,
     /// Host and port that the request is for: those of the target, else the Host field, which may be empty. Empty as
     /// well where an HTTP/1.0 client sent none.
     pub host: &'a str,
-    /// The Origin field: which site's page asks. Programs send none. Empty where it is not UTF-8, which is no origin.
+    /// The Origin field: the site whose page sends the request (RFC 6454 7). Programs send none. Empty where it is not UTF-8, which is no origin.
     pub origin: Option<&'a str>,
     upgrade: Upgrade,
-    /// The subprotocols offered, in order.
+    /// The subprotocols that the client offers, in its order (RFC 6455 4.1, 10.).
     pub protocols: Vec<&'a str>,
     /// The values of the X-Forwarded-For fields, in order. As bytes: a client may put anything before what its proxy appends.
     pub forwarded_for: Vec<&'a [u8]>,
-    /// Whose request it is. A head does not tell: the hub fills it in, from the socket's address and `forwarded_for`.
+    /// The client. The hub fills it in, from the socket's address and `forwarded_for`.
     pub client: ClientAddress,
 }
 
@@ -116,7 +116,7 @@ impl Handshake {
     }
 }
 
-/// Parses a head. Never more than `HEAD_BYTES_MAX` of it, however it comes.
+/// Parses a request head, of which at most `HEAD_BYTES_MAX` bytes are looked at.
 pub fn parse(bytes: &[u8]) -> Head<'_> {
     let mut fields = [httparse::EMPTY_HEADER; HEAD_FIELDS_MAX];
     let mut head = httparse::Request::new(&mut fields);
@@ -216,7 +216,7 @@ fn at_most_one<'a>(head: &httparse::Request<'_, 'a>, name: &str) -> Option<Optio
     values.next().is_none().then_some(first)
 }
 
-/// The status codes that we use.
+/// The status codes that are used here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
 #[expect(missing_docs, reason = "RFC 9110 section 15 says what they mean")]
@@ -233,7 +233,7 @@ pub enum Status {
 }
 
 impl Status {
-    /// The reason phrase, which is also the body of an answer that has nothing better to say.
+    /// Returns the reason phrase, which is also the body where there is no other.
     pub fn phrase(self) -> &'static str {
         match self {
             Self::Ok => "OK",
@@ -249,21 +249,21 @@ impl Status {
     }
 }
 
-/// A plain answer. The connection ends with it.
+/// A response with which the connection ends.
 #[derive(Debug)]
 pub struct Response {
-    /// The status.
+    /// Its status.
     pub status: Status,
-    /// The Content-Type.
+    /// The value of its Content-Type field.
     pub content_type: &'static str,
-    /// Further fields, each with its line end.
+    /// Further field lines, each with its CRLF.
     pub fields: &'static str,
-    /// The body; left out of an answer to HEAD.
+    /// The body, which a response to HEAD does not have.
     pub body: Cow<'static, [u8]>,
 }
 
 impl From<Status> for Response {
-    /// A short text that says what the status says.
+    /// Returns a response whose body is the reason phrase.
     fn from(status: Status) -> Self {
         let fields = match status {
             Status::MethodNotAllowed => "Allow: GET, HEAD\r\n",
@@ -277,9 +277,9 @@ impl From<Status> for Response {
 }
 
 impl Response {
-    /// Appends the answer.
+    /// Appends the response to a request with this method. `now` is the time in its Date field.
     pub fn append(&self, method: Method, now: Millis, out: &mut Vec<u8>) {
-        // RFC 9110 6.6.1: who has a clock must say when it answered
+        // RFC 9110 6.6.1: an origin server with a clock must send Date
         let date = HttpDate::from(UNIX_EPOCH + Duration::from_millis(now));
         // RFC 9110 7.8: a server that sends Upgrade must list it in Connection as well
         let upgrade = if self.status == Status::UpgradeRequired { ", Upgrade" } else { "" };
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn a_handshake_that_is_not_one_is_told_apart() {
+    fn what_is_no_handshake_has_its_status() {
         for (from, to, status) in [
             ("GET", "POST", Some(Status::MethodNotAllowed)),
             ("GET", "HEAD", Some(Status::UpgradeRequired)),

@@ -1,47 +1,47 @@
-//! What a socket gives: whether there may be more of it, whether its end has come, and what of it was not taken yet.
+//! The receiving side of a socket: whether there may be more, whether the end has come, and what was kept to be read later.
 
 use std::io::{self, Read};
 
 use super::retry_interrupted;
 
-/// What the poll says of a socket.
+/// What the poll reports of a socket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Readiness {
     /// There may be input, or its end.
     pub readable: bool,
     /// The socket may take output again.
     pub writable: bool,
-    /// The peer has shut down its side: behind what is there comes the end.
+    /// The peer has shut down its side: the end follows what is there.
     pub peer_shutdown: bool,
     /// There is urgent data (RFC 9293 3.8.5), which no WebSocket client sends.
     pub urgent: bool,
 }
 
-/// What a recv brought.
+/// The result of one recv.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Received {
-    /// So many bytes.
+    /// This many bytes.
     Bytes(usize),
-    /// Nothing now.
+    /// Nothing for now.
     Nothing,
-    /// Nothing ever again.
+    /// The end, or an error: nothing will follow.
     Eof,
 }
 
 /// The receiving side of one socket.
 #[derive(Debug, Default)]
 pub(super) struct Input {
-    /// The poll said that there may be input, and no read has found the end of it since. Edges come once.
+    /// There may be input: the poll has reported some, and no read has found it exhausted since. mio reports it once.
     readable: bool,
-    /// The poll said that the peer has shut down its side: a read that is not filled was the last that brings anything.
+    /// The poll has reported that the peer has shut down its side: a read that does not fill its buffer is the last.
     peer_shutdown: bool,
     /// The peer has sent urgent data. A recv stops short at its mark, and what lies behind gives no event: from then on
     /// only a read that finds nothing has found all.
     urgent: bool,
-    /// The end of the input was read, or the peer's word that nothing follows.
+    /// The end of the input was read, or is known to follow.
     eof: bool,
-    /// What was received and not taken, since the peer takes too little of what it asks for. It may be empty: then there
-    /// may still be messages inside of the connection's context.
+    /// What was received and is to be read later, since too much output waits. It may be empty: then there may still be messages
+    /// in the connection's context.
     unread: Option<Vec<u8>>,
 }
 
@@ -52,17 +52,17 @@ impl Input {
         self.urgent |= readiness.urgent;
     }
 
-    /// Whether a read may bring anything, if only the end.
+    /// Returns whether a read may bring anything, if only the end.
     pub(super) fn is_readable(&self) -> bool {
         self.readable || self.unread.is_some()
     }
 
-    /// Whether the end has been reached, and all before it was taken.
+    /// Returns whether the end has come, and all before it was read.
     pub(super) fn is_at_eof(&self) -> bool {
         self.eof && self.unread.is_none()
     }
 
-    /// One recv. What was received before has to be taken first.
+    /// Receives once. What was kept has to be read first.
     pub(super) fn receive(&mut self, socket: &mut impl Read, buffer: &mut [u8]) -> Received {
         match retry_interrupted(|| socket.read(buffer)) {
             Ok(length @ 1..) => {
@@ -76,21 +76,21 @@ impl Input {
                 Received::Nothing
             }
             Ok(0) | Err(_) => {
-                self.end(); // a reset is one way to leave
+                self.end(); // a reset is an end as good as any
                 Received::Eof
             }
         }
     }
 
-    /// Nothing follows, and nothing that was received counts any more.
+    /// Notes the end, and drops what was kept.
     pub(super) fn end(&mut self) {
         self.readable = false;
         self.eof = true;
         self.unread = None;
     }
 
-    /// The peer says that nothing follows. Only if a read found nothing behind that is it so.
-    pub(super) fn note_last_word(&mut self) {
+    /// Notes that the peer has said its last (RFC 6455 5.5.1). It has if a read has found nothing behind it.
+    pub(super) fn note_final_frame(&mut self) {
         self.eof |= !self.readable;
     }
 

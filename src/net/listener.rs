@@ -1,7 +1,7 @@
-//! Accepting, and what happens when there are no more descriptors.
+//! The listening socket, and what happens when there are no more descriptors.
 //!
-//! mio is edge-triggered: it tells of a newcomer once. So whoever stops accepting before the queue is empty, for want
-//! of descriptors or at the cap, must come back by itself: when a connection has ended, and on a timer.
+//! mio is edge-triggered: it reports a new connection once. So if accepting stops before the backlog is empty, for want of
+//! descriptors or of capacity, it has to be resumed: when a connection has ended, and by a timer.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -20,16 +20,19 @@ const INHERITS_NODELAY: bool = cfg!(target_os = "linux");
 #[derive(Debug)]
 pub struct Listener {
     socket: TcpListener,
-    /// There may be somebody waiting whom no event will announce again.
+    /// A connection may wait in the backlog that no event will announce again.
     pending: bool,
-    /// Accepting rests until then.
+    /// Accepting is paused until then.
     paused_until: Option<Millis>,
-    /// When the log was told of it last.
-    told_at: Option<Millis>,
+    /// When a warning of it was last logged.
+    warned_at: Option<Millis>,
 }
 
 impl Listener {
-    /// Binds, and asks `registry` to tell of newcomers.
+    /// Binds, and registers for events of new connections.
+    ///
+    /// # Errors
+    /// The address cannot be bound.
     pub fn bind(address: SocketAddr, registry: &Registry, token: Token) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_reuse_address(true)?; // a restart need not wait for the old connections' TIME_WAIT
@@ -40,35 +43,38 @@ impl Listener {
         socket.listen(BACKLOG)?;
         let mut socket = TcpListener::from_std(socket.into());
         registry.register(&mut socket, token, Interest::READABLE)?;
-        Ok(Self { socket, pending: false, paused_until: None, told_at: None })
+        Ok(Self { socket, pending: false, paused_until: None, warned_at: None })
     }
 
-    /// The address, with the port that was taken.
+    /// Returns the address, with the port that was taken.
+    ///
+    /// # Errors
+    /// The kernel does not say.
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
     }
 
-    /// The poll tells of newcomers.
+    /// Notes that the poll has reported new connections.
     pub fn note_readiness(&mut self) {
         self.pending = true;
     }
 
-    /// A connection has ended, which gives a descriptor and room: who waits may come in now.
+    /// Goes on accepting, as a connection has ended and freed its descriptor.
     pub fn resume(&mut self) {
         self.paused_until = None;
     }
 
-    /// Whether a call of `accept` may bring somebody.
+    /// Returns whether a call of `accept` may bring a connection.
     pub fn wants_accept(&self, now: Millis) -> bool {
         self.pending && self.paused_until.is_none_or(|until| until <= now)
     }
 
-    /// When to try again.
+    /// Returns when to try again, if accepting is paused.
     pub fn next_due(&self) -> Option<Millis> {
         self.paused_until.filter(|_| self.pending)
     }
 
-    /// The next newcomer; `None` when there is none, or none can be taken now.
+    /// Accepts the next connection. `None` when there is none, or none can be accepted now.
     pub fn accept(&mut self, now: Millis) -> Option<(TcpStream, SocketAddr)> {
         loop {
             match self.socket.accept() {
@@ -98,12 +104,12 @@ impl Listener {
         }
     }
 
-    /// Rests for a while, or until a connection ends. Where connections come and go at the limit that is thousands of
-    /// times a second; the metrics count them, the log tells of it now and then.
+    /// Pauses accepting for a while, or until a connection ends. Where connections come and go at the limit, that is thousands
+    /// of times a second: the metrics count each pause, the log has one line a minute.
     pub fn pause(&mut self, now: Millis, why: &str) {
-        if self.told_at.is_none_or(|at| at + SAME_WARNING_MS <= now) {
+        if self.warned_at.is_none_or(|at| at + SAME_WARNING_MS <= now) {
             warn!("accepting rests: {why}");
-            self.told_at = Some(now);
+            self.warned_at = Some(now);
         }
         self.paused_until = Some(now + ACCEPT_RETRY_MS);
     }

@@ -1,4 +1,4 @@
-//! The network: from a socket to a message and back. Nothing here knows of tickets or JSON.
+//! From a socket to a message and back. Nothing here knows of tickets or JSON.
 
 pub mod address;
 pub mod close;
@@ -19,7 +19,7 @@ use std::io;
 
 pub use crate::ids::ConnId;
 
-/// A call that a signal has interrupted is made again.
+/// Makes a call again for as long as a signal interrupts it.
 fn retry_interrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match call() {

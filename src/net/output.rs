@@ -1,42 +1,42 @@
-//! What one connection has to say and its socket has not taken yet.
+//! The sending side of a socket: the bytes that it has not taken yet.
 
 use std::io::{self, Write};
 
 use super::retry_interrupted;
 use crate::config::{Millis, SPARE_BUFFER_BYTES_MAX, SPARE_BUFFERS_MAX};
 
-/// Bytes on their way out, in order, and whether the socket takes them.
+/// Bytes that wait to be written, in order.
 #[derive(Debug, Default)]
 pub struct Output {
     bytes: Vec<u8>,
-    /// How much of them the socket has taken.
+    /// How many of them the socket has taken.
     sent: usize,
     /// When the socket last took some, or refused to first.
     blocked_since: Option<Millis>,
 }
 
 impl Output {
-    /// Whether nothing waits.
+    /// Returns whether nothing waits.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
-    /// How much waits, in bytes.
+    /// Returns how much waits, in bytes.
     pub fn len(&self) -> usize {
         self.bytes.len() - self.sent
     }
 
-    /// Since when the socket has taken nothing, where it has refused some.
+    /// Returns since when the socket has taken nothing. `None` if it has not refused anything.
     pub fn blocked_since(&self) -> Option<Millis> {
         self.blocked_since
     }
 
-    /// To append to in place: answers, and control frames.
+    /// Returns the buffer, for a response or a control frame to be appended.
     pub fn bytes(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
     }
 
-    /// Appends a frame. A buffer, where none is there, is a `spare` one.
+    /// Appends a frame. An output without a buffer takes a `spare` one.
     pub fn push(&mut self, frame: &[u8], spare: &mut Vec<Vec<u8>>) {
         if self.bytes.capacity() == 0 {
             self.bytes = spare.pop().unwrap_or_default();
@@ -44,10 +44,10 @@ impl Output {
         self.bytes.extend_from_slice(frame);
     }
 
-    /// Writes what waits, in one call: how much of it the socket has taken. An emptied buffer goes to the `spare` ones.
+    /// Writes what waits, in one call, and returns how many bytes the socket has taken. An emptied buffer goes to the `spare` ones.
     ///
     /// # Errors
-    /// The socket is broken. One that takes nothing now is not.
+    /// The socket is broken. That it takes nothing for now is no error.
     pub fn flush(
         &mut self,
         socket: &mut impl Write,

@@ -1,4 +1,4 @@
-//! How fast a peer talks: messages and their bytes, against what a second allows.
+//! The rate limits of a connection: messages a second, and bytes of their payload a second.
 
 use super::websocket::Incoming;
 use crate::config::{Limits, MESSAGES_BURST_S, Millis, PAYLOAD_BURST_S};
@@ -36,23 +36,24 @@ impl Bucket {
     }
 }
 
-/// What a connection has used of its rates.
+/// What a connection has used of its limits.
 #[derive(Debug, Default)]
 pub struct RateLimit {
     messages: Bucket,
     payload: Bucket,
-    /// Messages that were sent to the peer, and that it may answer by one each without a count.
+    /// Messages that the peer may send without a count.
     answers: u32,
 }
 
 impl RateLimit {
-    /// The peer is sent a message that it will confirm. Others decide how many of these there are, so a peer that confirms
-    /// each of them must not be taken for a flood.
+    /// Lets the peer send one message that is not counted, as it was sent one that it will confirm. Others decide how many of
+    /// these there are, so a peer that confirms each of them is no flood.
     pub fn allow_answer(&mut self) {
         self.answers = self.answers.saturating_add(1);
     }
 
-    /// Counts a message, refused ones included. A rate of 0 is without a limit.
+    /// Counts a message, and returns how it stands to the limits. One that exceeds them counts, too. A rate of 0 is without a
+    /// limit.
     pub fn count(&mut self, message: &Incoming, limits: &Limits, now: Millis) -> RateVerdict {
         let messages = if self.answers > 0 {
             self.answers -= 1;

@@ -1,4 +1,4 @@
-//! Which host a request is for, and which path there: RFC 9112 3.2 and 3.3.
+//! The target of a request: its host and its path (RFC 9112 3.2 and 3.3).
 
 use std::net::Ipv6Addr;
 

@@ -1,9 +1,9 @@
 //! RFC 6455 for one connection: bytes in, messages out. Frames, masks, fragments, UTF-8 and control frames are
-//! tungstenite's work; it is handed the bytes and never sees a socket.
+//! tungstenite's work; it reads from a buffer and never sees a socket.
 //!
 //! A context costs a peer about a kilobyte, and most peers are quiet most of the time. So there is one context that
 //! all share, and a connection gets one of its own only while it is in the middle of a frame or a message. Whether it
-//! is can't be asked of tungstenite, but it can be counted: a message of n bytes took at least n and the shortest
+//! is cannot be asked of tungstenite, but it can be counted: a message of n bytes took at least n and the shortest
 //! header for n on the wire. If all bytes that went in are accounted for in this way, none is left inside.
 
 use std::io::{self, Read, Write};
@@ -16,7 +16,7 @@ use tungstenite::{Bytes, Message, Utf8Bytes};
 use super::close::{self, CloseReason};
 use crate::config::{FRAGMENT_BYTES_MIN, FRAGMENTS_BYTES_SLACK, READ_BUFFER_BYTES, WRITE_BUFFER_BYTES_MAX};
 
-/// What a peer sent.
+/// A message from a peer.
 #[derive(Debug)]
 pub enum Incoming {
     /// A whole text message.
@@ -28,7 +28,7 @@ pub enum Incoming {
 }
 
 impl Incoming {
-    /// How many bytes of payload a message has. A control frame has 125 at most (RFC 6455 5.5), and counts as empty.
+    /// Returns the length of the payload in bytes. A control frame has 125 at most (RFC 6455 5.5), and counts as empty.
     pub fn payload_bytes(&self) -> usize {
         match self {
             Self::Text(text) => text.len(),
@@ -38,15 +38,15 @@ impl Incoming {
     }
 }
 
-/// The end of what can be read.
+/// Why nothing more can be read of a connection.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ReadEnd {
-    /// The peer closed; if it was the first to, the answer is in the replies.
+    /// The peer sent a close frame. If it was the first to, the answer is in the replies (RFC 6455 5.5.1).
     ClosedByPeer {
-        /// As the RFC says: with a code that may be sent, and with nothing behind it so far.
+        /// Whether its code may be sent (RFC 6455 7.4), and nothing has come behind it so far.
         orderly: bool,
     },
-    /// The peer broke the rules, and is to be told so.
+    /// The peer broke RFC 6455, and is to be sent this.
     Fault(CloseReason),
 }
 
@@ -81,15 +81,15 @@ impl Codec {
         self.unaccounted == 0
     }
 
-    /// Leaves nothing of one peer for the next: whoever stops reading in the middle, because the peer is not worth it,
-    /// calls this on the shared context.
+    /// Drops what is left of a peer's bytes. To be called on the shared context by who stops reading in the middle, or the next
+    /// peer would be given the rest.
     pub fn forget_unread(self: &mut Box<Self>) {
         if !self.is_between_messages() {
             *self = Self::new(self.message_bytes_max);
         }
     }
 
-    /// Takes the next message out of `input`; `None` when all of it has been read.
+    /// Takes the next message out of `input`. `None` when all of it has been read and the next message is not complete.
     fn next(&mut self, input: &mut &[u8], replies: &mut Vec<u8>) -> Result<Option<Incoming>, ReadEnd> {
         if input.is_empty() && self.is_between_messages() {
             return Ok(None); // what a read would find out at the price of zeroing its buffer
@@ -116,7 +116,7 @@ impl Codec {
             }
             Ok(Message::Pong(payload)) => (Incoming::Control, payload.len()),
             Ok(Message::Close(close)) => {
-                // The answer goes into the replies; that it reports the end of the connection is no news.
+                // The answer goes into the replies. That flush then reports the end of the connection is known already.
                 let _ = self.context.flush(&mut pipe);
                 // tungstenite shows a code that may not be sent as the 1002 that it answers with.
                 let is_allowed = close.as_ref().is_none_or(|close| close.code != CloseCode::Protocol);
@@ -187,6 +187,7 @@ impl Reader {
         match &next {
             Ok(Some(_)) => {}
             Ok(None) if codec.is_between_messages() => {
+                // It has nothing of this connection in it any more, so that it can serve as the shared one.
                 if let Some(own) = self.own.take() {
                     *shared = own;
                 }
@@ -195,14 +196,14 @@ impl Reader {
                 self.own = Some(std::mem::replace(shared, Codec::new(message_bytes_max)));
             }
             Ok(None) => {}
-            // What is left in a context that failed is nobody's.
+            // A context that failed must not be used again: what is left in it belongs to no message.
             Err(_) if self.own.take().is_none() => *shared = Codec::new(message_bytes_max),
             Err(_) => {}
         }
         next
     }
 
-    /// Takes over what `shared` has read ahead: its messages are to be taken later, and are nobody else's.
+    /// Takes over the context, if `shared` has read ahead: its messages are this connection's, and are taken later.
     pub fn keep_context(&mut self, shared: &mut Box<Codec>) {
         if self.own.is_none() && !shared.is_between_messages() {
             let fresh = Codec::new(shared.message_bytes_max);
@@ -210,7 +211,7 @@ impl Reader {
         }
     }
 
-    /// Whether it is in the middle of a frame or a message, as far as that can be told.
+    /// Returns whether it is in the middle of a frame or a message, as far as is known.
     pub fn has_own_context(&self) -> bool {
         self.own.is_some()
     }
@@ -292,7 +293,7 @@ mod tests {
         for cut in 1..input.len() {
             let (mut alice, mut bob, mut shared) = (Reader::default(), Reader::default(), Codec::new(MAX));
             let mut texts = read_all(&mut alice, &mut shared, &input[..cut]).unwrap();
-            // Somebody else in between must not meet what is left of it.
+            // Another connection in between must not be given what is left of it.
             assert_eq!(read_all(&mut bob, &mut shared, &frame(0x81, b"else")).unwrap(), ["else"]);
             texts.extend(read_all(&mut alice, &mut shared, &input[cut..]).unwrap());
             assert_eq!(texts, ["one".to_owned(), "x".repeat(200), "three".to_owned()], "cut at {cut}");

@@ -197,7 +197,7 @@ fn payload(frame: &[u8]) -> &[u8] {
 
 impl Service for CheckedService {
     type Guest = Guest;
-    type Peer = Role;
+    type Identity = Role;
 
     fn request(&mut self, request: &Request<'_>, metrics: &Metrics) -> Answer<Guest> {
         self.calls += 1;

@@ -44,7 +44,7 @@ struct Shut;
 
 impl Service for Shut {
     type Guest = ();
-    type Peer = ();
+    type Identity = ();
     fn request(&mut self, _: &Request<'_>, _: &Metrics) -> Answer<()> {
         Answer::Http(Status::NotFound.into())
     }
@@ -93,7 +93,7 @@ fn one_ipv6_network_of_64_bits_is_one_address() {
 }
 
 #[test]
-fn whoever_has_just_been_accepted_makes_no_room_in_the_same_turn() {
+fn a_connection_that_was_just_accepted_is_not_evicted_in_the_same_turn() {
     let mut hub = hub(Limits { connections_max: 2, overflow_connections: 1, ..Limits::default() });
     let local: IpAddr = "127.0.0.1".parse().unwrap();
     for _ in 0..3 {
@@ -106,7 +106,7 @@ fn whoever_has_just_been_accepted_makes_no_room_in_the_same_turn() {
     assert!(hub.has_capacity());
     hub.admit(Silent, local, NOW);
     assert_eq!(hub.slots.len(), 3);
-    assert!(find(&mut hub.slots, oldest).is_none(), "the oldest has made room");
+    assert!(find(&mut hub.slots, oldest).is_none(), "the oldest was evicted");
     assert_eq!(hub.metrics.refusals[RefusalCause::Evicted as usize], 1);
 }
 

@@ -102,7 +102,7 @@ impl Recorder {
 
 impl Service for Recorder {
     type Guest = ();
-    type Peer = ();
+    type Identity = ();
 
     fn request(&mut self, request: &Request<'_>, _: &Metrics) -> Answer<()> {
         let handshake = request.handshake().expect("a handshake");
@@ -128,7 +128,7 @@ impl Service for Recorder {
         match words[0] {
             "send" => out.send(self.conns[number(1)], Opcode::Text, |b| b.resize(b.len() + number(2), b'x')),
             "close" => out.close(self.conns[number(1)], close::GOING_AWAY),
-            "ask" => out.ask_when_drained(self.conns[number(1)]),
+            "ask" => out.notify_drained(self.conns[number(1)]),
             _ => {}
         }
         self.told.push(format!("{} says {}", self.number(conn), words[0]));

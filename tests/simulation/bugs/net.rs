@@ -14,8 +14,8 @@ pub(super) const BUGS: &[Bug] = &[
     bug(
         "nothing crosses tickets",
         OUTBOX,
-        "self.entries.push(Entry::Frame { to: first..self.addressees.len(), bytes, reply });",
-        "self.entries.push(Entry::Frame { to: first.saturating_sub(1)..self.addressees.len(), bytes, reply });",
+        "self.entries.push(Entry::Frame { to: first..self.receivers.len(), bytes, reply });",
+        "self.entries.push(Entry::Frame { to: first.saturating_sub(1)..self.receivers.len(), bytes, reply });",
     ),
     bug(
         "what is read first counts first",
