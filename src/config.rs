@@ -191,12 +191,12 @@ pub struct Limits {
 
 impl Limits {
     /// Returns how many sockets there may be at once.
-    pub fn sockets_max(&self) -> usize {
+    pub(crate) fn sockets_max(&self) -> usize {
         self.connections_max + self.overflow_connections
     }
 
     /// Returns how many open WebSockets there may be with `Priority::Ordinary`.
-    pub fn ordinary_connections_max(&self) -> usize {
+    pub(crate) fn ordinary_connections_max(&self) -> usize {
         self.connections_max - STAFF_PLACES.min(self.connections_max / 2)
     }
 }

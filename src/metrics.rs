@@ -10,34 +10,34 @@ use crate::net::connection::PhaseName;
 #[derive(Debug, Default)]
 pub struct Metrics {
     /// Connections accepted.
-    pub accepted: u64,
+    pub(crate) accepted: u64,
     /// Times that accepting was paused, for want of descriptors or at the cap.
-    pub accept_pauses: u64,
+    pub(crate) accept_pauses: u64,
     /// Connections now, by phase: head, open, closing, flushing, linger.
-    pub phases: [u64; 5],
+    pub(crate) phases: [u64; 5],
     /// Bytes read.
-    pub bytes_in: u64,
+    pub(crate) bytes_in: u64,
     /// Bytes written.
-    pub bytes_out: u64,
+    pub(crate) bytes_out: u64,
     /// Messages read, control frames included.
-    pub messages_in: u64,
+    pub(crate) messages_in: u64,
     /// Messages queued, counted once for each receiver.
-    pub messages_out: u64,
+    pub(crate) messages_out: u64,
     /// Turns of the loop.
-    pub turns: u64,
+    pub(crate) turns: u64,
     /// The longest turn, in microseconds, its wait not counted.
-    pub turn_us_max: u64,
+    pub(crate) turn_us_max: u64,
     /// Close frames that we sent first, by code.
-    pub closes: BTreeMap<u16, u64>,
+    pub(crate) closes: BTreeMap<u16, u64>,
     /// Connections ended by a deadline.
-    pub expired: u64,
+    pub(crate) expired: u64,
     /// Connections refused, by `RefusalCause`.
-    pub refusals: [u64; RefusalCause::ALL.len()],
+    pub(crate) refusals: [u64; RefusalCause::ALL.len()],
 }
 
 /// Why the hub has refused or dropped a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RefusalCause {
+pub(crate) enum RefusalCause {
     /// Its address has too many connections.
     Address,
     /// All places for open connections are taken.
@@ -48,10 +48,10 @@ pub enum RefusalCause {
 
 impl RefusalCause {
     /// All causes, in order.
-    pub const ALL: [Self; 3] = [Self::Address, Self::Full, Self::Evicted];
+    pub(crate) const ALL: [Self; 3] = [Self::Address, Self::Full, Self::Evicted];
 
     /// Returns the value of its label.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Address => "address",
             Self::Full => "full",
@@ -70,7 +70,7 @@ const PHASES: [(PhaseName, &str); 5] = [
 
 impl Metrics {
     /// Counts a connection that went from one phase to another. The dead are not counted.
-    pub fn moved(&mut self, from: PhaseName, to: PhaseName) {
+    pub(crate) fn moved(&mut self, from: PhaseName, to: PhaseName) {
         if let Some(count) = self.phases.get_mut(from as usize) {
             *count -= 1;
         }
@@ -80,22 +80,22 @@ impl Metrics {
     }
 
     /// Counts a close frame that was sent first.
-    pub fn closed(&mut self, code: u16) {
+    pub(crate) fn closed(&mut self, code: u16) {
         *self.closes.entry(code).or_default() += 1;
     }
 
     /// Counts a connection that was refused or dropped.
-    pub fn refused(&mut self, cause: RefusalCause) {
+    pub(crate) fn refused(&mut self, cause: RefusalCause) {
         self.refusals[cause as usize] += 1;
     }
 
     /// Returns how many connections were refused, by cause. A service has causes of its own, and shows them together.
-    pub fn refusal_samples(&self) -> impl Iterator<Item = (&'static str, u64)> {
+    pub(crate) fn refusal_samples(&self) -> impl Iterator<Item = (&'static str, u64)> {
         RefusalCause::ALL.into_iter().map(|cause| (cause.name(), self.refusals[cause as usize]))
     }
 
     /// Appends all counters but the refusals.
-    pub fn append(&self, page: &mut Page) {
+    pub(crate) fn append(&self, page: &mut Page) {
         let phases = PHASES.map(|(phase, name)| (name, self.phases[phase as usize]));
         page.family("deskwire_connections", "gauge", "Connections, by phase.").labelled("phase", phases);
         let closes = self.closes.iter().map(|(code, count)| (code, *count));
@@ -140,17 +140,17 @@ impl Metrics {
 
 /// A page in Prometheus' text format, version 0.0.4.
 #[derive(Debug, Default)]
-pub struct Page {
+pub(crate) struct Page {
     text: String,
     family: &'static str,
 }
 
 impl Page {
     /// The Content-Type of such a page.
-    pub const CONTENT_TYPE: &'static str = "text/plain; version=0.0.4; charset=utf-8";
+    pub(crate) const CONTENT_TYPE: &'static str = "text/plain; version=0.0.4; charset=utf-8";
 
     /// Starts a family of samples.
-    pub fn family(&mut self, name: &'static str, kind: &str, help: &str) -> &mut Self {
+    pub(crate) fn family(&mut self, name: &'static str, kind: &str, help: &str) -> &mut Self {
         self.family = name;
         // Writing to a String does not fail, here and below.
         let _ = write!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
@@ -158,13 +158,13 @@ impl Page {
     }
 
     /// Appends the family's only sample.
-    pub fn value(&mut self, value: u64) -> &mut Self {
+    pub(crate) fn value(&mut self, value: u64) -> &mut Self {
         let _ = writeln!(self.text, "{} {value}", self.family);
         self
     }
 
     /// Appends a sample for each value of a label. The values are our own words and numbers: nothing to escape.
-    pub fn labelled<L: std::fmt::Display>(
+    pub(crate) fn labelled<L: std::fmt::Display>(
         &mut self,
         label: &str,
         samples: impl IntoIterator<Item = (L, u64)>,
@@ -176,7 +176,7 @@ impl Page {
     }
 
     /// Returns the text.
-    pub fn into_text(self) -> String {
+    pub(crate) fn into_text(self) -> String {
         self.text
     }
 }

@@ -93,7 +93,7 @@ impl Outbox {
     }
 
     /// Returns whether there is nothing to do.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
@@ -109,7 +109,7 @@ impl Outbox {
     }
 
     /// Forgets what was done. Capacity beyond what is usually needed goes back to the heap.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         self.bytes.shrink_to(OUTBOX_KEPT_BYTES);
         self.receivers.clear();

@@ -134,17 +134,17 @@ impl EvictionQueue {
 
 impl<S: Stream, V: Service> Hub<S, V> {
     /// Trusts the X-Forwarded-For of these proxies, instead of those on this machine.
-    pub fn set_trusted_proxies(&mut self, proxies: TrustedProxies) {
+    pub(crate) fn set_trusted_proxies(&mut self, proxies: TrustedProxies) {
         self.addresses.proxies = proxies;
     }
 
     /// Returns whether one more socket may be accepted: there are fewer than the limit, or one can be evicted.
-    pub fn has_capacity(&mut self) -> bool {
+    pub(crate) fn has_capacity(&mut self) -> bool {
         self.slots.len() < self.limits.sockets_max() || self.eviction_queue.oldest(&mut self.slots).is_some()
     }
 
     /// Returns whether every connection is open, so that none can be evicted.
-    pub fn is_full_of_open(&self) -> bool {
+    pub(crate) fn is_full_of_open(&self) -> bool {
         self.open == self.slots.len()
     }
 

@@ -35,7 +35,7 @@ pub struct Hub<S, V: Service> {
     /// The service.
     pub service: V,
     /// What the hub has counted.
-    pub metrics: Metrics,
+    pub(crate) metrics: Metrics,
     limits: Limits,
     addresses: AddressLimit,
     slots: Slab<Slot<S, V::Identity>>,
@@ -150,12 +150,12 @@ impl<S: Stream, V: Service> Hub<S, V> {
     }
 
     /// Drops the buffers that are kept for the next busy moment.
-    pub fn drop_spare(&mut self) {
+    pub(crate) fn drop_spare(&mut self) {
         self.spare = Vec::new();
     }
 
     /// Returns how much there is: connections, and what the service keeps.
-    pub fn items(&self) -> usize {
+    pub(crate) fn items(&self) -> usize {
         self.slots.len() + self.service.items()
     }
 
@@ -192,7 +192,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
     ///
     /// # Errors
     /// The slot is empty, or `act` fails.
-    pub fn with_stream<T>(
+    pub(crate) fn with_stream<T>(
         &mut self,
         slot: u32,
         act: impl FnOnce(&mut S) -> std::io::Result<T>,
@@ -204,7 +204,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
     }
 
     /// Ends a connection that cannot be registered.
-    pub fn abandon(&mut self, slot: u32, now: Millis) {
+    pub(crate) fn abandon(&mut self, slot: u32, now: Millis) {
         if let Some(slot) = self.slots.get_mut(slot as usize) {
             slot.connection.end_of_input(now);
         }
@@ -344,7 +344,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
     }
 
     /// Has the service read its configuration again.
-    pub fn reload(&mut self, now: Millis) {
+    pub(crate) fn reload(&mut self, now: Millis) {
         self.service.reload(now, &mut self.outbox);
         self.deliver(now);
     }

@@ -14,7 +14,7 @@ pub enum ClientAddress {
 
 impl ClientAddress {
     /// 0.0.0.0, which no client has.
-    pub const UNSPECIFIED: Self = Self::V4([0; 4]);
+    pub(crate) const UNSPECIFIED: Self = Self::V4([0; 4]);
 }
 
 impl From<IpAddr> for ClientAddress {
@@ -61,7 +61,7 @@ impl Cidr {
     }
 
     /// Returns whether the address is in the range. IPv4-mapped IPv6 counts as IPv4.
-    pub fn contains(&self, address: IpAddr) -> bool {
+    pub(crate) fn contains(&self, address: IpAddr) -> bool {
         match (self.address, address.to_canonical()) {
             (IpAddr::V4(range), IpAddr::V4(address)) => {
                 same_prefix(range.to_bits().into(), address.to_bits().into(), 32 - self.prefix_bits)
@@ -108,7 +108,7 @@ impl TrustedProxies {
     ///
     /// Each proxy appends the address that it was connected from. So the list is read from its end, and only for as long as
     /// the address that is named is a trusted proxy's: what stands left of it may be made up by the client.
-    pub fn client_of(&self, socket: IpAddr, forwarded_for: &[&[u8]]) -> IpAddr {
+    pub(crate) fn client_of(&self, socket: IpAddr, forwarded_for: &[&[u8]]) -> IpAddr {
         let mut client = socket.to_canonical();
         // RFC 9110 5.3: several fields of a name are one list.
         let mut elements = forwarded_for
@@ -127,7 +127,7 @@ impl TrustedProxies {
 
     /// Returns the address that a socket's connection is counted under. `None` for this machine's own clients (a loopback
     /// address, and no proxy has named another), and for what a trusted proxy itself asks, such as whether we are alive.
-    pub fn counted_address(&self, socket: IpAddr, forwarded_for: &[&[u8]]) -> Option<ClientAddress> {
+    pub(crate) fn counted_address(&self, socket: IpAddr, forwarded_for: &[&[u8]]) -> Option<ClientAddress> {
         let is_own_machine = socket.to_canonical().is_loopback() && forwarded_for.is_empty();
         let client = self.client_of(socket, forwarded_for);
         (!is_own_machine && !self.contains(client)).then(|| client.into())

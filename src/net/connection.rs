@@ -127,7 +127,7 @@ impl<S: Stream> Connection<S> {
     }
 
     /// Returns whether messages can be sent and are read.
-    pub fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         matches!(self.phase, Phase::Open(_))
     }
 
@@ -148,7 +148,7 @@ impl<S: Stream> Connection<S> {
     }
 
     /// Returns whether it has sent so much of late that others are served first.
-    pub fn has_sent_much(&self, now: Millis) -> bool {
+    pub(crate) fn has_sent_much(&self, now: Millis) -> bool {
         self.debt.is_much(now)
     }
 
@@ -185,7 +185,7 @@ impl<S: Stream> Connection<S> {
     }
 
     /// Returns whether input that is not read yet may move the deadline: it may complete the head, or answer the ping.
-    pub fn is_judged_by_input(&self) -> bool {
+    pub(crate) fn is_judged_by_input(&self) -> bool {
         match self.phase {
             Phase::Head(_) => true,
             Phase::Open(_) => self.pinged_at.is_some(),
@@ -232,7 +232,7 @@ impl<S: Stream> Connection<S> {
     }
 
     /// Keeps bytes that were received and are to be read later, and the context if `shared` has read ahead.
-    pub fn keep_unread(&mut self, unread: &[u8], shared: &mut Box<Codec>) {
+    pub(crate) fn keep_unread(&mut self, unread: &[u8], shared: &mut Box<Codec>) {
         if let Phase::Open(reader) = &mut self.phase {
             reader.keep_context(shared);
             self.input.keep(unread);
@@ -240,18 +240,18 @@ impl<S: Stream> Connection<S> {
     }
 
     /// Takes the bytes that were kept. They are read before anything more is received.
-    pub fn take_unread(&mut self) -> Option<Vec<u8>> {
+    pub(crate) fn take_unread(&mut self) -> Option<Vec<u8>> {
         self.input.take_unread()
     }
 
     /// Returns how much is kept, in bytes.
-    pub fn unread_bytes(&self) -> usize {
+    pub(crate) fn unread_bytes(&self) -> usize {
         self.input.unread_bytes()
     }
 
     /// Parses the request head with the `received` bytes, and keeps them if it is only a part. `None` if the head came before.
     /// The bytes behind a whole head are always the last ones of `received`, as it was not whole without these.
-    pub fn read_head<'a>(&'a mut self, received: &'a [u8]) -> Option<Head<'a>> {
+    pub(crate) fn read_head<'a>(&'a mut self, received: &'a [u8]) -> Option<Head<'a>> {
         let Phase::Head(so_far) = &mut self.phase else { return None };
         if !so_far.is_empty() {
             so_far.extend_from_slice(received);
@@ -337,13 +337,13 @@ impl<S: Stream> Connection<S> {
     }
 
     /// Returns whether the peer's side has ended, and all that it sent before was read.
-    pub fn is_at_eof(&self) -> bool {
+    pub(crate) fn is_at_eof(&self) -> bool {
         self.input.is_at_eof()
     }
 
     /// Ends the connection, as the peer's side has ended. What is being flushed still is: a client may shut down its side
     /// behind its request, and read the answer (RFC 9112 9.6).
-    pub fn end_of_input(&mut self, now: Millis) {
+    pub(crate) fn end_of_input(&mut self, now: Millis) {
         self.input.end();
         match self.phase {
             Phase::Flushing | Phase::Dead => {}
@@ -377,12 +377,12 @@ impl<S: Stream> Connection<S> {
     }
 
     /// Lets the peer send one message that is not counted, as it was sent one that it will confirm.
-    pub fn allow_answer(&mut self) {
+    pub(crate) fn allow_answer(&mut self) {
         self.rate.allow_answer();
     }
 
     /// Counts a message against the rate limits of the connection.
-    pub fn count_message(&mut self, message: &Incoming, limits: &Limits, now: Millis) -> RateVerdict {
+    pub(crate) fn count_message(&mut self, message: &Incoming, limits: &Limits, now: Millis) -> RateVerdict {
         self.rate.count(message, limits, now)
     }
 

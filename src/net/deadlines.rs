@@ -11,18 +11,18 @@ use super::ConnId;
 use crate::config::{Millis, TIDY_ENTRIES_MIN};
 
 /// A time that never comes.
-pub const NEVER: Millis = Millis::MAX;
+pub(crate) const NEVER: Millis = Millis::MAX;
 
 /// Times at which to look at connections, the earliest first.
 #[derive(Debug, Default)]
-pub struct Deadlines {
+pub(crate) struct Deadlines {
     queue: BinaryHeap<Reverse<(Millis, ConnId)>>,
 }
 
 impl Deadlines {
     /// Queues `conn` for `due`, unless it is queued for an earlier time already. `scheduled_at` is the earliest time that it is
     /// queued for, which is kept beside the connection.
-    pub fn schedule(&mut self, conn: ConnId, scheduled_at: &mut Millis, due: Millis) {
+    pub(crate) fn schedule(&mut self, conn: ConnId, scheduled_at: &mut Millis, due: Millis) {
         if due < *scheduled_at {
             *scheduled_at = due;
             self.queue.push(Reverse((due, conn)));
@@ -30,13 +30,13 @@ impl Deadlines {
     }
 
     /// Returns the earliest time in the queue.
-    pub fn next_due(&self) -> Option<Millis> {
+    pub(crate) fn next_due(&self) -> Option<Millis> {
         self.queue.peek().map(|Reverse((due, _))| *due)
     }
 
     /// Takes the next entry that is due by `now`. It is outdated if its time is not the connection's `scheduled_at`: then an
     /// earlier entry was queued after it.
-    pub fn pop_due(&mut self, now: Millis) -> Option<(Millis, ConnId)> {
+    pub(crate) fn pop_due(&mut self, now: Millis) -> Option<(Millis, ConnId)> {
         if self.next_due()? > now {
             return None;
         }
@@ -46,7 +46,7 @@ impl Deadlines {
     /// Drops outdated entries, once these are more than half: connections that came and went leave theirs behind, and a storm of
     /// them would take memory until these are due. `connections` is how many there are; `is_current` returns whether an
     /// entry is not outdated.
-    pub fn tidy(&mut self, connections: usize, is_current: impl Fn(Millis, ConnId) -> bool) {
+    pub(crate) fn tidy(&mut self, connections: usize, is_current: impl Fn(Millis, ConnId) -> bool) {
         if self.queue.len() > 2 * connections.max(TIDY_ENTRIES_MIN) {
             self.queue.retain(|Reverse((due, conn))| is_current(*due, *conn));
             self.queue.shrink_to(2 * self.queue.len().max(TIDY_ENTRIES_MIN));
@@ -54,13 +54,8 @@ impl Deadlines {
     }
 
     /// Returns how many entries there are.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.queue.len()
-    }
-
-    /// Returns whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.queue.is_empty()
     }
 }
 
@@ -79,7 +74,7 @@ mod tests {
         assert_eq!(deadlines.pop_due(9), None);
         assert_eq!(deadlines.pop_due(30), Some((10, conn)));
         assert_eq!(deadlines.pop_due(30), Some((30, conn)));
-        assert!(deadlines.is_empty());
+        assert_eq!(deadlines.len(), 0);
     }
 
     #[test]

@@ -27,7 +27,7 @@ const HEADER_BYTES_MAX: usize = 10;
 
 /// Appends a frame whose payload `write` appends, and returns its range in the buffer. The bytes in front of it that a shorter
 /// header has left over belong to no frame.
-pub fn append(buffer: &mut Vec<u8>, opcode: Opcode, write: impl FnOnce(&mut Vec<u8>)) -> Range<usize> {
+pub(crate) fn append(buffer: &mut Vec<u8>, opcode: Opcode, write: impl FnOnce(&mut Vec<u8>)) -> Range<usize> {
     buffer.extend_from_slice(&[0; HEADER_BYTES_MAX]);
     let payload = buffer.len();
     write(buffer);
@@ -54,10 +54,10 @@ pub fn append(buffer: &mut Vec<u8>, opcode: Opcode, write: impl FnOnce(&mut Vec<
 }
 
 /// A ping without a payload. Any pong answers it.
-pub const PING: [u8; 2] = [Opcode::Ping as u8, 0];
+pub(crate) const PING: [u8; 2] = [Opcode::Ping as u8, 0];
 
 /// Appends a close frame (RFC 6455 5.5.1).
-pub fn append_close(buffer: &mut Vec<u8>, why: CloseReason) {
+pub(crate) fn append_close(buffer: &mut Vec<u8>, why: CloseReason) {
     let [length, ..] = (why.reason.len() + 2).to_le_bytes();
     buffer.extend_from_slice(&[Opcode::Close as u8, length]);
     buffer.extend_from_slice(&why.code.to_be_bytes());

@@ -13,7 +13,7 @@ use crate::config::{HEAD_BYTES_MAX, HEAD_FIELDS_MAX, Millis};
 
 /// What has come of a request head.
 #[derive(Debug)]
-pub enum Head<'a> {
+pub(crate) enum Head<'a> {
     /// A part of it.
     Partial,
     /// All of it: the request, and how many of the bytes come behind it. These belong to the WebSocket.
@@ -103,7 +103,7 @@ impl Handshake {
 
     /// Appends the server's handshake, which makes a WebSocket of the connection (RFC 6455 4.2.2). `protocol` is one of the
     /// subprotocols that were offered.
-    pub fn append_answer(&self, protocol: Option<&str>, out: &mut Vec<u8>) {
+    pub(crate) fn append_answer(&self, protocol: Option<&str>, out: &mut Vec<u8>) {
         out.extend_from_slice(
             b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ",
         );
@@ -117,7 +117,7 @@ impl Handshake {
 }
 
 /// Parses a request head, of which at most `HEAD_BYTES_MAX` bytes are looked at.
-pub fn parse(bytes: &[u8]) -> Head<'_> {
+pub(crate) fn parse(bytes: &[u8]) -> Head<'_> {
     let mut fields = [httparse::EMPTY_HEADER; HEAD_FIELDS_MAX];
     let mut head = httparse::Request::new(&mut fields);
     match head.parse(&bytes[..bytes.len().min(HEAD_BYTES_MAX)]) {
@@ -234,7 +234,7 @@ pub enum Status {
 
 impl Status {
     /// Returns the reason phrase, which is also the body where there is no other.
-    pub fn phrase(self) -> &'static str {
+    pub(crate) fn phrase(self) -> &'static str {
         match self {
             Self::Ok => "OK",
             Self::BadRequest => "Bad Request",
@@ -278,7 +278,7 @@ impl From<Status> for Response {
 
 impl Response {
     /// Appends the response to a request with this method. `now` is the time in its Date field.
-    pub fn append(&self, method: Method, now: Millis, out: &mut Vec<u8>) {
+    pub(crate) fn append(&self, method: Method, now: Millis, out: &mut Vec<u8>) {
         // RFC 9110 6.6.1: an origin server with a clock must send Date
         let date = HttpDate::from(UNIX_EPOCH + Duration::from_millis(now));
         // RFC 9110 7.8: a server that sends Upgrade must list it in Connection as well

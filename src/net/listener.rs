@@ -18,7 +18,7 @@ const INHERITS_NODELAY: bool = cfg!(target_os = "linux");
 
 /// The listening socket.
 #[derive(Debug)]
-pub struct Listener {
+pub(crate) struct Listener {
     socket: TcpListener,
     /// A connection may wait in the backlog that no event will announce again.
     pending: bool,
@@ -33,7 +33,7 @@ impl Listener {
     ///
     /// # Errors
     /// The address cannot be bound.
-    pub fn bind(address: SocketAddr, registry: &Registry, token: Token) -> io::Result<Self> {
+    pub(crate) fn bind(address: SocketAddr, registry: &Registry, token: Token) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_reuse_address(true)?; // a restart need not wait for the old connections' TIME_WAIT
         socket.set_nonblocking(true)?;
@@ -50,32 +50,32 @@ impl Listener {
     ///
     /// # Errors
     /// The kernel does not say.
-    pub fn address(&self) -> io::Result<SocketAddr> {
+    pub(crate) fn address(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
     }
 
     /// Notes that the poll has reported new connections.
-    pub fn note_readiness(&mut self) {
+    pub(crate) fn note_readiness(&mut self) {
         self.pending = true;
     }
 
     /// Goes on accepting, as a connection has ended and freed its descriptor.
-    pub fn resume(&mut self) {
+    pub(crate) fn resume(&mut self) {
         self.paused_until = None;
     }
 
     /// Returns whether a call of `accept` may bring a connection.
-    pub fn wants_accept(&self, now: Millis) -> bool {
+    pub(crate) fn wants_accept(&self, now: Millis) -> bool {
         self.pending && self.paused_until.is_none_or(|until| until <= now)
     }
 
     /// Returns when to try again, if accepting is paused.
-    pub fn next_due(&self) -> Option<Millis> {
+    pub(crate) fn next_due(&self) -> Option<Millis> {
         self.paused_until.filter(|_| self.pending)
     }
 
     /// Accepts the next connection. `None` when there is none, or none can be accepted now.
-    pub fn accept(&mut self, now: Millis) -> Option<(TcpStream, SocketAddr)> {
+    pub(crate) fn accept(&mut self, now: Millis) -> Option<(TcpStream, SocketAddr)> {
         loop {
             match self.socket.accept() {
                 // Where it is not inherited, it is set here; a peer for whom that fails has gone already.
@@ -106,7 +106,7 @@ impl Listener {
 
     /// Pauses accepting for a while, or until a connection ends. Where connections come and go at the limit, that is thousands
     /// of times a second: the metrics count each pause, the log has one line a minute.
-    pub fn pause(&mut self, now: Millis, why: &str) {
+    pub(crate) fn pause(&mut self, now: Millis, why: &str) {
         if self.warned_at.is_none_or(|at| at + SAME_WARNING_MS <= now) {
             warn!("accepting rests: {why}");
             self.warned_at = Some(now);

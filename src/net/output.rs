@@ -7,7 +7,7 @@ use crate::config::{Millis, SPARE_BUFFER_BYTES_MAX, SPARE_BUFFERS_MAX};
 
 /// Bytes that wait to be written, in order.
 #[derive(Debug, Default)]
-pub struct Output {
+pub(crate) struct Output {
     bytes: Vec<u8>,
     /// How many of them the socket has taken.
     sent: usize,
@@ -17,27 +17,27 @@ pub struct Output {
 
 impl Output {
     /// Returns whether nothing waits.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
     /// Returns how much waits, in bytes.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.bytes.len() - self.sent
     }
 
     /// Returns since when the socket has taken nothing. `None` if it has not refused anything.
-    pub fn blocked_since(&self) -> Option<Millis> {
+    pub(crate) fn blocked_since(&self) -> Option<Millis> {
         self.blocked_since
     }
 
     /// Returns the buffer, for a response or a control frame to be appended.
-    pub fn bytes(&mut self) -> &mut Vec<u8> {
+    pub(crate) fn bytes(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
     }
 
     /// Appends a frame. An output without a buffer takes a `spare` one.
-    pub fn push(&mut self, frame: &[u8], spare: &mut Vec<Vec<u8>>) {
+    pub(crate) fn push(&mut self, frame: &[u8], spare: &mut Vec<Vec<u8>>) {
         if self.bytes.capacity() == 0 {
             self.bytes = spare.pop().unwrap_or_default();
         }
@@ -48,7 +48,7 @@ impl Output {
     ///
     /// # Errors
     /// The socket is broken. That it takes nothing for now is no error.
-    pub fn flush(
+    pub(crate) fn flush(
         &mut self,
         socket: &mut impl Write,
         now: Millis,

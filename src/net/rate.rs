@@ -38,7 +38,7 @@ impl Bucket {
 
 /// What a connection has used of its limits.
 #[derive(Debug, Default)]
-pub struct RateLimit {
+pub(crate) struct RateLimit {
     messages: Bucket,
     payload: Bucket,
     /// Messages that the peer may send without a count.
@@ -48,13 +48,13 @@ pub struct RateLimit {
 impl RateLimit {
     /// Lets the peer send one message that is not counted, as it was sent one that it will confirm. Others decide how many of
     /// these there are, so a peer that confirms each of them is no flood.
-    pub fn allow_answer(&mut self) {
+    pub(crate) fn allow_answer(&mut self) {
         self.answers = self.answers.saturating_add(1);
     }
 
     /// Counts a message, and returns how it stands to the limits. One that exceeds them counts, too. A rate of 0 is without a
     /// limit.
-    pub fn count(&mut self, message: &Incoming, limits: &Limits, now: Millis) -> RateVerdict {
+    pub(crate) fn count(&mut self, message: &Incoming, limits: &Limits, now: Millis) -> RateVerdict {
         let messages = if self.answers > 0 {
             self.answers -= 1;
             RateVerdict::Within

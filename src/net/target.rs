@@ -26,7 +26,7 @@ pub(super) fn split(target: &str) -> Option<(Option<&str>, &str)> {
 
 /// Returns the host of a `uri-host [":" port]` (RFC 9110 7.2), which may be empty. `None` where it is none: RFC 9112 3.2
 /// wants a request with such a Host answered with 400.
-pub fn host(authority: &str) -> Option<&str> {
+pub(crate) fn host(authority: &str) -> Option<&str> {
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => {
             let (address, port) = rest.split_once(']')?;

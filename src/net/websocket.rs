@@ -40,7 +40,7 @@ impl Incoming {
 
 /// Why nothing more can be read of a connection.
 #[derive(Debug, PartialEq, Eq)]
-pub enum ReadEnd {
+pub(crate) enum ReadEnd {
     /// The peer sent a close frame. If it was the first to, the answer is in the replies (RFC 6455 5.5.1).
     ClosedByPeer {
         /// Whether its code may be sent (RFC 6455 7.4), and nothing has come behind it so far.
@@ -83,7 +83,7 @@ impl Codec {
 
     /// Drops what is left of a peer's bytes. To be called on the shared context by who stops reading in the middle, or the next
     /// peer would be given the rest.
-    pub fn forget_unread(self: &mut Box<Self>) {
+    pub(crate) fn forget_unread(self: &mut Box<Self>) {
         if !self.is_between_messages() {
             *self = Self::new(self.message_bytes_max);
         }
@@ -169,13 +169,13 @@ fn end(error: &Error) -> ReadEnd {
 
 /// A connection's place in its stream of frames.
 #[derive(Debug, Default)]
-pub struct Reader {
+pub(crate) struct Reader {
     own: Option<Box<Codec>>,
 }
 
 impl Reader {
     /// Takes the next message out of `input`, which is empty when there is none. After an error, nothing more is read.
-    pub fn next(
+    pub(crate) fn next(
         &mut self,
         shared: &mut Box<Codec>,
         input: &mut &[u8],
@@ -204,16 +204,11 @@ impl Reader {
     }
 
     /// Takes over the context, if `shared` has read ahead: its messages are this connection's, and are taken later.
-    pub fn keep_context(&mut self, shared: &mut Box<Codec>) {
+    pub(crate) fn keep_context(&mut self, shared: &mut Box<Codec>) {
         if self.own.is_none() && !shared.is_between_messages() {
             let fresh = Codec::new(shared.message_bytes_max);
             self.own = Some(std::mem::replace(shared, fresh));
         }
-    }
-
-    /// Returns whether it is in the middle of a frame or a message, as far as is known.
-    pub fn has_own_context(&self) -> bool {
-        self.own.is_some()
     }
 }
 
@@ -284,7 +279,7 @@ mod tests {
         let (mut reader, mut shared) = (Reader::default(), Codec::new(MAX));
         let input = [frame(0x81, b"hello"), frame(0x89, b"ping"), frame(0x81, &[b'x'; 700])].concat();
         assert_eq!(read_all(&mut reader, &mut shared, &input).unwrap().len(), 2);
-        assert!(!reader.has_own_context());
+        assert!(reader.own.is_none());
     }
 
     #[test]
@@ -297,7 +292,7 @@ mod tests {
             assert_eq!(read_all(&mut bob, &mut shared, &frame(0x81, b"else")).unwrap(), ["else"]);
             texts.extend(read_all(&mut alice, &mut shared, &input[cut..]).unwrap());
             assert_eq!(texts, ["one".to_owned(), "x".repeat(200), "three".to_owned()], "cut at {cut}");
-            assert!(!alice.has_own_context());
+            assert!(alice.own.is_none());
         }
     }
 
