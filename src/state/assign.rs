@@ -49,7 +49,7 @@ impl State {
         let ranked = self.turns.ranked.iter().map(|(_, key)| *key);
         let mut candidates = ranked.filter(|key| self.takes_more(*key));
         let first = candidates.next()?;
-        let released_by = self.tickets.get(&number).and_then(|ticket| ticket.released_by.as_ref());
+        let released_by = self.tickets[number].released_by.as_ref();
         if released_by == Some(&self.staff[first].id) {
             candidates.next().or(Some(first))
         } else {

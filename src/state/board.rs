@@ -75,7 +75,7 @@ impl State {
         while self.takes_more(key)
             && let Some(number) = self.staff[key].board.dirty.pop_first()
         {
-            let event = match self.tickets.get(&number) {
+            let event = match self.tickets.get(number) {
                 Some(ticket) => Event::TicketUpdated(self.view(ticket)),
                 None => Event::TicketRemoved { ticket: self.ids.id(number) },
             };
@@ -91,10 +91,9 @@ impl State {
 
     /// A ticket is another one: the operator is told, and the staff member who has it, and soon everybody.
     pub(super) fn announce_update(&mut self, now: Millis, number: TicketNo, out: &mut impl Emit) {
-        let Some(ticket) = self.tickets.get(&number) else { return };
-        let view = self.view(ticket);
+        let view = self.view(&self.tickets[number]);
         out.record(&Record::TicketChanged(view));
-        let owner = ticket.status.staff().filter(|key| self.takes_more(*key));
+        let owner = self.tickets[number].status.staff().filter(|key| self.takes_more(*key));
         if let Some(owner) = owner {
             if self.staff[owner].board.shows(number) {
                 self.to_staff(owner, &Event::TicketUpdated(view), out);
@@ -116,7 +115,7 @@ impl State {
     /// The oldest tickets, as many as fit, and the number of the last of them.
     fn views_for_welcome(&self, bytes_max: usize) -> (Vec<TicketView<'_>>, Option<TicketNo>) {
         let (mut views, mut last, mut bytes) = (Vec::new(), None, 0);
-        for (number, ticket) in self.tickets.iter().take(WELCOME_TICKETS_MAX) {
+        for (number, ticket) in self.tickets.range(..).take(WELCOME_TICKETS_MAX) {
             let view = self.view(ticket);
             bytes += view.bytes_max();
             if bytes > bytes_max {

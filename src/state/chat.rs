@@ -25,7 +25,7 @@ impl State {
         text: &JsonText<'_>,
         out: &mut impl Emit,
     ) -> Result<(), ErrorCode> {
-        let ticket = self.tickets.get_mut(&number).ok_or(ErrorCode::NoTicket)?;
+        let ticket = &mut self.tickets[number];
         let Some(sender) = link_of(&self.users, &self.staff, ticket, side) else { return Ok(()) };
         let (name, mut is_behind) = (ticket.id, false);
         let (seq, at) = match ticket.conversation.repeated(side, id, now) {
@@ -57,7 +57,7 @@ impl State {
                         at: now,
                     };
                     reader.send(&Event::Message { ticket: name, message }, out);
-                    ticket.conversation.sent_by_mut(side).relayed_seq = seq;
+                    ticket.conversation.set_relayed(side, seq);
                 }
                 (Some(seq), now)
             }
@@ -77,8 +77,7 @@ impl State {
         seq: u64,
         out: &mut impl Emit,
     ) {
-        let Some(ticket) = self.tickets.get_mut(&number) else { return };
-        if ticket.conversation.confirm(side, seq, &mut self.spare) {
+        if self.tickets[number].conversation.confirm(side, seq, &mut self.spare) {
             self.tell_receipt(now, number, side.other(), out);
         }
     }
@@ -95,19 +94,19 @@ impl State {
         if !active {
             return self.stop_typing(number, side, out);
         }
-        let Some(ticket) = self.tickets.get_mut(&number) else { return };
+        let ticket = &mut self.tickets[number];
         if !matches!(ticket.status, Status::Active(_)) {
             return;
         }
         let due = now + TYPING_MS;
-        if let Some(earlier) = ticket.conversation.sent_by_mut(side).typing_until.replace(due) {
+        if let Some(earlier) = ticket.conversation.start_typing(side, due) {
             self.alarms.remove(&(earlier, Alarm::Typing(number, side)));
         }
         self.alarms.insert((due, Alarm::Typing(number, side)));
         match self.link_of(number, side.other()) {
             // A notice that is renewed is relayed again.
             Some(link)
-                if link.has_credit() && self.tickets[&number].conversation.sent_by(side).typing_shown =>
+                if link.has_credit() && self.tickets[number].conversation.sent_by(side).typing_shown =>
             {
                 link.send(&Event::Typing { ticket: self.ids.id(number), active }, out);
             }
@@ -117,8 +116,7 @@ impl State {
 
     /// Ends a typing notice that somebody may still be shown, because its writer is gone or the chat is locked.
     pub(super) fn stop_typing(&mut self, number: TicketNo, side: Side, out: &mut impl Emit) {
-        let Some(ticket) = self.tickets.get_mut(&number) else { return };
-        if let Some(due) = ticket.conversation.sent_by_mut(side).typing_until.take() {
+        if let Some(due) = self.tickets[number].conversation.stop_typing(side) {
             self.alarms.remove(&(due, Alarm::Typing(number, side)));
             self.tell_typing(number, side, out);
         }
@@ -126,8 +124,7 @@ impl State {
 
     /// A notice that was not renewed ends by itself; one that was has another alarm.
     pub(super) fn typing_runs_out(&mut self, due: Millis, number: TicketNo, side: Side, out: &mut impl Emit) {
-        let ticket = self.tickets.get(&number);
-        if ticket.is_some_and(|ticket| ticket.conversation.sent_by(side).typing_until == Some(due)) {
+        if self.tickets[number].conversation.sent_by(side).typing_until == Some(due) {
             self.stop_typing(number, side, out);
         }
     }
@@ -142,16 +139,14 @@ impl State {
     /// Sends the other side what `from` wrote and that was not sent to its connection yet.
     pub(super) fn relay_held(&mut self, number: TicketNo, from: Side, out: &mut impl Emit) {
         let Some(reader) = self.link_of(number, from.other()) else { return };
-        let ticket = &self.tickets[&number];
+        let ticket = &self.tickets[number];
         let user = Sender {
             id: &self.users[ticket.user].id,
             name: ticket.user_name.as_ref().map(StoredText::as_json),
         };
         let sent = ticket.conversation.sent_by(from);
         let (relayed, is_whole) = sent.held.relay(sent.relayed_seq, (ticket.id, user), reader, out);
-        if let Some(ticket) = self.tickets.get_mut(&number) {
-            ticket.conversation.sent_by_mut(from).relayed_seq = relayed;
-        }
+        self.tickets[number].conversation.set_relayed(from, relayed);
         if !is_whole {
             self.note_behind(number, from.other());
         }
@@ -159,7 +154,7 @@ impl State {
 
     /// Tells `side` how much of what it wrote is confirmed, if it does not know.
     fn tell_receipt(&mut self, now: Millis, number: TicketNo, side: Side, out: &mut impl Emit) {
-        let Some(ticket) = self.tickets.get_mut(&number) else { return };
+        let ticket = &mut self.tickets[number];
         let id = ticket.id;
         let sent = ticket.conversation.sent_by(side);
         let seq = sent.delivered_seq;
@@ -172,12 +167,12 @@ impl State {
             }
             link.send(&Event::Delivered { ticket: id, seq, at: now }, out);
         }
-        ticket.conversation.sent_by_mut(side).receipt_seq = seq;
+        ticket.conversation.set_receipt(side, seq);
     }
 
     /// Tells the other side whether `side` types, if it shows something else.
     fn tell_typing(&mut self, number: TicketNo, side: Side, out: &mut impl Emit) {
-        let Some(ticket) = self.tickets.get(&number) else { return };
+        let ticket = &self.tickets[number];
         let (id, sent) = (ticket.id, ticket.conversation.sent_by(side));
         let active = sent.typing_until.is_some();
         if sent.typing_shown == active {
@@ -188,20 +183,17 @@ impl State {
             return self.note_behind(number, side.other());
         }
         link.send(&Event::Typing { ticket: id, active }, out);
-        if let Some(ticket) = self.tickets.get_mut(&number) {
-            ticket.conversation.sent_by_mut(side).typing_shown = active;
-        }
+        self.tickets[number].conversation.set_typing_shown(side, active);
     }
 
     fn link_of(&self, number: TicketNo, side: Side) -> Option<&Link> {
-        link_of(&self.users, &self.staff, self.tickets.get(&number)?, side)
+        link_of(&self.users, &self.staff, &self.tickets[number], side)
     }
 
     /// One side's connection has no credit, and something of this chat waits for it. A user has one chat, which is looked
     /// at in any case.
     fn note_behind(&mut self, number: TicketNo, side: Side) {
-        let status = self.tickets.get(&number).map(|ticket| ticket.status);
-        if let (Side::Staff, Some(Status::Active(key))) = (side, status) {
+        if let (Side::Staff, Status::Active(key)) = (side, self.tickets[number].status) {
             self.staff[key].behind.insert(number);
         }
     }

@@ -61,7 +61,7 @@ impl Conversation {
         }
     }
 
-    pub(super) fn sent_by_mut(&mut self, side: Side) -> &mut Sent {
+    fn sent_by_mut(&mut self, side: Side) -> &mut Sent {
         match side {
             Side::User => &mut self.user,
             Side::Staff => &mut self.staff,
@@ -128,6 +128,37 @@ impl Conversation {
         let others = self.sent_by_mut(side.other());
         others.relayed_seq = others.delivered_seq;
         others.typing_shown = false;
+    }
+
+    /// `side` types until then. Returns until when it did before.
+    pub(super) fn start_typing(&mut self, side: Side, until: Millis) -> Option<Millis> {
+        self.sent_by_mut(side).typing_until.replace(until)
+    }
+
+    /// `side` types no more. Returns until when it did.
+    pub(super) fn stop_typing(&mut self, side: Side) -> Option<Millis> {
+        self.sent_by_mut(side).typing_until.take()
+    }
+
+    /// The other side's connection shows whether `side` types.
+    pub(super) fn set_typing_shown(&mut self, side: Side, is_shown: bool) {
+        self.sent_by_mut(side).typing_shown = is_shown;
+    }
+
+    /// The other side's connection has been sent what `side` wrote, up to `seq`.
+    pub(super) fn set_relayed(&mut self, side: Side, seq: u64) {
+        self.sent_by_mut(side).relayed_seq = seq;
+    }
+
+    /// The connection of `side` has been told that what it wrote is confirmed up to `seq`.
+    pub(super) fn set_receipt(&mut self, side: Side, seq: u64) {
+        self.sent_by_mut(side).receipt_seq = seq;
+    }
+
+    /// Takes what `side` wrote and the other side has not confirmed.
+    pub(super) fn take_unrelayed(&mut self, side: Side) -> Unrelayed {
+        let sent = self.sent_by_mut(side);
+        Unrelayed { held: std::mem::take(&mut sent.held), relayed_seq: sent.relayed_seq }
     }
 }
 
@@ -236,7 +267,7 @@ impl Held {
 /// What was held when its ticket closed, for a connection that has not been sent all of it.
 #[derive(Debug, Hash, Serialize, Deserialize)]
 pub(super) struct Unrelayed {
-    pub(super) held: Held,
+    held: Held,
     pub(super) relayed_seq: u64,
 }
 

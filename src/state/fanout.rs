@@ -145,7 +145,7 @@ impl State {
 
     fn tell_ticket(&mut self, number: TicketNo, change: Change, staff: &[StaffKey], out: &mut impl Emit) {
         let (mut knowing, mut others): (Vec<ConnId>, Vec<ConnId>) = (Vec::new(), Vec::new());
-        let ticket = self.tickets.get(&number);
+        let ticket = self.tickets.get(number);
         let bytes = ticket.map_or(0, |ticket| Event::TicketAdded(self.view(ticket)).bytes_max());
         let exists = ticket.is_some();
         for key in staff {
@@ -169,7 +169,7 @@ impl State {
                 (_, false) => {} // comes and goes unseen, or is sent when its turn comes
             }
         }
-        match self.tickets.get(&number) {
+        match self.tickets.get(number) {
             Some(ticket) => {
                 let view = self.view(ticket);
                 out.emit_all(&knowing, &Event::TicketUpdated(view));

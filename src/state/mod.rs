@@ -5,6 +5,10 @@
 //! no map whose order is random. Secrets are made outside and are kept hashed. What is due later is in `alarms` and happens
 //! with [`Input::Tick`].
 //!
+//! Keys and ticket numbers lead somewhere as long as State keeps them: who forgets a ticket, a user or a staff member
+//! forgets its key everywhere in the same call. So they are indexed with, and one that leads nowhere is a bug that ends
+//! the process. `get` is for what may have gone since it was noted: a change that is yet to be told, a round of notices.
+//!
 //! | file | its part |
 //! | --- | --- |
 //! | command | the inputs, and what users and staff ask for |
@@ -21,7 +25,7 @@
 //! | board | what staff see of the tickets |
 //! | fanout | what goes to many, a part a turn |
 //! | link | how much a connection may still be sent |
-//! | slots, owners | users and staff by key, and whose a connection is |
+//! | slots, tickets, owners | users and staff by key, tickets by number, and whose a connection is |
 //! | ticket_ids | numbers to ids that do not tell the number |
 
 mod assign;
@@ -42,6 +46,7 @@ mod status;
 mod tests;
 mod ticket;
 mod ticket_ids;
+mod tickets;
 mod users;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -65,8 +70,8 @@ use self::owners::{Owner, Owners};
 use self::queue::Queue;
 use self::slots::Slots;
 use self::staff::{Staff, StaffKey};
-use self::ticket::Ticket;
 use self::ticket_ids::{TicketIds, TicketNo};
+use self::tickets::Tickets;
 use self::users::{User, UserKey};
 use crate::config::{ALARMS_PER_TURN, Assign, Millis};
 use crate::ids::{ConnId, StaffId, TicketId, UserId};
@@ -94,8 +99,7 @@ pub struct State {
     staff: Slots<Staff>,
     staff_by_id: BTreeMap<StaffId, StaffKey>,
     staff_online: usize,
-    /// The open tickets by their number, which is by age.
-    tickets: BTreeMap<TicketNo, Box<Ticket>>,
+    tickets: Tickets,
     queue: Queue,
     turns: Turns,
     fanout: Fanout,
@@ -142,7 +146,7 @@ impl State {
             staff: Slots::default(),
             staff_by_id: BTreeMap::new(),
             staff_online: 0,
-            tickets: BTreeMap::new(),
+            tickets: Tickets::default(),
             queue: Queue::default(),
             turns: Turns::default(),
             fanout: Fanout::default(),
@@ -339,7 +343,7 @@ impl State {
     /// The open ticket of this id.
     fn find(&self, id: TicketId) -> Result<TicketNo, ErrorCode> {
         let number = self.ids.number(id);
-        if self.tickets.contains_key(&number) { Ok(number) } else { Err(ErrorCode::NoTicket) }
+        if self.tickets.contains(number) { Ok(number) } else { Err(ErrorCode::NoTicket) }
     }
 
     /// Sends an event to a user who is connected, whether their connection has credit or not.

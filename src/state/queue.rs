@@ -5,7 +5,7 @@
 //! what has changed: everybody, or those between tickets that came or went, or one who is back. Nobody else is looked at,
 //! and nobody who is absent; and where there are many, they are told a part a turn.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
@@ -13,8 +13,8 @@ use super::State;
 use super::event::{Emit, Event, Place};
 use super::link::Link;
 use super::rank_index::RankIndex;
-use super::ticket::Ticket;
 use super::ticket_ids::TicketNo;
+use super::tickets::Tickets;
 use crate::config::{Millis, NOTICES_PER_TURN, PICKS_REMEMBERED, QUEUE_NOTICE_MS};
 
 /// The tickets that nobody has.
@@ -115,16 +115,9 @@ impl Queue {
     }
 
     /// A user does not know their place: has come back, or waits again.
-    pub(super) fn forget_notice(
-        &mut self,
-        tickets: &mut BTreeMap<TicketNo, Box<Ticket>>,
-        number: TicketNo,
-        now: Millis,
-    ) {
-        if self.waiting.contains(number)
-            && let Some(ticket) = tickets.get_mut(&number)
-        {
-            ticket.last_notice = None;
+    pub(super) fn forget_notice(&mut self, tickets: &mut Tickets, number: TicketNo, now: Millis) {
+        if self.waiting.contains(number) {
+            tickets[number].last_notice = None;
             self.notice_pending.insert(number);
             self.changed(now);
         }
@@ -217,7 +210,7 @@ impl State {
         let estimate = self.queue.estimate(self.staff_online);
         self.queue.start_round(now, estimate);
         for number in self.queue.next_of_round() {
-            let Some(ticket) = self.tickets.get_mut(&number) else { continue };
+            let Some(ticket) = self.tickets.get_mut(number) else { continue };
             let Some(link) = &self.users[ticket.user].link else { continue };
             if !self.queue.waiting.contains(number) {
                 continue;

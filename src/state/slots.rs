@@ -52,10 +52,6 @@ impl<T> Slots<T> {
         self.0.iter().map(|(_, value)| value)
     }
 
-    pub(super) fn get_mut(&mut self, key: impl Key<T>) -> Option<&mut T> {
-        self.0.get_mut(key.index())
-    }
-
     #[expect(clippy::cast_possible_truncation, reason = "there is no memory for 2^32 of them")]
     pub(super) fn insert<K: Key<T>>(&mut self, value: T) -> K {
         K::from(self.0.insert(value) as u32)

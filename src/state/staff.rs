@@ -45,7 +45,7 @@ pub(super) struct Staff {
 #[derive(Debug, Hash, Serialize, Deserialize)]
 pub(super) struct ClosedChat {
     pub(super) ended: EndedTicket,
-    pub(super) held: Unrelayed,
+    pub(super) unrelayed: Unrelayed,
     pub(super) user: UserId,
     pub(super) user_name: Option<StoredText>,
 }
@@ -179,7 +179,7 @@ impl State {
         while let Some(chat) = staff.closed.front_mut() {
             let EndedTicket { ticket, by, at } = chat.ended;
             let user = Sender { id: &chat.user, name: chat.user_name.as_ref().map(StoredText::as_json) };
-            if !chat.held.relay((ticket, user), link, out) || !link.has_credit() {
+            if !chat.unrelayed.relay((ticket, user), link, out) || !link.has_credit() {
                 return false;
             }
             link.send(&Event::TicketClosed { ticket, by, at }, out);

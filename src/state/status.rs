@@ -46,7 +46,7 @@ impl State {
     /// Tells a ticket's user its status, step by step, as far as the credit goes.
     pub(super) fn tell_status(&mut self, now: Millis, number: TicketNo, out: &mut impl Emit) {
         while let Some((what, next)) = self.next_step(number) {
-            let ticket = &self.tickets[&number];
+            let ticket = &self.tickets[number];
             let Some(link) = &self.users[ticket.user].link else { return };
             if !link.has_credit() {
                 return;
@@ -58,15 +58,13 @@ impl State {
                 let staff = StaffName { id, name: name.map(StoredText::as_json) };
                 link.send(&Event::Staff { what, ticket: ticket.id, staff, at: now }, out);
             }
-            if let Some(ticket) = self.tickets.get_mut(&number) {
-                ticket.shown = next;
-            }
+            self.tickets[number].shown = next;
         }
     }
 
     /// The next thing to say, and what is shown then; `None` where what is shown is so.
     fn next_step(&self, number: TicketNo) -> Option<(StaffChange, Shown)> {
-        let ticket = self.tickets.get(&number)?;
+        let ticket = &self.tickets[number];
         let (shown, present) = (&ticket.shown, self.shown_by_welcome(ticket.status));
         match (shown, present) {
             (Shown::Waiting, Shown::Waiting) => None,

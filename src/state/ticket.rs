@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::conversation::{Conversation, Unrelayed};
+use super::conversation::Conversation;
 use super::event::{ClosedBy, Emit, EndedTicket, ErrorCode, Event, Picked, Place, Record, Side, TicketState};
 use super::link::Link;
 use super::staff::{ClosedChat, StaffKey};
@@ -106,7 +106,7 @@ impl State {
         self.to_user(key, &created, out);
         self.to_user(key, &Event::Queue { ticket: id, place }, out);
         out.record(&Record::TicketOpened { ticket: id, user: &self.users[key].id });
-        self.tickets.insert(number, Box::new(ticket));
+        self.tickets.insert(number, ticket);
         self.board_changed(now, number);
         Ok(())
     }
@@ -132,7 +132,7 @@ impl State {
             return Err(ErrorCode::YouAreOffline);
         }
         let number = self.find(id)?;
-        if let Status::Active(_) = self.tickets[&number].status {
+        if let Status::Active(_) = self.tickets[number].status {
             return Err(ErrorCode::TicketTaken);
         }
         if !self.has_capacity(key) {
@@ -152,7 +152,7 @@ impl State {
         let number = self.find_own(key, id)?;
         self.stop_typing(number, Side::Staff, out);
         self.stop_typing(number, Side::User, out);
-        let Some(ticket) = self.tickets.get_mut(&number) else { return Err(ErrorCode::NoTicket) };
+        let ticket = &mut self.tickets[number];
         (ticket.status, ticket.since) = (Status::Waiting, now);
         ticket.released_by = Some(self.staff[key].id.clone());
         let is_present = self.users[ticket.user].link.is_some();
@@ -199,7 +199,7 @@ impl State {
         out: &mut impl Emit,
     ) {
         self.forget_abandoned(number);
-        let Some(ticket) = self.tickets.get_mut(&number) else { return };
+        let ticket = &mut self.tickets[number];
         let before = std::mem::replace(&mut ticket.status, Status::Active(key));
         (ticket.since, ticket.was_picked) = (now, true);
         ticket.conversation.reset_connection(Side::Staff);
@@ -227,7 +227,7 @@ impl State {
         how: &Assignment<'_>,
         out: &mut impl Emit,
     ) {
-        let ticket = &self.tickets[&number];
+        let ticket = &self.tickets[number];
         let sent = ticket.conversation.sent_by(Side::Staff);
         let picked = Picked {
             ticket: ticket.id,
@@ -250,7 +250,7 @@ impl State {
     pub(super) fn pause(&mut self, now: Millis, number: TicketNo, key: StaffKey, out: &mut impl Emit) {
         self.stop_typing(number, Side::Staff, out);
         self.stop_typing(number, Side::User, out);
-        let Some(ticket) = self.tickets.get_mut(&number) else { return };
+        let ticket = &mut self.tickets[number];
         (ticket.status, ticket.since) = (Status::Paused(key), now);
         self.staff[key].paused.insert(number);
         self.queue.paused.insert(number);
@@ -261,10 +261,9 @@ impl State {
     /// The end of a ticket.
     pub(super) fn close(&mut self, now: Millis, number: TicketNo, by: ClosedBy, out: &mut impl Emit) {
         self.forget_abandoned(number);
-        let Some(mut ticket) = self.tickets.remove(&number) else { return };
+        let Some(mut ticket) = self.tickets.remove(number) else { return };
         for side in [Side::User, Side::Staff] {
-            let typing_until = ticket.conversation.sent_by_mut(side).typing_until.take();
-            if let Some(due) = typing_until {
+            if let Some(due) = ticket.conversation.stop_typing(side) {
                 self.alarms.remove(&(due, Alarm::Typing(number, side)));
             }
         }
@@ -278,9 +277,8 @@ impl State {
                 self.forget_staff_if_gone(key);
             }
         }
-        let sent = ticket.conversation.sent_by_mut(Side::Staff);
-        let held = Unrelayed { held: std::mem::take(&mut sent.held), relayed_seq: sent.relayed_seq };
-        self.end_for_user(now, ticket.user, ended, held, out);
+        let unrelayed = ticket.conversation.take_unrelayed(Side::Staff);
+        self.end_for_user(now, ticket.user, ended, unrelayed, out);
         out.record(&Record::TicketClosed { ticket: ticket.id, by });
         self.board_changed(now, number);
     }
@@ -301,10 +299,9 @@ impl State {
             );
         } else if staff.link.is_some() {
             let user = self.users[ticket.user].id.clone();
-            let sent = ticket.conversation.sent_by_mut(Side::User);
-            let held = Unrelayed { held: std::mem::take(&mut sent.held), relayed_seq: sent.relayed_seq };
+            let unrelayed = ticket.conversation.take_unrelayed(Side::User);
             let user_name = ticket.user_name.clone();
-            staff.closed.push_back(ClosedChat { ended, held, user, user_name });
+            staff.closed.push_back(ClosedChat { ended, unrelayed, user, user_name });
         }
         self.drop_chat(key, number);
     }
@@ -312,7 +309,7 @@ impl State {
     /// The open ticket of this id, if it is with this staff member.
     pub(super) fn find_own(&self, key: StaffKey, id: TicketId) -> Result<TicketNo, ErrorCode> {
         let number = self.find(id)?;
-        let is_own = self.tickets[&number].status == Status::Active(key);
+        let is_own = self.tickets[number].status == Status::Active(key);
         if is_own { Ok(number) } else { Err(ErrorCode::NotYours) }
     }
 }

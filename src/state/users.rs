@@ -111,7 +111,7 @@ impl State {
                 let due = now + self.rules.user_grace_ms;
                 self.await_user(key, due);
                 self.queue.set_present(number, false);
-                if !self.tickets[&number].was_picked {
+                if !self.tickets[number].was_picked {
                     self.abandoned.insert((due, number));
                 }
                 self.announce_update(now, number, out);
@@ -123,7 +123,7 @@ impl State {
 
     /// Nobody came back in time.
     pub(super) fn give_up_user(&mut self, now: Millis, key: UserKey, out: &mut impl Emit) {
-        let Some(user) = self.users.get_mut(key) else { return };
+        let user = &mut self.users[key];
         let due = user.absent_until.take();
         match user.ticket {
             Some(number) => {
@@ -181,14 +181,14 @@ impl State {
         }
         self.tell_desk(key, out);
         if let Some(number) = self.users[key].ticket {
-            let is_open = matches!(self.tickets[&number].status, Status::Active(_));
+            let is_open = matches!(self.tickets[number].status, Status::Active(_));
             // What was written before the chat was locked comes before the word that it is.
             if is_open {
                 self.tell_status(now, number, out);
             }
             self.catch_up_chat(now, number, Side::User, out);
             self.tell_status(now, number, out);
-            if self.tickets[&number].last_notice.is_none() {
+            if self.tickets[number].last_notice.is_none() {
                 self.queue.forget_notice(&mut self.tickets, number, now);
             }
         }
@@ -214,7 +214,7 @@ impl State {
             resumed,
             now,
             desk_online,
-            ticket: user.ticket.map(|number| self.own_ticket(&self.tickets[&number])),
+            ticket: user.ticket.map(|number| self.own_ticket(&self.tickets[number])),
             ended: ended.as_ref().map(|ended| ended.ticket),
         };
         self.to_user(key, &Event::UserWelcome(welcome), out);
@@ -225,14 +225,11 @@ impl State {
                 self.users[key].ended = Some(ended);
             }
         }
-        let ticket =
-            self.users[key].ticket.and_then(|number| Some((number, self.tickets.get(&number)?.status)));
-        if let Some((number, status)) = ticket {
-            let shown = self.shown_by_welcome(status);
-            if let Some(ticket) = self.tickets.get_mut(&number) {
-                ticket.shown = shown;
-                ticket.conversation.reset_connection(Side::User);
-            }
+        if let Some(number) = self.users[key].ticket {
+            let shown = self.shown_by_welcome(self.tickets[number].status);
+            let ticket = &mut self.tickets[number];
+            ticket.shown = shown;
+            ticket.conversation.reset_connection(Side::User);
             self.relay_held(number, Side::Staff, out);
             self.tell_status(now, number, out);
         }
@@ -296,8 +293,8 @@ impl State {
 
     /// A ticket is not one any more that nobody picked and whose user is away.
     pub(super) fn forget_abandoned(&mut self, number: TicketNo) {
-        let user = self.tickets.get(&number).map(|ticket| &self.users[ticket.user]);
-        if let Some(due) = user.and_then(|user| user.absent_until) {
+        let user = self.tickets[number].user;
+        if let Some(due) = self.users[user].absent_until {
             self.abandoned.remove(&(due, number));
         }
     }

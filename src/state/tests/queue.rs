@@ -96,7 +96,7 @@ fn whatever_happens_within_a_second_everybody_knows_their_place_after_the_next()
         let before = world.told.events;
         world.wait(2_000);
         let state = &world.state;
-        let waiting = state.tickets.iter().filter(|(_, ticket)| ticket.status == ticket::Status::Waiting);
+        let waiting = state.tickets.range(..).filter(|(_, ticket)| ticket.status == ticket::Status::Waiting);
         let known: Vec<_> = waiting.map(|(_, ticket)| ticket.last_notice.map(|(place, _)| place)).collect();
         let estimate = state.queue.estimate(state.staff_online);
         told_by_estimate[usize::from(known_estimate == estimate)] += world.told.events - before;

@@ -43,14 +43,14 @@ pub(super) const BUGS: &[Bug] = &[
     bug(
         "a ticket is only its owner's",
         TICKET,
-        "let is_own = self.tickets[&number].status == Status::Active(key);",
-        "let is_own = matches!(self.tickets[&number].status, Status::Active(_)) && self.staff[key].online;",
+        "let is_own = self.tickets[number].status == Status::Active(key);",
+        "let is_own = matches!(self.tickets[number].status, Status::Active(_)) && self.staff[key].online;",
     ),
     bug(
         "only a ticket that waits or is paused can be picked",
         TICKET,
-        "if let Status::Active(_) = self.tickets[&number].status {",
-        "if self.tickets[&number].status == Status::Active(key) {",
+        "if let Status::Active(_) = self.tickets[number].status {",
+        "if self.tickets[number].status == Status::Active(key) {",
     ),
     bug(
         "a repeated id is never relayed twice",
@@ -175,8 +175,8 @@ pub(super) const BUGS: &[Bug] = &[
     bug(
         "what is owed is relayed once",
         CHAT,
-        "            ticket.conversation.sent_by_mut(from).relayed_seq = relayed;",
-        "            ticket.conversation.sent_by_mut(from).relayed_seq = if is_whole { relayed } else { 0 };",
+        "        self.tickets[number].conversation.set_relayed(from, relayed);",
+        "        self.tickets[number].conversation.set_relayed(from, if is_whole { relayed } else { 0 });",
     ),
     bug(
         "what was accepted for a slow reader is relayed later",
@@ -271,8 +271,8 @@ pub(super) const BUGS: &[Bug] = &[
     bug(
         "one's own ticket is told at once",
         BOARD,
-        "let owner = ticket.status.staff().filter(|key| self.takes_more(*key));",
-        "let owner = ticket.status.staff().filter(|key| self.takes_more(*key) && now % 2 == 0);",
+        "let owner = self.tickets[number].status.staff().filter(|key| self.takes_more(*key));",
+        "let owner = self.tickets[number].status.staff().filter(|key| self.takes_more(*key) && now % 2 == 0);",
     ),
     bug(
         "a credit is refilled",
@@ -302,8 +302,8 @@ pub(super) const BUGS: &[Bug] = &[
     bug(
         "a ticket that was picked makes no room",
         USERS,
-        "                if !self.tickets[&number].was_picked {",
-        "                if self.tickets.contains_key(&number) {",
+        "                if !self.tickets[number].was_picked {",
+        "                if self.tickets.contains(number) {",
     ),
     bug(
         "a desk that is full takes no ticket",
