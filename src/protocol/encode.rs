@@ -1,11 +1,11 @@
-//! From an event to a text frame's payload. `type` comes first, so that a frame can be read at a glance.
+//! From an event to the payload of a text frame. `type` comes first, so that a person finds it at once.
 
 use super::json::Object;
 use crate::config::Assign;
 use crate::ids::TicketId;
 use crate::state::{
-    ClosedBy, EndedTicket, Event, MessageView, OwnTicket, Participant, Picked, StaffChange, StaffName,
-    StaffWelcome, TicketRef, TicketState, TicketView, UserWelcome,
+    ClosedBy, EndedTicket, ErrorCode, Event, MessageView, OwnTicket, Participant, Picked, StaffChange,
+    StaffName, StaffWelcome, TicketRef, TicketState, TicketView, UserWelcome,
 };
 
 /// The protocol's version, told in each welcome.
@@ -55,17 +55,19 @@ pub fn append_event(out: &mut Vec<u8>, event: &Event<'_>) {
             frame(out, "ticket_closed").ticket(*ticket).text("by", closed_by(*by)).num("at", *at).end();
         }
         Event::Pong { now } => frame(out, "pong").num("now", *now).end(),
-        Event::Error { code, id, ticket } => {
-            let mut frame = frame(out, "error").text("code", code.code()).text("message", code.text());
-            if let Some(id) = id {
-                frame = frame.num("id", *id);
-            }
-            match ticket {
-                Some(TicketRef::Id(id)) => frame.ticket(*id).end(),
-                Some(TicketRef::Unknown(text)) => frame.foreign("ticket_id", text).end(),
-                None => frame.end(),
-            }
-        }
+        Event::Error { code, id, ticket } => error(out, *code, *id, *ticket),
+    }
+}
+
+fn error(out: &mut Vec<u8>, code: ErrorCode, id: Option<u64>, ticket: Option<TicketRef<'_>>) {
+    let mut frame = frame(out, "error").text("code", code.code()).text("message", code.text());
+    if let Some(id) = id {
+        frame = frame.num("id", id);
+    }
+    match ticket {
+        Some(TicketRef::Id(id)) => frame.ticket(id).end(),
+        Some(TicketRef::Unknown(text)) => frame.foreign("ticket_id", text).end(),
+        None => frame.end(),
     }
 }
 

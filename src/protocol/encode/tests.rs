@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::ids::{JsonPieces, JsonText, StaffId, UserId};
-use crate::state::{ErrorCode, Session};
+use crate::state::Session;
 
 fn written(event: &Event<'_>) -> Value {
     let mut out = Vec::new();
