@@ -160,7 +160,7 @@ pub const STAFF_PER_TURN: u32 = 64;
 pub const USERS_PER_TURN: u32 = 256;
 /// Users who are sent their place in the queue in one turn. A notice costs about 10 us with its write.
 pub const NOTICES_PER_TURN: usize = 256;
-/// Absent users who are given up in one turn, and typing notices that end in it.
+/// Tickets of absent users that are closed in one turn, and typing notices that end in it.
 pub const ALARMS_PER_TURN: usize = 256;
 /// A typing notice holds this long.
 pub const TYPING_MS: Millis = 6 * SECOND;
@@ -293,7 +293,7 @@ pub struct Options {
     /// Open tickets at once
     #[arg(long, env = "DESKWIRE_MAX_TICKETS", default_value_t = DEFAULT_MAX_TICKETS, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_tickets: u32,
-    /// Proxy whose X-Forwarded-For is believed: an address or a range; may be repeated; "none" trusts nobody [default:
+    /// Proxy whose X-Forwarded-For is trusted: an address or a range; may be repeated; "none" trusts none [default:
     /// 127.0.0.0/8, ::1]
     #[arg(long, env = "DESKWIRE_TRUST_PROXY", value_name = "CIDR", value_delimiter = ',', value_parser = trusted_proxy)]
     pub trust_proxy: Vec<TrustedProxy>,

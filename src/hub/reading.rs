@@ -1,7 +1,7 @@
 //! From a socket to the service: what one recv holds, a request head or messages.
 //!
 //! One read of one connection runs to its end before the next begins: what it asks for is decided, and what the service
-//! answers is queued. So a message that was read first also counts first, for everybody.
+//! answers is queued. So a message that was read first also counts first, for all.
 
 use log::{debug, info};
 

@@ -22,6 +22,8 @@ use super::frame;
 use super::http::{self, Head, Method, Response, Status};
 use super::input::{Input, Readiness, Received};
 use super::output::Output;
+use super::phase::Phase;
+pub use super::phase::PhaseName;
 use super::rate::{RateLimit, RateVerdict};
 use super::websocket::{Codec, Incoming, ReadEnd, Reader};
 use crate::config::{
@@ -42,30 +44,6 @@ impl Stream for mio::net::TcpStream {
     fn shutdown_write(&mut self) -> io::Result<()> {
         self.shutdown(Shutdown::Write)
     }
-}
-
-/// The phase of a connection's life, with what only this phase has. See the table above.
-#[derive(Debug)]
-enum Phase {
-    Head(Vec<u8>),
-    Open(Reader),
-    /// The reader, and how many bytes are still read to find the peer's close frame.
-    Closing(Reader, usize),
-    Flushing,
-    Linger,
-    Dead,
-}
-
-/// A phase without what is in it, for counting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the table above says what they are")]
-pub enum PhaseName {
-    Head,
-    Open,
-    Closing,
-    Flushing,
-    Linger,
-    Dead,
 }
 
 /// Why a connection was ended by its deadline.
@@ -116,14 +94,7 @@ impl<S: Stream> Connection<S> {
 
     /// Returns the phase.
     pub fn phase(&self) -> PhaseName {
-        match self.phase {
-            Phase::Head(_) => PhaseName::Head,
-            Phase::Open(_) => PhaseName::Open,
-            Phase::Closing(..) => PhaseName::Closing,
-            Phase::Flushing => PhaseName::Flushing,
-            Phase::Linger => PhaseName::Linger,
-            Phase::Dead => PhaseName::Dead,
-        }
+        self.phase.name()
     }
 
     /// Returns whether messages can be sent and are read.

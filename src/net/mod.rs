@@ -11,6 +11,7 @@ pub mod http;
 pub mod input;
 pub(crate) mod listener;
 pub(crate) mod output;
+mod phase;
 pub mod rate;
 pub(crate) mod target;
 pub mod websocket;
