@@ -1,7 +1,7 @@
-//! Who gets the next ticket, where the desk assigns them by itself.
+//! Which staff member gets the next ticket, if the desk assigns tickets by itself.
 //!
-//! Staff who are online and have capacity stand in one order: by the number of their chats where the least busy one is to
-//! get it, and then by how long ago they were given one. The first in this order gets the oldest ticket.
+//! Staff who are online and have capacity are kept in one order: by the number of their chats if the least busy one is to
+//! get the ticket, and then by how long ago they were assigned one. The first in this order gets the oldest ticket.
 
 use std::collections::BTreeSet;
 
@@ -20,12 +20,12 @@ type Rank = (usize, u64);
 /// A staff member's place in the order.
 #[derive(Debug, Default, Hash, Serialize, Deserialize)]
 pub(super) struct Turn {
-    /// Where they stand, while they can be given a ticket.
+    /// Their place, while they can be assigned a ticket.
     rank: Option<Rank>,
     last_turn: u64,
 }
 
-/// Everybody who can be given a ticket.
+/// All staff who can be assigned a ticket, in order.
 #[derive(Debug, Default, Hash, Serialize, Deserialize)]
 pub(super) struct Turns {
     ranked: BTreeSet<(Rank, StaffKey)>,
@@ -33,7 +33,7 @@ pub(super) struct Turns {
 }
 
 impl State {
-    /// Gives tickets that nobody has, oldest first, to staff with capacity.
+    /// Assigns tickets that wait or are paused, oldest first, to staff with capacity.
     pub(super) fn assign_waiting(&mut self, now: Millis, out: &mut impl Emit) {
         if self.rules.assign == Assign::Manual {
             return;
@@ -44,7 +44,7 @@ impl State {
         }
     }
 
-    /// The first in the order; but who released the ticket gets it again only if there is nobody else.
+    /// Returns the first in the order. The one who released the ticket gets it again only if there is nobody else.
     fn next_in_turn(&self, number: TicketNo) -> Option<StaffKey> {
         let ranked = self.turns.ranked.iter().map(|(_, key)| *key);
         let mut candidates = ranked.filter(|key| self.takes_more(*key));
@@ -57,13 +57,13 @@ impl State {
         }
     }
 
-    /// A staff member has been given a ticket.
+    /// Moves a staff member to the end of the order: they have been assigned a ticket.
     pub(super) fn note_turn(&mut self, key: StaffKey) {
         self.turns.turns += 1;
         self.staff[key].turn.last_turn = self.turns.turns;
     }
 
-    /// Presence or capacity have changed.
+    /// Updates a staff member's place in the order after their presence or capacity has changed.
     pub(super) fn refresh_turn(&mut self, key: StaffKey) {
         let rank = (self.staff[key].online && self.has_capacity(key)).then(|| self.rank(key));
         let before = std::mem::replace(&mut self.staff[key].turn.rank, rank);

@@ -1,7 +1,7 @@
 //! What staff see of the tickets: all of them once, and then each change.
 //!
 //! A connection is sent the board from the oldest ticket on, as far as its credit goes. Two things are kept of it: up to
-//! which ticket it has come (one beyond that is not spoken of yet, since it is sent as it stands when its turn comes), and
+//! which ticket it has come (a change of one after it is not sent, since that ticket is still to be sent as a whole), and
 //! which of the tickets that it was sent have changed since. Changes for all are gathered in fanout.rs.
 
 use std::collections::BTreeSet;
@@ -89,7 +89,8 @@ impl State {
         }
     }
 
-    /// A ticket is another one: the operator is told, and the staff member who has it, and soon everybody.
+    /// Sends a change of a ticket to the operator's log and to the staff member who has it; the others get it with the
+    /// next batch.
     pub(super) fn announce_update(&mut self, now: Millis, number: TicketNo, out: &mut impl Emit) {
         let view = self.view(&self.tickets[number]);
         out.record(&Record::TicketChanged(view));
@@ -98,7 +99,7 @@ impl State {
             if self.staff[owner].board.shows(number) {
                 self.to_staff(owner, &Event::TicketUpdated(view), out);
             } else {
-                // It is on its way to all of them; whoever has it must not be the last to see it.
+                // The board is still being sent; its ticket comes first for the staff member who has it.
                 self.take_changes(owner);
                 self.catch_up_colleagues(owner, out);
                 self.catch_up_board(owner, out);
@@ -107,12 +108,12 @@ impl State {
         self.fanout.note_ticket(now, number, owner);
     }
 
-    /// A ticket has come, or is gone.
+    /// Schedules for all staff that a ticket was created or has closed.
     pub(super) fn board_changed(&mut self, now: Millis, number: TicketNo) {
         self.fanout.note_ticket(now, number, None);
     }
 
-    /// The oldest tickets, as many as fit, and the number of the last of them.
+    /// Returns the oldest tickets, as many as fit, and the number of the last of them.
     fn views_for_welcome(&self, bytes_max: usize) -> (Vec<TicketView<'_>>, Option<TicketNo>) {
         let (mut views, mut last, mut bytes) = (Vec::new(), None, 0);
         for (number, ticket) in self.tickets.range(..).take(WELCOME_TICKETS_MAX) {

@@ -1,7 +1,7 @@
 //! Messages, receipts and typing, between the two sides of an active ticket.
 //!
-//! What one side does is told to the other side's connection at once where that has credit. Where it has none, nothing is
-//! queued: the conversation knows up to where the connection was told, and `catch_up_chat` tells the rest from there.
+//! What one side does is sent to the other side's connection at once, if that has credit. If it has none, nothing is
+//! queued: the conversation knows how far that connection has come, and `catch_up_chat` sends the rest from there.
 
 use super::conversation::{Author, Sender};
 use super::event::{Emit, ErrorCode, Event, MessageView, Participant, Side};
@@ -69,7 +69,7 @@ impl State {
         Ok(())
     }
 
-    /// One side has everything up to `seq` on screen.
+    /// Confirms, for one side, what the other has written up to `seq`: it is on the screen.
     pub(super) fn confirm(
         &mut self,
         now: Millis,
@@ -78,7 +78,7 @@ impl State {
         out: &mut impl Emit,
     ) {
         if self.tickets[number].conversation.confirm(side, seq, &mut self.spare) {
-            self.tell_receipt(now, number, side.other(), out);
+            self.send_receipt(now, number, side.other(), out);
         }
     }
 
@@ -110,7 +110,7 @@ impl State {
             {
                 link.send(&Event::Typing { ticket: self.ids.id(number), active }, out);
             }
-            _ => self.tell_typing(number, side, out),
+            _ => self.send_typing(number, side, out),
         }
     }
 
@@ -118,7 +118,7 @@ impl State {
     pub(super) fn stop_typing(&mut self, number: TicketNo, side: Side, out: &mut impl Emit) {
         if let Some(due) = self.tickets[number].conversation.stop_typing(side) {
             self.alarms.remove(&(due, Alarm::Typing(number, side)));
-            self.tell_typing(number, side, out);
+            self.send_typing(number, side, out);
         }
     }
 
@@ -129,11 +129,11 @@ impl State {
         }
     }
 
-    /// Tells one side's connection all of the chat that it has not been told, as far as its credit goes.
+    /// Sends one side's connection all of the chat that it has not been sent, as far as its credit goes.
     pub(super) fn catch_up_chat(&mut self, now: Millis, number: TicketNo, side: Side, out: &mut impl Emit) {
         self.relay_held(number, side.other(), out);
-        self.tell_receipt(now, number, side, out);
-        self.tell_typing(number, side.other(), out);
+        self.send_receipt(now, number, side, out);
+        self.send_typing(number, side.other(), out);
     }
 
     /// Sends the other side what `from` wrote and that was not sent to its connection yet.
@@ -153,7 +153,7 @@ impl State {
     }
 
     /// Tells `side` how much of what it wrote is confirmed, if it does not know.
-    fn tell_receipt(&mut self, now: Millis, number: TicketNo, side: Side, out: &mut impl Emit) {
+    fn send_receipt(&mut self, now: Millis, number: TicketNo, side: Side, out: &mut impl Emit) {
         let ticket = &mut self.tickets[number];
         let id = ticket.id;
         let sent = ticket.conversation.sent_by(side);
@@ -171,7 +171,7 @@ impl State {
     }
 
     /// Tells the other side whether `side` types, if it shows something else.
-    fn tell_typing(&mut self, number: TicketNo, side: Side, out: &mut impl Emit) {
+    fn send_typing(&mut self, number: TicketNo, side: Side, out: &mut impl Emit) {
         let ticket = &self.tickets[number];
         let (id, sent) = (ticket.id, ticket.conversation.sent_by(side));
         let active = sent.typing_until.is_some();
@@ -199,7 +199,7 @@ impl State {
     }
 }
 
-/// The connection of one side of a ticket; of the staff's side only while the chat is open.
+/// Returns the connection of one side of a ticket; on the staff's side only while the chat is open.
 fn link_of<'a>(
     users: &'a Slots<User>,
     staff: &'a Slots<Staff>,

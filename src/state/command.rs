@@ -1,28 +1,28 @@
-//! What State is told: its inputs, and the commands of users and staff among them.
+//! The inputs of State, and the commands of users and staff among them.
 
 use std::borrow::Cow;
 
 use crate::ids::{ConnId, JsonText, SecretHash, StaffId, TicketId, UserId, is_id};
 
-/// Everything that State is ever told, but for the time.
+/// An input of State. With the time it is all that State depends on.
 #[derive(Debug)]
 pub enum Input<'a> {
-    /// A user connects.
+    /// A connection of a user has opened.
     UserConnects {
         /// The connection.
         conn: ConnId,
-        /// Who it says it is.
+        /// The user's id, as the connection gave it.
         user: UserId,
-        /// The session that it brings.
+        /// The session that the connection offers.
         offered: Option<Session<'a>>,
-        /// The session that it is given if this user is not known yet.
+        /// The session for a user who is not known yet.
         fresh: Session<'a>,
     },
-    /// A staff member connects, whose token has been checked. They start offline.
+    /// A connection of a staff member has opened, and its token is right. They start offline.
     StaffConnects {
         /// The connection.
         conn: ConnId,
-        /// Who it is.
+        /// The staff member's id.
         staff: StaffId,
     },
     /// A connection has ended.
@@ -37,7 +37,7 @@ pub enum Input<'a> {
     Tick,
 }
 
-/// A user's session: the secret itself, to be told to its owner and not kept, and its hash, which is.
+/// A user's session: the secret, which is sent to the user and not kept, and its hash, which is kept.
 #[derive(Clone, Copy)]
 pub struct Session<'a> {
     plain: &'a str,
@@ -45,8 +45,8 @@ pub struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    /// Checks a secret: it is written like an id, so that it needs no escape. Ours are hexadecimal digits, and what is
-    /// not written like that is nobody's session.
+    /// Checks that a secret needs no escape, as an id does. The secrets that we make are hexadecimal digits, so any other
+    /// text belongs to no session.
     pub fn parse(plain: &'a str) -> Option<Self> {
         is_id(plain).then(|| Self { plain, hash: SecretHash::of(plain) })
     }
@@ -98,19 +98,19 @@ pub enum StaffCommand<'a> {
 }
 
 impl UserCommand<'_> {
-    /// The message's id, for one that is refused.
+    /// Returns the message's id, which a refusal names.
     pub fn message_id(&self) -> Option<u64> {
         if let Self::Message { id, .. } = self { Some(*id) } else { None }
     }
 }
 
 impl StaffCommand<'_> {
-    /// The message's id, for one that is refused.
+    /// Returns the message's id, which a refusal names.
     pub fn message_id(&self) -> Option<u64> {
         if let Self::Message { id, .. } = self { Some(*id) } else { None }
     }
 
-    /// The ticket that it is about.
+    /// Returns the ticket that the command is about.
     pub fn ticket(&self) -> Option<TicketId> {
         match self {
             Self::GoOnline { .. } | Self::GoOffline | Self::Ping => None,

@@ -1,4 +1,4 @@
-//! What State has to say, and to whom. Events borrow what they tell: they are written down at once.
+//! What State sends, and to which connections. Events borrow from State: they are encoded at once.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,15 +8,15 @@ use crate::ids::{ConnId, JsonPieces, JsonStr, StaffId, TicketId, UserId};
 
 /// Where events go. State calls it in the middle of its decisions and expects nothing back.
 pub trait Emit {
-    /// An event for one connection.
+    /// Sends an event to one connection.
     fn emit(&mut self, to: ConnId, event: &Event<'_>);
-    /// An event for many connections.
+    /// Sends an event to many connections.
     fn emit_all(&mut self, to: &[ConnId], event: &Event<'_>);
     /// Closes a connection, after what was emitted to it before.
     fn close(&mut self, conn: ConnId, why: Dismissal);
     /// Asks for [`Input::Drained`](super::Input::Drained) once everything emitted to this connection has left.
     fn notify_drained(&mut self, conn: ConnId);
-    /// Something that the operator wants to know.
+    /// Records something for the operator's log.
     fn record(&mut self, record: &Record<'_>);
 }
 
@@ -29,7 +29,7 @@ pub enum Dismissal {
     SessionMismatch,
 }
 
-/// What the operator's log is made of.
+/// An entry of the operator's log.
 #[derive(Debug)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Record<'a> {
@@ -64,13 +64,13 @@ pub enum Event<'a> {
     Pong { now: Millis },
 }
 
-/// What a frame takes besides the texts and ids in it, in bytes, at most.
+/// The bytes of a frame without the texts and ids in it, at most.
 const FRAME_BYTES: usize = 288;
-/// What a ticket takes in JSON besides the texts and ids in it, in bytes, at most.
+/// The bytes of a ticket in JSON without the texts and ids in it, at most.
 const TICKET_BYTES: usize = 224;
 
 impl Event<'_> {
-    /// What the frame of this event takes, in bytes, at most. Counted against the connection's credit.
+    /// Returns an upper bound of the size of this event's frame, in bytes. It is counted against the connection's credit.
     pub(crate) fn bytes_max(&self) -> usize {
         let variable = match self {
             Self::UserWelcome(welcome) => {
@@ -100,7 +100,7 @@ impl Event<'_> {
     }
 }
 
-/// A staff member as they are told to others.
+/// A staff member's id and name.
 #[derive(Clone, Copy, Debug)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct StaffName<'a> {
@@ -203,7 +203,7 @@ pub struct TicketView<'a> {
 }
 
 impl TicketView<'_> {
-    /// What its JSON takes, in bytes, at most.
+    /// Returns an upper bound of the size of its JSON, in bytes.
     pub(crate) fn bytes_max(&self) -> usize {
         let texts = [Some(self.subject), self.user_name, self.page];
         let texts = texts.iter().flatten().map(|text| text.as_str().len()).sum::<usize>();
@@ -271,14 +271,14 @@ pub struct Place {
 /// The two sides of a chat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Side {
-    /// Who opened the ticket.
+    /// The user who opened the ticket.
     User,
-    /// Who picked it.
+    /// The staff member who has it.
     Staff,
 }
 
 impl Side {
-    /// The other one.
+    /// Returns the other side.
     pub fn other(self) -> Self {
         match self {
             Self::User => Self::Staff,
@@ -309,7 +309,7 @@ pub enum ClosedBy {
     Timeout,
 }
 
-/// A ticket that a refused frame spoke of.
+/// The ticket that a refused message named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TicketRef<'a> {
     /// Something of the form of an id.
@@ -357,7 +357,7 @@ impl ErrorCode {
         Self::UnreadLimit,
     ];
 
-    /// The code on the wire.
+    /// Returns the code as it is on the wire.
     pub fn code(self) -> &'static str {
         match self {
             Self::BadMessage => "bad_message",
@@ -377,7 +377,7 @@ impl ErrorCode {
         }
     }
 
-    /// The code in words, for whoever reads a console.
+    /// Returns the code in words, for a developer who reads a console.
     pub fn text(self) -> &'static str {
         match self {
             Self::BadMessage => "not a message of this protocol",

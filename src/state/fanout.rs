@@ -1,7 +1,8 @@
-//! What goes to many: changes of tickets and colleagues to all staff, and to all users whether staff are online.
+//! What is sent to many: to all staff each change of a ticket and of a colleague, to all users whether staff are online.
 //!
-//! Changes are gathered for a moment, and each ticket is then told once, as it stands: one that came and went in between is
-//! not told at all. A batch is told to a part of the connections a turn, so that no turn is long, however many there are.
+//! Changes are gathered for a moment, and each ticket is then sent once, in its present state; one that was opened and
+//! closed in between is not sent at all. A batch is sent to a part of the connections each turn, so that a turn is short
+//! however many there are.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +17,7 @@ use super::users::UserKey;
 use crate::config::{GATHER_MS, Millis, STAFF_PER_TURN, USERS_PER_TURN};
 use crate::ids::{ConnId, StaffId};
 
-/// What is to be told to many, and how far that has come.
+/// What is to be sent to many, and how far that has come.
 #[derive(Debug, Default, Hash, Serialize, Deserialize)]
 pub(super) struct Fanout {
     /// Changes so far. Each has a number, by which a board knows whether it shows the change already.
@@ -27,7 +28,7 @@ pub(super) struct Fanout {
     /// When the last batch was begun.
     batch_at: Millis,
     due: Option<Millis>,
-    /// From this slot on, users are to be looked at whether they know that staff are online.
+    /// The first slot of the users who have not been looked at since staff came or went.
     next_user: Option<u32>,
 }
 
@@ -35,18 +36,18 @@ pub(super) struct Fanout {
 #[derive(Clone, Copy, Debug, Hash, Serialize, Deserialize)]
 struct Change {
     number: u64,
-    /// The staff member who was told at once.
-    told: Option<StaffKey>,
+    /// The staff member to whom it was sent at once.
+    sent_to: Option<StaffKey>,
 }
 
-/// Changes that are being told.
+/// Changes that are being sent.
 #[derive(Debug, Hash, Serialize, Deserialize)]
 struct Batch {
     tickets: Vec<(TicketNo, Change)>,
     colleagues: Vec<(StaffId, u64)>,
     /// The number of the last change in it.
     upto: u64,
-    /// The slots before this one have been told.
+    /// The slots before this one have been served.
     next_staff: u32,
 }
 
@@ -55,10 +56,10 @@ impl Fanout {
         self.changes
     }
 
-    /// A ticket has changed, and this staff member has been told already.
-    pub(super) fn note_ticket(&mut self, now: Millis, number: TicketNo, told: Option<StaffKey>) {
+    /// Notes that a ticket has changed, and who has been sent the change already.
+    pub(super) fn note_ticket(&mut self, now: Millis, number: TicketNo, sent_to: Option<StaffKey>) {
         self.changes += 1;
-        self.tickets.insert(number, Change { number: self.changes, told });
+        self.tickets.insert(number, Change { number: self.changes, sent_to });
         self.schedule(now);
     }
 
@@ -68,7 +69,7 @@ impl Fanout {
         self.schedule(now);
     }
 
-    /// The first change after a quiet time is told at once, and further ones together.
+    /// Schedules the next batch: at once after a quiet time, so that a single change is not delayed.
     fn schedule(&mut self, now: Millis) {
         let has_news = !self.tickets.is_empty() || !self.colleagues.is_empty();
         if has_news && self.due.is_none() && self.batch.is_none() {
@@ -76,7 +77,7 @@ impl Fanout {
         }
     }
 
-    /// When there is something to tell; a time that has passed where a batch is on its way.
+    /// Returns when there is something to send: a time that has passed while a batch is being sent.
     pub(super) fn next_due(&self) -> Option<Millis> {
         if self.batch.is_some() || self.next_user.is_some() { Some(0) } else { self.due }
     }
@@ -99,19 +100,19 @@ impl State {
         self.fanout.note_colleague(now, staff);
     }
 
-    /// Whether staff are online has changed, for all users.
-    pub(super) fn tell_all_users(&mut self) {
+    /// Has all users looked at, a part each turn: whether staff are online has changed.
+    pub(super) fn schedule_desk_notices(&mut self) {
         self.fanout.next_user = Some(0);
     }
 
-    /// Does a part of what is to be told to many.
+    /// Sends the next part of what goes to many.
     pub(super) fn fan_out(&mut self, now: Millis, out: &mut impl Emit) {
-        self.tell_some_users(out);
+        self.send_some_users(out);
         self.fanout.start_batch(now);
         let Some(mut batch) = self.fanout.batch.take() else { return };
         match self.staff.keys_from(batch.next_staff, STAFF_PER_TURN) {
             Some(staff) => {
-                self.tell_batch(&batch, &staff, out);
+                self.send_batch(&batch, &staff, out);
                 batch.next_staff += STAFF_PER_TURN;
                 self.fanout.batch = Some(batch);
             }
@@ -119,8 +120,8 @@ impl State {
         }
     }
 
-    /// Tells a batch to these staff members. To those without credit it is noted on their boards.
-    fn tell_batch(&mut self, batch: &Batch, staff: &[StaffKey], out: &mut impl Emit) {
+    /// Sends a batch to these staff members; for those without credit it is noted on their boards.
+    fn send_batch(&mut self, batch: &Batch, staff: &[StaffKey], out: &mut impl Emit) {
         for (id, change) in &batch.colleagues {
             for key in staff {
                 let member = &mut self.staff[*key];
@@ -128,14 +129,14 @@ impl State {
                     continue;
                 }
                 if self.takes_more(*key) {
-                    self.tell_colleague(*key, id, out);
+                    self.send_colleague(*key, id, out);
                 } else {
                     self.staff[*key].colleagues.insert(id.clone());
                 }
             }
         }
         for (number, change) in &batch.tickets {
-            self.tell_ticket(*number, *change, staff, out);
+            self.send_change(*number, *change, staff, out);
         }
         for key in staff {
             let board = &mut self.staff[*key].board;
@@ -143,7 +144,7 @@ impl State {
         }
     }
 
-    fn tell_ticket(&mut self, number: TicketNo, change: Change, staff: &[StaffKey], out: &mut impl Emit) {
+    fn send_change(&mut self, number: TicketNo, change: Change, staff: &[StaffKey], out: &mut impl Emit) {
         let (mut knowing, mut others): (Vec<ConnId>, Vec<ConnId>) = (Vec::new(), Vec::new());
         let ticket = self.tickets.get(number);
         let bytes = ticket.map_or(0, |ticket| Event::TicketAdded(self.view(ticket)).bytes_max());
@@ -151,7 +152,7 @@ impl State {
         for key in staff {
             let member = &mut self.staff[*key];
             let Some(link) = &member.link else { continue };
-            if change.number <= member.board.seen || change.told == Some(*key) {
+            if change.number <= member.board.seen || change.sent_to == Some(*key) {
                 continue;
             }
             let is_shown = member.board.shows(number);
@@ -179,7 +180,7 @@ impl State {
         }
     }
 
-    /// Notes for a staff member all changes that have not been told to them.
+    /// Notes for a staff member all changes that they have not been sent.
     pub(super) fn take_changes(&mut self, key: StaffKey) {
         let Staff { id: own, board, colleagues, .. } = &mut self.staff[key];
         if board.seen == self.fanout.changes {
@@ -195,7 +196,7 @@ impl State {
         let batch = self.fanout.batch.iter().flat_map(|batch| &batch.tickets).copied();
         let gathered = self.fanout.tickets.iter().map(|(number, change)| (*number, *change));
         for (number, change) in batch.chain(gathered) {
-            if change.number > board.seen && change.told != Some(key) && board.shows(number) {
+            if change.number > board.seen && change.sent_to != Some(key) && board.shows(number) {
                 board.dirty.insert(number);
             }
         }
@@ -203,7 +204,7 @@ impl State {
     }
 
     /// Tells some users whether staff are online, if they know otherwise.
-    fn tell_some_users(&mut self, out: &mut impl Emit) {
+    fn send_some_users(&mut self, out: &mut impl Emit) {
         let Some(first) = self.fanout.next_user else { return };
         let Some(users) = self.users.keys_from::<UserKey>(first, USERS_PER_TURN) else {
             self.fanout.next_user = None;
@@ -225,8 +226,8 @@ impl State {
         out.emit_all(&conns, &event);
     }
 
-    /// Tells one user whether staff are online, if they know otherwise.
-    pub(super) fn tell_desk(&mut self, key: UserKey, out: &mut impl Emit) {
+    /// Tells one user whether staff are online, if their connection shows otherwise.
+    pub(super) fn send_desk(&mut self, key: UserKey, out: &mut impl Emit) {
         let online = self.staff_online > 0;
         let user = &mut self.users[key];
         if let Some(link) = user.link.as_ref().filter(|link| Link::has_credit(link))

@@ -1,11 +1,11 @@
 //! How much a connection may still be sent before what it was sent has left.
 //!
 //! State never waits for a socket and never looks at one. Each event is counted against the connection's credit; when that
-//! is used up, State asks to be told when everything has left ([`Input::Drained`](super::Input)), and until then only
-//! remembers what the connection has yet to be told. So an output buffer holds the credit and one frame at most, nobody is
+//! is used up, State asks for a notice when everything has left ([`Input::Drained`](super::Input)), and until then only
+//! remembers what the connection has yet to be sent. So an output buffer holds the credit and one frame at most, nobody is
 //! closed for reading slowly, and a flood of changes costs what it changes in the end.
 //!
-//! Two rules follow. While there is credit, nothing waits: whatever happens is told at once. And answers to what the
+//! Two rules follow. While there is credit, nothing waits: whatever happens is sent at once. And answers to what the
 //! connection itself asked for are sent even without credit: the hub reads no more of a connection whose output waits.
 
 use std::cell::Cell;
@@ -30,7 +30,7 @@ impl Link {
         Self { conn, credit: Cell::new(CREDIT_BYTES) }
     }
 
-    /// Whether the connection is told things at once.
+    /// Whether an event is sent to this connection at once.
     pub(super) fn has_credit(&self) -> bool {
         self.credit.get() > 0
     }
@@ -50,7 +50,7 @@ impl Link {
         }
     }
 
-    /// Uses up the credit: there is more to tell than should be sent now.
+    /// Uses up the credit: there is more to send than should be sent now.
     pub(super) fn exhaust(&self, out: &mut impl Emit) {
         self.charge(self.credit.get(), out);
     }

@@ -7,26 +7,26 @@
 //!
 //! Keys and ticket numbers lead somewhere as long as State keeps them: who forgets a ticket, a user or a staff member
 //! forgets its key everywhere in the same call. So they are indexed with, and one that leads nowhere is a bug that ends
-//! the process. `get` is for what may have gone since it was noted: a change that is yet to be told, a round of notices.
+//! the process. `get` is for what may have gone since it was noted: a change that is yet to be sent, a round of notices.
 //!
 //! | file | its part |
 //! | --- | --- |
 //! | command | the inputs, and what users and staff ask for |
-//! | event | what State says, and to whom |
+//! | event | what State sends, and to which connections |
 //! | users | users: known, connected, away |
 //! | staff | staff: connected, online, their chats |
 //! | ticket | a ticket's life: created, picked, released, transferred, closed |
-//! | status | what a user is told of their ticket's status |
+//! | status | what a user is sent about their ticket's status |
 //! | chat | messages, receipts and typing between the two sides |
 //! | conversation | a chat's numbers, and the messages that are not confirmed yet |
 //! | queue | who waits, where, and for how long |
 //! | rank_index | the order of those who wait |
-//! | assign | who gets the next ticket, where nobody picks |
+//! | assign | which staff member gets the next ticket, if nobody picks |
 //! | board | what staff see of the tickets |
-//! | fanout | what goes to many, a part a turn |
+//! | fanout | what is sent to many, a part each turn |
 //! | link | how much a connection may still be sent |
 //! | slots, tickets, owners | users and staff by key, tickets by number, and whose a connection is |
-//! | ticket_ids | numbers to ids that do not tell the number |
+//! | ticket_ids | numbers to ids that do not show the number |
 
 mod assign;
 mod board;
@@ -300,7 +300,7 @@ impl State {
         }
         self.assign_waiting(now, out);
         self.fan_out(now, out);
-        self.tell_places(now, out);
+        self.send_places(now, out);
     }
 
     /// How many users and tickets there are.

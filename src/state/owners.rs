@@ -37,7 +37,7 @@ impl Owners {
         }
     }
 
-    /// Forgets a connection. Returns whose it was, if it still was somebody's.
+    /// Forgets a connection. Returns its owner, if it had not been replaced.
     pub(super) fn remove(&mut self, conn: ConnId) -> Option<Owner> {
         let owner = self.get(conn)?;
         self.by_slot[conn.slot as usize] = None;

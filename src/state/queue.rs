@@ -1,9 +1,9 @@
 //! Who waits, where, and for how long.
 //!
-//! A pick moves everybody behind it up by one. To tell each of them at once would cost the length of the queue for every
-//! event; so a change is noted, and once a second those are told whose place is another one. Who these are follows from
-//! what has changed: everybody, or those between tickets that came or went, or one who is back. Nobody else is looked at,
-//! and nobody who is absent; and where there are many, they are told a part a turn.
+//! A pick moves everybody behind it up by one. To send each of them a notice at once would cost the length of the queue
+//! for every pick. So a change is noted, and once a second a round of notices goes to those whose place has changed. Which
+//! tickets a round looks at follows from what has changed: all of them, those between tickets that came or went, or that of
+//! a user who is back. Users who are absent are left out, and a long round is spread over several turns.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -17,29 +17,29 @@ use super::ticket_ids::TicketNo;
 use super::tickets::Tickets;
 use crate::config::{Millis, NOTICES_PER_TURN, PICKS_REMEMBERED, QUEUE_NOTICE_MS};
 
-/// The tickets that nobody has.
+/// The tickets that are not with a staff member.
 #[derive(Debug, Default, Hash, Serialize, Deserialize)]
 pub(super) struct Queue {
     waiting: RankIndex,
     /// Those of the waiting ones whose users are connected.
     present: BTreeSet<TicketNo>,
     pub(super) paused: BTreeSet<TicketNo>,
-    /// When tickets were picked out of the queue, of late.
+    /// When the last tickets were picked out of the queue.
     picks: VecDeque<Millis>,
     /// When the last round of notices began, and the estimate that it began with.
     round_at: Millis,
     round_estimate: QueueEstimate,
     round: Option<Round>,
-    /// Something has changed while a round was on its way: the next one goes to everybody.
+    /// Something has changed during a round, so the next one looks at everybody.
     is_mixed: bool,
     /// The tickets that wait now and did not when the last round began, or the other way round.
     moved: BTreeSet<TicketNo>,
-    /// Users who do not know their place, or were told one too short a time ago.
+    /// Tickets whose users have yet to be sent their place, or were sent one too short a time ago.
     notice_pending: BTreeSet<TicketNo>,
     notice_due: Option<Millis>,
 }
 
-/// A round of notices that is on its way: these tickets have yet to be looked at.
+/// A round of notices: the tickets that have yet to be looked at.
 #[derive(Debug, Hash, Serialize, Deserialize)]
 struct Round {
     first: TicketNo,
@@ -54,7 +54,7 @@ pub(super) struct QueueEstimate {
     pick_rate: Option<PickRate>,
 }
 
-/// How long picks have taken of late.
+/// How long the last picks have taken together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 struct PickRate {
     span_ms: Millis,
@@ -63,7 +63,7 @@ struct PickRate {
 
 impl QueueEstimate {
     pub(super) fn place(self, position: u64) -> Place {
-        // As long as the picks of late have taken, on average, for each place.
+        // The mean time between the last picks, for each place.
         let wait_s = self.pick_rate.map(|rate| (position * rate.span_ms).div_ceil(rate.picks * 1000));
         Place { position, waiting: self.waiting, wait_s }
     }
@@ -75,12 +75,12 @@ impl Queue {
         self.waiting.len()
     }
 
-    /// The oldest ticket that nobody has, whether it waits or is paused.
+    /// Returns the oldest ticket that waits or is paused.
     pub(super) fn oldest(&self) -> Option<TicketNo> {
         self.waiting.first().into_iter().chain(self.paused.first()).min().copied()
     }
 
-    /// A ticket waits, at the place that goes with its age.
+    /// Adds a ticket, at the place that its age gives it.
     pub(super) fn enter(&mut self, number: TicketNo, is_present: bool, now: Millis) {
         if self.waiting.insert(number) {
             self.set_present(number, is_present);
@@ -88,7 +88,7 @@ impl Queue {
         }
     }
 
-    /// A ticket does not wait any more.
+    /// Removes a ticket.
     pub(super) fn leave(&mut self, number: TicketNo, now: Millis) {
         if self.waiting.remove(number) {
             self.set_present(number, false);
@@ -96,7 +96,7 @@ impl Queue {
         }
     }
 
-    /// The user of a ticket has come or gone.
+    /// Notes whether the user of a ticket is connected.
     pub(super) fn set_present(&mut self, number: TicketNo, is_present: bool) {
         if is_present && self.waiting.contains(number) {
             self.present.insert(number);
@@ -105,7 +105,7 @@ impl Queue {
         }
     }
 
-    /// A ticket has been picked out of the queue.
+    /// Removes a ticket that has been picked, and counts the pick.
     pub(super) fn picked(&mut self, number: TicketNo, now: Millis) {
         if self.picks.len() == PICKS_REMEMBERED {
             self.picks.pop_front();
@@ -114,7 +114,7 @@ impl Queue {
         self.leave(number, now);
     }
 
-    /// A user does not know their place: has come back, or waits again.
+    /// Has a user sent their place in the next round: their connection does not show it.
     pub(super) fn forget_notice(&mut self, tickets: &mut Tickets, number: TicketNo, now: Millis) {
         if self.waiting.contains(number) {
             tickets[number].last_notice = None;
@@ -123,7 +123,7 @@ impl Queue {
         }
     }
 
-    /// Places may have changed.
+    /// Schedules a round: places may have changed.
     pub(super) fn changed(&mut self, now: Millis) {
         self.is_mixed |= self.round.is_some();
         if self.notice_due.is_none() && !self.present.is_empty() {
@@ -131,19 +131,19 @@ impl Queue {
         }
     }
 
-    /// When there are places to tell; a time that has passed where a round is on its way.
+    /// Returns when the next part of a round is due: a time that has passed during a round.
     pub(super) fn notice_due(&self) -> Option<Millis> {
         if self.round.is_some() { Some(self.round_at) } else { self.notice_due }
     }
 
-    /// The place of who comes last.
+    /// Returns the last place in the queue.
     pub(super) fn last_place(&self, staff_online: usize) -> Place {
         let estimate = self.estimate(staff_online);
         estimate.place(estimate.waiting)
     }
 
     fn note_moved(&mut self, number: TicketNo, now: Millis) {
-        // One that came and went has moved nobody.
+        // A ticket that came and went has moved nobody.
         if !self.moved.remove(&number) {
             self.moved.insert(number);
         }
@@ -151,7 +151,7 @@ impl Queue {
     }
 
     pub(super) fn estimate(&self, staff_online: usize) -> QueueEstimate {
-        // Nobody picks where nobody is.
+        // While no staff are online, the last picks say nothing about the next.
         let pick_rate = if staff_online > 0 { self.pick_rate() } else { None };
         QueueEstimate { waiting: self.waiting.len() as u64, pick_rate }
     }
@@ -161,7 +161,7 @@ impl Queue {
         Some(PickRate { span_ms: self.picks.back()? - self.picks.front()?, picks })
     }
 
-    /// Begins a round, if one is due and none is on its way.
+    /// Begins a round, if one is due and the one before has ended.
     fn start_round(&mut self, now: Millis, estimate: QueueEstimate) {
         if self.round.is_some() || self.notice_due.is_none_or(|due| due > now) {
             return;
@@ -169,7 +169,7 @@ impl Queue {
         let known = std::mem::replace(&mut self.round_estimate, estimate);
         let is_for_all = std::mem::take(&mut self.is_mixed) || known != estimate;
         let moved = std::mem::take(&mut self.moved);
-        // Where nothing is different for all, places are what they were before the first that moved and after the last.
+        // Unless something changes for all, places before the first moved ticket and after the last are what they were.
         let changed = if is_for_all { &self.present } else { &moved };
         let ends = changed.first().copied().zip(changed.last().copied());
         let singles = std::mem::take(&mut self.notice_pending);
@@ -181,7 +181,7 @@ impl Queue {
         };
     }
 
-    /// The next tickets of the round, in order; the round ends with the last of them.
+    /// Takes the next tickets of the round, in order; after the last of them the round ends.
     fn next_of_round(&mut self) -> Vec<TicketNo> {
         let Some(round) = &mut self.round else { return Vec::new() };
         let singles: Vec<_> = round.singles.iter().take(NOTICES_PER_TURN).copied().collect();
@@ -205,8 +205,8 @@ impl Queue {
 }
 
 impl State {
-    /// Tells users who wait their place, if it is another one than they know; a part of them where they are many.
-    pub(super) fn tell_places(&mut self, now: Millis, out: &mut impl Emit) {
+    /// Sends the next part of a round: to each user their place, if their connection shows another one.
+    pub(super) fn send_places(&mut self, now: Millis, out: &mut impl Emit) {
         let estimate = self.queue.estimate(self.staff_online);
         self.queue.start_round(now, estimate);
         for number in self.queue.next_of_round() {
@@ -219,7 +219,7 @@ impl State {
             match ticket.last_notice {
                 Some((known, _)) if known == place => {}
                 Some((_, at)) if at + QUEUE_NOTICE_MS > now => _ = self.queue.notice_pending.insert(number),
-                _ if !Link::has_credit(link) => ticket.last_notice = None, // told when it has credit again
+                _ if !Link::has_credit(link) => ticket.last_notice = None, // sent when it has credit again
                 _ => {
                     ticket.last_notice = Some((place, now));
                     link.send(&Event::Queue { ticket: ticket.id, place }, out);

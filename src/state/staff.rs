@@ -1,4 +1,4 @@
-//! Staff: who is here, who is online, and what they are told.
+//! Staff: who is connected, who is online, and what they are sent.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -33,15 +33,15 @@ pub(super) struct Staff {
     pub(super) paused: BTreeSet<TicketNo>,
     pub(super) turn: Turn,
     pub(super) board: Board,
-    /// Chats of which something waits to be told.
+    /// Chats of which something has yet to be sent.
     pub(super) behind: BTreeSet<TicketNo>,
-    /// Chats that have closed, of which something waits to be told.
+    /// Chats that have closed and of which something has yet to be sent.
     pub(super) closed: VecDeque<ClosedChat>,
-    /// Colleagues whose presence waits to be told.
+    /// Colleagues whose presence has yet to be sent.
     pub(super) colleagues: BTreeSet<StaffId>,
 }
 
-/// A chat that has closed before its staff member was told all of it.
+/// A chat that closed before its staff member was sent all of it.
 #[derive(Debug, Hash, Serialize, Deserialize)]
 pub(super) struct ClosedChat {
     pub(super) ended: EndedTicket,
@@ -51,14 +51,14 @@ pub(super) struct ClosedChat {
 }
 
 impl Staff {
-    /// How others are told of them.
+    /// Returns the id and the name that others see.
     pub(super) fn name(&self) -> StaffName<'_> {
         StaffName { id: &self.id, name: self.name.as_ref().map(StoredText::as_json) }
     }
 }
 
 impl State {
-    /// Every staff member who is connected.
+    /// Returns every staff member who is connected.
     pub(crate) fn staff_connected(&self) -> impl Iterator<Item = (&StaffId, ConnId)> {
         self.staff.values().filter_map(|staff| Some((&staff.id, staff.link.as_ref()?.conn)))
     }
@@ -107,8 +107,8 @@ impl State {
         staff.online = true;
         self.staff_online += 1;
         self.refresh_turn(key);
-        self.tell_presence(now, key, out);
-        self.tell_paused(now, key, out);
+        self.announce_presence(now, key, out);
+        self.send_paused_status(now, key, out);
     }
 
     pub(super) fn go_offline(&mut self, now: Millis, key: StaffKey, out: &mut impl Emit) {
@@ -119,7 +119,7 @@ impl State {
         }
     }
 
-    /// Whether they may have another chat. One that has closed counts until they have been told.
+    /// Whether they may have another chat. One that has closed counts until all of it has been sent.
     pub(super) fn has_capacity(&self, key: StaffKey) -> bool {
         let staff = &self.staff[key];
         staff.active.len() + staff.closed.len() < self.rules.max_chats as usize
@@ -131,24 +131,24 @@ impl State {
         self.staff[key].link.as_ref().is_some_and(Link::has_credit)
     }
 
-    /// A ticket is with this staff member now.
+    /// Adds a ticket to those of a staff member.
     pub(super) fn take_chat(&mut self, key: StaffKey, number: TicketNo) {
         self.staff[key].active.insert(number);
         self.note_turn(key);
         self.refresh_turn(key);
     }
 
-    /// A ticket is not with this staff member any more.
+    /// Removes a ticket from those of a staff member.
     pub(super) fn drop_chat(&mut self, key: StaffKey, number: TicketNo) {
         self.staff[key].active.remove(&number);
         self.staff[key].behind.remove(&number);
         self.refresh_turn(key);
     }
 
-    /// Tells a staff member's connection what it has not been told, as far as its credit goes: chats first, since people
-    /// wait for them.
+    /// Sends a staff member's connection what it has not been sent, as far as its credit goes: chats first, since users
+    /// wait for an answer.
     pub(super) fn catch_up_staff(&mut self, now: Millis, key: StaffKey, out: &mut impl Emit) {
-        if !self.tell_closed(key, out) {
+        if !self.send_closed(key, out) {
             return;
         }
         self.take_changes(key);
@@ -168,12 +168,12 @@ impl State {
         while self.takes_more(key)
             && let Some(id) = self.staff[key].colleagues.pop_first()
         {
-            self.tell_colleague(key, &id, out);
+            self.send_colleague(key, &id, out);
         }
     }
 
-    /// Tells of chats that have closed. Returns whether all is told.
-    fn tell_closed(&mut self, key: StaffKey, out: &mut impl Emit) -> bool {
+    /// Sends the rest of chats that have closed. Returns whether all of it has been sent.
+    fn send_closed(&mut self, key: StaffKey, out: &mut impl Emit) -> bool {
         let staff = &mut self.staff[key];
         let Some(link) = &staff.link else { return false };
         while let Some(chat) = staff.closed.front_mut() {
@@ -190,7 +190,7 @@ impl State {
     }
 
     /// Tells one staff member whether another is online.
-    pub(super) fn tell_colleague(&self, key: StaffKey, id: &StaffId, out: &mut impl Emit) {
+    pub(super) fn send_colleague(&self, key: StaffKey, id: &StaffId, out: &mut impl Emit) {
         let Some(link) = &self.staff[key].link else { return };
         let colleague = self.staff_by_id.get(id).map(|key| &self.staff[*key]);
         let staff = colleague.map_or(StaffName { id, name: None }, Staff::name);
@@ -198,7 +198,7 @@ impl State {
         link.send(&Event::Colleague { staff, online }, out);
     }
 
-    /// A staff member who has nothing left here and is not connected is forgotten.
+    /// Forgets a staff member who is not connected and has no paused ticket.
     pub(super) fn forget_staff_if_gone(&mut self, key: StaffKey) {
         let staff = &self.staff[key];
         if staff.link.is_none() && staff.paused.is_empty() {
@@ -225,7 +225,7 @@ impl State {
         key
     }
 
-    /// A staff member's connection is gone, or about to be replaced. Returns which it was.
+    /// Ends what depends on a staff member's connection, which is gone or about to be replaced. Returns the connection.
     fn lose_staff(&mut self, now: Millis, key: StaffKey, out: &mut impl Emit) -> Option<ConnId> {
         let staff = &mut self.staff[key];
         let link = staff.link.take();
@@ -247,30 +247,30 @@ impl State {
         self.staff[key].online = false;
         self.staff_online -= 1;
         self.refresh_turn(key);
-        self.tell_presence(now, key, out);
-        // Also those that had been paused before: their users were told that this one is back.
-        self.tell_paused(now, key, out);
+        self.announce_presence(now, key, out);
+        // Also those that had been paused before: their users' connections may show that this one is back.
+        self.send_paused_status(now, key, out);
         for number in std::mem::take(&mut self.staff[key].active) {
             self.pause(now, number, key, out);
         }
         self.staff[key].behind.clear();
     }
 
-    fn tell_presence(&mut self, now: Millis, key: StaffKey, out: &mut impl Emit) {
+    fn announce_presence(&mut self, now: Millis, key: StaffKey, out: &mut impl Emit) {
         let online = self.staff[key].online;
         self.to_staff(key, &Event::Presence { online }, out);
         let staff = self.staff[key].id.clone();
         out.record(&Record::StaffPresence { staff: &staff, online });
         self.colleague_changed(now, staff);
         if self.staff_online == usize::from(online) {
-            self.tell_all_users();
+            self.schedule_desk_notices();
         }
         self.queue.changed(now); // estimates depend on whether anybody is there
     }
 
-    fn tell_paused(&mut self, now: Millis, key: StaffKey, out: &mut impl Emit) {
+    fn send_paused_status(&mut self, now: Millis, key: StaffKey, out: &mut impl Emit) {
         for number in self.staff[key].paused.clone() {
-            self.tell_status(now, number, out);
+            self.send_status(now, number, out);
         }
     }
 }

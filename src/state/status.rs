@@ -1,7 +1,7 @@
-//! What a user is told of their ticket's status.
+//! What a user is sent about their ticket's status.
 //!
-//! The frames follow from the difference between the status that the user was told last and the present one, so that
-//! nothing has to be queued for a connection without credit: it is told the difference when it can be told more.
+//! The frames follow from the difference between the status that the user's connection shows and the present one. So
+//! nothing has to be queued for a connection without credit: it is sent the difference when it has credit again.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,7 @@ use super::ticket_ids::TicketNo;
 use crate::config::Millis;
 use crate::ids::{StaffId, StoredText};
 
-/// A ticket's status, as its user has been told it.
+/// A ticket's status, as its user's connection shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) enum Shown {
     Waiting,
@@ -34,7 +34,7 @@ impl Shown {
 }
 
 impl State {
-    /// What a welcome tells of a ticket's status: all but that a staff member is back.
+    /// Returns what a welcome shows of a ticket's status: all but that a staff member is back.
     pub(super) fn shown_by_welcome(&self, status: Status) -> Shown {
         match status {
             Status::Waiting => Shown::Waiting,
@@ -43,15 +43,15 @@ impl State {
         }
     }
 
-    /// Tells a ticket's user its status, step by step, as far as the credit goes.
-    pub(super) fn tell_status(&mut self, now: Millis, number: TicketNo, out: &mut impl Emit) {
+    /// Sends a ticket's user the frames that lead to its present status, as far as the credit goes.
+    pub(super) fn send_status(&mut self, now: Millis, number: TicketNo, out: &mut impl Emit) {
         while let Some((what, next)) = self.next_step(number) {
             let ticket = &self.tickets[number];
             let Some(link) = &self.users[ticket.user].link else { return };
             if !link.has_credit() {
                 return;
             }
-            // The one whom the frame is about: who comes or is back, or else who was there.
+            // The frame is about the staff member who comes or is back, or else about the one who was there.
             let about = next.staff().or(ticket.shown.staff());
             if let Some(id) = about {
                 let name = self.staff_by_id.get(id).and_then(|key| self.staff[*key].name.as_ref());
@@ -62,7 +62,7 @@ impl State {
         }
     }
 
-    /// The next thing to say, and what is shown then; `None` where what is shown is so.
+    /// Returns the next frame and what is shown after it; `None` if what is shown is the present status.
     fn next_step(&self, number: TicketNo) -> Option<(StaffChange, Shown)> {
         let ticket = &self.tickets[number];
         let (shown, present) = (&ticket.shown, self.shown_by_welcome(ticket.status));

@@ -27,10 +27,10 @@ pub(super) struct Ticket {
     pub(super) since: Millis,
     pub(super) status: Status,
     pub(super) was_picked: bool,
-    /// The status that its user has been told.
+    /// The status that its user's connection shows.
     pub(super) shown: Shown,
     pub(super) conversation: Conversation,
-    /// The place that its user was told last, and when.
+    /// The place that its user was sent last, and when.
     pub(super) last_notice: Option<(Place, Millis)>,
     /// Who released it last: not the first choice to get it again.
     pub(super) released_by: Option<StaffId>,
@@ -64,7 +64,7 @@ impl Status {
     }
 }
 
-/// How a ticket comes to a staff member.
+/// How a ticket is assigned to a staff member.
 #[derive(Default)]
 pub(super) struct Assignment<'a> {
     pub(super) auto: bool,
@@ -81,7 +81,7 @@ impl State {
         out: &mut impl Emit,
     ) -> Result<(), ErrorCode> {
         self.users[key].may_create()?;
-        self.make_room(now, out)?;
+        self.ensure_capacity(now, out)?;
         let number = self.ids.next();
         let id = self.ids.id(number);
         self.users[key].ticket = Some(number);
@@ -111,9 +111,12 @@ impl State {
         Ok(())
     }
 
-    /// Where there are as many tickets as there may be, those make room that nobody has ever picked and whose users are
-    /// away, the longest absent first.
-    fn make_room(&mut self, now: Millis, out: &mut impl Emit) -> Result<(), ErrorCode> {
+    /// If there are as many tickets as there may be, closes one that nobody ever picked and whose user is absent, the
+    /// longest absent first.
+    ///
+    /// # Errors
+    /// There is no such ticket.
+    fn ensure_capacity(&mut self, now: Millis, out: &mut impl Emit) -> Result<(), ErrorCode> {
         while self.tickets.len() >= self.rules.max_tickets as usize {
             let (_, number) = self.abandoned.first().copied().ok_or(ErrorCode::DeskFull)?;
             self.close(now, number, ClosedBy::Timeout, out);
@@ -157,7 +160,7 @@ impl State {
         ticket.released_by = Some(self.staff[key].id.clone());
         let is_present = self.users[ticket.user].link.is_some();
         self.drop_chat(key, number);
-        self.tell_status(now, number, out);
+        self.send_status(now, number, out);
         self.queue.enter(number, is_present, now);
         self.queue.forget_notice(&mut self.tickets, number, now);
         self.announce_update(now, number, out);
@@ -189,7 +192,7 @@ impl State {
         Ok(())
     }
 
-    /// Gives a ticket that nobody has, or that is transferred, to a staff member who is online and has capacity.
+    /// Assigns a ticket that waits, is paused or is transferred to a staff member who is online and has capacity.
     pub(super) fn assign_to(
         &mut self,
         now: Millis,
@@ -209,9 +212,9 @@ impl State {
             Status::Active(_) => {} // a transfer
         }
         self.take_chat(key, number);
-        self.tell_picked(now, number, key, how, out);
+        self.send_picked(now, number, key, how, out);
         self.relay_held(number, Side::User, out);
-        self.tell_status(now, number, out);
+        self.send_status(now, number, out);
         self.announce_update(now, number, out);
         if let Status::Paused(earlier) = before {
             self.staff[earlier].paused.remove(&number);
@@ -219,7 +222,7 @@ impl State {
         }
     }
 
-    fn tell_picked(
+    fn send_picked(
         &self,
         now: Millis,
         number: TicketNo,
@@ -246,7 +249,7 @@ impl State {
         self.to_staff(key, &Event::TicketPicked(picked), out);
     }
 
-    /// The staff member of an active ticket is not online any more.
+    /// Pauses an active ticket, whose staff member has gone offline.
     pub(super) fn pause(&mut self, now: Millis, number: TicketNo, key: StaffKey, out: &mut impl Emit) {
         self.stop_typing(number, Side::Staff, out);
         self.stop_typing(number, Side::User, out);
@@ -254,11 +257,11 @@ impl State {
         (ticket.status, ticket.since) = (Status::Paused(key), now);
         self.staff[key].paused.insert(number);
         self.queue.paused.insert(number);
-        self.tell_status(now, number, out);
+        self.send_status(now, number, out);
         self.announce_update(now, number, out);
     }
 
-    /// The end of a ticket.
+    /// Closes a ticket, whatever its status.
     pub(super) fn close(&mut self, now: Millis, number: TicketNo, by: ClosedBy, out: &mut impl Emit) {
         self.forget_abandoned(number);
         let Some(mut ticket) = self.tickets.remove(number) else { return };
@@ -306,7 +309,7 @@ impl State {
         self.drop_chat(key, number);
     }
 
-    /// The open ticket of this id, if it is with this staff member.
+    /// Returns the ticket with this id, if it is with this staff member.
     pub(super) fn find_own(&self, key: StaffKey, id: TicketId) -> Result<TicketNo, ErrorCode> {
         let number = self.find(id)?;
         let is_own = self.tickets[number].status == Status::Active(key);

@@ -1,4 +1,4 @@
-//! Users: who they are, how long they are known, and what they are told when they come back.
+//! Users: who they are, how long they are known, and what they are sent when they come back.
 
 use serde::{Deserialize, Serialize};
 
@@ -25,34 +25,34 @@ pub(super) struct User {
     session: SecretHash,
     pub(super) link: Option<Link>,
     pub(super) ticket: Option<TicketNo>,
-    /// Whether the connection has been told that staff are online.
+    /// Whether the connection shows that staff are online.
     pub(super) desk_shown: bool,
     /// Forgotten then, or their ticket closed, unless they come back.
     absent_until: Option<Millis>,
     ended: Option<Box<Ended>>,
     /// The end of the grace time of a ticket that closed in their absence: until then the id stays theirs, whether they
-    /// were told of it or not.
+    /// were sent its end or not.
     known_until: Millis,
 }
 
-/// What a user has yet to be told of a ticket that closed: they were absent, or their connection had no credit.
+/// What a user has yet to be sent of a ticket that closed while they were absent or their connection had no credit.
 #[derive(Debug, Hash, Serialize, Deserialize)]
 struct Ended {
     ticket: EndedTicket,
     unrelayed: Unrelayed,
-    /// A welcome has told of it; only messages are left.
-    is_told: bool,
+    /// A welcome has named it; only its messages are left.
+    is_announced: bool,
 }
 
 impl User {
-    /// Whether they may have another ticket. One that has closed counts as long as they have not been told all of it.
+    /// Whether they may have another ticket. One that has closed counts until all of it has been sent.
     ///
     /// # Errors
     /// They may not, and why.
     pub(super) fn may_create(&self) -> Result<(), ErrorCode> {
         match &self.ended {
             _ if self.ticket.is_some() => Err(ErrorCode::TicketExists),
-            Some(ended) if ended.is_told => Err(ErrorCode::RateLimited),
+            Some(ended) if ended.is_announced => Err(ErrorCode::RateLimited),
             Some(_) => Err(ErrorCode::TicketExists),
             None => Ok(()),
         }
@@ -60,7 +60,7 @@ impl User {
 }
 
 impl State {
-    /// `offered` is the session that the connection brings; a user who is not known yet gets the `fresh` one.
+    /// Lets a user in whose session is `offered`, or who is not known yet and gets the `fresh` one.
     pub(super) fn user_connects(
         &mut self,
         now: Millis,
@@ -121,7 +121,7 @@ impl State {
         }
     }
 
-    /// Nobody came back in time.
+    /// Closes the ticket of a user who has not come back in time, or forgets the user.
     pub(super) fn give_up_user(&mut self, now: Millis, key: UserKey, out: &mut impl Emit) {
         let user = &mut self.users[key];
         let due = user.absent_until.take();
@@ -137,7 +137,7 @@ impl State {
         }
     }
 
-    /// A ticket has closed: its user is told now, or as soon as they can be told.
+    /// Sends a user the end of their ticket, or keeps it until it can be sent.
     pub(super) fn end_for_user(
         &mut self,
         now: Millis,
@@ -155,7 +155,7 @@ impl State {
             }
             link => {
                 let is_absent = link.is_none();
-                user.ended = Some(Box::new(Ended { ticket, unrelayed, is_told: false }));
+                user.ended = Some(Box::new(Ended { ticket, unrelayed, is_announced: false }));
                 user.known_until = now + grace_ms;
                 if is_absent {
                     self.await_user(key, now + grace_ms);
@@ -164,7 +164,7 @@ impl State {
         }
     }
 
-    /// Tells a user's connection what it has not been told, as far as its credit goes.
+    /// Sends a user's connection what it has not been sent, as far as its credit goes.
     pub(super) fn catch_up_user(&mut self, now: Millis, key: UserKey, out: &mut impl Emit) {
         if let Some(mut ended) = self.users[key].ended.take()
             && let Some(link) = &self.users[key].link
@@ -175,19 +175,19 @@ impl State {
                 self.users[key].ended = Some(ended);
                 return;
             }
-            if !ended.is_told {
+            if !ended.is_announced {
                 link.send(&Event::TicketClosed { ticket, by, at }, out);
             }
         }
-        self.tell_desk(key, out);
+        self.send_desk(key, out);
         if let Some(number) = self.users[key].ticket {
             let is_open = matches!(self.tickets[number].status, Status::Active(_));
-            // What was written before the chat was locked comes before the word that it is.
+            // What was written before the chat was locked comes before the frame that says so.
             if is_open {
-                self.tell_status(now, number, out);
+                self.send_status(now, number, out);
             }
             self.catch_up_chat(now, number, Side::User, out);
-            self.tell_status(now, number, out);
+            self.send_status(now, number, out);
             if self.tickets[number].last_notice.is_none() {
                 self.queue.forget_notice(&mut self.tickets, number, now);
             }
@@ -220,7 +220,7 @@ impl State {
         self.to_user(key, &Event::UserWelcome(welcome), out);
         if let (Some(mut ended), Some(link)) = (ended, &user.link) {
             let sender = Sender { id: &user.id, name: None };
-            ended.is_told = true;
+            ended.is_announced = true;
             if !ended.unrelayed.relay((ended.ticket.ticket, sender), link, out) {
                 self.users[key].ended = Some(ended);
             }
@@ -231,7 +231,7 @@ impl State {
             ticket.shown = shown;
             ticket.conversation.reset_connection(Side::User);
             self.relay_held(number, Side::Staff, out);
-            self.tell_status(now, number, out);
+            self.send_status(now, number, out);
         }
     }
 
@@ -291,7 +291,7 @@ impl State {
         }
     }
 
-    /// A ticket is not one any more that nobody picked and whose user is away.
+    /// Removes a ticket from `abandoned`: it has been picked, or closes.
     pub(super) fn forget_abandoned(&mut self, number: TicketNo) {
         let user = self.tickets[number].user;
         if let Some(due) = self.users[user].absent_until {

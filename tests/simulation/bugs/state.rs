@@ -157,8 +157,8 @@ pub(super) const BUGS: &[Bug] = &[
     bug(
         "a typing notice ends after 6 s",
         CHAT,
-        "            self.stop_typing(number, side, out);\n        }\n    }\n\n    /// Tells one",
-        "        }\n    }\n\n    /// Tells one",
+        "            self.stop_typing(number, side, out);\n        }\n    }\n\n    /// Sends one",
+        "        }\n    }\n\n    /// Sends one",
     ),
     bug(
         "a ticket is assigned only to who has room",
@@ -223,7 +223,7 @@ pub(super) const BUGS: &[Bug] = &[
     bug(
         "a status is told to a slow reader in the end",
         USERS,
-        "            self.catch_up_chat(now, number, Side::User, out);\n            self.tell_status(now, number, out);",
+        "            self.catch_up_chat(now, number, Side::User, out);\n            self.send_status(now, number, out);",
         "            self.catch_up_chat(now, number, Side::User, out);",
     ),
     bug(
@@ -235,7 +235,7 @@ pub(super) const BUGS: &[Bug] = &[
     bug(
         "that staff are online is told to a slow reader in the end",
         USERS,
-        "        self.tell_desk(key, out);\n        if let",
+        "        self.send_desk(key, out);\n        if let",
         "        if let",
     ),
     bug(
