@@ -73,20 +73,20 @@ pub(super) const BUGS: &[Bug] = &[
     bug(
         "what is not confirmed stays",
         CONVERSATION,
-        "self.messages.front().is_some_and(|message| message.seq <= seq)",
-        "self.messages.front().is_some_and(|message| message.seq <= seq + 1)",
+        "rings.messages.front().is_some_and(|message| message.seq <= seq)",
+        "rings.messages.front().is_some_and(|message| message.seq <= seq + 1)",
     ),
     bug(
         "200 messages are held, and no more",
         CONVERSATION,
-        "self.messages.len() < HELD_MESSAGES_MAX &&",
-        "self.messages.len() < 2 * HELD_MESSAGES_MAX &&",
+        "rings.messages.len() < HELD_MESSAGES_MAX &&",
+        "rings.messages.len() < 2 * HELD_MESSAGES_MAX &&",
     ),
     bug(
         "64 KiB are held, and no more",
         CONVERSATION,
-        "self.texts.len() + text.len() <= HELD_BYTES_MAX",
-        "self.texts.len() + text.len() <= 2 * HELD_BYTES_MAX",
+        "rings.texts.len() + text.len() <= HELD_BYTES_MAX",
+        "rings.texts.len() + text.len() <= 2 * HELD_BYTES_MAX",
     ),
     bug(
         "seq is without gaps",
@@ -151,8 +151,8 @@ pub(super) const BUGS: &[Bug] = &[
     bug(
         "a locked chat relays nothing",
         CHAT,
-        "(Side::User, Status::Active(key)) => (None,",
-        "(Side::User, Status::Active(key) | Status::Paused(key)) => (None,",
+        "let reader = reader.filter(|_| matches!(ticket.status, Status::Active(_)));",
+        "let reader = reader.or_else(|| self.staff[ticket.status.staff()?].link.as_ref());",
     ),
     bug(
         "a typing notice ends after 6 s",
@@ -181,8 +181,8 @@ pub(super) const BUGS: &[Bug] = &[
     bug(
         "what was accepted for a slow reader is relayed later",
         CHAT,
-        "        } else {\n            self.note_behind(number, side.other());\n        }\n        Ok(seq)",
-        "        }\n        Ok(seq)",
+        "        if is_behind {\n            self.note_behind(number, side.other());\n        }\n        Ok(())",
+        "        Ok(())",
     ),
     bug(
         "a receipt is told to a slow reader in the end",
