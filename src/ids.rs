@@ -1,4 +1,4 @@
-//! Names and texts that have been checked: what is built here is valid from then on.
+//! Ids, texts and secrets. Each is checked where it is made, and is valid from then on.
 
 use std::borrow::{Borrow, Cow};
 use std::fmt;
@@ -42,12 +42,12 @@ macro_rules! id_type {
         pub struct $name(Rc<str>);
 
         impl $name {
-            /// Checks the text.
+            /// Returns the id with this text, if it is one.
             pub fn parse(text: &str) -> Option<Self> {
                 is_id(text).then(|| Self(text.into()))
             }
 
-            /// The text.
+            /// Returns the text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -82,7 +82,7 @@ id_type! {
     StaffId
 }
 
-/// Crockford's base 32: no letter that is taken for a digit when it is read out.
+/// Crockford's base 32, which leaves out the letters that look like a digit.
 const DIGITS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const BITS_PER_DIGIT: u32 = 5;
 const TICKET_DIGITS: u32 = 8;
@@ -92,22 +92,22 @@ const TICKET_DIGITS: u32 = 8;
 pub struct TicketId(u64);
 
 impl TicketId {
-    /// How many bits an id has.
+    /// The number of bits of an id.
     pub const BITS: u32 = BITS_PER_DIGIT * TICKET_DIGITS;
     /// The length of its text, in bytes.
     pub const TEXT_BYTES: usize = 9;
 
-    /// The id with these bits; those above `BITS` are dropped.
+    /// Returns the id with these bits; those above `BITS` are dropped.
     pub fn from_bits(bits: u64) -> Self {
         Self(bits & ((1 << Self::BITS) - 1))
     }
 
-    /// Its bits.
+    /// Returns the id as a number.
     pub fn bits(self) -> u64 {
         self.0
     }
 
-    /// Reads what `text` writes, and nothing else.
+    /// Reads an id in the form that `text` gives it, and in no other.
     pub fn parse(text: &str) -> Option<Self> {
         let text: &[u8; Self::TEXT_BYTES] = text.as_bytes().try_into().ok()?;
         let [left @ .., b'-', _, _, _, _] = text else { return None };
@@ -116,8 +116,8 @@ impl TicketId {
         bits.try_fold(0, |all, digit| digit.map(|digit| all << BITS_PER_DIGIT | digit as u64)).map(Self)
     }
 
-    /// Its text.
-    pub fn text(self) -> [u8; Self::TEXT_BYTES] {
+    /// Returns the id as it is written.
+    pub(crate) fn text(self) -> [u8; Self::TEXT_BYTES] {
         let mut text = [b'-'; Self::TEXT_BYTES];
         let places = (0..4).chain(5..Self::TEXT_BYTES);
         for (place, digit) in places.zip((0..TICKET_DIGITS).rev()) {
@@ -140,14 +140,13 @@ impl fmt::Debug for TicketId {
     }
 }
 
-/// A text that somebody wrote, as it stands between the quotes of a JSON string. It comes from the wire and goes back
-/// to it, and nobody on the way reads it: most texts have nothing to escape, and are passed on as they came.
+/// A text of a peer, in the form that it has between the quotes of a JSON string. It comes from the wire and goes back to
+/// it unread; most texts have nothing to escape, and are passed on as they came.
 #[derive(Clone, PartialEq, Eq)]
 pub struct JsonText<'a>(Cow<'a, str>);
 
 impl<'a> JsonText<'a> {
-    /// Takes a parsed string. One that is `Borrowed` must stand so in a JSON text, which is to say that it had no
-    /// escapes there.
+    /// Takes a parsed string. One that is `Borrowed` must be part of a JSON text, where it had no escapes.
     pub fn from_parsed(text: Cow<'a, str>) -> Self {
         match text {
             Cow::Borrowed(_) => Self(text),
@@ -158,12 +157,12 @@ impl<'a> JsonText<'a> {
         }
     }
 
-    /// What stands between the quotes.
+    /// Returns what is between the quotes.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The same text, borrowed.
+    /// Borrows the text.
     pub fn as_json(&self) -> JsonStr<'_> {
         JsonStr(&self.0)
     }
@@ -181,7 +180,7 @@ impl fmt::Debug for JsonText<'_> {
 pub struct JsonStr<'a>(&'a str);
 
 impl<'a> JsonStr<'a> {
-    /// What stands between the quotes.
+    /// Returns what is between the quotes.
     pub fn as_str(self) -> &'a str {
         self.0
     }
@@ -231,11 +230,11 @@ impl fmt::Debug for JsonPieces<'_> {
 
 /// A text in its JSON form that is kept, such as a subject or a name.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct StoredText(Rc<str>);
+pub(crate) struct StoredText(Rc<str>);
 
 impl StoredText {
-    /// The text, borrowed.
-    pub fn as_json(&self) -> JsonStr<'_> {
+    /// Borrows the text.
+    pub(crate) fn as_json(&self) -> JsonStr<'_> {
         JsonStr(&self.0)
     }
 }
@@ -252,18 +251,19 @@ impl fmt::Debug for StoredText {
     }
 }
 
-/// What is kept of a secret: its SHA-256, which is enough where secrets are random. Compared in constant time.
+/// The SHA-256 of a secret, which is kept in its place. Secrets are random, so no salt is needed. It is compared in
+/// constant time.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 pub struct SecretHash([u8; 32]);
 
 impl SecretHash {
-    /// The hash of a secret.
+    /// Hashes a secret.
     pub fn of(secret: &str) -> Self {
         Self(Sha256::digest(secret.as_bytes()).into())
     }
 
-    /// From 64 hexadecimal digits.
-    pub fn from_hex(hex: &str) -> Option<Self> {
+    /// Reads 64 hexadecimal digits.
+    pub(crate) fn from_hex(hex: &str) -> Option<Self> {
         let mut hash = [0; 32];
         if hex.len() != 2 * hash.len() || !hex.bytes().all(|b| b.is_ascii_hexdigit()) {
             return None;
@@ -274,7 +274,7 @@ impl SecretHash {
         Some(Self(hash))
     }
 
-    /// As 64 hexadecimal digits.
+    /// Returns the hash as 64 hexadecimal digits.
     pub fn to_hex(self) -> String {
         hex(&self.0)
     }

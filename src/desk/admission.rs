@@ -57,7 +57,7 @@ impl Desk {
     fn foreign_origin<'a>(&self, request: &Request<'a>) -> Option<&'a str> {
         let origin = request.origin?;
         let host = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
-        // A request without a host, or with an empty one, is for nobody: no page can be ours.
+        // Without a host in the request there is no origin that could be our own.
         let has_host = target::host(request.host).is_some_and(|host| !host.is_empty());
         let is_own = has_host && host.is_some_and(|host| host.eq_ignore_ascii_case(request.host));
         let is_allowed = || self.allowed_origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin));

@@ -13,21 +13,21 @@ const SESSION_BYTES: usize = 16;
 /// A token's length, in bytes; it has to fit into a request head.
 const TOKEN_LENGTH_MAX: usize = 256;
 
-/// Whose token is right.
+/// The tokens with which staff sign in, hashed.
 #[derive(Debug)]
 pub enum StaffTokens {
-    /// One for every staff id.
+    /// One token for every staff id.
     Desk(SecretHash),
-    /// One for each.
+    /// A token for each staff member.
     Each(BTreeMap<StaffId, SecretHash>),
 }
 
-/// What is wrong with a token, a staff file, or the kernel.
+/// An error in a token or a staff file, or of the kernel.
 #[derive(Debug)]
 pub enum AuthError {
     /// The file cannot be read.
     File(std::path::PathBuf, std::io::Error),
-    /// This line, from 1, and what is wrong with it.
+    /// The number of a line, from 1, and what is wrong with it.
     Line(std::path::PathBuf, usize, &'static str),
     /// The desk's token cannot be offered as a subprotocol.
     Token,
@@ -51,10 +51,10 @@ impl fmt::Display for AuthError {
 impl std::error::Error for AuthError {}
 
 impl StaffTokens {
-    /// The desk's token, if a browser can send it: a subprotocol is a token of RFC 9110 5.6.2.
+    /// Takes one token for the whole desk.
     ///
     /// # Errors
-    /// It cannot.
+    /// A browser cannot send it: a subprotocol has to be a token of RFC 9110 5.6.2.
     pub fn desk(token: &str) -> Result<Self, AuthError> {
         let is_sendable = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
         if token.is_empty() || token.len() > TOKEN_LENGTH_MAX || !token.bytes().all(is_sendable) {
@@ -71,8 +71,8 @@ impl StaffTokens {
         }
     }
 
-    /// Whether this token lets this staff member in. Takes as long for an id that there is not.
-    pub fn admits(&self, id: &StaffId, token: Option<&str>) -> bool {
+    /// Whether this is the token of this staff member. It takes as long for an id that is not known.
+    pub(super) fn admits(&self, id: &StaffId, token: Option<&str>) -> bool {
         let offered = SecretHash::of(token.unwrap_or(""));
         match self {
             Self::Desk(hash) => token.is_some() && *hash == offered,
@@ -84,8 +84,8 @@ impl StaffTokens {
         }
     }
 
-    /// Whether this staff member's token is the same here and there.
-    pub fn has_same(&self, id: &StaffId, other: &Self) -> bool {
+    /// Whether this staff member has the same token in both.
+    pub(super) fn has_same(&self, id: &StaffId, other: &Self) -> bool {
         self.hash(id).is_some_and(|hash| other.hash(id) == Some(hash))
     }
 
@@ -97,7 +97,7 @@ impl StaffTokens {
     }
 }
 
-/// A new token, of 256 random bits.
+/// Makes a token of 256 random bits.
 ///
 /// # Errors
 /// The kernel gives no random bytes.
@@ -107,12 +107,12 @@ pub fn new_token() -> Result<String, AuthError> {
     Ok(hex(&bytes))
 }
 
-/// Random bytes, asked for many sessions at once: a system call for each would cost more than all else that a session
-/// takes.
+/// A source of random bytes. It asks the kernel for those of many sessions at once, since a system call costs more than
+/// the rest of the work for a session.
 pub struct SecretSource {
     fill: Fill,
     pool: [u8; POOL_BYTES],
-    /// From here on, the pool has not been given out.
+    /// The bytes of the pool before this one have been used.
     used: usize,
 }
 
@@ -120,12 +120,12 @@ type Fill = Box<dyn FnMut(&mut [u8]) -> Result<(), AuthError>>;
 const POOL_BYTES: usize = SESSION_BYTES * 32;
 
 impl SecretSource {
-    /// The kernel's random bytes.
+    /// Takes the kernel's random bytes.
     pub fn system() -> Self {
         Self::from_fn(|bytes| getrandom::fill(bytes).map_err(AuthError::Random))
     }
 
-    /// Bytes from elsewhere, where a run is to be the same each time.
+    /// Takes the bytes that `fill` gives, so that a test can repeat a run.
     pub fn from_fn(fill: impl FnMut(&mut [u8]) -> Result<(), AuthError> + 'static) -> Self {
         Self { fill: Box::new(fill), pool: [0; POOL_BYTES], used: POOL_BYTES }
     }

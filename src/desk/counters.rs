@@ -20,7 +20,7 @@ pub(super) struct Counters {
 }
 
 impl Counters {
-    /// The answer to /metrics.
+    /// Returns the answer to a request for /metrics.
     pub(super) fn page(&self, counts: Counts, metrics: &Metrics) -> Response {
         let mut page = metrics::Page::default();
         metrics.append(&mut page);
@@ -37,7 +37,7 @@ impl Counters {
             ],
         );
         page.family("deskwire_tickets_opened_total", "counter", "Tickets opened.").value(self.tickets_opened);
-        page.family("deskwire_messages_total", "counter", "Messages handed on, those sent again included.")
+        page.family("deskwire_messages_total", "counter", "Messages relayed, those sent again included.")
             .value(self.messages);
         let refusals = metrics.refusal_samples().chain([
             ("origin", self.foreign_origins),

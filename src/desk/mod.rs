@@ -35,16 +35,16 @@ use crate::state::{Emit, ErrorCode, Event, Input, Rules, State, TicketRef, UserC
 pub struct Desk {
     state: State,
     staff_tokens: StaffTokens,
-    /// Where to read the tokens again.
+    /// The file from which a reload reads the tokens.
     staff_file: Option<PathBuf>,
     allowed_origins: Vec<String>,
     secrets: SecretSource,
-    /// `None` is without a limit.
+    /// `None` if new tickets are not limited.
     ticket_rate: Option<TicketRate>,
     counters: Counters,
 }
 
-/// Which of the two protocols an open connection speaks. Whose it is, State knows.
+/// The role of an open connection. Whose it is, is known to State alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// A user's, who comes from this address.
@@ -54,7 +54,7 @@ pub enum Role {
 }
 
 impl Desk {
-    /// A desk where nobody is yet.
+    /// Makes an empty desk.
     ///
     /// # Errors
     /// There are no random bytes.
@@ -82,12 +82,12 @@ impl Desk {
         self.ticket_rate = Some(TicketRate::default());
     }
 
-    /// The State, to look at.
+    /// Returns the State, read-only.
     pub fn state(&self) -> &State {
         &self.state
     }
 
-    /// The only way into State.
+    /// Applies an input to State; what it sends goes to the outbox.
     fn apply(&mut self, now: Millis, input: &Input<'_>, out: &mut Outbox) {
         self.state.apply(now, input, &mut EventWriter { out, counters: &mut self.counters });
     }

@@ -16,7 +16,7 @@ impl StaffTokens {
     /// skipped.
     ///
     /// # Errors
-    /// It cannot be read, or a line is not as it should be.
+    /// The file cannot be read, or a line is wrong.
     pub fn read(path: &Path) -> Result<Self, AuthError> {
         let text = std::fs::read_to_string(path).map_err(|error| AuthError::File(path.to_owned(), error))?;
         // Some editors put a byte order mark before a text in UTF-8.

@@ -9,12 +9,12 @@ use crate::config::{
 use crate::net::ConnId;
 use crate::net::address::ClientAddress;
 
-/// What connections and addresses have used of their new tickets. Whoever has all of them left is not remembered.
+/// What connections and addresses have used of their new tickets. One that has all of them left takes no memory.
 #[derive(Debug, Default)]
 pub(super) struct TicketRate {
     connections: Debts<ConnId>,
     addresses: Debts<ClientAddress>,
-    /// When nobody has a debt any more, if nobody opens another ticket until then.
+    /// When all debts are paid, if no other ticket is opened until then.
     clear_at: Option<Millis>,
 }
 
@@ -37,7 +37,7 @@ impl TicketRate {
         self.clear_at
     }
 
-    /// Forgets whoever has no debt any more.
+    /// Frees everything once all debts are paid.
     pub(super) fn tick(&mut self, now: Millis) {
         if self.clear_at.is_some_and(|at| at <= now) {
             *self = Self::default();

@@ -7,22 +7,22 @@ use log::Level;
 
 use crate::config::{LOG_LINE_BYTES_MAX, LOG_QUOTED_BYTES_MAX};
 
-/// Stands where something was cut off.
+/// Marks where something was cut off.
 const CUT: &str = "...";
-/// For what is appended to a line: how many more there were, and the line feed.
+/// Reserved for what is appended to a line: the number of lines left out, and the line feed.
 const NOTE_BYTES: usize = 64;
 
 /// A line without its line feed, in the format of simple_logger.
 pub(super) fn line(at: SystemTime, level: Level, target: &str, message: fmt::Arguments<'_>) -> String {
     let mut text = Bounded { text: String::new(), left: LOG_LINE_BYTES_MAX - NOTE_BYTES - CUT.len() };
-    // Writing stops at the end of the room for it, and has no other error.
+    // Writing fails when the capacity is used up, and for no other reason.
     if write!(text, "{} {level:<5} [{target}] {message}", Timestamp(at)).is_err() {
         text.text.push_str(CUT);
     }
     text.text
 }
 
-/// A string that takes so many bytes, and escapes what would break a line or change a terminal.
+/// A string with a capacity, in which control characters are escaped: they would break the line or control a terminal.
 struct Bounded {
     text: String,
     left: usize,
@@ -69,7 +69,7 @@ impl Display for Quoted<'_> {
     }
 }
 
-/// RFC 3339, in UTC, with milliseconds.
+/// A time as RFC 3339 writes it, in UTC, with milliseconds.
 struct Timestamp(SystemTime);
 
 impl Display for Timestamp {

@@ -1,4 +1,4 @@
-//! The log: one line an event, to stderr, and never a reason for the server to stop or to end.
+//! The log: one line for each event, to stderr. It never blocks the server and never ends it.
 //!
 //! simple_logger decides which lines are wanted. It cannot write them: it prints with `eprintln!`, which panics where
 //! stderr cannot be written, and blocks where nobody reads it. It has no hook for another writer, so the lines are put
@@ -63,12 +63,12 @@ pub fn start(level: LevelFilter) -> io::Result<()> {
     Ok(())
 }
 
-/// Lines that could not be written.
-pub fn lines_lost() -> u64 {
+/// Returns how many lines could not be written.
+pub(crate) fn lines_lost() -> u64 {
     with_output(|output| output.stderr.lost()).unwrap_or(0)
 }
 
-/// How long until `write_due` has something to write.
+/// Returns how long it is until `write_due` has something to write.
 pub(crate) fn due_in() -> Option<Duration> {
     let due = with_output(|output| output.rate.next_due())??;
     Some(due.saturating_duration_since(Instant::now()))
@@ -83,7 +83,7 @@ pub(crate) fn write_due() {
     });
 }
 
-/// Does nothing in a thread without a log, nor inside of itself.
+/// Does nothing in a thread without a log, or if a line is being written already.
 fn with_output<T>(act: impl FnOnce(&mut Output) -> T) -> Option<T> {
     OUTPUT.try_with(|output| output.try_borrow_mut().ok()?.as_mut().map(act)).ok()?
 }

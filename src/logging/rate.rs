@@ -1,9 +1,9 @@
 //! At most one line a second of each kind, whatever peers do. The rest is counted.
 //!
 //! A kind is a place in the code. The second line within a second is held back and written when the second is over;
-//! those behind it are only counted, which costs next to nothing. So no count waits for a line that may never come, and
-//! where two things happen at once, both can be read. A line keeps the time at which it happened, so those of different kinds
-//! may be out of order by a second.
+//! those after it are only counted, which costs next to nothing. So no count waits for a line that may never come, and if two
+//! things happen at once, both can be read. A line keeps the time of its event, so lines of different kinds may be out of
+//! order by a second.
 
 use std::time::{Duration, Instant};
 
@@ -26,14 +26,14 @@ struct Kind {
     held: Option<Held>,
 }
 
-/// What waits for the end of its second.
+/// A line that waits for the end of its second, and how many came after it.
 #[derive(Debug)]
 struct Held {
     line: String,
     more: u64,
 }
 
-/// What was written lately, by kind. There are as many kinds as places in the code that log: a few dozen.
+/// The lines of the last second, by kind. There are as many kinds as places in the code that log: a few dozen.
 #[derive(Debug, Default)]
 pub(super) struct RateLimit {
     kinds: Vec<Kind>,

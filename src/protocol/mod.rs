@@ -11,18 +11,19 @@ pub use decode::{Refusal, staff_command, user_command};
 pub use encode::append_event;
 
 /// The subprotocol that a page offers, and that is selected.
-pub const SUBPROTOCOL: &str = "deskwire.v1";
-/// What an offered subprotocol starts with that carries a secret.
-pub const SECRET_PREFIX: &str = "secret.";
+pub(crate) const SUBPROTOCOL: &str = "deskwire.v1";
+/// The prefix of an offered subprotocol that carries a secret.
+pub(crate) const SECRET_PREFIX: &str = "secret.";
 
 /// Close codes that are a desk's own (RFC 6455 7.4.2: 4000 to 4999 are the application's).
-pub mod close {
+pub(crate) mod close {
     use crate::net::close::CloseReason;
 
     /// The staff token is missing or wrong.
-    pub const STAFF_TOKEN: CloseReason = CloseReason::new(4401, "the staff token is missing or wrong");
+    pub(crate) const STAFF_TOKEN: CloseReason = CloseReason::new(4401, "the staff token is missing or wrong");
     /// The user id is in use, and the session is missing or not that user's.
-    pub const SESSION_MISMATCH: CloseReason = CloseReason::new(4403, "that user id is somebody else's");
+    pub(crate) const SESSION_MISMATCH: CloseReason =
+        CloseReason::new(4403, "that user id is somebody else's");
     /// The same id has connected again.
-    pub const ELSEWHERE: CloseReason = CloseReason::new(4409, "opened elsewhere");
+    pub(crate) const ELSEWHERE: CloseReason = CloseReason::new(4409, "opened elsewhere");
 }

@@ -52,12 +52,12 @@ impl<'a> Session<'a> {
     }
 
     /// The secret.
-    pub fn plain(self) -> &'a str {
+    pub(crate) fn plain(self) -> &'a str {
         self.plain
     }
 
     /// Its hash.
-    pub fn hash(self) -> SecretHash {
+    pub(crate) fn hash(self) -> SecretHash {
         self.hash
     }
 }
@@ -99,19 +99,19 @@ pub enum StaffCommand<'a> {
 
 impl UserCommand<'_> {
     /// Returns the message's id, which a refusal names.
-    pub fn message_id(&self) -> Option<u64> {
+    pub(crate) fn message_id(&self) -> Option<u64> {
         if let Self::Message { id, .. } = self { Some(*id) } else { None }
     }
 }
 
 impl StaffCommand<'_> {
     /// Returns the message's id, which a refusal names.
-    pub fn message_id(&self) -> Option<u64> {
+    pub(crate) fn message_id(&self) -> Option<u64> {
         if let Self::Message { id, .. } = self { Some(*id) } else { None }
     }
 
     /// Returns the ticket that the command is about.
-    pub fn ticket(&self) -> Option<TicketId> {
+    pub(crate) fn ticket(&self) -> Option<TicketId> {
         match self {
             Self::GoOnline { .. } | Self::GoOffline | Self::Ping => None,
             Self::PickTicket { ticket }

@@ -279,7 +279,7 @@ pub enum Side {
 
 impl Side {
     /// Returns the other side.
-    pub fn other(self) -> Self {
+    pub(crate) fn other(self) -> Self {
         match self {
             Self::User => Self::Staff,
             Self::Staff => Self::User,
@@ -378,7 +378,7 @@ impl ErrorCode {
     }
 
     /// Returns the code in words, for a developer who reads a console.
-    pub fn text(self) -> &'static str {
+    pub(crate) fn text(self) -> &'static str {
         match self {
             Self::BadMessage => "not a message of this protocol",
             Self::TooLong => "too long",
