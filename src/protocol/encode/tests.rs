@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::ids::{JsonPieces, JsonText, StaffId, UserId};
-use crate::state::Session;
+use crate::state::{Place, Session};
 
 fn written(event: &Event<'_>) -> Value {
     let mut out = Vec::new();
@@ -101,13 +101,13 @@ fn an_error_echoes_what_it_is_about() {
 #[test]
 fn the_frames_of_a_chat_take_no_more_than_they_are_counted_with() {
     let ticket = TicketId::from_bits(u64::MAX);
-    let place = crate::state::Place { position: u64::MAX, waiting: u64::MAX, wait_s: Some(u64::MAX) };
+    let place = Place { position: u64::MAX, waiting: u64::MAX, wait_s: Some(u64::MAX) };
     for event in [
         Event::Ack { ticket, id: u64::MAX, seq: Some(u64::MAX), at: u64::MAX },
         Event::Delivered { ticket, seq: u64::MAX, at: u64::MAX },
         Event::Typing { ticket, active: false },
         Event::Queue { ticket, place },
-        Event::TicketClosed { ticket, by: crate::state::ClosedBy::Timeout, at: u64::MAX },
+        Event::TicketClosed { ticket, by: ClosedBy::Timeout, at: u64::MAX },
     ] {
         written(&event); // which holds it against `bytes_max`
     }
