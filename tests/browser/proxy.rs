@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
+use std::time::Duration;
 
 use crate::chromium::lock;
 
@@ -123,9 +124,15 @@ impl Line {
         let mut bytes = [0; 16 * 1024];
         while let Ok(n) = from.read(&mut bytes) {
             let now = self.now();
+            let was_stalled = now.stalled[way as usize];
             let now = self.changed.wait_while(now, |now| now.stalled[way as usize] && now.cuts == cuts);
             if now.is_ok_and(|now| now.cuts != cuts) {
                 return;
+            }
+            // An attempt to connect that the page has given up meanwhile must not reach the desk behind the one that it made
+            // since: the desk would take it for the newer of the two.
+            if was_stalled && has_ended(&from) {
+                break;
             }
             if n == 0 || to.write_all(&bytes[..n]).is_err() {
                 break;
@@ -133,4 +140,12 @@ impl Line {
         }
         let _ = to.shutdown(Shutdown::Write); // the other end may be gone already
     }
+}
+
+/// Whether the other end has closed its side, and nothing else has come.
+fn has_ended(stream: &TcpStream) -> bool {
+    let _ = stream.set_read_timeout(Some(Duration::from_millis(1)));
+    let ended = !matches!(stream.peek(&mut [0]), Ok(1..) | Err(_));
+    let _ = stream.set_read_timeout(None);
+    ended
 }
