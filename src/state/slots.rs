@@ -68,7 +68,9 @@ impl<T> Slots<T> {
 
     /// The keys of a range of slots, for work that is done part by part; `None` once the range is beyond the last slot.
     pub(super) fn keys_from<K: Key<T>>(&self, first: u32, count: u32) -> Option<Vec<K>> {
-        let slots = u32::try_from(self.0.capacity()).unwrap_or(u32::MAX);
+        // Not the capacity: that depends on what there was before, and on how State was stored.
+        let slots = self.0.iter().next_back().map_or(0, |(last, _)| last + 1);
+        let slots = u32::try_from(slots).unwrap_or(u32::MAX);
         let last = first.saturating_add(count).min(slots);
         (first < slots)
             .then(|| (first..last).filter(|at| self.0.contains(*at as usize)).map(K::from).collect())
