@@ -19,6 +19,12 @@ fn chat(world: &mut World) -> (ConnId, ConnId, TicketId) {
     (ann, sam, ticket)
 }
 
+/// As many of the longest messages as are held.
+fn four_long_messages(mut say: impl FnMut(u64, JsonText<'_>)) {
+    let long = long();
+    (1..=4).for_each(|id| say(id, text(&long)));
+}
+
 fn seqs(told: &[String]) -> Vec<u64> {
     let words = told.iter().filter_map(|line| line.strip_prefix("message "));
     words.filter_map(|rest| rest.split(' ').next()?.parse().ok()).collect()
@@ -89,10 +95,7 @@ fn a_slow_user_hears_of_the_end_after_the_last_message_and_has_no_other_ticket_b
     let mut world = World::new(Assign::Manual);
     let (ann, sam, ticket) = chat(&mut world);
     world.slow.insert(ann);
-    let long = long();
-    for id in 1..=4 {
-        world.does(sam, StaffCommand::Message { ticket, id, text: text(&long) });
-    }
+    four_long_messages(|id, text| world.does(sam, StaffCommand::Message { ticket, id, text }));
     world.does(sam, StaffCommand::CloseTicket { ticket });
     world.asks(ann, create());
     let told = take_all(&mut world, ann);
@@ -107,10 +110,7 @@ fn a_user_who_leaves_before_the_end_was_told_finds_it_with_the_next_welcome() {
     let mut world = World::new(Assign::Manual);
     let (ann, sam, ticket) = chat(&mut world);
     world.slow.insert(ann);
-    let long = long();
-    for id in 1..=4 {
-        world.does(sam, StaffCommand::Message { ticket, id, text: text(&long) });
-    }
+    four_long_messages(|id, text| world.does(sam, StaffCommand::Message { ticket, id, text }));
     world.does(sam, StaffCommand::CloseTicket { ticket });
     world.leave(ann);
     let ann = world.user("ann");
