@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::event::{Emit, ErrorCode, Event, MessageView, Participant, Side, StaffName};
 use super::link::Link;
-use crate::config::{HELD_BYTES_MAX, HELD_MESSAGES_MAX, Millis};
+use crate::config::{
+    HELD_BYTES_MAX, HELD_MESSAGES_MAX, Millis, SPARE_HELD_BUFFER_BYTES_MAX, SPARE_HELD_BYTES_MAX,
+};
 use crate::ids::{JsonPieces, JsonStr, JsonText, StaffId, StoredText, TicketId, UserId};
 
 /// What is known of a ticket's messages.
@@ -195,6 +197,10 @@ impl Rings {
         self.texts.extend(text.as_bytes());
         self.messages.push_back(message);
     }
+
+    fn heap_bytes(&self) -> usize {
+        self.texts.capacity() + self.messages.capacity() * size_of::<HeldMessage>()
+    }
 }
 
 impl Held {
@@ -289,24 +295,24 @@ impl Unrelayed {
 /// in full swing allocate none. No part of the State: without them it is the same.
 #[derive(Debug, Default)]
 #[expect(clippy::vec_box, reason = "they go into conversations as they are")]
-pub(super) struct Spare(Vec<Box<Rings>>);
+pub(super) struct Spare {
+    rings: Vec<Box<Rings>>,
+    bytes: usize,
+}
 
 impl Spare {
-    /// Enough for the chats of a busy moment.
-    const BUFFERS: usize = 256;
-    /// An ordinary message, and a few of them; what is larger goes back to the heap.
-    const TEXT_BYTES: usize = 256;
-    const MESSAGES: usize = 4;
-
+    /// Returns the buffer that was used last: what the processor's cache holds of it need not be read again.
     fn take(&mut self) -> Box<Rings> {
-        self.0.pop().unwrap_or_default()
+        let rings = self.rings.pop().unwrap_or_default();
+        self.bytes -= rings.heap_bytes();
+        rings
     }
 
     fn put(&mut self, rings: Box<Rings>) {
-        let is_small =
-            rings.texts.capacity() <= Self::TEXT_BYTES && rings.messages.capacity() <= Self::MESSAGES;
-        if is_small && self.0.len() < Self::BUFFERS {
-            self.0.push(rings);
+        let bytes = rings.heap_bytes();
+        if bytes > 0 && bytes <= SPARE_HELD_BUFFER_BYTES_MAX && self.bytes + bytes <= SPARE_HELD_BYTES_MAX {
+            self.bytes += bytes;
+            self.rings.push(rings);
         }
     }
 }
@@ -380,14 +386,36 @@ mod tests {
     #[test]
     fn a_chat_that_has_gone_quiet_keeps_no_buffer_and_the_next_one_gets_it() {
         let mut spare = Spare::default();
-        for (bytes, is_kept) in [(Spare::TEXT_BYTES, true), (Spare::TEXT_BYTES + 1, false)] {
-            let mut conversation = Conversation::default();
-            let seq = accept_into(&mut conversation, 1, &"x".repeat(bytes), &mut spare).unwrap();
-            conversation.confirm(Side::Staff, seq, &mut spare);
-            assert!(conversation.user.held.0.is_none());
-            assert_eq!(spare.0.len(), usize::from(is_kept), "{bytes} bytes");
+        let mut conversation = Conversation::default();
+        let (mut use_buffer, text) = (
+            |bytes: usize, spare: &mut Spare| {
+                let seq = accept_into(&mut conversation, 1, &"x".repeat(bytes), spare).unwrap();
+                conversation.confirm(Side::Staff, seq, spare);
+                assert!(conversation.user.held.0.is_none());
+                conversation = Conversation::default();
+            },
+            100,
+        );
+        use_buffer(text, &mut spare);
+        use_buffer(text, &mut spare);
+        assert_eq!(spare.rings.len(), 1, "one for both");
+        use_buffer(SPARE_HELD_BUFFER_BYTES_MAX + 1, &mut spare);
+        assert_eq!((spare.rings.len(), spare.bytes), (0, 0), "it has become too large to be kept");
+    }
+
+    #[test]
+    fn spare_buffers_are_bounded_in_all() {
+        let mut spare = Spare::default();
+        for _ in 0..SPARE_HELD_BYTES_MAX / 1024 {
+            let mut rings = Box::<Rings>::default();
+            rings.texts.reserve_exact(2048);
+            spare.put(rings);
+        }
+        assert!(spare.bytes <= SPARE_HELD_BYTES_MAX && spare.bytes > SPARE_HELD_BYTES_MAX / 2);
+        while spare.bytes > 0 {
             spare.take();
         }
+        assert!(spare.rings.is_empty());
     }
 
     #[test]

@@ -33,6 +33,8 @@ fn every_close_code_is_in_the_table_with_its_reason() {
 
 /// The constants of config.rs that no peer notices.
 const INTERNAL: &[&str] = &[
+    "SPARE_HELD_BYTES_MAX",
+    "SPARE_HELD_BUFFER_BYTES_MAX",
     "SAME_WARNING_MS",
     "LOG_LINE_BYTES_MAX",
     "LOG_QUOTED_BYTES_MAX",
