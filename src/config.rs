@@ -48,16 +48,23 @@ pub const LOG_QUOTED_BYTES_MAX: usize = 100;
 /// Between two lines of the log of one kind, so that no peer can fill a disk with it.
 pub const LOG_LINE_MS: Millis = SECOND;
 
-/// One recv, and all that one connection is read in a turn: 64 KiB is what loopback and a fast network deliver at once,
-/// and about 0.1 ms of work, which is what the others wait for it.
-pub const RECV_BYTES: usize = 64 * KIB;
+/// One recv, and all that one connection is read in a turn. A larger one would save a call in sixteen kilobytes, and let
+/// one peer's shortest frames, at 6 bytes and almost 1 us each, take 10 ms.
+pub const RECV_BYTES: usize = 16 * KIB;
 /// The smallest recv, where a turn has less left: a call costs as much as copying this.
 pub const RECV_BYTES_MIN: usize = 4 * KIB;
 /// Reads in a turn. With the writes that follow from each it is about 10 us: some 5 ms. Half as many would save no time, and
 /// take from a busy desk what it gains by answering and being answered in one write.
 pub const TURN_READS_MAX: usize = 512;
-/// Bytes read in a turn. One-byte fragments are the dearest, at less than 0.1 GB/s: some 2 ms.
-pub const TURN_BYTES_MAX: usize = 128 * KIB;
+/// Bytes read in a turn, together with what the following add to them. At the dearest it is some 7 ms of work.
+pub const TURN_BYTES_MAX: usize = 160 * KIB;
+/// What a message counts beside its bytes: the shortest are refused, at some 3 us with the answer.
+pub const MESSAGE_COST_BYTES: usize = 64;
+/// What a request counts beside its bytes: with the handshake and all that a welcome takes it is some 40 us.
+pub const REQUEST_COST_BYTES: usize = KIB;
+/// Each byte that is in no message, such as a fragment's header, counts so many more. A header has 6 bytes, and is read at
+/// almost 1 us.
+pub const FRAGMENT_COST_FACTOR: usize = 4;
 /// Bytes that a connection may have sent of late, less 64 KiB for each second since, to be served before those who sent
 /// more: a few messages, or the frames of a person who types. It is also all that such a connection is read at once, where
 /// others wait: a thousand that begin to flood at the same time delay the others by 4 MiB, and not by 64.
@@ -163,9 +170,9 @@ pub const GATHER_MS: Millis = 100;
 /// Staff who are sent a batch of changes in one turn: at most this many credits are written in it, about 2 ms of work.
 pub const STAFF_PER_TURN: u32 = 64;
 /// Users who are sent in one turn that staff are online, or are not.
-pub const USERS_PER_TURN: u32 = 256;
+pub const USERS_PER_TURN: u32 = 128;
 /// Users who are sent their place in the queue in one turn. A notice costs about 10 us with its write.
-pub const NOTICES_PER_TURN: usize = 256;
+pub const NOTICES_PER_TURN: usize = 128;
 /// Tickets of absent users that are closed in one turn, and typing notices that end in it.
 pub const ALARMS_PER_TURN: usize = 256;
 /// A typing notice holds this long.

@@ -8,7 +8,7 @@ use log::{debug, info};
 use super::admission::AddressStanding;
 use super::turn::Budget;
 use super::{Hub, Place, find};
-use crate::config::Millis;
+use crate::config::{FRAGMENT_COST_FACTOR, MESSAGE_COST_BYTES, Millis, REQUEST_COST_BYTES};
 use crate::metrics::{Metrics, RefusalCause};
 use crate::net::ConnId;
 use crate::net::close::{self, CloseReason};
@@ -17,6 +17,9 @@ use crate::net::http::{Head, Method, Request, Status};
 use crate::net::input::Received;
 use crate::net::rate::RateVerdict;
 use crate::service::{Answer, Service};
+
+/// The header of most frames from a client: opcode, two bytes of length, mask (RFC 6455 5.2).
+const CLIENT_HEADER_BYTES: usize = 8;
 
 impl<S: Stream, V: Service> Hub<S, V> {
     /// Reads a connection once: what was kept of an earlier recv, or else one recv of at most `most` bytes.
@@ -28,20 +31,21 @@ impl<S: Stream, V: Service> Hub<S, V> {
             return;
         }
         if let Some(unread) = slot.connection.take_unread() {
-            self.read_messages(id, &unread, now);
+            let extra_cost = self.read_messages(id, &unread, now);
             // What is kept once more has cost nothing yet.
             let kept = find(&mut self.slots, id).map_or(0, |slot| slot.connection.unread_bytes());
-            budget.spend(unread.len() - kept);
+            budget.spend(unread.len() - kept + extra_cost);
         } else {
             // Out of the hub for as long as it is borrowed, since the hub itself is needed to read what is in it.
             let mut scratch = std::mem::take(&mut self.scratch);
             let received = slot.connection.receive(&mut scratch[..budget.recv_bytes(most)], now);
             let length = if let Received::Bytes(length) = received { length } else { 0 };
-            budget.spend(length);
+            let mut cost = length;
             if length > 0 {
                 self.metrics.bytes_in += length as u64;
-                self.read_bytes(id, &scratch[..length], now);
+                cost += self.read_bytes(id, &scratch[..length], now);
             }
+            budget.spend(cost);
             self.scratch = scratch;
         }
         self.mark_dirty(id); // settle writes what the peer is answered, and queues it again if there may be more
@@ -56,11 +60,11 @@ impl<S: Stream, V: Service> Hub<S, V> {
         }
     }
 
-    /// Reads what a recv has brought, as the connection's phase has it.
-    fn read_bytes(&mut self, id: ConnId, bytes: &[u8], now: Millis) {
-        let Some(slot) = find(&mut self.slots, id) else { return };
+    /// Reads what a recv has brought, as the connection's phase has it. Returns what it has cost beyond its bytes.
+    fn read_bytes(&mut self, id: ConnId, bytes: &[u8], now: Millis) -> usize {
+        let Some(slot) = find(&mut self.slots, id) else { return 0 };
         match slot.connection.read_head(bytes) {
-            None => self.read_messages(id, bytes, now),
+            None => return self.read_messages(id, bytes, now),
             Some(Head::Partial) => {}
             Some(Head::Refused(status)) => {
                 debug!("connection {id}: {} {}", status as u16, status.phrase());
@@ -75,16 +79,18 @@ impl<S: Stream, V: Service> Hub<S, V> {
                     self.metrics.refused(RefusalCause::Address);
                 }
                 if standing == AddressStanding::FarOver {
-                    return slot.connection.end_of_input(now);
+                    slot.connection.end_of_input(now);
+                    return REQUEST_COST_BYTES;
                 }
                 let method = request.method;
                 let answer = answer_to(&mut self.service, &request, standing, &self.metrics);
                 self.answer(id, (answer, method), standing, now);
                 // RFC 6455 4.1 has a client wait for the 101, but its first frames may come with the head: no event will
                 // announce them.
-                self.read_messages(id, &bytes[bytes.len() - behind..], now);
+                return REQUEST_COST_BYTES + self.read_messages(id, &bytes[bytes.len() - behind..], now);
             }
         }
+        0
     }
 
     /// Sends the answer to a request, and makes an open connection of an upgraded one.
@@ -108,8 +114,10 @@ impl<S: Stream, V: Service> Hub<S, V> {
         }
     }
 
-    /// Gives the service the messages in `bytes`, one after the other, and queues what it answers to each.
-    fn read_messages(&mut self, id: ConnId, mut bytes: &[u8], now: Millis) {
+    /// Gives the service the messages in `bytes`, one after the other, and queues what it answers to each. Returns what they
+    /// have cost beyond their bytes.
+    fn read_messages(&mut self, id: ConnId, mut bytes: &[u8], now: Millis) -> usize {
+        let (length, mut messages, mut message_bytes) = (bytes.len(), 0, 0);
         // Each message may end the connection, so that its slot is looked up anew for each.
         while let Some(slot) = find(&mut self.slots, id) {
             // Back-pressure: a peer that does not take what it asks for is not read, its socket fills, and TCP's window
@@ -136,6 +144,8 @@ impl<S: Stream, V: Service> Hub<S, V> {
                         self.note_fault(id, close::FLOODING);
                         break;
                     }
+                    messages += 1;
+                    message_bytes += CLIENT_HEADER_BYTES + message.payload_bytes();
                     self.metrics.messages_in += 1;
                     self.service.message(now, (id, identity), message, verdict, &mut self.outbox);
                     self.deliver(now); // before the next message, which may be about what this one has changed
@@ -144,6 +154,9 @@ impl<S: Stream, V: Service> Hub<S, V> {
         }
         // Whatever has ended the loop: the next connection must not find this one's bytes in the shared codec.
         self.codec.forget_unread();
+        // What is in no message: headers of fragments, or the first part of a message that is still to come.
+        let rest = (length - bytes.len()).saturating_sub(message_bytes);
+        messages * MESSAGE_COST_BYTES + rest * FRAGMENT_COST_FACTOR
     }
 
     fn note_fault(&mut self, id: ConnId, why: CloseReason) {
