@@ -34,6 +34,8 @@ pub struct Server<V: Service> {
     /// `None` once the server stops.
     listener: Option<Listener>,
     stop_at: Option<Millis>,
+    /// Why the service could not go on.
+    failure: Option<io::Error>,
     trim: Trim,
     hub: Hub<TcpStream, V>,
 }
@@ -55,6 +57,7 @@ impl<V: Service> Server<V> {
             signals,
             listener: Some(listener),
             stop_at: None,
+            failure: None,
             trim: Trim::default(),
             hub: Hub::new(service, limits),
         })
@@ -78,8 +81,8 @@ impl<V: Service> Server<V> {
     /// Serves until SIGINT or SIGTERM, and then until all connections are closed, or `SHUTDOWN_MS` have passed.
     ///
     /// # Errors
-    /// A second SIGINT or SIGTERM has ended it at once (`ErrorKind::Interrupted`), or the poll itself fails. No peer can
-    /// bring either about.
+    /// A second SIGINT or SIGTERM has ended it at once (`ErrorKind::Interrupted`), the service could not keep what it was
+    /// given, or the poll itself fails. No peer can bring any of them about.
     pub fn run(mut self) -> io::Result<()> {
         while !self.is_done() {
             self.wait()?;
@@ -87,6 +90,10 @@ impl<V: Service> Server<V> {
             let now = self.clock.at(started);
             self.note_events(now)?;
             self.turn(now);
+            if let Some(error) = self.hub.take_failure() {
+                self.begin_stop(now);
+                self.failure = Some(error);
+            }
             logging::write_due();
             if self.trim.is_due(self.hub.items(), now) {
                 self.hub.drop_spare();
@@ -97,6 +104,9 @@ impl<V: Service> Server<V> {
             self.hub.metrics.turn_us_max = self.hub.metrics.turn_us_max.max(turn_us);
         }
         log::logger().flush(); // what the log has held back comes before the last line
+        if let Some(error) = self.failure {
+            return Err(error);
+        }
         info!("stopped");
         Ok(())
     }
@@ -179,10 +189,14 @@ impl<V: Service> Server<V> {
             return Err(ErrorKind::Interrupted.into());
         }
         info!("stopping: closing all connections");
-        self.listener = None; // the kernel refuses the clients in the backlog
-        self.stop_at = Some(now + SHUTDOWN_MS);
+        self.begin_stop(now);
         self.hub.close_all(close::GOING_AWAY, now);
         Ok(())
+    }
+
+    fn begin_stop(&mut self, now: Millis) {
+        self.listener = None; // the kernel refuses the clients in the backlog
+        self.stop_at = self.stop_at.or(Some(now + SHUTDOWN_MS));
     }
 }
 

@@ -1,5 +1,7 @@
 //! What the loop asks of the service that it runs: the desk, or the echo in examples/.
 
+use std::io;
+
 use crate::config::Millis;
 use crate::metrics::Metrics;
 use crate::net::ConnId;
@@ -62,6 +64,20 @@ pub trait Service {
 
     /// Does what is due at `now`.
     fn tick(&mut self, _now: Millis, _out: &mut Outbox) {}
+
+    /// Returns whether it has kept all that it was given. Until then nothing is written to a socket.
+    fn is_kept(&self) -> bool {
+        true
+    }
+
+    /// Keeps all that it was given since the last call. Called at the end of a turn, and earlier where a write cannot wait for
+    /// that.
+    ///
+    /// # Errors
+    /// It cannot. It is asked for nothing more, nothing leaves that it has sent since the last call, and all connections end.
+    fn keep(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 
     /// Reads the configuration again, as the operator asks with SIGHUP.
     fn reload(&mut self, _now: Millis, _out: &mut Outbox) {}

@@ -79,7 +79,7 @@ impl Desk {
         };
         let offered = offered.and_then(Session::parse);
         debug!("connection {conn} says it is user {id}");
-        self.apply(now, &Input::UserConnects { conn, user: id, offered, fresh }, out);
+        self.submit(now, &Input::UserConnects { conn, user: id, offered, fresh }, out);
         self.counters.users += 1;
         Ok(Role::User(client))
     }
@@ -98,7 +98,7 @@ impl Desk {
             return Err(close::STAFF_TOKEN);
         }
         info!("staff {id} signed in");
-        self.apply(now, &Input::StaffConnects { conn, staff: id }, out);
+        self.submit(now, &Input::StaffConnects { conn, staff: id }, out);
         self.counters.staff += 1;
         Ok(Role::Staff)
     }

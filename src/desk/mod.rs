@@ -87,6 +87,11 @@ impl Desk {
         &self.state
     }
 
+    /// Takes an input of State. It is applied at once.
+    fn submit(&mut self, now: Millis, input: &Input<'_>, out: &mut Outbox) {
+        self.apply(now, input, out);
+    }
+
     /// Applies an input to State; what it sends goes to the outbox.
     fn apply(&mut self, now: Millis, input: &Input<'_>, out: &mut Outbox) {
         self.state.apply(now, input, &mut EventWriter { out, counters: &mut self.counters });
@@ -127,7 +132,7 @@ impl Desk {
             return self.refuse(conn, (ErrorCode::RateLimited, None, None), out);
         }
         let opened_before = self.counters.tickets_opened;
-        self.apply(now, &Input::UserAsks(conn, command), out);
+        self.submit(now, &Input::UserAsks(conn, command), out);
         if self.counters.tickets_opened > opened_before
             && let Some(rate) = &mut self.ticket_rate
         {
@@ -202,7 +207,7 @@ impl Service for Desk {
             },
             Role::Staff => match protocol::staff_command(&text) {
                 Ok(command) if verdict == RateVerdict::Within => {
-                    return self.apply(now, &Input::StaffAsks(conn, command), out);
+                    return self.submit(now, &Input::StaffAsks(conn, command), out);
                 }
                 Ok(command) => {
                     (ErrorCode::RateLimited, command.message_id(), command.ticket().map(TicketRef::Id))
@@ -218,11 +223,11 @@ impl Service for Desk {
             Role::User(_) => self.counters.users -= 1,
             Role::Staff => self.counters.staff -= 1,
         }
-        self.apply(now, &Input::Leaves(conn), out);
+        self.submit(now, &Input::Leaves(conn), out);
     }
 
     fn drained(&mut self, now: Millis, (conn, _): (ConnId, Role), out: &mut Outbox) {
-        self.apply(now, &Input::Drained(conn), out);
+        self.submit(now, &Input::Drained(conn), out);
     }
 
     fn items(&self) -> usize {
@@ -236,7 +241,7 @@ impl Service for Desk {
 
     fn tick(&mut self, now: Millis, out: &mut Outbox) {
         self.ticket_rate.iter_mut().for_each(|rate| rate.tick(now));
-        self.apply(now, &Input::Tick, out);
+        self.submit(now, &Input::Tick, out);
     }
 
     fn reload(&mut self, _now: Millis, out: &mut Outbox) {

@@ -15,6 +15,7 @@ use std::net::IpAddr;
 use log::debug;
 use slab::Slab;
 
+use super::keeping::Kept;
 use super::{Drain, Hub, Place, Slot, find};
 use crate::config::{ADDRESS_OVERFLOW, Millis, TIDY_ENTRIES_MIN};
 use crate::metrics::RefusalCause;
@@ -193,8 +194,11 @@ impl<S: Stream, V: Service> Hub<S, V> {
     /// Ends a connection at once, whatever it waits for. Its output is written as far as the socket takes it.
     fn evict(&mut self, id: ConnId, now: Millis) {
         self.notify_closed(id, now);
-        if let Some(slot) = find(&mut self.slots, id) {
-            slot.flush(now, &mut self.spare, &mut self.metrics);
+        self.keep(now);
+        if let Some(kept) = Kept::by(&self.service)
+            && let Some(slot) = find(&mut self.slots, id)
+        {
+            slot.flush(kept, now, &mut self.spare, &mut self.metrics);
             debug!("connection {id}: evicted for a new one");
             self.metrics.refused(RefusalCause::Evicted);
         }

@@ -2,11 +2,12 @@
 
 use log::debug;
 
+use super::keeping::Kept;
 use super::{Drain, Hub, Place, find};
 use crate::config::Millis;
 use crate::net::ConnId;
 use crate::net::close::CloseReason;
-use crate::net::connection::Stream;
+use crate::net::connection::{PhaseName, Stream};
 use crate::outbox::{Item, Reply};
 use crate::service::{Priority, Service};
 
@@ -24,7 +25,10 @@ impl<S: Stream, V: Service> Hub<S, V> {
                         self.queue_frame(*id, frame, reply);
                     }
                 }
-                Item::Close(id, why) => self.close(id, why, now),
+                Item::Close(id, why) => {
+                    self.note_unkept(id);
+                    self.close(id, why, now);
+                }
                 Item::NotifyDrained(id) => {
                     if let Some(slot) = self.slot(id)
                         && slot.drain == Drain::Unasked
@@ -40,6 +44,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
     }
 
     fn queue_frame(&mut self, id: ConnId, frame: &[u8], reply: Reply) {
+        self.note_unkept(id);
         let Some(slot) = find(&mut self.slots, id) else { return };
         if slot.connection.is_open() {
             slot.connection.queue(frame, &mut self.spare);
@@ -53,11 +58,12 @@ impl<S: Stream, V: Service> Hub<S, V> {
     }
 
     /// Flushes the dirty connections from the nth on, in reverse: the receiver of a message need not wait for the receipt
-    /// of its sender. Everything else about them is decided at the end of the turn.
+    /// of its sender. Everything else about them is decided at the end of the turn, and all if something is not kept yet.
     pub(super) fn flush_dirty(&mut self, nth: usize, now: Millis) {
+        let Some(kept) = Kept::by(&self.service) else { return };
         for id in self.dirty[nth..].iter().rev() {
             if let Some(slot) = find(&mut self.slots, *id).filter(|slot| slot.connection.is_open()) {
-                slot.flush(now, &mut self.spare, &mut self.metrics);
+                slot.flush(kept, now, &mut self.spare, &mut self.metrics);
             }
         }
     }
@@ -68,6 +74,23 @@ impl<S: Stream, V: Service> Hub<S, V> {
         self.metrics.closed(why.code);
         debug!("connection {id}: closing with {}: {}", why.code, why.reason);
         self.mark_dirty(id);
+    }
+
+    /// Closes all connections: open ones with the closing handshake, those without a request at once.
+    pub fn close_all(&mut self, why: CloseReason, now: Millis) {
+        let ids: Vec<ConnId> = self.slots.iter().map(|(_, slot)| slot.id).collect();
+        for id in ids {
+            if let Some(slot) = self.slot(id) {
+                match slot.connection.phase() {
+                    PhaseName::Open => self.close(id, why, now),
+                    PhaseName::Head => {
+                        slot.connection.end_of_input(now);
+                        self.mark_dirty(id);
+                    }
+                    _ => {}
+                }
+            }
+        }
     }
 
     /// Notifies the service of a connection that is not open any more, once.

@@ -1,28 +1,32 @@
 //! All connections, and what a turn does with them: serve, expire, settle.
 //!
 //! admission.rs decides which sockets and clients are accepted, turn.rs which connections are read when; reading.rs is the
-//! way in, from a socket to the service, delivery.rs the way out, from the service to sockets.
+//! way in, from a socket to the service, delivery.rs the way out, from the service to sockets; keeping.rs holds back what must
+//! not leave yet.
 //! There is no poll here and no clock: readiness and time are arguments. server.rs drives it with real sockets, the
 //! simulation with scripted ones.
 
 mod admission;
 mod delivery;
+mod keeping;
 mod reading;
 #[cfg(test)]
 mod tests;
 mod turn;
 
 use std::collections::VecDeque;
+use std::io;
 
 use log::debug;
 use slab::Slab;
 
 use self::admission::{AddressLimit, EvictionQueue, Origin};
+use self::keeping::{Kept, Unkept};
 use self::turn::RunQueue;
 use crate::config::{Limits, Millis, RECV_BYTES, TURN_EXPIRIES_MAX};
 use crate::metrics::Metrics;
 use crate::net::ConnId;
-use crate::net::close::{self, CloseReason};
+use crate::net::close;
 use crate::net::connection::{Connection, GivenUp, PhaseName, Stream};
 use crate::net::deadlines::{Deadlines, NEVER};
 use crate::net::input::Readiness;
@@ -55,6 +59,10 @@ pub struct Hub<S, V: Service> {
     dirty: Vec<ConnId>,
     deadlines: Deadlines,
     outbox: Outbox,
+    /// Output of this turn that must not leave yet, where the service keeps what it is given.
+    unkept: Vec<Unkept>,
+    /// Why the service cannot go on.
+    failure: Option<io::Error>,
     /// The codec of all connections that are between two messages.
     codec: Box<Codec>,
     /// The buffer that every recv reads into.
@@ -114,7 +122,7 @@ pub struct HubStats {
 }
 
 impl<S: Stream, I> Slot<S, I> {
-    fn flush(&mut self, now: Millis, spare: &mut Vec<Vec<u8>>, metrics: &mut Metrics) {
+    fn flush(&mut self, _: Kept<'_>, now: Millis, spare: &mut Vec<Vec<u8>>, metrics: &mut Metrics) {
         metrics.bytes_out += self.connection.flush(now, spare) as u64;
     }
 
@@ -143,6 +151,8 @@ impl<S: Stream, V: Service> Hub<S, V> {
             dirty: Vec::new(),
             deadlines: Deadlines::default(),
             outbox: Outbox::default(),
+            unkept: Vec::new(),
+            failure: None,
             codec: Codec::new(limits.message_bytes_max),
             scratch: vec![0; RECV_BYTES].into_boxed_slice(),
             spare: Vec::new(),
@@ -195,11 +205,11 @@ impl<S: Stream, V: Service> Hub<S, V> {
     pub(crate) fn with_stream<T>(
         &mut self,
         slot: u32,
-        act: impl FnOnce(&mut S) -> std::io::Result<T>,
-    ) -> std::io::Result<T> {
+        act: impl FnOnce(&mut S) -> io::Result<T>,
+    ) -> io::Result<T> {
         match self.slots.get_mut(slot as usize) {
             Some(slot) => act(slot.connection.stream()),
-            None => Err(std::io::ErrorKind::NotFound.into()),
+            None => Err(io::ErrorKind::NotFound.into()),
         }
     }
 
@@ -256,10 +266,16 @@ impl<S: Stream, V: Service> Hub<S, V> {
     /// a peer did in time counts, though it is only found now: its bytes are read before its silence is judged.
     fn expire_slot(&mut self, id: ConnId, now: Millis) {
         let limits = self.limits;
+        if self.slot(id).is_some_and(|slot| slot.connection.is_blocked()) {
+            self.keep(now);
+        }
+        let kept = Kept::by(&self.service);
         let Some(slot) = find(&mut self.slots, id) else { return };
         slot.scheduled_at = NEVER;
-        if slot.connection.is_blocked() {
-            slot.flush(now, &mut self.spare, &mut self.metrics);
+        if slot.connection.is_blocked()
+            && let Some(kept) = kept
+        {
+            slot.flush(kept, now, &mut self.spare, &mut self.metrics);
         }
         if slot.connection.deadline(&limits) > now {
             slot.was_read_last = false;
@@ -290,15 +306,23 @@ impl<S: Stream, V: Service> Hub<S, V> {
         while let Some(id) = self.dirty.get(next).copied() {
             next += 1;
             self.notify_closed(id, now);
+            if !self.service.is_kept() {
+                self.keep_turn(next, now);
+            }
             let Some(slot) = find(&mut self.slots, id) else {
                 continue;
             };
             slot.is_dirty = false;
-            slot.flush(now, &mut self.spare, &mut self.metrics);
+            if let Some(kept) = Kept::by(&self.service) {
+                slot.flush(kept, now, &mut self.spare, &mut self.metrics);
+            }
             let phase = slot.connection.phase();
             self.metrics.moved(std::mem::replace(&mut slot.counted, phase), phase);
+            if phase == PhaseName::Dead && slot.place.is_some() {
+                self.mark_dirty(id); // the write has failed: the service is notified with others of whom the same is found
+                continue;
+            }
             if phase == PhaseName::Dead {
-                self.notify_closed(id, now);
                 self.remove(id);
                 freed += 1;
                 continue;
@@ -324,23 +348,6 @@ impl<S: Stream, V: Service> Hub<S, V> {
             });
         }
         freed
-    }
-
-    /// Closes all connections: open ones with the closing handshake, those without a request at once.
-    pub fn close_all(&mut self, why: CloseReason, now: Millis) {
-        let ids: Vec<ConnId> = self.slots.iter().map(|(_, slot)| slot.id).collect();
-        for id in ids {
-            if let Some(slot) = self.slot(id) {
-                match slot.connection.phase() {
-                    PhaseName::Open => self.close(id, why, now),
-                    PhaseName::Head => {
-                        slot.connection.end_of_input(now);
-                        self.mark_dirty(id);
-                    }
-                    _ => {}
-                }
-            }
-        }
     }
 
     /// Has the service read its configuration again.

@@ -6,6 +6,7 @@
 use log::{debug, info};
 
 use super::admission::AddressStanding;
+use super::keeping::Kept;
 use super::turn::Budget;
 use super::{Hub, Place, find};
 use crate::config::{FRAGMENT_COST_FACTOR, MESSAGE_COST_BYTES, Millis, REQUEST_COST_BYTES};
@@ -102,7 +103,10 @@ impl<S: Stream, V: Service> Hub<S, V> {
         now: Millis,
     ) {
         match answer {
-            Answer::Http(response) => self.with_connection(id, |c| c.respond(&response, method, now)),
+            Answer::Http(response) => {
+                self.note_unkept(id); // the metrics may tell of it
+                self.with_connection(id, |c| c.respond(&response, method, now));
+            }
             Answer::Upgrade { handshake, protocol, guest, priority } => {
                 self.with_connection(id, |c| c.open(now, |out| handshake.append_answer(protocol, out)));
                 if standing == AddressStanding::Within {
@@ -123,7 +127,9 @@ impl<S: Stream, V: Service> Hub<S, V> {
             // Back-pressure: a peer that does not take what it asks for is not read, its socket fills, and TCP's window
             // (RFC 9293 3.8.6) stops it. First it is written to, since a burst of requests alone may have brought it here.
             if slot.connection.is_behind() {
-                slot.flush(now, &mut self.spare, &mut self.metrics);
+                if let Some(kept) = Kept::by(&self.service) {
+                    slot.flush(kept, now, &mut self.spare, &mut self.metrics);
+                }
                 if slot.connection.is_behind() {
                     slot.connection.keep_unread(bytes, &mut self.codec);
                     break;

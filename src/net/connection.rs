@@ -365,6 +365,18 @@ impl<S: Stream> Connection<S> {
         }
     }
 
+    /// Drops the output behind so many bytes of it. One that was open then is closed in its place, for the reason given.
+    pub(crate) fn withdraw(&mut self, kept_bytes: usize, why: Option<CloseReason>, now: Millis) {
+        self.output.truncate(kept_bytes);
+        if let Some(why) = why
+            && !self.is_open()
+            && !matches!(self.phase, Phase::Linger | Phase::Dead)
+        {
+            frame::append_close(self.output.bytes(), why);
+            self.enter(Phase::Flushing, now);
+        }
+    }
+
     fn note_sign_of_life(&mut self, now: Millis) {
         // The other phases have a fixed end.
         if self.is_open() {

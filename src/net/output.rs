@@ -44,6 +44,11 @@ impl Output {
         self.bytes.extend_from_slice(frame);
     }
 
+    /// Drops all that waits but the first `length` bytes.
+    pub(crate) fn truncate(&mut self, length: usize) {
+        self.bytes.truncate(self.sent + length);
+    }
+
     /// Writes what waits, in one call, and returns how many bytes the socket has taken. An emptied buffer goes to the `spare` ones.
     ///
     /// # Errors

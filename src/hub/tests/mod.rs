@@ -4,6 +4,7 @@
 
 mod deadlines;
 mod ends;
+mod keeping;
 mod output;
 mod turns;
 
@@ -14,6 +15,7 @@ use std::net::Ipv4Addr;
 use std::rc::Rc;
 
 use super::*;
+use crate::net::close::CloseReason;
 use crate::net::frame::Opcode;
 use crate::net::http::Request;
 use crate::net::rate::RateVerdict;
@@ -38,6 +40,8 @@ struct Peer {
     /// So many bytes are taken more; then the socket blocks.
     takes: usize,
     received: Vec<u8>,
+    /// Every write fails.
+    is_gone: bool,
     reads: usize,
 }
 
@@ -67,6 +71,9 @@ impl Read for Socket {
 impl Write for Socket {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut peer = self.0.borrow_mut();
+        if peer.is_gone {
+            return Err(ErrorKind::BrokenPipe.into());
+        }
         let length = bytes.len().min(peer.takes);
         if length == 0 {
             return Err(ErrorKind::WouldBlock.into());
@@ -92,9 +99,19 @@ impl Stream for Socket {
 struct Recorder {
     conns: Vec<ConnId>,
     told: Vec<String>,
+    /// How often it has kept what it was told; `None` if it keeps nothing.
+    kept: Option<usize>,
+    is_ahead: bool,
+    is_broken: bool,
+    has_failed: bool,
 }
 
 impl Recorder {
+    fn tell(&mut self, what: String) {
+        self.told.push(what);
+        self.is_ahead = self.kept.is_some() && !self.has_failed;
+    }
+
     fn number(&self, conn: ConnId) -> usize {
         self.conns.iter().position(|known| *known == conn).expect("an opened connection")
     }
@@ -131,15 +148,29 @@ impl Service for Recorder {
             "ask" => out.notify_drained(self.conns[number(1)]),
             _ => {}
         }
-        self.told.push(format!("{} says {}", self.number(conn), words[0]));
+        self.tell(format!("{} says {}", self.number(conn), words[0]));
     }
 
     fn closed(&mut self, _: Millis, (conn, ()): (ConnId, ()), _: &mut Outbox) {
-        self.told.push(format!("{} closed", self.number(conn)));
+        self.tell(format!("{} closed", self.number(conn)));
     }
 
     fn drained(&mut self, _: Millis, (conn, ()): (ConnId, ()), _: &mut Outbox) {
-        self.told.push(format!("{} drained", self.number(conn)));
+        self.tell(format!("{} drained", self.number(conn)));
+    }
+
+    fn is_kept(&self) -> bool {
+        !self.is_ahead
+    }
+
+    fn keep(&mut self) -> io::Result<()> {
+        self.is_ahead = false;
+        self.has_failed = self.is_broken;
+        if self.has_failed {
+            return Err(ErrorKind::StorageFull.into());
+        }
+        self.kept.iter_mut().for_each(|count| *count += 1);
+        Ok(())
     }
 }
 
