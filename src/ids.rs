@@ -1,10 +1,11 @@
 //! Ids, texts and secrets. Each is checked where it is made, and is valid from then on.
 
+mod serial;
+
 use std::borrow::{Borrow, Cow};
 use std::fmt;
 use std::rc::Rc;
 
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -12,7 +13,7 @@ use crate::config::ID_BYTES_MAX;
 
 /// One connection, for as long as it lives: its slot, and a generation that no other connection of this process has. The
 /// next connection in the same slot has another generation, so that an id that was kept reaches nobody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnId {
     /// The index in the slab.
     pub slot: u32,
@@ -38,7 +39,7 @@ pub(crate) fn is_id(text: &str) -> bool {
 macro_rules! id_type {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(Rc<str>);
 
         impl $name {
@@ -88,7 +89,7 @@ const BITS_PER_DIGIT: u32 = 5;
 const TICKET_DIGITS: u32 = 8;
 
 /// A ticket's id: eight digits with a dash in the middle, such as `7K2M-Q4XH`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TicketId(u64);
 
 impl TicketId {
@@ -155,6 +156,11 @@ impl<'a> JsonText<'a> {
                 Self(Cow::Owned(quoted[1..quoted.len() - 1].to_owned()))
             }
         }
+    }
+
+    /// Takes a text that was put into a ring in its JSON form.
+    pub(crate) fn from_ring(text: &'a str) -> Self {
+        Self(Cow::Borrowed(text))
     }
 
     /// Returns what is between the quotes.
@@ -229,7 +235,7 @@ impl fmt::Debug for JsonPieces<'_> {
 }
 
 /// A text in its JSON form that is kept, such as a subject or a name.
-#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct StoredText(Rc<str>);
 
 impl StoredText {
@@ -253,7 +259,7 @@ impl fmt::Debug for StoredText {
 
 /// The SHA-256 of a secret, which is kept in its place. Secrets are random, so no salt is needed. It is compared in
 /// constant time.
-#[derive(Clone, Copy, Serialize, Deserialize)]
+#[derive(Clone, Copy)]
 pub struct SecretHash([u8; 32]);
 
 impl SecretHash {

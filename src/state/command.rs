@@ -2,10 +2,14 @@
 
 use std::borrow::Cow;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::Rules;
 use crate::ids::{ConnId, JsonText, SecretHash, StaffId, TicketId, UserId, is_id};
 
 /// An input of State. With the time it is all that State depends on.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Input<'a> {
     /// A connection of a user has opened.
     UserConnects {
@@ -14,6 +18,7 @@ pub enum Input<'a> {
         /// The user's id, as the connection gave it.
         user: UserId,
         /// The session that the connection offers.
+        #[serde(borrow)]
         offered: Option<Session<'a>>,
         /// The session for a user who is not known yet.
         fresh: Session<'a>,
@@ -28,16 +33,19 @@ pub enum Input<'a> {
     /// A connection has ended.
     Leaves(ConnId),
     /// A user asks for something.
-    UserAsks(ConnId, UserCommand<'a>),
+    UserAsks(ConnId, #[serde(borrow)] UserCommand<'a>),
     /// A staff member asks for something.
-    StaffAsks(ConnId, StaffCommand<'a>),
+    StaffAsks(ConnId, #[serde(borrow)] StaffCommand<'a>),
     /// Everything that was sent to this connection has left, as asked for by [`Emit::notify_drained`](super::Emit).
     Drained(ConnId),
     /// Time has passed.
     Tick,
+    /// The process has started again, with these rules. All connections have ended with the process before it.
+    Starts(Rules),
 }
 
-/// A user's session: the secret, which is sent to the user and not kept, and its hash, which is kept.
+/// A user's session: the secret, which is sent to the user and not kept, and its hash, which is kept. Only the hash is
+/// serialised, so that one that is read again has no secret.
 #[derive(Clone, Copy)]
 pub struct Session<'a> {
     plain: &'a str,
@@ -62,6 +70,18 @@ impl<'a> Session<'a> {
     }
 }
 
+impl Serialize for Session<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.hash.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Session<'_> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        SecretHash::deserialize(deserializer).map(|hash| Self { plain: "", hash })
+    }
+}
+
 /// Secrets stay out of every log.
 impl std::fmt::Debug for Session<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -70,30 +90,67 @@ impl std::fmt::Debug for Session<'_> {
 }
 
 /// A user's command.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the protocol's table, word by word")]
 pub enum UserCommand<'a> {
-    CreateTicket { subject: JsonText<'a>, name: Option<JsonText<'a>>, page: Option<JsonText<'a>> },
-    Message { id: u64, text: JsonText<'a> },
-    Delivered { seq: u64 },
-    Typing { active: bool },
+    CreateTicket {
+        #[serde(borrow)]
+        subject: JsonText<'a>,
+        name: Option<JsonText<'a>>,
+        page: Option<JsonText<'a>>,
+    },
+    Message {
+        id: u64,
+        text: JsonText<'a>,
+    },
+    Delivered {
+        seq: u64,
+    },
+    Typing {
+        active: bool,
+    },
     CloseTicket,
     Ping,
 }
 
 /// A staff member's command.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the protocol's table, word by word")]
 pub enum StaffCommand<'a> {
-    GoOnline { name: Option<JsonText<'a>> },
+    GoOnline {
+        name: Option<JsonText<'a>>,
+    },
     GoOffline,
-    PickTicket { ticket: TicketId },
-    ReleaseTicket { ticket: TicketId },
-    TransferTicket { ticket: TicketId, to: Cow<'a, str>, note: Option<JsonText<'a>> },
-    Message { ticket: TicketId, id: u64, text: JsonText<'a> },
-    Delivered { ticket: TicketId, seq: u64 },
-    Typing { ticket: TicketId, active: bool },
-    CloseTicket { ticket: TicketId },
+    PickTicket {
+        ticket: TicketId,
+    },
+    ReleaseTicket {
+        ticket: TicketId,
+    },
+    TransferTicket {
+        ticket: TicketId,
+        #[serde(borrow)]
+        to: Cow<'a, str>,
+        note: Option<JsonText<'a>>,
+    },
+    Message {
+        ticket: TicketId,
+        id: u64,
+        text: JsonText<'a>,
+    },
+    Delivered {
+        ticket: TicketId,
+        seq: u64,
+    },
+    Typing {
+        ticket: TicketId,
+        active: bool,
+    },
+    CloseTicket {
+        ticket: TicketId,
+    },
     Ping,
 }
 

@@ -1,5 +1,7 @@
 //! A chat's two sides: counters, and the messages that were accepted and not yet confirmed. No other text is kept.
 
+mod stored;
+
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
 
@@ -169,13 +171,13 @@ impl Conversation {
 pub(super) struct Held(Option<Box<Rings>>);
 
 /// The texts stand one behind the other, in two rings that are filled and emptied without allocating.
-#[derive(Debug, Default, Hash, Serialize, Deserialize)]
+#[derive(Debug, Default, Hash)]
 struct Rings {
     messages: VecDeque<HeldMessage>,
     texts: VecDeque<u8>,
 }
 
-#[derive(Debug, Hash, Serialize, Deserialize)]
+#[derive(Debug, Hash)]
 struct HeldMessage {
     seq: u64,
     id: u64,

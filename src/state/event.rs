@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::command::Session;
-use crate::config::{Assign, Millis};
+use crate::config::{Assign, ID_BYTES_MAX, Millis};
 use crate::ids::{ConnId, JsonPieces, JsonStr, StaffId, TicketId, UserId};
 
 /// Where events go. State calls it in the middle of its decisions and expects nothing back.
@@ -70,6 +70,8 @@ const FRAME_BYTES: usize = 288;
 /// made of these: counted as dearly as others they would use up a connection's credit twice as fast as its buffer.
 const MESSAGE_FRAME_BYTES: usize = 192;
 const SMALL_FRAME_BYTES: usize = 160;
+/// A session's secret, in bytes. A replayed one has none, and has to count as much.
+const SESSION_BYTES_MAX: usize = ID_BYTES_MAX;
 /// The bytes of a ticket in JSON without the texts and ids in it, at most.
 const TICKET_BYTES: usize = 224;
 
@@ -80,7 +82,7 @@ impl Event<'_> {
             Self::UserWelcome(welcome) => {
                 let ticket = welcome.ticket.as_ref();
                 let subject = ticket.map_or(0, |ticket| FRAME_BYTES + ticket.subject.as_str().len());
-                welcome.user.as_str().len() + welcome.session.plain().len() + subject + FRAME_BYTES
+                welcome.user.as_str().len() + SESSION_BYTES_MAX + subject + FRAME_BYTES
             }
             Self::StaffWelcome(welcome) => {
                 let tickets = welcome.tickets.iter().map(TicketView::bytes_max).sum::<usize>();

@@ -25,6 +25,8 @@
 //! | board | what staff see of the tickets |
 //! | fanout | what is sent to many, a part each turn |
 //! | link | how much a connection may still be sent |
+//! | restart | what a start of the process changes |
+//! | digest | a State as one number |
 //! | slots, tickets, owners | users and staff by key, tickets by number, and whose a connection is |
 //! | ticket_ids | numbers to ids that do not show the number |
 
@@ -33,12 +35,14 @@ mod board;
 mod chat;
 mod command;
 mod conversation;
+mod digest;
 mod event;
 mod fanout;
 mod link;
 mod owners;
 mod queue;
 mod rank_index;
+mod restart;
 mod slots;
 mod staff;
 mod status;
@@ -50,7 +54,7 @@ mod tickets;
 mod users;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::{Hash, Hasher};
+use std::hash::{Hash, Hasher as _};
 
 use serde::{Deserialize, Serialize};
 
@@ -64,6 +68,7 @@ pub use self::ticket_ids::Seed;
 
 use self::assign::Turns;
 use self::conversation::Spare;
+use self::digest::Fnv;
 use self::fanout::Fanout;
 use self::link::Link;
 use self::owners::{Owner, Owners};
@@ -75,6 +80,10 @@ use self::tickets::Tickets;
 use self::users::{User, UserKey};
 use crate::config::{ALARMS_PER_TURN, Assign, Millis};
 use crate::ids::{ConnId, StaffId, TicketId, UserId};
+
+/// Which inputs State understands, how it is stored, and what it makes of them. It is raised with each change of these, since a
+/// history that another version has written may lead elsewhere.
+pub const STATE_VERSION: u32 = 1;
 
 /// What the operator has decided.
 #[derive(Clone, Copy, Debug, Hash, Serialize, Deserialize)]
@@ -165,11 +174,7 @@ impl State {
                 self.user_connects(now, (*conn, user), *offered, *fresh, out);
             }
             Input::StaffConnects { conn, staff } => self.staff_connects(now, (*conn, staff), out),
-            Input::Leaves(conn) => match self.owners.remove(*conn) {
-                Some(Owner::User(key)) => self.user_leaves(now, key, out),
-                Some(Owner::Staff(key)) => self.staff_leaves(now, key, out),
-                None => {} // replaced, or never let in
-            },
+            Input::Leaves(conn) => self.leaves(now, *conn, out),
             Input::UserAsks(conn, command) => {
                 if let Some(Owner::User(key)) = self.owners.get(*conn) {
                     self.user_asks(now, key, command, out);
@@ -182,8 +187,17 @@ impl State {
             }
             Input::Drained(conn) => self.drained(now, *conn, out),
             Input::Tick => self.tick(now, out),
+            Input::Starts(rules) => self.starts(now, *rules, out),
         }
         self.assign_waiting(now, out);
+    }
+
+    fn leaves(&mut self, now: Millis, conn: ConnId, out: &mut impl Emit) {
+        match self.owners.remove(conn) {
+            Some(Owner::User(key)) => self.user_leaves(now, key, out),
+            Some(Owner::Staff(key)) => self.staff_leaves(now, key, out),
+            None => {} // replaced, or never let in
+        }
     }
 
     fn user_asks(&mut self, now: Millis, key: UserKey, command: &UserCommand<'_>, out: &mut impl Emit) {
@@ -321,21 +335,9 @@ impl State {
         }
     }
 
-    /// A number that is the same for the same State, for tests and for comparing two runs.
+    /// A number that is the same for the same State, on any machine.
     pub fn digest(&self) -> u64 {
-        // FNV-1a: std's own hasher may change between releases.
-        struct Fnv(u64);
-        impl Hasher for Fnv {
-            fn finish(&self) -> u64 {
-                self.0
-            }
-            fn write(&mut self, bytes: &[u8]) {
-                for byte in bytes {
-                    self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
-                }
-            }
-        }
-        let mut hasher = Fnv(0xcbf2_9ce4_8422_2325);
+        let mut hasher = Fnv::default();
         self.hash(&mut hasher);
         hasher.finish()
     }

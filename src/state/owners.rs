@@ -26,6 +26,11 @@ impl Owners {
         entry.filter(|(id, _)| *id == conn).map(|(_, owner)| owner)
     }
 
+    /// Returns all connections that have an owner.
+    pub(super) fn conns(&self) -> Vec<ConnId> {
+        self.by_slot.iter().flatten().map(|(conn, _)| *conn).collect()
+    }
+
     /// Notes whose a connection is.
     pub(super) fn insert(&mut self, conn: ConnId, owner: Owner) {
         let slot = conn.slot as usize;

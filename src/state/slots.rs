@@ -1,15 +1,21 @@
-//! A slab whose keys are types of their own, and that can be hashed. Keys are used to find, never to order.
+//! Values of one kind by key, for State: keys are types of their own, and follow from what is there alone. So a State that was
+//! stored and read again gives the next user the same key. Keys are used to find, never to order.
 
+use std::collections::BTreeSet;
 use std::hash::{Hash, Hasher};
 use std::ops::{Index, IndexMut};
 
-use serde::{Deserialize, Serialize};
-use slab::Slab;
+use serde::{Deserialize, Serialize, Serializer};
 
 /// Values of one kind, each with a key.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(transparent)]
-pub(super) struct Slots<T>(Slab<T>);
+#[derive(Debug, Deserialize)]
+#[serde(from = "Vec<Option<T>>")]
+pub(super) struct Slots<T> {
+    /// The last one is not empty.
+    slots: Vec<Option<T>>,
+    /// Those of them that are. The first is used next.
+    free: BTreeSet<u32>,
+}
 
 /// The key of a value in `Slots<T>`.
 pub(super) trait Key<T>: Copy + From<u32> {
@@ -39,62 +45,106 @@ pub(super) use key_type;
 
 impl<T> Default for Slots<T> {
     fn default() -> Self {
-        Self(Slab::new())
+        Self { slots: Vec::new(), free: BTreeSet::new() }
+    }
+}
+
+impl<T> From<Vec<Option<T>>> for Slots<T> {
+    fn from(slots: Vec<Option<T>>) -> Self {
+        let mut slots = Self { slots, free: BTreeSet::new() };
+        slots.drop_last_free();
+        slots.free = (0..slots.end()).filter(|at| slots.slots[*at as usize].is_none()).collect();
+        slots
     }
 }
 
 impl<T> Slots<T> {
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.slots.len() - self.free.len()
+    }
+
+    /// The index after the last one.
+    #[expect(clippy::cast_possible_truncation, reason = "there is no memory for 2^32 of them")]
+    fn end(&self) -> u32 {
+        self.slots.len() as u32
     }
 
     pub(super) fn values(&self) -> impl Iterator<Item = &T> {
-        self.0.iter().map(|(_, value)| value)
+        self.slots.iter().flatten()
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "there is no memory for 2^32 of them")]
+    pub(super) fn get_mut(&mut self, key: impl Key<T>) -> Option<&mut T> {
+        self.slots.get_mut(key.index())?.as_mut()
+    }
+
     pub(super) fn insert<K: Key<T>>(&mut self, value: T) -> K {
-        K::from(self.0.insert(value) as u32)
+        let index = self.free.pop_first().unwrap_or_else(|| {
+            self.slots.push(None);
+            self.end() - 1
+        });
+        self.slots[index as usize] = Some(value);
+        K::from(index)
     }
 
     pub(super) fn remove(&mut self, key: impl Key<T>) -> Option<T> {
-        let removed = self.0.try_remove(key.index());
-        // An empty desk keeps no memory of a full one.
-        if self.0.is_empty() {
-            self.0.shrink_to_fit();
+        let removed = self.slots.get_mut(key.index())?.take()?;
+        self.free.extend(u32::try_from(key.index()));
+        self.drop_last_free();
+        Some(removed)
+    }
+
+    fn drop_last_free(&mut self) {
+        while let Some(None) = self.slots.last() {
+            self.slots.pop();
         }
-        removed
+        self.free.split_off(&self.end());
+        // An empty desk keeps no memory of a full one.
+        if self.slots.is_empty() {
+            self.slots = Vec::new();
+        }
+    }
+
+    /// The keys of all values.
+    pub(super) fn keys<K: Key<T>>(&self) -> Vec<K> {
+        self.keys_from(0, u32::MAX).unwrap_or_default()
     }
 
     /// The keys of a range of slots, for work that is done part by part; `None` once the range is beyond the last slot.
     pub(super) fn keys_from<K: Key<T>>(&self, first: u32, count: u32) -> Option<Vec<K>> {
-        // Not the capacity: that depends on what there was before, and on how State was stored.
-        let slots = self.0.iter().next_back().map_or(0, |(last, _)| last + 1);
-        let slots = u32::try_from(slots).unwrap_or(u32::MAX);
+        let slots = self.end();
         let last = first.saturating_add(count).min(slots);
         (first < slots)
-            .then(|| (first..last).filter(|at| self.0.contains(*at as usize)).map(K::from).collect())
+            .then(|| (first..last).filter(|at| self.slots[*at as usize].is_some()).map(K::from).collect())
     }
 }
 
 impl<T, K: Key<T>> Index<K> for Slots<T> {
     type Output = T;
     fn index(&self, key: K) -> &T {
-        &self.0[key.index()]
+        match &self.slots[key.index()] {
+            Some(value) => value,
+            None => unreachable!("a key of nothing"),
+        }
     }
 }
 
 impl<T, K: Key<T>> IndexMut<K> for Slots<T> {
     fn index_mut(&mut self, key: K) -> &mut T {
-        &mut self.0[key.index()]
+        match &mut self.slots[key.index()] {
+            Some(value) => value,
+            None => unreachable!("a key of nothing"),
+        }
+    }
+}
+
+impl<T: Serialize> Serialize for Slots<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.slots.serialize(serializer)
     }
 }
 
 impl<T: Hash> Hash for Slots<T> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.len().hash(state);
-        for entry in &self.0 {
-            entry.hash(state);
-        }
+        self.slots.hash(state);
     }
 }

@@ -2,6 +2,7 @@
 
 mod behind;
 mod queue;
+mod replay;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,6 +14,7 @@ use crate::ids::JsonText;
 /// A desk, everybody at it, and what each connection was told, as a word or two.
 struct World {
     state: State,
+    replay: replay::Replay,
     now: Millis,
     told: Told,
     next_slot: u32,
@@ -98,6 +100,7 @@ impl World {
     fn with(rules: Rules) -> Self {
         Self {
             state: State::new(rules, [7, 9]),
+            replay: replay::Replay::new(rules),
             now: 1_000_000,
             told: Told::default(),
             next_slot: 0,
@@ -113,6 +116,7 @@ impl World {
     /// Applies an input, and lets everything that was sent leave, but for the slow ones.
     fn apply(&mut self, input: &Input<'_>) {
         self.state.apply(self.now, input, &mut self.told);
+        self.replay.apply(self.now, input, &self.state);
         while let Some(conn) = self.told.undrained.difference(&self.slow).next().copied() {
             self.drain(conn);
         }
@@ -122,7 +126,9 @@ impl World {
     fn drain(&mut self, conn: ConnId) {
         if self.told.undrained.remove(&conn) {
             self.told.bytes.remove(&conn);
-            self.state.apply(self.now, &Input::Drained(conn), &mut self.told);
+            let input = Input::Drained(conn);
+            self.state.apply(self.now, &input, &mut self.told);
+            self.replay.apply(self.now, &input, &self.state);
         }
     }
 
@@ -263,10 +269,10 @@ fn when_everybody_has_left_nothing_is_kept() {
     let empty =
         |text: &str, what: &str| assert!(text.contains(&format!("\"{what}\":{{}}")), "{what}: {text}");
     let stored = serde_json::to_string(&world.state).unwrap();
-    for what in ["users", "users_by_id", "staff", "staff_by_id", "tickets"] {
+    for what in ["users_by_id", "staff_by_id", "tickets"] {
         empty(&stored, what);
     }
-    for what in ["by_slot", "alarms", "abandoned", "known_absent"] {
+    for what in ["users", "staff", "by_slot", "alarms", "abandoned", "known_absent"] {
         assert!(stored.contains(&format!("\"{what}\":[]")), "{what}: {stored}");
     }
     assert_eq!(world.state.next_due(), None, "nothing is due any more");

@@ -3,6 +3,8 @@
 //! seed. Within one run no id repeats, because a permutation has no collisions; after a restart, with another seed, one
 //! of n ids is met again by chance with n in 2^40. This hides a count; it is no encryption to keep a secret with.
 
+use std::hash::{Hash, Hasher};
+
 use serde::{Deserialize, Serialize};
 
 use crate::ids::TicketId;
@@ -38,10 +40,18 @@ const HALF_MASK: u64 = (1 << HALF_BITS) - 1;
 const ROUNDS: u64 = 6;
 
 /// The counter and the permutation.
-#[derive(Debug, Hash, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct TicketIds {
     seed: Seed,
     last: u64,
+}
+
+/// Number by number: an array of them is hashed as it lies in memory, which differs between machines.
+impl Hash for TicketIds {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let [first, second] = self.seed;
+        (first, second, self.last).hash(state);
+    }
 }
 
 impl TicketIds {

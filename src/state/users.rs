@@ -291,6 +291,26 @@ impl State {
         }
     }
 
+    /// Gives every absent user the whole grace time from now on: they could not come back before.
+    pub(super) fn renew_grace(&mut self, now: Millis) {
+        let due = now + self.rules.user_grace_ms;
+        for key in self.users.keys::<UserKey>() {
+            let Some(user) = self.users.get_mut(key) else { continue }; // forgotten, since the rules have changed
+            let Some(earlier) = user.absent_until else { continue };
+            match user.ticket {
+                Some(number) if self.abandoned.remove(&(earlier, number)) => {
+                    self.abandoned.insert((due, number));
+                }
+                Some(_) => {}
+                None => {
+                    user.known_until = due;
+                    self.known_absent.remove(&(earlier, key));
+                }
+            }
+            self.await_user(key, due);
+        }
+    }
+
     /// Removes a ticket from `abandoned`: it has been picked, or closes.
     pub(super) fn forget_abandoned(&mut self, number: TicketNo) {
         let user = self.tickets[number].user;
