@@ -38,8 +38,8 @@ macro_rules! page {
 }
 
 const PAGES: &[Page] = &[
-    page!("/", HTML, "index.html"),
-    page!("/index.html", HTML, "index.html"),
+    page!("/", HTML, "user.html"),
+    page!("/user.html", HTML, "user.html"),
     page!("/staff", HTML, "staff.html"),
     page!("/staff.html", HTML, "staff.html"),
     page!("/address.js", SCRIPT, "address.js"),

@@ -76,7 +76,7 @@ impl Opening {
         let (addr, is_visitor) = (self.addr, self.kind == Kind::Visitor);
         let address = match self.source {
             Source::Disk => {
-                let file = if is_visitor { "index.html" } else { "staff.html" };
+                let file = if is_visitor { "user.html" } else { "staff.html" };
                 format!("file://{}/{file}?ws=ws://{addr}", pages_dir())
             }
             Source::Served => format!("http://{addr}/{}", if is_visitor { "" } else { "staff" }),

@@ -123,7 +123,7 @@ fn the_visitors_page_is_under_25_kb_compressed() {
         visitor.requests().into_iter().filter(|url| url.starts_with("http")).collect();
     assert!(files.len() > 3, "the page's files were asked for: {files:?}");
     let path = |url: &str| match url.rsplit('/').next() {
-        Some("") | None => format!("{}/index.html", pages_dir()),
+        Some("") | None => format!("{}/user.html", pages_dir()),
         Some(name) => format!("{}/{name}", pages_dir()),
     };
     let read = |url: &String| fs::read(path(url)).unwrap_or_else(|e| panic!("{url}: {e}"));
