@@ -217,7 +217,7 @@ const chats = {
     byId("pick-again").disabled = !desk.online || wire.state !== "open";
     byId("dismiss").hidden = active;
     const code = this.lockCode(chat);
-    this.composer.lock(code, code && t("lock-" + code, { name: board.tickets.get(chat.ticketId)?.staff_id }));
+    this.composer.lock(code, code && tOr("lock-" + code, "line-" + code, { name: board.tickets.get(chat.ticketId)?.staff_id }));
     drawHold(code ? null : chat.heldBy, chat.user);
   },
 

@@ -3,25 +3,28 @@
 
 const press = (id) => () => byId(id).getClientRects().length && byId(id).click();
 
-const keys = {
-  n: press("pick-next"),
-  j: () => chats.step(1),
-  k: () => chats.step(-1),
-  u: () => chats.nextUnread(),
-  m: () => byId("text").focus(),
-  "/": () => canned.open(),
-  s: () => {
-    setRegion("board");
-    byId("search").focus();
-  },
-  p: press("pick-again"),
-  t: press("transfer"),
-  r: press("release"),
-  c: press("close-chat"),
-  d: press("dismiss"),
-  o: () => desk.setOnline(!desk.online),
-  "?": () => byId("help").showModal(),
+// Each key with the name of the text that the help shows, and with what it does.
+const KEYS = {
+  n: ["key-n", press("pick-next")],
+  j: ["key-j", () => chats.step(1)],
+  k: ["key-k", () => chats.step(-1)],
+  u: ["key-u", () => chats.nextUnread()],
+  m: ["write-message", () => byId("text").focus()],
+  "/": ["canned", () => canned.open()],
+  s: ["search", () => openSearch()],
+  p: ["key-p", press("pick-again")],
+  t: ["transfer", press("transfer")],
+  r: ["release", press("release")],
+  c: ["close-chat", press("close-chat")],
+  d: ["dismiss", press("dismiss")],
+  o: ["key-o", () => desk.setOnline(!desk.online)],
+  "?": ["key-?", () => byId("help").showModal()],
 };
+
+function openSearch() {
+  setRegion("board");
+  byId("search").focus();
+}
 
 function startKeys() {
   document.addEventListener("keydown", pressed);
@@ -44,9 +47,10 @@ function pressed(event) {
   }
   // While somebody writes, a letter is a letter.
   if (event.target.matches("input, textarea, select") || !hasShortcuts()) return;
-  const act = keys[event.key.toLowerCase()];
-  if (!act) return;
+  const known = KEYS[event.key.toLowerCase()];
+  if (!known) return;
   event.preventDefault();
+  const [, act] = known;
   act();
 }
 
@@ -58,10 +62,9 @@ function leaveField(target) {
 }
 
 function drawHelp() {
-  const rows = [...Object.keys(keys), "Esc"].map((key) =>
-    make("div", {}, make("dt", {}, make("kbd", {}, key)), make("dd", {}, t("key-" + key))),
-  );
-  byId("help-keys").replaceChildren(...rows);
+  const row = (key, text) => make("div", {}, make("dt", {}, make("kbd", {}, key)), make("dd", {}, t(text)));
+  const rows = Object.entries(KEYS).map(([key, [text]]) => row(key, text));
+  byId("help-keys").replaceChildren(...rows, row("Esc", "key-Esc"));
 }
 
 // ---- Ready replies: this browser's own

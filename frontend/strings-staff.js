@@ -1,12 +1,8 @@
-// strings-staff.js: every word of the staff console. A translation is one more column; {…} is filled in.
+// strings-staff.js: the words of the staff's page alone.
 "use strict";
 
-const STRINGS = {
-  languages: ["en", "de", "fr"],
-  languageName: ["English", "Deutsch", "Français"],
+Object.assign(STRINGS, {
   brand: ["Support desk", "Support-Konsole", "Console d’assistance"],
-  settings: ["Settings", "Einstellungen", "Réglages"],
-  language: ["Language", "Sprache", "Langue"],
   sound: [
     "Sound for messages and new tickets",
     "Ton bei Nachrichten und neuen Tickets",
@@ -18,45 +14,17 @@ const STRINGS = {
   "notify-denied": ["Blocked in the browser", "Im Browser gesperrt", "Bloquées dans le navigateur"],
   "notify-default": ["Not asked yet", "Noch nicht gefragt", "Pas encore demandé"],
   "notify-missing": ["This browser offers none here", "Hier bietet der Browser keine", "Indisponibles ici"],
-  "server-address": ["Address of the desk", "Adresse des Servers", "Adresse du serveur"],
-  done: ["Done", "Fertig", "Terminé"],
-  cancel: ["Cancel", "Abbrechen", "Annuler"],
   optional: ["(optional)", "(freiwillig)", "(facultatif)"],
-  "status-connecting": ["Connecting…", "Verbinden …", "Connexion…"],
-  "status-open": ["Connected", "Verbunden", "Connecté"],
-  "status-stopped": ["Not connected", "Nicht verbunden", "Non connecté"],
   "notice-lost": [
     "The desk at {address} cannot be reached. We keep trying. Your chats are locked meanwhile.",
     "{address} ist nicht erreichbar. Wir versuchen es weiter. Ihre Chats sind so lange gesperrt.",
     "{address} ne répond pas. Nous réessayons sans cesse. Vos discussions sont bloquées entre-temps.",
-  ],
-  "notice-full": [
-    "The desk takes no more connections just now, in all or from your network. We keep trying.",
-    "Gerade sind keine weiteren Verbindungen möglich, insgesamt oder aus Ihrem Netz. Wir versuchen es weiter.",
-    "Plus de connexions possibles pour l’instant, en tout ou depuis votre réseau. Nous réessayons sans cesse.",
-  ],
-  "notice-restarting": [
-    "The desk restarts. You are connected again in a moment.",
-    "Der Server startet neu. Gleich sind Sie wieder verbunden.",
-    "Le serveur redémarre. Vous serez reconnecté dans un instant.",
-  ],
-  "notice-failed": [
-    "The desk has a fault of its own. We keep trying.",
-    "Der Server hat eine Störung. Wir versuchen es weiter.",
-    "Le serveur est en panne. Nous réessayons sans cesse.",
   ],
   "notice-elsewhere": [
     "You have opened the console in another tab or window.",
     "Sie haben die Konsole in einem anderen Tab oder Fenster geöffnet.",
     "Vous avez ouvert la console dans un autre onglet ou une autre fenêtre.",
   ],
-  "notice-bad-address": [
-    "{address} is not an address this page can use.",
-    "{address} ist keine Adresse, die diese Seite benutzen kann.",
-    "{address} n’est pas une adresse utilisable ici.",
-  ],
-  "use-here": ["Use it here", "Hier benutzen", "Utiliser ici"],
-  "try-now": ["Try now", "Jetzt versuchen", "Réessayer"],
   "sign-in-title": ["Sign in to the desk", "Anmelden", "Se connecter"],
   "staff-id": ["Your staff id", "Ihre Kennung", "Votre identifiant"],
   token: ["Token", "Token", "Jeton"],
@@ -87,7 +55,7 @@ const STRINGS = {
     "Diese Kennung ist mit diesem Token nicht bekannt. Prüfen Sie beides oder fragen Sie, wer den Server betreibt.",
     "Cet identifiant n’est pas connu avec ce jeton. Vérifiez les deux, ou demandez à qui gère le serveur.",
   ],
-  "to-visitor": [
+  "to-user": [
     "For visitors: ask for help",
     "Für Besucher: um Hilfe bitten",
     "Pour les visiteurs : demander de l’aide",
@@ -101,7 +69,6 @@ const STRINGS = {
   regions: ["Regions", "Bereiche", "Zones"],
   tickets: ["Tickets", "Tickets", "Tickets"],
   chats: ["My chats", "Meine Chats", "Mes discussions"],
-  conversation: ["Conversation", "Gespräch", "Discussion"],
   back: ["Back to the lists", "Zurück zu den Listen", "Retour aux listes"],
   "pick-next": ["Pick next", "Nächstes nehmen", "Prendre le suivant"],
   "oldest-waiting": [
@@ -197,28 +164,12 @@ const STRINGS = {
     "Der Chat endet auch für den Besucher. Er lässt sich nicht wieder öffnen.",
     "La discussion se termine aussi pour le visiteur. Elle ne pourra pas être rouverte.",
   ],
-  you: ["You", "Sie", "Vous"],
   "new-messages": [
     { one: "{count} new message", other: "{count} new messages" },
     { one: "{count} neue Nachricht", other: "{count} neue Nachrichten" },
     { one: "{count} nouveau message", other: "{count} nouveaux messages" },
   ],
-  typing: ["{name} is typing…", "{name} schreibt …", "{name} écrit…"],
-  message: ["Message", "Nachricht", "Message"],
   "message-hint": ["Message, or / for replies", "Nachricht, oder / für Bausteine", "Message, ou / pour les réponses"],
-  send: ["Send", "Senden", "Envoyer"],
-  "too-long": [
-    { one: "Too long by one character.", other: "Too long by {count} characters." },
-    { one: "Ein Zeichen zu lang.", other: "{count} Zeichen zu lang." },
-    { one: "Trop long d’un caractère.", other: "Trop long de {count} caractères." },
-  ],
-  retry: ["Retry", "Nochmals senden", "Renvoyer"],
-  remove: ["Remove", "Entfernen", "Retirer"],
-  "state-queued": ["Not sent yet", "Noch nicht gesendet", "Pas encore envoyé"],
-  "state-sending": ["Sending", "Wird gesendet", "Envoi"],
-  "state-sent": ["Sent", "Gesendet", "Envoyé"],
-  "state-delivered": ["Delivered", "Zugestellt", "Remis"],
-  "state-failed": ["Not sent: {why}", "Nicht gesendet: {why}", "Non envoyé : {why}"],
   "why-user_offline": [
     "the visitor was just cut off",
     "die Gegenseite war gerade getrennt",
@@ -227,21 +178,10 @@ const STRINGS = {
   "why-staff_offline": ["you are offline", "Sie sind offline", "vous êtes hors ligne"],
   "why-you_are_offline": ["you are offline", "Sie sind offline", "vous êtes hors ligne"],
   "why-no_ticket": ["the ticket is no longer open", "das Ticket ist nicht mehr offen", "le ticket n’est plus ouvert"],
-  "hold-unread_limit": [
-    "{name} has not read your last messages yet. Yours will be sent as soon as possible.",
-    "{name} hat Ihre letzten Nachrichten noch nicht gelesen. Die weiteren werden so bald wie möglich gesendet.",
-    "{name} n’a pas encore lu vos derniers messages. Les suivants partiront dès que possible.",
-  ],
-  "hold-rate_limited": [
-    "You are sending faster than the desk takes it. Your messages are on their way.",
-    "Sie senden schneller, als der Server annimmt. Ihre Nachrichten sind unterwegs.",
-    "Vous envoyez plus vite que le serveur ne reçoit. Vos messages sont en route.",
-  ],
   "why-closed": ["the ticket is closed", "das Ticket ist geschlossen", "le ticket est fermé"],
   "why-not_yours": ["the ticket is not yours any more", "das Ticket ist nicht mehr Ihres", "le ticket n’est plus à vous"],
   "why-too_long": ["it is too long", "zu lang", "trop long"],
   "why-rate_limited": ["too many at once", "zu viel auf einmal", "trop à la fois"],
-  "why-unsure": ["nobody can tell whether it arrived", "es ist ungewiss, ob sie ankam", "nul ne sait s’il est arrivé"],
   "why-ticket_taken": ["somebody else has picked it", "jemand anderes hat es genommen", "quelqu’un d’autre l’a pris"],
   "why-at_capacity": [
     "no room for another chat",
@@ -253,7 +193,6 @@ const STRINGS = {
     "diese Person ist nicht online",
     "ce collègue n’est pas en ligne",
   ],
-  "why-other": ["the desk did not accept it", "der Server hat es nicht angenommen", "le serveur ne l’a pas accepté"],
   "problem-pick_ticket": ["Not picked: {why}.", "Nicht genommen: {why}.", "Non pris : {why}."],
   "problem-release_ticket": ["Not released: {why}.", "Nicht freigegeben: {why}.", "Non libéré : {why}."],
   "problem-transfer_ticket": ["Not handed over: {why}.", "Nicht übergeben: {why}.", "Non transféré : {why}."],
@@ -290,11 +229,6 @@ const STRINGS = {
   "said-online": ["You are online.", "Sie sind online.", "Vous êtes en ligne."],
   "notify-message": ["New message from {name}", "Neue Nachricht von {name}", "Nouveau message de {name}"],
   "notify-ticket": ["New ticket", "Neues Ticket", "Nouveau ticket"],
-  "lock-lost": [
-    "The connection is lost. Your text is kept.",
-    "Die Verbindung ist unterbrochen. Ihr Text bleibt erhalten.",
-    "La connexion est coupée. Votre texte est gardé.",
-  ],
   "lock-elsewhere": [
     "This console is open in another tab.",
     "Die Konsole ist in einem anderen Tab offen.",
@@ -305,7 +239,6 @@ const STRINGS = {
     "Dieser Chat ist pausiert. Nehmen Sie ihn wieder, um weiterzumachen.",
     "Cette discussion est en pause. Reprenez-la pour continuer.",
   ],
-  "lock-taken": ["{name} has this ticket now.", "{name} hat dieses Ticket jetzt.", "{name} a ce ticket maintenant."],
   "lock-closed": ["This ticket is closed.", "Dieses Ticket ist geschlossen.", "Ce ticket est fermé."],
   "lock-user-offline": [
     "The visitor is away. You can write when they are back.",
@@ -338,7 +271,6 @@ const STRINGS = {
     "Das Ticket wurde in Ihrer Abwesenheit geschlossen.",
     "Le ticket a été fermé en votre absence.",
   ],
-  "line-lost": ["The connection was lost.", "Die Verbindung ist abgerissen.", "La connexion a été coupée."],
   "line-back": [
     "Connected again. Pick the ticket again to go on.",
     "Wieder verbunden. Nehmen Sie das Ticket wieder, um weiterzumachen.",
@@ -351,7 +283,6 @@ const STRINGS = {
   ],
   "by-user": ["the visitor", "Besucher", "le visiteur"],
   "by-staff": ["staff", "Team", "l’équipe"],
-  "by-timeout": ["a time limit", "Zeitablauf", "délai écoulé"],
   canned: ["Ready replies", "Textbausteine", "Réponses prêtes"],
   "canned-filter": ["Find", "Suchen", "Chercher"],
   "canned-empty": ["No reply matches.", "Keiner passt.", "Aucune ne correspond."],
@@ -387,14 +318,7 @@ const STRINGS = {
   "key-j": ["Next chat", "Nächster Chat", "Discussion suivante"],
   "key-k": ["Previous chat", "Voriger Chat", "Discussion précédente"],
   "key-u": ["Next unread chat", "Nächster ungelesener Chat", "Discussion non lue suivante"],
-  "key-m": ["Write a message", "Nachricht schreiben", "Écrire un message"],
-  "key-/": ["Ready replies", "Textbausteine", "Réponses prêtes"],
-  "key-s": ["Search tickets", "Tickets suchen", "Chercher un ticket"],
   "key-p": ["Pick this chat again", "Diesen Chat wieder nehmen", "Reprendre cette discussion"],
-  "key-t": ["Transfer", "Übergeben", "Transférer"],
-  "key-r": ["Release", "Freigeben", "Libérer"],
-  "key-c": ["Close ticket", "Ticket schließen", "Fermer le ticket"],
-  "key-d": ["Dismiss", "Ausblenden", "Retirer"],
   "key-o": ["Go online or offline", "Online oder offline gehen", "Passer en ligne ou hors ligne"],
   "key-?": ["This help", "Diese Hilfe", "Cette aide"],
   "key-Esc": [
@@ -402,4 +326,4 @@ const STRINGS = {
     "Feld verlassen; am Telefon zurück zu den Listen",
     "Quitter un champ ; sur téléphone, retour aux listes",
   ],
-};
+});

@@ -1,37 +1,13 @@
-// strings-user.js: every word of the visitor's page. A translation is one more column; {…} is filled in.
+// strings-user.js: the words of the user's page alone.
 "use strict";
 
-const STRINGS = {
-  languages: ["en", "de", "fr"],
-  languageName: ["English", "Deutsch", "Français"],
+Object.assign(STRINGS, {
   brand: ["Support", "Hilfe", "Assistance"],
-  settings: ["Settings", "Einstellungen", "Réglages"],
-  language: ["Language", "Sprache", "Langue"],
   sound: ["Sound for new messages", "Ton bei neuen Nachrichten", "Son pour les nouveaux messages"],
-  "server-address": ["Address of the desk", "Adresse des Servers", "Adresse du serveur"],
-  done: ["Done", "Fertig", "Terminé"],
-  "status-connecting": ["Connecting…", "Verbinden …", "Connexion…"],
-  "status-open": ["Connected", "Verbunden", "Connecté"],
-  "status-stopped": ["Not connected", "Nicht verbunden", "Non connecté"],
   "notice-lost": [
     "The desk at {address} cannot be reached. We keep trying.",
     "{address} ist nicht erreichbar. Wir versuchen es weiter.",
     "{address} ne répond pas. Nous réessayons sans cesse.",
-  ],
-  "notice-full": [
-    "The desk takes no more connections just now, in all or from your network. We keep trying.",
-    "Gerade sind keine weiteren Verbindungen möglich, insgesamt oder aus Ihrem Netz. Wir versuchen es weiter.",
-    "Plus de connexions possibles pour l’instant, en tout ou depuis votre réseau. Nous réessayons sans cesse.",
-  ],
-  "notice-restarting": [
-    "The desk restarts. You are connected again in a moment.",
-    "Der Server startet neu. Gleich sind Sie wieder verbunden.",
-    "Le serveur redémarre. Vous serez reconnecté dans un instant.",
-  ],
-  "notice-failed": [
-    "The desk has a fault of its own. We keep trying.",
-    "Der Server hat eine Störung. Wir versuchen es weiter.",
-    "Le serveur est en panne. Nous réessayons sans cesse.",
   ],
   "notice-elsewhere": ["Open in another tab now.", "Jetzt in einem anderen Tab offen.", "Ouvert dans un autre onglet."],
   "notice-not-yours": [
@@ -39,14 +15,7 @@ const STRINGS = {
     "Diese Kennung gehört jemand anderem.",
     "Cet identifiant est à quelqu’un d’autre.",
   ],
-  "notice-bad-address": [
-    "{address} cannot be used as an address here.",
-    "{address} ist hier als Adresse nicht brauchbar.",
-    "{address} n’est pas une adresse utilisable ici.",
-  ],
-  "use-here": ["Use it here", "Hier benutzen", "Utiliser ici"],
   "start-fresh": ["Start afresh", "Neu beginnen", "Recommencer"],
-  "try-now": ["Try now", "Jetzt versuchen", "Réessayer"],
   "ask-title": ["How can we help?", "Wie können wir helfen?", "Comment pouvons-nous vous aider ?"],
   "desk-online": ["Somebody is here to help.", "Es ist jemand für Sie da.", "Quelqu’un est là pour vous aider."],
   "desk-offline": [
@@ -77,7 +46,6 @@ const STRINGS = {
     "Gerade ist kein Platz für neue Tickets. Wir fragen mindestens jede Minute noch einmal für Sie.",
     "Il n’y a pas de place pour de nouveaux tickets. Nous redemandons pour vous au moins chaque minute.",
   ],
-  "cancel-ask": ["Cancel", "Abbrechen", "Annuler"],
   "draft-note": ["Your unsent text is kept.", "Ihr ungesendeter Text bleibt.", "Votre texte non envoyé est gardé."],
   create: ["Ask for help", "Um Hilfe bitten", "Demander de l’aide"],
   "back-to-chat": ["Back to the last chat", "Zurück zum letzten Chat", "Retour à la discussion"],
@@ -94,46 +62,15 @@ const STRINGS = {
   waiting: ["Waiting in all: {count}.", "Insgesamt warten: {count}.", "En attente : {count}."],
   wait: ["Expected wait: about {time}.", "Erwartete Wartezeit: etwa {time}.", "Attente prévue : environ {time}."],
   "wait-nobody": ["Nobody is online right now.", "Gerade ist niemand online.", "Personne n’est en ligne."],
-  log: ["Conversation", "Gespräch", "Discussion"],
-  you: ["You", "Sie", "Vous"],
   "new-messages": ["{count} new ↓", "{count} neu ↓", "{count} de plus ↓"],
-  typing: ["{name} is typing…", "{name} schreibt …", "{name} écrit…"],
-  message: ["Message", "Nachricht", "Message"],
-  "message-hint": ["Write a message", "Nachricht schreiben", "Écrire un message"],
-  send: ["Send", "Senden", "Envoyer"],
-  "too-long": ["Too long by {count}.", "Um {count} zu lang.", "Trop long de {count}."],
   "new-ticket": ["Start another", "Neuer Chat", "Nouvelle discussion"],
   "save-transcript": ["Save transcript", "Verlauf speichern", "Enregistrer la discussion"],
-  retry: ["Retry", "Nochmals senden", "Renvoyer"],
-  remove: ["Remove", "Entfernen", "Retirer"],
-  "state-queued": ["Not sent yet", "Noch nicht gesendet", "Pas encore envoyé"],
-  "state-sending": ["Sending", "Wird gesendet", "Envoi"],
-  "state-sent": ["Sent", "Gesendet", "Envoyé"],
-  "state-delivered": ["Delivered", "Zugestellt", "Remis"],
-  "state-failed": ["Not sent: {why}", "Nicht gesendet: {why}", "Non envoyé : {why}"],
   "why-staff_offline": [
     "they were just cut off",
     "die Gegenseite war gerade getrennt",
     "votre interlocuteur est déconnecté",
   ],
-  "hold-unread_limit": [
-    "{name} has not read your last messages yet. Yours will be sent as soon as possible.",
-    "{name} hat Ihre letzten Nachrichten noch nicht gelesen. Die weiteren werden so bald wie möglich gesendet.",
-    "{name} n’a pas encore lu vos derniers messages. Les suivants partiront dès que possible.",
-  ],
-  "hold-rate_limited": [
-    "You are sending faster than the desk takes it. Your messages are on their way.",
-    "Sie senden schneller, als der Server annimmt. Ihre Nachrichten sind unterwegs.",
-    "Vous envoyez plus vite que le serveur ne reçoit. Vos messages sont en route.",
-  ],
   "why-closed": ["the chat is closed", "der Chat ist geschlossen", "la discussion est terminée"],
-  "why-unsure": ["we cannot tell whether it arrived", "es ist ungewiss, ob sie ankam", "nous ignorons s’il est arrivé"],
-  "why-other": ["the desk did not accept it", "sie wurde nicht angenommen", "il n’a pas été accepté"],
-  "lock-lost": [
-    "No connection. Your text is kept.",
-    "Keine Verbindung. Ihr Text bleibt.",
-    "Hors connexion. Votre texte est gardé.",
-  ],
   "lock-waiting": [
     "You can write once somebody joins.",
     "Schreiben können Sie, sobald jemand da ist.",
@@ -162,7 +99,6 @@ const STRINGS = {
     "In Ihrer Abwesenheit geschlossen. Durch: {by}.",
     "Terminée en votre absence. Par : {by}.",
   ],
-  "line-lost": ["The connection was lost.", "Die Verbindung ist abgerissen.", "La connexion a été coupée."],
   "line-back": ["Connected again.", "Wieder verbunden.", "De nouveau connecté."],
   "line-restarted": [
     "This ticket is gone: the desk was restarted, or you were away too long.",
@@ -171,5 +107,4 @@ const STRINGS = {
   ],
   "by-user": ["you", "Sie", "vous"],
   "by-staff": ["the desk", "unser Team", "notre équipe"],
-  "by-timeout": ["a time limit", "Zeitablauf", "délai écoulé"],
-};
+});

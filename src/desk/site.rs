@@ -53,6 +53,7 @@ const PAGES: &[Page] = &[
     page!("/staff-keys.js", SCRIPT, "staff-keys.js"),
     page!("/staff.css", CSS, "staff.css"),
     page!("/staff.js", SCRIPT, "staff.js"),
+    page!("/strings.js", SCRIPT, "strings.js"),
     page!("/strings-staff.js", SCRIPT, "strings-staff.js"),
     page!("/strings-user.js", SCRIPT, "strings-user.js"),
     page!("/style.css", CSS, "style.css"),

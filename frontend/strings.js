@@ -1,0 +1,75 @@
+// strings.js: the words that both pages use. A translation is one more column here and in each page's own table; {…} is
+// filled in. A text with a count has plural forms: { one, other }.
+"use strict";
+
+const STRINGS = {
+  languages: ["en", "de", "fr"],
+  languageName: ["English", "Deutsch", "Français"],
+  settings: ["Settings", "Einstellungen", "Réglages"],
+  language: ["Language", "Sprache", "Langue"],
+  "server-address": ["Address of the desk", "Adresse des Servers", "Adresse du serveur"],
+  done: ["Done", "Fertig", "Terminé"],
+  "status-connecting": ["Connecting…", "Verbinden …", "Connexion…"],
+  "status-open": ["Connected", "Verbunden", "Connecté"],
+  "status-stopped": ["Not connected", "Nicht verbunden", "Non connecté"],
+  "notice-full": [
+    "The desk takes no more connections just now, in all or from your network. We keep trying.",
+    "Gerade sind keine weiteren Verbindungen möglich, insgesamt oder aus Ihrem Netz. Wir versuchen es weiter.",
+    "Plus de connexions possibles pour l’instant, en tout ou depuis votre réseau. Nous réessayons sans cesse.",
+  ],
+  "notice-restarting": [
+    "The desk restarts. You are connected again in a moment.",
+    "Der Server startet neu. Gleich sind Sie wieder verbunden.",
+    "Le serveur redémarre. Vous serez reconnecté dans un instant.",
+  ],
+  "notice-failed": [
+    "The desk has a fault of its own. We keep trying.",
+    "Der Server hat eine Störung. Wir versuchen es weiter.",
+    "Le serveur est en panne. Nous réessayons sans cesse.",
+  ],
+  "notice-bad-address": [
+    "{address} cannot be used as an address here.",
+    "{address} ist hier als Adresse nicht brauchbar.",
+    "{address} n’est pas une adresse utilisable ici.",
+  ],
+  "use-here": ["Use it here", "Hier benutzen", "Utiliser ici"],
+  "try-now": ["Try now", "Jetzt versuchen", "Réessayer"],
+  cancel: ["Cancel", "Abbrechen", "Annuler"],
+  conversation: ["Conversation", "Gespräch", "Discussion"],
+  you: ["You", "Sie", "Vous"],
+  typing: ["{name} is typing…", "{name} schreibt …", "{name} écrit…"],
+  message: ["Message", "Nachricht", "Message"],
+  "write-message": ["Write a message", "Nachricht schreiben", "Écrire un message"],
+  send: ["Send", "Senden", "Envoyer"],
+  "too-long": [
+    { one: "Too long by one character.", other: "Too long by {count} characters." },
+    { one: "Ein Zeichen zu lang.", other: "{count} Zeichen zu lang." },
+    { one: "Trop long d’un caractère.", other: "Trop long de {count} caractères." },
+  ],
+  retry: ["Retry", "Nochmals senden", "Renvoyer"],
+  remove: ["Remove", "Entfernen", "Retirer"],
+  "state-queued": ["Not sent yet", "Noch nicht gesendet", "Pas encore envoyé"],
+  "state-sending": ["Sending", "Wird gesendet", "Envoi"],
+  "state-sent": ["Sent", "Gesendet", "Envoyé"],
+  "state-delivered": ["Delivered", "Zugestellt", "Remis"],
+  "state-failed": ["Not sent: {why}", "Nicht gesendet: {why}", "Non envoyé : {why}"],
+  "hold-unread_limit": [
+    "{name} has not read your last messages yet. Yours will be sent as soon as possible.",
+    "{name} hat Ihre letzten Nachrichten noch nicht gelesen. Die weiteren werden so bald wie möglich gesendet.",
+    "{name} n’a pas encore lu vos derniers messages. Les suivants partiront dès que possible.",
+  ],
+  "hold-rate_limited": [
+    "You are sending faster than the desk takes it. Your messages are on their way.",
+    "Sie senden schneller, als der Server annimmt. Ihre Nachrichten sind unterwegs.",
+    "Vous envoyez plus vite que le serveur ne reçoit. Vos messages sont en route.",
+  ],
+  "why-unsure": ["we cannot tell whether it arrived", "es ist ungewiss, ob sie ankam", "nous ignorons s’il est arrivé"],
+  "why-other": ["the desk did not accept it", "der Server hat es nicht angenommen", "le serveur ne l’a pas accepté"],
+  "lock-lost": [
+    "No connection. Your text is kept.",
+    "Keine Verbindung. Ihr Text bleibt.",
+    "Hors connexion. Votre texte est gardé.",
+  ],
+  "line-lost": ["The connection was lost.", "Die Verbindung ist abgerissen.", "La connexion a été coupée."],
+  "by-timeout": ["a time limit", "Zeitablauf", "délai écoulé"],
+};
