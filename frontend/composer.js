@@ -92,3 +92,8 @@ class TypingSign {
     if (text) this.timer = setTimeout(() => setText(this.element, ""), TYPING_HOLD_MS);
   }
 }
+
+// Messages that wait for long: why, in words.
+function drawHold(code, name) {
+  setText(byId("hold"), code ? t("hold-" + code, { name }) : "");
+}

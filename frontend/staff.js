@@ -46,7 +46,7 @@ const desk = {
   },
 };
 
-words.start();
+i18n.start();
 
 const wire = new Wire({
   target: () => ({ url: `${deskAddress}/ws/staff/${desk.me}`, secret: desk.token }),

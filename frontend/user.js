@@ -17,7 +17,7 @@ let deskOnline = null;
 let queue = null;
 let wantsNew = false; // looks at the form for another ticket
 
-words.start();
+i18n.start();
 
 const log = new Log({
   log: byId("log"),

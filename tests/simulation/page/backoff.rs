@@ -1,4 +1,4 @@
-//! page.js: a wait before something is tried again, each longer than the one before.
+//! backoff.js: a wait before something is tried again, each longer than the one before.
 
 use deskwire::config::Millis;
 

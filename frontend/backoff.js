@@ -1,0 +1,32 @@
+// backoff.js: waits before something is tried again; each wait is twice as long as the last one.
+"use strict";
+
+// Calls `act` at the end of each wait.
+class Backoff {
+  constructor(act, firstMs, maxMs) {
+    Object.assign(this, { act, firstMs, maxMs, nextMs: firstMs, timer: null });
+  }
+
+  get isWaiting() {
+    return this.timer !== null;
+  }
+
+  wait() {
+    clearTimeout(this.timer);
+    // Jitter: those who were refused together do not come back together.
+    this.timer = setTimeout(() => this.now(), this.nextMs * (1 + Math.random() / 4));
+    this.nextMs = Math.min(this.nextMs * 2, this.maxMs);
+  }
+
+  now() {
+    clearTimeout(this.timer);
+    this.timer = null;
+    this.act();
+  }
+
+  reset() {
+    clearTimeout(this.timer);
+    this.timer = null;
+    this.nextMs = this.firstMs;
+  }
+}

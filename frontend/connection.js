@@ -1,0 +1,17 @@
+// connection.js: shows the state of the connection, and what can be done about it.
+"use strict";
+
+function drawConnection() {
+  const { state, reason } = wire;
+  byId("status").dataset.connection = state;
+  setText(byId("status"), t("status-" + (state === "retrying" ? "connecting" : state)));
+  const told = reason && reason !== "refused"; // a refused sign-in is told at its field
+  byId("notice").hidden = !told;
+  byId("notice").dataset.reason = reason ?? "";
+  setText(byId("notice-text"), told ? t("notice-" + reason, { address: deskAddress }) : "");
+  const offer = (id, ...reasons) => byId(id) && (byId(id).hidden = !reasons.includes(reason));
+  offer("use-here", "elsewhere");
+  offer("start-fresh", "not-yours");
+  offer("try-now", ...Object.values(RETRY_REASONS), "lost");
+  offer("change-address", ...(isServed ? [] : ["lost", "bad-address"]));
+}

@@ -1,0 +1,39 @@
+// elements.js: makes and fills elements. Texts from peers only ever become text nodes.
+"use strict";
+
+const byId = (id) => document.getElementById(id);
+
+function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value !== null) element.setAttribute(name, value);
+  }
+  element.append(...children);
+  return element;
+}
+
+function button(text, attributes, action) {
+  const element = make("button", { type: "button", ...attributes }, text);
+  element.addEventListener("click", action);
+  return element;
+}
+
+const onClick = (id, action) => byId(id).addEventListener("click", action);
+
+// Only where it differs: a live region speaks once.
+function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+// An error under its field: announced (role=alert) and tied to it.
+function setError(field, text) {
+  setText(byId(field.id + "-error"), text);
+  if (text) field.setAttribute("aria-invalid", "true");
+  else field.removeAttribute("aria-invalid");
+}
+
+// For screen readers, once.
+function announce(text) {
+  setText(byId("alert"), "");
+  setTimeout(() => setText(byId("alert"), text), 50);
+}

@@ -1,0 +1,53 @@
+// i18n.js: texts by name in the reader's language, from the tables in strings*.js.
+"use strict";
+
+const i18n = {
+  column: 0,
+
+  start() {
+    const wanted = [store.kept.get("language", isText), ...(navigator.languages ?? [])];
+    const known = wanted.map((tag) => STRINGS.languages.indexOf(String(tag).toLowerCase().split("-")[0]));
+    this.use(known.find((column) => column >= 0) ?? 0);
+  },
+
+  get language() {
+    return STRINGS.languages[this.column];
+  },
+
+  use(column) {
+    this.column = column;
+    document.documentElement.lang = this.language;
+    this.fill();
+  },
+
+  // Fills what the HTML names: data-text (content), data-label (aria-label), data-hint (placeholder).
+  fill() {
+    const each = (name, set) => document.querySelectorAll(`[data-${name}]`).forEach((e) => set(e, t(e.dataset[name])));
+    each("text", setText);
+    each("label", (element, text) => element.setAttribute("aria-label", text));
+    each("hint", (element, text) => (element.placeholder = text));
+  },
+
+  // The choice in the page; `changed` draws anew what was made by script.
+  offer(select, changed) {
+    STRINGS.languages.forEach((tag, column) => {
+      select.append(make("option", { value: tag, lang: tag }, STRINGS.languageName[column]));
+    });
+    select.value = this.language;
+    select.addEventListener("change", () => {
+      store.kept.set("language", select.value);
+      this.use(select.selectedIndex);
+      changed();
+    });
+  },
+};
+
+// A text by name. A text with a count is an object of plural forms: { one, other }.
+function t(key, values = {}) {
+  let text = STRINGS[key]?.[i18n.column] ?? key;
+  if (typeof text === "object") text = text[new Intl.PluralRules(i18n.language).select(values.count)] ?? text.other;
+  return text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
+}
+
+// A text by name, or another where the table has none.
+const tOr = (key, other, values) => t(key in STRINGS ? key : other, values);

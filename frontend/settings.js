@@ -1,0 +1,22 @@
+// settings.js: the settings dialog, and the link to the other page.
+"use strict";
+
+function startSettings(changed) {
+  const address = byId("server-address");
+  const open = () => {
+    address.value = deskAddress;
+    byId("settings").showModal();
+  };
+  onClick("open-settings", open);
+  onClick("change-address", open);
+  for (const element of document.querySelectorAll(".disk-only")) element.hidden = isServed;
+  byId("settings-form").addEventListener("submit", () => {
+    if (!isServed) moveTo(tidyAddress(address.value));
+  });
+  i18n.offer(byId("language"), changed);
+  alerts.start(byId("sound"));
+  // Served, the pages are ./ and ./staff; on disk they are files, and a `?ws=` goes along.
+  const link = document.querySelector("[data-other-page]");
+  if (isServed) link.setAttribute("href", link.dataset.otherPage);
+  else link.href += location.search;
+}

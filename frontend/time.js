@@ -1,0 +1,20 @@
+// time.js: the desk's clock, and times as the reader writes them.
+"use strict";
+
+// The desk's clock counts. The reader's may be wrong.
+let clockSkewMs = 0;
+const deskNow = () => Date.now() + clockSkewMs;
+const setDeskClock = (now) => (clockSkewMs = now - Date.now());
+
+const format = (at, options) => new Intl.DateTimeFormat(i18n.language, options).format(at);
+const clockTime = (at) => format(at, { hour: "2-digit", minute: "2-digit" });
+const dayName = (at) => format(at, { weekday: "long", day: "numeric", month: "long" });
+const dayKey = (at) => new Date(at).toDateString();
+const timeElement = (at, text) => make("time", { datetime: new Date(at).toISOString() }, text);
+
+// "3 minutes", "2 hours": rounded up, never "0 minutes".
+function duration(seconds) {
+  const minutes = Math.max(1, Math.ceil(seconds / 60));
+  const [count, unit] = minutes < 60 ? [minutes, "minute"] : [Math.round(minutes / 60), "hour"];
+  return new Intl.NumberFormat(i18n.language, { style: "unit", unit, unitDisplay: "long" }).format(count);
+}
