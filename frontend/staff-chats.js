@@ -131,13 +131,9 @@ const chats = {
     on("pick-again", (chat) => board.pick(chat.ticketId));
     on("release", (chat) => desk.act("release_ticket", chat.ticketId));
     on("transfer", () => this.askTransfer());
-    on("close-chat", () => byId("confirm-close").showModal());
     on("dismiss", (chat) => this.leave(chat));
     onClick("back", () => setRegion("chats"));
-    byId("confirm-close").addEventListener("close", ({ target }) => {
-      if (target.returnValue === "yes" && this.shown) desk.act("close_ticket", this.shown.ticketId);
-      target.returnValue = "";
-    });
+    startConfirmClose(() => this.shown && desk.act("close_ticket", this.shown.ticketId));
     byId("transfer-form").addEventListener("submit", (event) => this.transfer(event));
   },
 
@@ -209,7 +205,7 @@ const chats = {
     setText(byId("chat-user"), chat.user);
     setText(byId("chat-user-state"), chat.state === "closed" ? "" : t(userOnline ? "here" : "away"));
     setText(byId("ticket-id"), chat.ticketId);
-    for (const id of ["transfer", "release", "close-chat"]) {
+    for (const id of ["transfer", "release", "close-ticket"]) {
       byId(id).hidden = !active;
       byId(id).disabled = wire.state !== "open";
     }

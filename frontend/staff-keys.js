@@ -15,7 +15,7 @@ const KEYS = {
   p: ["key-p", press("pick-again")],
   t: ["transfer", press("transfer")],
   r: ["release", press("release")],
-  c: ["close-chat", press("close-chat")],
+  c: ["close-ticket", press("close-ticket")],
   d: ["dismiss", press("dismiss")],
   o: ["key-o", () => desk.setOnline(!desk.online)],
   "?": ["key-?", () => byId("help").showModal()],

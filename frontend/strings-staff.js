@@ -142,7 +142,7 @@ Object.assign(STRINGS, {
   "pick-again": ["Pick again", "Wieder nehmen", "Reprendre"],
   transfer: ["Transfer", "Übergeben", "Transférer"],
   release: ["Release", "Freigeben", "Libérer"],
-  "close-chat": ["Close ticket", "Ticket schließen", "Fermer le ticket"],
+  "close-ticket": ["Close ticket", "Ticket schließen", "Fermer le ticket"],
   dismiss: ["Dismiss", "Ausblenden", "Retirer"],
   "transfer-title": ["Hand this chat over", "Diesen Chat übergeben", "Transférer cette discussion"],
   "transfer-none": [

@@ -56,7 +56,6 @@ Object.assign(STRINGS, {
   "close-ticket": ["End chat", "Beenden", "Terminer"],
   "confirm-close": ["End this chat?", "Diesen Chat beenden?", "Terminer cette discussion ?"],
   "confirm-close-note": ["It cannot be opened again.", "Er lässt sich nicht wieder öffnen.", "On ne pourra pas la rouvrir."],
-  "confirm-no": ["Keep it open", "Offen lassen", "Continuer"],
   "place-next": ["You are next", "Sie sind als Nächstes dran", "C’est bientôt à vous"],
   place: ["You are number {count}", "Sie sind Nummer {count}", "Vous êtes numéro {count}"],
   waiting: ["Waiting in all: {count}.", "Insgesamt warten: {count}.", "En attente : {count}."],

@@ -34,6 +34,7 @@ const STRINGS = {
   ],
   "use-here": ["Use it here", "Hier benutzen", "Utiliser ici"],
   "try-now": ["Try now", "Jetzt versuchen", "Réessayer"],
+  "confirm-no": ["Keep it open", "Offen lassen", "Continuer"],
   cancel: ["Cancel", "Abbrechen", "Annuler"],
   conversation: ["Conversation", "Gespräch", "Discussion"],
   you: ["You", "Sie", "Vous"],

@@ -257,8 +257,7 @@ byId("ask-form").addEventListener("submit", ask);
 onClick("use-here", () => wire.start());
 onClick("try-now", () => wire.nudge());
 onClick("start-fresh", () => becomeVisitor(visitor.name ?? ""));
-onClick("close-ticket", () => byId("confirm-close").showModal());
-onClick("confirm-yes", () => {
+startConfirmClose(() => {
   setClosing(true);
   wire.send({ type: "close_ticket" });
 });

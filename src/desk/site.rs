@@ -49,6 +49,7 @@ const PAGES: &[Page] = &[
     page!("/composer.js", SCRIPT, "composer.js"),
     page!("/connection.js", SCRIPT, "connection.js"),
     page!("/conversation.js", SCRIPT, "conversation.js"),
+    page!("/dialogs.js", SCRIPT, "dialogs.js"),
     page!("/elements.js", SCRIPT, "elements.js"),
     page!("/i18n.js", SCRIPT, "i18n.js"),
     page!("/log.js", SCRIPT, "log.js"),

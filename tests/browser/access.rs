@@ -215,7 +215,7 @@ fn every_control_has_a_name(source: Source) {
     console.until_heard("hello");
     assert_eq!(nameless(&visitor), none, "chat");
     assert_eq!(nameless(&console), none, "chat");
-    for dialog in ["transfer", "open-canned", "open-help", "close-chat"] {
+    for dialog in ["transfer", "open-canned", "open-help", "close-ticket"] {
         console.click(&format!("#{dialog}"));
         assert_eq!(nameless(&console), none, "{dialog}");
         console.key("Escape");

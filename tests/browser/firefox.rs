@@ -83,7 +83,7 @@ fn talk(firefox: &mut Firefox, stage: &Stage) {
         "[...document.querySelectorAll('#log li.message .text')].map(e => e.textContent).join('|')";
     assert_eq!(firefox.eval(&visitor, messages), firefox.eval(&console, messages));
 
-    firefox.click(&console, "#close-chat");
+    firefox.click(&console, "#close-ticket");
     firefox.click(&console, "#confirm-yes");
     firefox.until(&visitor, "document.querySelector('#chat').dataset.ticketState == 'closed'");
     firefox.close(visitor);

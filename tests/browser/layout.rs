@@ -62,7 +62,7 @@ fn nothing_scrolls_sideways_on_small_screens_in_any_view(source: Source) {
     console.until_heard("something to look at");
     fits(&visitor, "chat");
     fits(&console, "chat");
-    for dialog in ["transfer", "open-canned", "open-help", "open-settings", "close-chat"] {
+    for dialog in ["transfer", "open-canned", "open-help", "open-settings", "close-ticket"] {
         console.resize(1280, 800);
         console.click(&format!("#{dialog}"));
         fits(&console, dialog);
@@ -177,7 +177,7 @@ fn targets_are_large_enough_and_larger_for_a_finger(source: Source) {
     large(&console, "board");
     console.pick(&ticket);
     large(&console, "chat");
-    for dialog in ["transfer", "open-canned", "open-help", "open-settings", "close-chat"] {
+    for dialog in ["transfer", "open-canned", "open-help", "open-settings", "close-ticket"] {
         console.click(&format!("#{dialog}"));
         large(&console, dialog);
         console.key("Escape");

@@ -172,7 +172,7 @@ fn the_console_is_clean_in_a_conversation(source: Source) {
     console.until_there("#transfer-note-error");
     console.axe_clean("transfer, note too long");
     console.key("Escape");
-    for dialog in ["open-canned", "open-help", "open-settings", "close-chat"] {
+    for dialog in ["open-canned", "open-help", "open-settings", "close-ticket"] {
         console.click(&format!("#{dialog}"));
         console.until_there("dialog[open]");
         console.axe_clean(dialog);

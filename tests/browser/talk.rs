@@ -32,7 +32,7 @@ fn a_visitor_and_a_staff_member_talk(source: Source) {
     console.until_said("which colour?", "delivered");
     assert_eq!(visitor.messages(), console.messages());
 
-    console.click("#close-chat");
+    console.click("#close-ticket");
     console.click("#confirm-yes");
     visitor.until_ticket_is("closed");
     console.until_chat_is("closed");
