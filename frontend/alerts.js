@@ -1,4 +1,4 @@
-// alerts.js: how a page that is not looked at calls: a count in the title, and a sound if the reader wants one.
+// alerts.js: tells the reader of news: a count in the title of a hidden page, and a sound if it is switched on.
 "use strict";
 
 const plainTitle = document.title;
@@ -10,7 +10,7 @@ const alerts = {
     soundSwitch.checked = this.hasSound();
     soundSwitch.addEventListener("change", () => {
       store.kept.set("sound", soundSwitch.checked);
-      if (soundSwitch.checked) this.beep(); // so that one knows how it sounds
+      if (soundSwitch.checked) this.beep(); // a sample of the sound
     });
     document.addEventListener("visibilitychange", () => {
       if (!document.hidden) document.title = plainTitle;
@@ -20,14 +20,14 @@ const alerts = {
 
   hasSound: () => store.kept.get("sound", isBoolean, false),
 
-  // Something came that the reader should know of.
-  call() {
+  // Tells the reader that something has come.
+  notify() {
     if (document.hidden) document.title = `(${(this.count += 1)}) ${plainTitle}`;
-    if (this.hasSound()) this.ringAlone();
+    if (this.hasSound()) this.ringInOneTab();
   },
 
-  // Of several tabs only the one that gets the lock rings. Where there are no locks, each rings for itself.
-  ringAlone() {
+  // Of several tabs only the one that gets the lock rings. Without locks, each of them does.
+  ringInOneTab() {
     const ring = async (lock) => {
       if (lock) this.beep();
       await new Promise((done) => setTimeout(done, 1000));
@@ -36,7 +36,7 @@ const alerts = {
     navigator.locks.request("deskwire.ring", { ifAvailable: true }, ring).catch(() => this.beep());
   },
 
-  // A short soft tone. Browsers keep a page silent until it was clicked or typed in: then there is no sound.
+  // A short soft tone. Browsers allow no sound before the first click or key in a page.
   beep() {
     this.audio ??= new AudioContext();
     this.audio.resume();

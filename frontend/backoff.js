@@ -13,7 +13,7 @@ class Backoff {
 
   wait() {
     clearTimeout(this.timer);
-    // Jitter: those who were refused together do not come back together.
+    // Jitter: clients that were refused together do not come back together.
     this.timer = setTimeout(() => this.now(), this.nextMs * (1 + Math.random() / 4));
     this.nextMs = Math.min(this.nextMs * 2, this.maxMs);
   }

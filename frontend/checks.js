@@ -14,9 +14,9 @@ function idFromName(name) {
   const plain = name.normalize("NFKD").replace(/\p{M}/gu, "").replace(/[^A-Za-z0-9._~]+/g, "-");
   // Not randomUUID: it is missing on plain http by name.
   const tail = crypto.getRandomValues(new Uint32Array(2)).join("").slice(0, 9);
-  return `${plain.replace(/^-|-$/g, "").slice(0, 40) || "visitor"}-${tail}`;
+  return `${plain.replace(/^-|-$/g, "").slice(0, 40) || "user"}-${tail}`;
 }
 
-// Lengths are in Unicode scalar values; half a surrogate pair is none and would spoil the frame.
+// The desk counts Unicode scalar values. A lone surrogate is none, and no UTF-8 frame can hold it.
 const wellFormed = (text) => text.replace(/\p{Surrogate}/gu, "\uFFFD");
 const lengthOf = (text) => [...text].length;

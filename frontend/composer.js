@@ -1,13 +1,13 @@
-// composer.js: where a message is written: sends on Enter, keeps the draft, tells that one is typing, locks with a reason.
+// composer.js: the field in which a message is written: sends on Enter, keeps the draft, sends typing notices, locks.
 "use strict";
 
 const TEXT_MAX = 4000; // characters
 const TEXT_BYTES_MAX = 16200; // as JSON; the desk closes on a frame over 16 KiB
-const TYPING_RENEW_MS = 3000; // "typing" holds for 6 s at the other side
+const TYPING_RENEW_MS = 3000; // the other side shows "typing" for 6 s
 const TYPING_HOLD_MS = 6000;
 
 class Composer {
-  // onSend(text), onTyping(active), onDraft(text)
+  // Calls onSend(text), onTyping(active) and onDraft(text).
   constructor({ onSend, onTyping, onDraft }) {
     Object.assign(this, { onSend, onTyping, onDraft });
     this.form = byId("composer");
@@ -35,7 +35,7 @@ class Composer {
     this.stopTyping();
     this.onDraft("");
     this.onSend(text);
-    this.text.focus(); // the button was clicked: the next message is written at once
+    this.text.focus(); // after a click on the button, so that the next message can be typed
   }
 
   changed() {
@@ -54,7 +54,7 @@ class Composer {
     this.onTyping(false);
   }
 
-  // Too long is said while it is written; nothing is cut off.
+  // Shows while it is written that a text is too long. Nothing is cut off.
   fits(text) {
     const over = lengthOf(text) - TEXT_MAX;
     const bytes = new TextEncoder().encode(JSON.stringify(text)).length;
@@ -68,7 +68,7 @@ class Composer {
     this.fits(text);
   }
 
-  // Locked, a draft is kept and can be read and copied; nothing is sent. `code` null: open.
+  // Locks the field, or unlocks it if `code` is null. A locked draft is kept and can be copied; nothing is sent.
   lock(code, reason) {
     this.locked = code;
     if (code) this.form.dataset.locked = code;
@@ -80,8 +80,8 @@ class Composer {
   }
 }
 
-// The other side's "typing": shown, and cleared by itself when nobody renews it.
-class TypingSign {
+// Shows that the other side is typing, until that is not renewed in time.
+class TypingIndicator {
   constructor(element) {
     this.element = element;
   }
@@ -93,7 +93,7 @@ class TypingSign {
   }
 }
 
-// Messages that wait for long: why, in words.
+// Explains why messages have been waiting for long.
 function drawHold(code, name) {
   setText(byId("hold"), code ? t("hold-" + code, { name }) : "");
 }

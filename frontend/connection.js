@@ -5,10 +5,10 @@ function drawConnection() {
   const { state, reason } = wire;
   byId("status").dataset.connection = state;
   setText(byId("status"), t("status-" + (state === "retrying" ? "connecting" : state)));
-  const told = reason && reason !== "refused"; // a refused sign-in is told at its field
-  byId("notice").hidden = !told;
+  const isShown = reason && reason !== "refused"; // a refused sign-in is shown at its field
+  byId("notice").hidden = !isShown;
   byId("notice").dataset.reason = reason ?? "";
-  setText(byId("notice-text"), told ? t("notice-" + reason, { address: deskAddress }) : "");
+  setText(byId("notice-text"), isShown ? t("notice-" + reason, { address: deskAddress }) : "");
   const offer = (id, ...reasons) => byId(id) && (byId(id).hidden = !reasons.includes(reason));
   offer("use-here", "elsewhere");
   offer("start-fresh", "not-yours");

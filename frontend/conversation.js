@@ -1,14 +1,14 @@
-// conversation.js: one ticket's chat as data: what was said, what is still to be sent, what is confirmed.
+// conversation.js: the chat of one ticket as data: its messages, what is still to be sent, what is confirmed.
 "use strict";
 
 const ENTRIES_KEPT_MAX = 300; // of a conversation, in the tab's storage; what is not sent yet is kept beyond that
-const REFUSED_MS_FIRST = 1000; // after `rate_limited` the message is sent again
-const REFUSED_MS_MAX = 10000;
-const HELD_TOLD_MS = 5000; // a wait that is longer is explained
+const RESEND_MS_FIRST = 1000; // after `rate_limited` the message is sent again
+const RESEND_MS_MAX = 10000;
+const HOLD_SHOWN_MS = 5000; // a wait that is longer is explained
 const RECEIPT_MS = 100; // a burst is confirmed by a few receipts: one for each message would be too many for the desk
 const RECEIPT_AGAIN_MS = 2000;
 
-// Refused for now: the message waits and is sent by itself. Any other refusal is told at the message.
+// Refused for now: the message waits and is sent by itself. Any other refusal is shown at the message.
 const HOLD_CODES = new Set(["rate_limited", "unread_limit"]);
 
 const isUnsent = (entry) => entry.state === "queued" || entry.state === "sending";
@@ -22,18 +22,18 @@ const isEntry = (entry) => entry instanceof Object && isTime(entry.at) && (isMes
 const isChat = (chat) =>
   chat instanceof Object &&
   [chat.ticketId, chat.subject, chat.state, chat.draft].every(isText) &&
-  [chat.nextId, chat.heardSeq, chat.confirmedSeq, chat.deliveredSeq].every(isNumber) &&
+  [chat.nextId, chat.receivedSeq, chat.confirmedSeq, chat.deliveredSeq].every(isNumber) &&
   Array.isArray(chat.entries) &&
   chat.entries.every(isEntry);
 
 // Why the messages of a chat wait. `unread_limit` ends with the other side's next receipt, `rate_limited` after a while.
 class Hold {
-  // onEnd() is called when the messages may go on, onTold() when what there is to tell has changed.
-  constructor({ onEnd, onTold }) {
+  // Calls onEnd() when messages may be sent again, and onChange() when `shown` has changed.
+  constructor({ onEnd, onChange }) {
     this.code = null;
-    this.told = null; // the code, once it takes long
-    this.onTold = onTold;
-    this.backoff = new Backoff(onEnd, REFUSED_MS_FIRST, REFUSED_MS_MAX);
+    this.shown = null; // the code, once the wait is long
+    this.onChange = onChange;
+    this.backoff = new Backoff(onEnd, RESEND_MS_FIRST, RESEND_MS_MAX);
   }
 
   get isOn() {
@@ -44,12 +44,12 @@ class Hold {
     if (code !== this.code) {
       this.end();
       this.code = code;
-      this.timer = setTimeout(() => this.tell(code), HELD_TOLD_MS);
+      this.timer = setTimeout(() => this.show(code), HOLD_SHOWN_MS);
     }
     if (code === "rate_limited") this.backoff.wait();
   }
 
-  // One was accepted. That we are too fast may stay true until all are sent.
+  // A message was accepted. The code stays, for the next one may be too fast again.
   accepted() {
     this.backoff.reset();
   }
@@ -58,22 +58,22 @@ class Hold {
     this.backoff.reset();
     clearTimeout(this.timer);
     this.code = null;
-    this.tell(null);
+    this.show(null);
   }
 
-  tell(code) {
-    if (this.told === code) return;
-    this.told = code;
-    this.onTold();
+  show(code) {
+    if (this.shown === code) return;
+    this.shown = code;
+    this.onChange();
   }
 }
 
 // A message of ours is "queued" (not sent yet), "sending", "sent", "delivered" or "failed" (with `why`).
 // `host` is the page; what it must offer is seen in user.js.
 class Conversation {
-  #inFlight = null; // the one message that is on its way
+  #inFlight = null; // the message that has no answer yet
   #repeat = null; // one that was accepted: sent again to learn its seq
-  #hold = new Hold({ onEnd: () => this.pump(), onTold: () => this.host.holdChanged() });
+  #hold = new Hold({ onEnd: () => this.sendNext(), onChange: () => this.host.holdChanged() });
   #receiptTimer = null; // until it ends, receipts are gathered
 
   constructor(host, saved) {
@@ -81,12 +81,12 @@ class Conversation {
     this.subject = "";
     this.entries = [];
     this.nextId = 1;
-    this.heardSeq = 0; // the highest that we have shown
-    this.confirmedSeq = 0; // the highest that we said we have shown
-    this.deliveredSeq = 0; // the highest that the other side said it has shown
+    this.receivedSeq = 0; // the highest seq that we have shown
+    this.confirmedSeq = 0; // the highest that we have confirmed
+    this.deliveredSeq = 0; // the highest that the other side has confirmed
     this.draft = "";
     Object.assign(this, saved);
-    // What was on its way when the page went away: the next resume() tells whether it arrived.
+    // Unanswered when the page was left: the next resume() finds out whether it arrived.
     for (const entry of this.entries) if (entry.state === "sending") entry.state = "queued";
     this.host = host;
   }
@@ -99,17 +99,17 @@ class Conversation {
 
   // Why messages have been waiting for long, or null.
   get heldBy() {
-    return this.#hold.told;
+    return this.#hold.shown;
   }
 
-  say(text) {
+  send(text) {
     this.append({ kind: "message", from: "me", text, at: deskNow(), state: "queued" });
-    this.pump();
+    this.sendNext();
   }
 
   // Sends the next message. Only one is on its way at a time: so a refused one never hides behind a later one that
   // was accepted, and the other side reads them in the order in which they were written.
-  pump() {
+  sendNext() {
     const open = this.host.canSend();
     const unsent = this.unsent();
     for (const entry of unsent) if (entry !== this.#inFlight) this.mark(entry, open ? "sending" : "queued");
@@ -135,7 +135,7 @@ class Conversation {
     this.#hold.accepted();
     entry.seq = seq ?? entry.seq;
     this.mark(entry, entry.seq && entry.seq <= this.deliveredSeq ? "delivered" : "sent");
-    this.pump();
+    this.sendNext();
   }
 
   // Nothing was sent behind the one that was refused, so whatever is done with it, the order stays.
@@ -147,24 +147,24 @@ class Conversation {
     if (isHeld) this.#hold.begin(code);
     if (!isUnsent(entry)) this.#repeat = isHeld ? entry : null; // accepted before, and it stays so
     else if (isHeld) entry.id = null; // never accepted, so a new id cannot double it
-    else this.fail(entry, code);
-    this.pump();
+    else this.markFailed(entry, code);
+    this.sendNext();
   }
 
   // The other side has everything up to `seq` on its screen.
-  delivered(seq) {
+  confirmed(seq) {
     this.deliveredSeq = Math.max(this.deliveredSeq, seq);
     for (const entry of this.entries) {
       if (entry.state === "sent" && entry.seq && entry.seq <= this.deliveredSeq) this.mark(entry, "delivered");
     }
     if (this.#hold.code === "unread_limit") this.#hold.end();
-    this.pump();
+    this.sendNext();
   }
 
   // It was never accepted, so a new id cannot double it. It moves to the end, where the other side will read it.
   retry(entry) {
     this.remove(entry);
-    this.say(entry.text);
+    this.send(entry.text);
   }
 
   remove(entry) {
@@ -177,17 +177,17 @@ class Conversation {
     return this.entries.find((entry) => entry.from === "me" && entry.id === id);
   }
 
-  // Nothing is on its way any more.
+  // Nothing is in flight any more.
   stopSending() {
     this.#inFlight = null;
     this.#repeat = null;
     this.#hold.end();
   }
 
-  // The line is dead: what was on its way waits again.
-  cut() {
+  // The connection is lost: an unanswered message is queued again.
+  disconnected() {
     this.stopSending();
-    this.pump();
+    this.sendNext();
   }
 
   // Connected again, or picked again: the desk says how far it has come.
@@ -196,70 +196,70 @@ class Conversation {
     this.nextId = Math.max(this.nextId, last_id + 1);
     for (const entry of this.unsent().filter((entry) => entry.id && entry.id <= last_id)) {
       if (entry.id < last_id) {
-        this.fail(entry, "unsure"); // we never have two on their way, so somebody else spoke on our side
+        this.markFailed(entry, "unsure"); // we never have two in flight, so another page has sent on our side
         continue;
       }
-      entry.seq = last_seq; // at most; sending it again tells exactly, and is not relayed twice
+      entry.seq = last_seq; // at most; the ack of the repeated message says exactly, and it is not relayed twice
       this.mark(entry, "sent");
       this.#repeat = entry;
     }
-    this.delivered(delivered_seq);
+    this.confirmed(delivered_seq);
   }
 
-  // Somebody else speaks on our side now (another tab, a colleague): ids tell nothing of our last message.
-  doubt() {
+  // Another page sends on our side now (another tab, a colleague), so ids do not tell whether our last message arrived.
+  markUnsure() {
     this.stopSending();
-    for (const entry of this.unsent()) if (entry.id) this.fail(entry, "unsure");
-    this.pump();
+    for (const entry of this.unsent()) if (entry.id) this.markFailed(entry, "unsure");
+    this.sendNext();
   }
 
-  // What was not sent never will be, but its text stays.
-  end() {
+  // What is not sent yet never will be, but its text stays.
+  close() {
     this.stopSending();
-    for (const entry of this.unsent()) this.fail(entry, "closed");
+    for (const entry of this.unsent()) this.markFailed(entry, "closed");
     this.host.save();
   }
 
-  // True if it was new. After a cut the desk sends again what it is not sure of.
-  hear({ seq, sender_id, text, at }) {
-    const isNew = seq > this.heardSeq;
+  // Returns true if it is new. After a lost connection the desk sends again what was not confirmed.
+  receive({ seq, sender_id, text, at }) {
+    const isNew = seq > this.receivedSeq;
     if (isNew) {
-      this.heardSeq = seq;
+      this.receivedSeq = seq;
       this.append({ kind: "message", from: "them", sender: sender_id, text, at, seq });
     } else {
-      this.confirmedSeq = Math.min(this.confirmedSeq, seq - 1); // our receipt was lost, too
+      this.confirmedSeq = Math.min(this.confirmedSeq, seq - 1); // our receipt was lost as well
     }
-    this.confirm();
+    this.sendReceipt();
     return isNew;
   }
 
-  // "On my screen" is said only when it is true: not for a hidden tab, not for a chat that is not shown.
-  confirm() {
-    if (this.heardSeq <= this.confirmedSeq || this.#receiptTimer || !this.host.onScreen()) return;
-    if (!this.host.transmit({ type: "delivered", ticket_id: this.ticketId, seq: this.heardSeq })) return;
-    this.confirmedSeq = this.heardSeq;
-    this.confirmIn(RECEIPT_MS);
+  // Confirms only what is on the screen: nothing in a hidden tab or in a chat that is not shown.
+  sendReceipt() {
+    if (this.receivedSeq <= this.confirmedSeq || this.#receiptTimer || !this.host.onScreen()) return;
+    if (!this.host.transmit({ type: "delivered", ticket_id: this.ticketId, seq: this.receivedSeq })) return;
+    this.confirmedSeq = this.receivedSeq;
+    this.sendReceiptIn(RECEIPT_MS);
     this.host.save();
   }
 
-  confirmIn(ms) {
+  sendReceiptIn(ms) {
     clearTimeout(this.#receiptTimer);
     this.#receiptTimer = setTimeout(() => {
       this.#receiptTimer = null;
-      this.confirm();
+      this.sendReceipt();
     }, ms);
   }
 
-  // The desk refused something that bears no id. It may have been a receipt, and the other side may be held until it
-  // has one; a receipt too many harms nobody.
+  // The desk refused a frame that has no id. It may have been a receipt for which the other side waits; one receipt
+  // too many does no harm.
   receiptRefused() {
-    if (this.heardSeq === 0) return;
-    this.confirmedSeq = Math.min(this.confirmedSeq, this.heardSeq - 1);
-    this.confirmIn(RECEIPT_AGAIN_MS);
+    if (this.receivedSeq === 0) return;
+    this.confirmedSeq = Math.min(this.confirmedSeq, this.receivedSeq - 1);
+    this.sendReceiptIn(RECEIPT_AGAIN_MS);
   }
 
-  // A line of the desk's own; its words are found when it is drawn.
-  note(what, values = {}, at = deskNow()) {
+  // Adds a system line. Its text is looked up when it is drawn, in the language of that moment.
+  addLine(what, values = {}, at = deskNow()) {
     this.append({ kind: "system", what, values, at });
   }
 
@@ -269,7 +269,7 @@ class Conversation {
     this.host.save();
   }
 
-  fail(entry, why) {
+  markFailed(entry, why) {
     entry.why = why;
     entry.id = null;
     this.mark(entry, "failed");

@@ -20,19 +20,19 @@ function button(text, attributes, action) {
 
 const onClick = (id, action) => byId(id).addEventListener("click", action);
 
-// Only where it differs: a live region speaks once.
+// Changes the text only where it differs, so that a live region is read out once.
 function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-// An error under its field: announced (role=alert) and tied to it.
+// Shows an error under its field: announced (role=alert) and tied to it.
 function setError(field, text) {
   setText(byId(field.id + "-error"), text);
   if (text) field.setAttribute("aria-invalid", "true");
   else field.removeAttribute("aria-invalid");
 }
 
-// For screen readers, once.
+// Has a text read out by screen readers, once.
 function announce(text) {
   setText(byId("alert"), "");
   setTimeout(() => setText(byId("alert"), text), 50);

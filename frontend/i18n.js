@@ -28,7 +28,7 @@ const i18n = {
     each("hint", (element, text) => (element.placeholder = text));
   },
 
-  // The choice in the page; `changed` draws anew what was made by script.
+  // Fills the choice of languages. `changed` draws again what was made by script.
   offer(select, changed) {
     STRINGS.languages.forEach((tag, column) => {
       select.append(make("option", { value: tag, lang: tag }, STRINGS.languageName[column]));
@@ -42,12 +42,12 @@ const i18n = {
   },
 };
 
-// A text by name. A text with a count is an object of plural forms: { one, other }.
+// Returns a text by name. A text with a count is an object of plural forms: { one, other }.
 function t(key, values = {}) {
   let text = STRINGS[key]?.[i18n.column] ?? key;
   if (typeof text === "object") text = text[new Intl.PluralRules(i18n.language).select(values.count)] ?? text.other;
   return text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
 }
 
-// A text by name, or another where the table has none.
+// Returns a text by name, or another one if there is none of that name.
 const tOr = (key, other, values) => t(key in STRINGS ? key : other, values);

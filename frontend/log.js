@@ -1,4 +1,4 @@
-// log.js: a conversation as it is seen: days, messages with their state, system lines, and the "3 new" button.
+// log.js: draws a conversation: days, messages with their state, system lines, and the "3 new" button.
 "use strict";
 
 const NEAR_END_PX = 48; // closer than this to the end counts as reading the end
@@ -9,33 +9,33 @@ class Log {
     this.list = log.querySelector("ol");
     this.rows = new Map();
     this.newCount = 0;
-    this.reading = true; // the end, as most do
-    newButton.addEventListener("click", () => this.toEnd());
+    this.isAtEnd = true;
+    newButton.addEventListener("click", () => this.scrollToEnd());
     // A phone's keyboard makes the log shorter: that is not the reader scrolling away from the end.
-    log.addEventListener("scroll", () => log.clientHeight === this.height && this.look());
+    log.addEventListener("scroll", () => log.clientHeight === this.height && this.scrolled());
     new ResizeObserver(() => {
       this.height = log.clientHeight;
-      if (this.reading) this.toEnd();
+      if (this.isAtEnd) this.scrollToEnd();
     }).observe(log);
   }
 
-  // Draws what was said before, without having it read out again: the region is silent meanwhile.
+  // Draws earlier entries. The live region is off meanwhile, so that they are not read out again.
   show(entries) {
     this.log.setAttribute("aria-live", "off");
     this.list.replaceChildren();
     this.rows.clear();
     this.lastDay = null;
     for (const entry of entries) this.add(entry);
-    this.toEnd();
-    clearTimeout(this.quietTimer);
-    this.quietTimer = setTimeout(() => this.log.setAttribute("aria-live", "polite"), 300);
+    this.scrollToEnd();
+    clearTimeout(this.announceTimer);
+    this.announceTimer = setTimeout(() => this.log.setAttribute("aria-live", "polite"), 300);
   }
 
   append(entry) {
     this.add(entry);
-    if (this.reading || entry.from === "me") return this.toEnd();
+    if (this.isAtEnd || entry.from === "me") return this.scrollToEnd();
     if (entry.kind === "message") this.newCount += 1;
-    this.drawNew();
+    this.drawNewButton();
   }
 
   update(entry) {
@@ -43,7 +43,7 @@ class Log {
     if (!row) return;
     this.fillState(row, entry);
     if (entry.state === "failed") announce(row.querySelector(".state").textContent);
-    if (this.reading) this.toEnd();
+    if (this.isAtEnd) this.scrollToEnd();
   }
 
   remove(entry) {
@@ -89,40 +89,40 @@ class Log {
     const failed = entry.state === "failed";
     const state = row.querySelector(".state");
     setText(state, failed ? t("state-failed", { why: tOr("why-" + entry.why, "why-other") }) : t("state-" + entry.state));
-    row.querySelector(".mend")?.remove();
+    row.querySelector(".message-actions")?.remove();
     if (!failed && entry.state !== "queued") return;
-    const mend = make("p", { class: "mend" });
-    if (failed && entry.why !== "closed") mend.append(this.act("retry", () => this.onRetry(entry)));
-    // One that has been on its way may have arrived: it can be waited for, not taken back.
-    if (failed || !entry.id) mend.append(this.act("remove", () => this.onRemove(entry)));
-    if (mend.firstChild) row.append(mend);
+    const actions = make("p", { class: "message-actions" });
+    if (failed && entry.why !== "closed") actions.append(this.actionButton("retry", () => this.onRetry(entry)));
+    // A message that was sent once may have arrived, so it cannot be removed.
+    if (failed || !entry.id) actions.append(this.actionButton("remove", () => this.onRemove(entry)));
+    if (actions.firstChild) row.append(actions);
   }
 
-  act(name, action) {
+  actionButton(name, action) {
     return button(t(name), { class: "small", ["data-" + name]: "" }, () => {
       action();
-      this.log.focus(); // the button is gone
+      this.log.focus(); // the button that had the focus is gone
     });
   }
 
-  look() {
+  scrolled() {
     const { scrollHeight, scrollTop, clientHeight } = this.log;
-    this.reading = scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
-    if (this.reading) this.clearNew();
+    this.isAtEnd = scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
+    if (this.isAtEnd) this.clearNewCount();
   }
 
-  toEnd() {
+  scrollToEnd() {
     this.log.scrollTop = this.log.scrollHeight;
-    this.reading = true;
-    this.clearNew();
+    this.isAtEnd = true;
+    this.clearNewCount();
   }
 
-  clearNew() {
+  clearNewCount() {
     this.newCount = 0;
-    this.drawNew();
+    this.drawNewButton();
   }
 
-  drawNew() {
+  drawNewButton() {
     this.newButton.hidden = this.newCount === 0;
     if (this.newCount) setText(this.newButton, t("new-messages", { count: this.newCount }));
   }

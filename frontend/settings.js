@@ -11,11 +11,11 @@ function startSettings(changed) {
   onClick("change-address", open);
   for (const element of document.querySelectorAll(".disk-only")) element.hidden = isServed;
   byId("settings-form").addEventListener("submit", () => {
-    if (!isServed) moveTo(tidyAddress(address.value));
+    if (!isServed) switchTo(tidyAddress(address.value));
   });
   i18n.offer(byId("language"), changed);
   alerts.start(byId("sound"));
-  // Served, the pages are ./ and ./staff; on disk they are files, and a `?ws=` goes along.
+  // Served, the pages are ./ and ./staff. On disk they are files, and the link keeps `?ws=`.
   const link = document.querySelector("[data-other-page]");
   if (isServed) link.setAttribute("href", link.dataset.otherPage);
   else link.href += location.search;

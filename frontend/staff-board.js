@@ -1,9 +1,9 @@
-// staff-board.js: the list of all open tickets: what waits, what is yours, what is taken, and what you can pick now.
+// staff-board.js: the list of all open tickets, with what can be done with each of them.
 "use strict";
 
-const ROWS_MAX = 200; // a longer list is for the search, not for the eye
+const ROWS_MAX = 200; // further tickets are found by the search
 const DRAW_MS = 50; // changes that come together are drawn together
-const AGES_MS = 20000; // how often the waiting times are drawn anew
+const AGES_MS = 20000; // the waiting times are drawn again this often
 
 const board = {
   tickets: new Map(), // by ticket_id, as the desk sent them
@@ -23,7 +23,7 @@ const board = {
     return ticket.staff_id === desk.me ? "mine" : "taken";
   },
 
-  // "yes", or why not: "no" (it is somebody's), "offline" (you are), "full" (you have no room).
+  // "yes", or why not: "no" (a staff member has it), "offline" (we are), "full" (we have max_chats).
   pickable(ticket) {
     if (ticket.state === "active") return "no";
     if (!desk.online) return "offline";
@@ -37,7 +37,7 @@ const board = {
   pickNext() {
     const next = this.sorted().find((ticket) => this.pickable(ticket) === "yes");
     if (next) this.pick(next.ticket_id);
-    else desk.say("said-nothing");
+    else desk.report("outcome-nothing");
   },
 
   // ---- Drawing
@@ -49,11 +49,11 @@ const board = {
     }, DRAW_MS);
   },
 
-  // What can be picked comes first, the oldest at the top; then what is yours; then what others have.
+  // Tickets that can be picked come first, then our own, then those of others; of each the oldest first.
   sorted() {
-    const rank = { waiting: 0, paused: 0, mine: 1, taken: 2 };
-    const order = (a, b) => rank[this.stateOf(a)] - rank[this.stateOf(b)] || a.created_at - b.created_at;
-    return [...this.tickets.values()].sort(order);
+    const order = { waiting: 0, paused: 0, mine: 1, taken: 2 };
+    const compare = (a, b) => order[this.stateOf(a)] - order[this.stateOf(b)] || a.created_at - b.created_at;
+    return [...this.tickets.values()].sort(compare);
   },
 
   draw() {
@@ -67,7 +67,7 @@ const board = {
     this.drawColleagues();
   },
 
-  // Rows are kept and moved rather than made anew, so that the focus stays on its button.
+  // Rows are kept and moved, so that the focus stays on its button.
   drawRows(tickets) {
     const list = byId("tickets");
     const shown = new Set(tickets.map((ticket) => ticket.ticket_id));

@@ -1,4 +1,4 @@
-// staff-chats.js: the chats that one has: the list with its unread counts, and the conversation that is shown.
+// staff-chats.js: our own chats: the list with its unread counts, and the conversation that is shown.
 "use strict";
 
 const NOTE_MAX = 500; // characters
@@ -6,7 +6,7 @@ const NOTE_MAX = 500; // characters
 // A chat is a Conversation with user (id), state, open (on the screen) and unread. Its state is "active" (yours),
 // "repick" (paused: pick it again), "taken" (somebody else has it) or "closed".
 const chats = {
-  all: new Map(), // by ticket_id; one that is not open keeps its text for when it is picked again
+  all: new Map(), // by ticket_id; a chat that is not open is kept until its ticket is picked again or closed
   shown: null,
 
   start() {
@@ -17,11 +17,11 @@ const chats = {
       onRemove: (entry) => this.shown.remove(entry),
     });
     this.composer = new Composer({
-      onSend: (text) => this.shown.say(text),
+      onSend: (text) => this.shown.send(text),
       onTyping: (active) => wire.send({ type: "typing", ticket_id: this.shown.ticketId, active }),
       onDraft: (text) => this.keepDraft(text),
     });
-    this.typing = new TypingSign(byId("typing"));
+    this.typingIndicator = new TypingIndicator(byId("typing"));
     for (const id of store.tab.get("chats", isListOfTexts, [])) {
       const saved = store.tab.get("chat." + id, (chat) => isChat(chat) && chat.ticketId === id);
       if (saved) this.add(saved);
@@ -30,7 +30,7 @@ const chats = {
     document.addEventListener("visibilitychange", () => this.read());
   },
 
-  // ---- Which chats there are
+  // ---- The chats
 
   add(saved) {
     const chat = new Conversation(this.hostOf(saved.ticketId), saved);
@@ -60,7 +60,7 @@ const chats = {
     return this.opened().filter((chat) => chat.state === "active").length;
   },
 
-  // Gone from the screen; the text stays until the ticket is gone from the desk.
+  // Takes a chat off the screen. Its text stays until its ticket is closed.
   leave(chat) {
     const list = this.opened();
     const place = list.indexOf(chat);
@@ -77,14 +77,14 @@ const chats = {
     store.tab.set("chat." + chat.ticketId, null);
   },
 
-  // ---- Which one is shown
+  // ---- The chat that is shown
 
   show(ticketId, focus = false) {
     const chat = this.all.get(ticketId);
     if (chat !== this.shown) {
-      this.composer.stopTyping(); // to the one that is left
+      this.composer.stopTyping(); // in the chat that was shown
       this.shown = chat?.open ? chat : null;
-      this.typing.set("");
+      this.typingIndicator.set("");
       if (this.shown) this.log.show(chat.entries);
       this.composer.set(this.shown?.draft ?? "");
       store.tab.set("shown", this.shown?.ticketId ?? null);
@@ -92,7 +92,7 @@ const chats = {
     setRegion(this.shown ? "conversation" : document.body.dataset.region === "board" ? "board" : "chats");
     this.draw();
     this.read();
-    if (this.shown) this.log.toEnd();
+    if (this.shown) this.log.scrollToEnd();
     if (focus && this.shown) byId("text").focus();
   },
 
@@ -100,11 +100,11 @@ const chats = {
     return !document.hidden && byId("conversation").getClientRects().length > 0;
   },
 
-  // What is on the screen now counts as read, and only now.
+  // Only what is on the screen counts as read.
   read() {
     if (!this.shown || !this.isSeen()) return;
     this.shown.unread = 0;
-    this.shown.confirm();
+    this.shown.sendReceipt();
     this.drawList();
   },
 
@@ -124,7 +124,7 @@ const chats = {
     this.shown.host.save();
   },
 
-  // ---- What can be done
+  // ---- Actions
 
   startActions() {
     const on = (id, action) => byId(id).addEventListener("click", () => this.shown && action(this.shown));
@@ -183,7 +183,7 @@ const chats = {
       make("span", { class: "facts" }, make("bdi", {}, chat.user), badge),
     );
     if (chat.unread) {
-      // The number for the eye, the same in words for the ear.
+      // Screen readers are given the number in words.
       choose.append(
         make("span", { class: "count", "data-unread": "", "aria-hidden": "true" }, String(chat.unread)),
         make("span", { class: "unseen" }, t("unread", { count: chat.unread })),

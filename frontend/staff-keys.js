@@ -45,7 +45,7 @@ function pressed(event) {
     event.preventDefault();
     return canned.open();
   }
-  // While somebody writes, a letter is a letter.
+  // Single keys do nothing while the reader is typing.
   if (event.target.matches("input, textarea, select") || !hasShortcuts()) return;
   const known = KEYS[event.key.toLowerCase()];
   if (!known) return;
@@ -54,7 +54,7 @@ function pressed(event) {
   act();
 }
 
-// Out of a field, to where single keys work; from there, on a phone, back to the lists.
+// Leaves a field, so that single keys work. Outside of a field, on a phone: back to the lists.
 function leaveField(target) {
   if (target.id === "text") byId("log").focus();
   else if (target.id === "search") target.blur();

@@ -1,7 +1,7 @@
 // staff-notify.js: desktop notifications, asked for on a click only, shown only while the page is hidden.
 "use strict";
 
-const notices = {
+const notifications = {
   start() {
     onClick("notify", async () => {
       if (window.Notification) await Notification.requestPermission();
@@ -17,14 +17,14 @@ const notices = {
   },
 
   show(title, body, ticketId) {
-    alerts.call();
+    alerts.notify();
     if (!document.hidden || window.Notification?.permission !== "granted") return;
     try {
-      const notice = new Notification(title, { body, tag: "deskwire." + ticketId });
-      notice.onclick = () => {
+      const notification = new Notification(title, { body, tag: "deskwire." + ticketId });
+      notification.onclick = () => {
         window.focus();
         if (chats.all.get(ticketId)?.open) chats.show(ticketId);
       };
-    } catch {} // some phones know the name and refuse the use
+    } catch {} // some phones have Notification and throw when it is used
   },
 };

@@ -1,9 +1,9 @@
-// staff.js: the console: signs in, keeps the board and the chats as the desk tells them, and draws what follows.
+// staff.js: the staff's page: signs in, handles the frames of the desk, and draws the page.
 "use strict";
 
-const SAID_MS = 6000;
-const ACT_AGAIN_MS = 1000; // an action that was too fast for the desk is repeated once
-const PRESENCE = ""; // in `asked`, in place of a ticket's id
+const REPORT_MS = 6000;
+const REPEAT_MS = 1000; // an action that was too fast for the desk is repeated once
+const PRESENCE = ""; // the key in `pending` of an action that concerns no ticket
 
 const isSignedIn = (value) => isId(value?.id) && isSecret(value.token);
 
@@ -11,12 +11,12 @@ const desk = {
   me: "",
   token: "",
   online: false,
-  wantsOnline: false, // was online when the line broke, so goes online again by itself
+  wantsOnline: false, // goes online again by itself after a lost connection
   maxChats: 0,
   assign: "manual",
-  toCome: 0, // tickets that still follow the welcome
+  remaining: 0, // tickets that still follow the welcome
   welcomedAt: 0,
-  asked: new Map(), // by ticket_id: the action that we wait for, so that a refusal can be told in words
+  pending: new Map(), // by ticket_id: the action that has no answer yet, so that a refusal can name it
 
   act(type, ticketId, more = {}) {
     this.ask(ticketId, { type, ticket_id: ticketId, ...more });
@@ -29,20 +29,20 @@ const desk = {
 
   ask(key, frame) {
     setText(byId("problem"), "");
-    this.asked.set(key, { type: frame.type, frame, isRepeated: false });
+    this.pending.set(key, { type: frame.type, frame, isRepeated: false });
     wire.send(frame);
   },
 
-  // Once, and only if the answer has not come meanwhile.
-  askAgain(key, asked) {
-    asked.isRepeated = true;
-    setTimeout(() => this.asked.get(key) === asked && wire.send(asked.frame), ACT_AGAIN_MS);
+  // Repeats an action once, unless its answer has come in the meantime.
+  repeat(key, pending) {
+    pending.isRepeated = true;
+    setTimeout(() => this.pending.get(key) === pending && wire.send(pending.frame), REPEAT_MS);
   },
 
-  say(key, values) {
-    clearTimeout(this.saidTimer);
-    setText(byId("said"), t(key, values));
-    this.saidTimer = setTimeout(() => setText(byId("said"), ""), SAID_MS);
+  report(key, values) {
+    clearTimeout(this.reportTimer);
+    setText(byId("outcome"), t(key, values));
+    this.reportTimer = setTimeout(() => setText(byId("outcome"), ""), REPORT_MS);
   },
 };
 
@@ -54,7 +54,7 @@ const wire = new Wire({
   onState: connectionChanged,
 });
 
-// ---- What the desk says
+// ---- Frames of the desk
 
 const frames = {
   welcome(frame) {
@@ -63,22 +63,22 @@ const frames = {
     desk.online = frame.online;
     desk.maxChats = frame.max_chats;
     desk.assign = frame.assign;
-    desk.toCome = frame.more;
+    desk.remaining = frame.more;
     desk.welcomedAt = frame.now;
     board.tickets = new Map(frame.tickets.map((ticket) => [ticket.ticket_id, ticket]));
     board.colleagues = new Set(frame.staff.filter((id) => id !== desk.me));
-    for (const chat of chats.opened()) connectedAgain(chat);
-    if (!desk.toCome) forgetTheGone();
+    for (const chat of chats.opened()) reconnected(chat);
+    if (!desk.remaining) closeMissing();
     if (desk.wantsOnline) desk.setOnline(true);
     draw();
   },
 
   presence(frame) {
-    takeAsked(PRESENCE);
-    if (desk.online && !frame.online) chats.opened().forEach((chat) => closeOffline(chat));
+    takePending(PRESENCE);
+    if (desk.online && !frame.online) chats.opened().forEach((chat) => pauseOffline(chat));
     desk.online = frame.online;
     desk.wantsOnline = frame.online;
-    desk.say(frame.online ? "said-online" : "said-offline");
+    desk.report(frame.online ? "outcome-online" : "outcome-offline");
     draw();
   },
 
@@ -89,12 +89,12 @@ const frames = {
   },
 
   ticket_added({ ticket }) {
-    const late = desk.toCome > 0 && ticket.created_at <= desk.welcomedAt;
+    const late = desk.remaining > 0 && ticket.created_at <= desk.welcomedAt;
     board.tickets.set(ticket.ticket_id, ticket);
     board.changed();
-    if (late && (desk.toCome -= 1) === 0) forgetTheGone();
+    if (late && (desk.remaining -= 1) === 0) closeMissing();
     if (late || !desk.online || ticket.state !== "waiting") return;
-    notices.show(t("notify-ticket"), ticket.subject, ticket.ticket_id);
+    notifications.show(t("notify-ticket"), ticket.subject, ticket.ticket_id);
   },
 
   ticket_updated({ ticket }) {
@@ -110,86 +110,86 @@ const frames = {
     board.changed();
     const chat = chats.all.get(ticket_id);
     if (chat && !chat.open) chats.forget(chat);
-    // Also one that was released or transferred just now: what came of it in between is not told.
-    else if (chat && chat.state !== "closed") endChat(chat, "ended");
+    // This includes a ticket that we have just released or transferred: the desk does not say what came of it.
+    else if (chat && chat.state !== "closed") chatClosed(chat, "ended");
   },
 
   ticket_picked(frame) {
-    const asked = takeAsked(frame.ticket_id)?.type === "pick_ticket";
+    const isOurPick = takePending(frame.ticket_id)?.type === "pick_ticket";
     const chat = chats.all.get(frame.ticket_id) ?? chats.add({ ticketId: frame.ticket_id });
     Object.assign(chat, { subject: frame.subject, user: frame.user_id, state: "active", open: true });
-    noteHowItCame(chat, frame);
+    addAssignmentLines(chat, frame);
     chat.resume(frame);
-    if (asked || !chats.shown) chats.show(chat.ticketId, asked);
-    if (!asked) notices.show(byId("said").textContent, frame.subject, chat.ticketId);
+    if (isOurPick || !chats.shown) chats.show(chat.ticketId, isOurPick);
+    if (!isOurPick) notifications.show(byId("outcome").textContent, frame.subject, chat.ticketId);
     draw();
   },
 
   ticket_closed(frame) {
-    takeAsked(frame.ticket_id, "close_ticket");
+    takePending(frame.ticket_id, "close_ticket");
     const chat = chats.all.get(frame.ticket_id);
     if (!chat?.open) return;
-    endChat(chat, "closed", { by: t("by-" + frame.by) }, frame.at);
+    chatClosed(chat, "closed", { by: t("by-" + frame.by) }, frame.at);
     if (chat === chats.shown && frame.by === "staff") byId("dismiss").focus();
   },
 
   message(frame) {
     const chat = chats.all.get(frame.ticket_id);
-    if (!chat || !chat.hear(frame)) return;
+    if (!chat || !chat.receive(frame)) return;
     const seen = chat === chats.shown && chats.isSeen();
-    if (chat === chats.shown) chats.typing.set("");
+    if (chat === chats.shown) chats.typingIndicator.set("");
     if (!seen) chat.unread = (chat.unread ?? 0) + 1;
-    if (!seen) notices.show(t("notify-message", { name: chat.user }), chat.subject, chat.ticketId);
+    if (!seen) notifications.show(t("notify-message", { name: chat.user }), chat.subject, chat.ticketId);
     chat.host.save();
     chats.drawList();
   },
 
   ack: (frame) => chats.all.get(frame.ticket_id)?.acknowledged(frame),
-  delivered: (frame) => chats.all.get(frame.ticket_id)?.delivered(frame.seq),
+  delivered: (frame) => chats.all.get(frame.ticket_id)?.confirmed(frame.seq),
 
   typing(frame) {
     if (chats.shown?.ticketId !== frame.ticket_id) return;
-    chats.typing.set(frame.active ? t("typing", { name: chats.shown.user }) : "");
+    chats.typingIndicator.set(frame.active ? t("typing", { name: chats.shown.user }) : "");
   },
 
   error(frame) {
     const chat = chats.all.get(frame.ticket_id);
     if (frame.id && chat) return chat.refused(frame);
     const key = frame.ticket_id ?? PRESENCE;
-    const asked = desk.asked.get(key);
+    const pending = desk.pending.get(key);
     if (frame.code === "rate_limited") {
-      chat?.receiptRefused(); // that may have been it
-      if (asked && !asked.isRepeated) return desk.askAgain(key, asked);
+      chat?.receiptRefused(); // it may have been a receipt that was refused
+      if (pending && !pending.isRepeated) return desk.repeat(key, pending);
     }
-    if (!asked) return; // what we did not ask for by a click is not a problem
-    takeAsked(key);
-    setText(byId("problem"), t("problem-" + asked.type, { why: tOr("why-" + frame.code, "why-other") }));
+    if (!pending) return; // the reader did not ask for it
+    takePending(key);
+    setText(byId("problem"), t("problem-" + pending.type, { why: tOr("why-" + frame.code, "why-other") }));
     draw();
   },
 
   pong: (frame) => setDeskClock(frame.now),
 };
 
-function takeAsked(ticketId, type) {
-  const asked = desk.asked.get(ticketId);
-  if (!asked || (type && asked.type !== type)) return null;
-  desk.asked.delete(ticketId);
-  return asked;
+function takePending(ticketId, type) {
+  const pending = desk.pending.get(ticketId);
+  if (!pending || (type && pending.type !== type)) return null;
+  desk.pending.delete(ticketId);
+  return pending;
 }
 
-function noteHowItCame(chat, { at, auto, from_staff, note, ticket_id }) {
+function addAssignmentLines(chat, { at, auto, from_staff, note, ticket_id }) {
   const name = from_staff;
   const how = from_staff ? "transferred" : auto ? "auto" : "joined";
-  chat.note(how, { name }, at);
-  if (note) chat.note("note", { name, note }, at);
-  desk.say("said-" + (how === "joined" ? "picked" : how), { name, ticket: ticket_id });
+  chat.addLine(how, { name }, at);
+  if (note) chat.addLine("note", { name, note }, at);
+  desk.report("outcome-" + (how === "joined" ? "picked" : how), { name, ticket: ticket_id });
 }
 
-// A new connection starts offline: what was open is paused now, unless somebody else has picked it meanwhile.
-function connectedAgain(chat) {
+// A new connection starts offline: an open chat is paused now, unless a colleague has picked it.
+function reconnected(chat) {
   if (chat.state === "active") {
     chat.state = "repick";
-    chat.note("back");
+    chat.addLine("back");
   }
   const ticket = board.tickets.get(chat.ticketId);
   if (ticket) ticketChanged(chat, ticket, ticket);
@@ -197,71 +197,71 @@ function connectedAgain(chat) {
 
 function ticketChanged(chat, ticket, before) {
   if (chat.state === "closed") return;
-  const others = ticket.staff_id !== desk.me;
-  if (ticket.state === "active" && others) return handedOn(chat, ticket.staff_id);
-  if (ticket.state === "waiting" && takeAsked(ticket.ticket_id, "release_ticket")) return leaveChat(chat, "said-released");
+  const isNotMine = ticket.staff_id !== desk.me;
+  if (ticket.state === "active" && isNotMine) return pickedByColleague(chat, ticket.staff_id);
+  if (ticket.state === "waiting" && takePending(ticket.ticket_id, "release_ticket")) return leaveChat(chat, "outcome-released");
   if (ticket.state !== "active") {
     chat.state = "repick";
-    if (others && ticket.staff_id) chat.doubt(); // somebody else had it in between
+    if (isNotMine && ticket.staff_id) chat.markUnsure(); // a colleague has had it in the meantime
   }
   if (before && before.user_online !== ticket.user_online && chat.state === "active") {
-    if (chat === chats.shown) chats.typing.set("");
-    chat.note(ticket.user_online ? "online" : "offline");
+    if (chat === chats.shown) chats.typingIndicator.set("");
+    chat.addLine(ticket.user_online ? "online" : "offline");
   }
-  chat.pump();
+  chat.sendNext();
   chats.draw();
 }
 
-function handedOn(chat, name) {
-  chat.doubt();
-  const asked = takeAsked(chat.ticketId)?.type;
-  if (asked === "transfer_ticket") byId("transfer-note").value = ""; // until then it is kept, for another try
-  if (asked === "transfer_ticket" || asked === "release_ticket") return leaveChat(chat, "said-handed", name);
-  if (chat.state !== "taken") chat.note("taken", { name });
+function pickedByColleague(chat, name) {
+  chat.markUnsure();
+  const pending = takePending(chat.ticketId)?.type;
+  if (pending === "transfer_ticket") byId("transfer-note").value = ""; // kept until now for another try
+  if (pending === "transfer_ticket" || pending === "release_ticket") return leaveChat(chat, "outcome-handed", name);
+  if (chat.state !== "taken") chat.addLine("taken", { name });
   chat.state = "taken";
   chats.draw();
 }
 
-function leaveChat(chat, said, name) {
-  desk.say(said, { ticket: chat.ticketId, name });
-  chat.note("left");
+function leaveChat(chat, outcome, name) {
+  desk.report(outcome, { ticket: chat.ticketId, name });
+  chat.addLine("left");
   chat.state = "repick";
   chats.leave(chat);
 }
 
-// Going offline takes the chats off the screen; their tickets stay in the list, paused.
-function closeOffline(chat) {
+// Going offline takes the chats off the screen. Their tickets stay on the board, paused.
+function pauseOffline(chat) {
   if (chat.state === "active") chat.state = "repick";
-  chat.cut();
+  chat.disconnected();
   chats.leave(chat);
 }
 
-function endChat(chat, what, values, at) {
+function chatClosed(chat, what, values, at) {
   chat.state = "closed";
-  chat.note(what, values, at);
-  chat.end();
-  if (chat === chats.shown) chats.typing.set("");
+  chat.addLine(what, values, at);
+  chat.close();
+  if (chat === chats.shown) chats.typingIndicator.set("");
   chats.draw();
 }
 
-// The whole board is here: a kept chat that is not on it was closed while we were away.
-function forgetTheGone() {
+// The board is complete: a chat that is not on it was closed while we were away.
+function closeMissing() {
   for (const chat of [...chats.all.values()].filter((chat) => !board.tickets.has(chat.ticketId))) {
     if (!chat.open) chats.forget(chat);
-    else if (chat.state !== "closed") endChat(chat, "ended");
+    else if (chat.state !== "closed") chatClosed(chat, "ended");
   }
 }
 
 function connectionChanged(state, reason, before) {
   if (before === "open") {
     desk.online = false;
-    desk.asked.clear();
-    chats.typing.set("");
+    desk.pending.clear();
+    chats.typingIndicator.set("");
     if (state === "stopped") desk.wantsOnline = false;
     for (const chat of chats.opened()) {
-      if (reason === "elsewhere") chat.doubt();
-      chat.cut();
-      if (chat.state === "active" && reason) chat.note(reason === "elsewhere" ? "elsewhere" : "lost");
+      if (reason === "elsewhere") chat.markUnsure();
+      chat.disconnected();
+      if (chat.state === "active" && reason) chat.addLine(reason === "elsewhere" ? "elsewhere" : "lost");
     }
   }
   if (reason === "refused") refused();
@@ -270,11 +270,11 @@ function connectionChanged(state, reason, before) {
 
 // ---- Signing in and out
 
-function takeFragment() {
+function takeTokenFromLink() {
   const token = /[#&]token=([^&]+)/.exec(location.hash)?.[1];
   if (!token) return false;
   byId("token").value = token;
-  // Out of the address bar and the history: it is as good as a password.
+  // Removes it from the address bar and the history, for it is as good as a password.
   history.replaceState(null, "", location.pathname + location.search);
   byId("staff-id").focus();
   return true;
@@ -314,9 +314,9 @@ function signOut() {
   byId("staff-id").focus();
 }
 
-// ---- What is seen
+// ---- Drawing
 
-// On a phone one region is shown at a time; where there is room, all are.
+// A phone shows one region at a time, a wide screen all of them.
 function setRegion(region) {
   document.body.dataset.region = region;
   byId("show-board").setAttribute("aria-pressed", region === "board");
@@ -325,7 +325,7 @@ function setRegion(region) {
 }
 
 function draw() {
-  // Signed in is who was welcomed once; from then on a lost connection leaves everything where it is.
+  // Staff are signed in after the first welcome. From then on a lost connection leaves everything on the screen.
   const signedIn = Boolean(desk.me && store.tab.get("staff", isSignedIn));
   document.body.dataset.view = signedIn ? "desk" : "sign-in";
   byId("sign-in-view").hidden = signedIn;
@@ -333,7 +333,7 @@ function draw() {
   for (const element of document.querySelectorAll(".desk-only")) element.hidden = !signedIn;
   drawConnection();
   setText(byId("sign-in-address"), isServed ? "" : t("signs-in-at", { address: deskAddress }));
-  byId("status").hidden = !signedIn && wire.state === "stopped"; // before signing in, that is as it should be
+  byId("status").hidden = !signedIn && wire.state === "stopped"; // before signing in there is no connection to speak of
   if (!signedIn) return;
   setText(byId("who"), desk.me);
   setText(byId("presence-text"), t(desk.online ? "presence-online" : "presence-offline"));
@@ -352,24 +352,24 @@ onClick("sign-out", signOut);
 onClick("go-online", () => desk.setOnline(true));
 onClick("go-offline", () => desk.setOnline(false));
 onClick("use-here", () => wire.start());
-onClick("try-now", () => wire.nudge());
+onClick("try-now", () => wire.checkNow());
 onClick("show-board", () => setRegion("board"));
 onClick("show-chats", () => setRegion("chats"));
-window.addEventListener("hashchange", takeFragment);
+window.addEventListener("hashchange", takeTokenFromLink);
 
 board.start();
 chats.start();
 canned.start();
-notices.start();
+notifications.start();
 startKeys();
 startSettings(() => {
   if (chats.shown) chats.log.show(chats.shown.entries);
   drawHelp();
-  notices.draw();
+  notifications.draw();
   draw();
 });
 const signedIn = store.tab.get("staff", isSignedIn);
-if (!takeFragment() && signedIn) Object.assign(desk, { me: signedIn.id, token: signedIn.token });
+if (!takeTokenFromLink() && signedIn) Object.assign(desk, { me: signedIn.id, token: signedIn.token });
 chats.show(store.tab.get("shown", isText));
 setRegion("board");
 draw();

@@ -5,7 +5,7 @@
 function storage(open, keyOf) {
   const memory = new Map();
   return {
-    // What was stored may be anything: a value that `isValid` refuses counts as absent.
+    // A stored value may be anything. One that `isValid` refuses counts as absent.
     get(name, isValid, fallback = null) {
       if (memory.has(name)) return memory.get(name) ?? fallback;
       try {

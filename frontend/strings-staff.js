@@ -1,4 +1,4 @@
-// strings-staff.js: the words of the staff's page alone.
+// strings-staff.js: the texts of the staff's page alone.
 "use strict";
 
 Object.assign(STRINGS, {
@@ -199,34 +199,34 @@ Object.assign(STRINGS, {
   "problem-close_ticket": ["Not closed: {why}.", "Nicht geschlossen: {why}.", "Non fermé : {why}."],
   "problem-go_offline": ["Still online: {why}.", "Noch online: {why}.", "Toujours en ligne : {why}."],
   "problem-go_online": ["Still offline: {why}.", "Noch offline: {why}.", "Toujours hors ligne : {why}."],
-  "said-picked": ["Ticket {ticket} is yours.", "Ticket {ticket} ist Ihres.", "Le ticket {ticket} est à vous."],
-  "said-auto": [
+  "outcome-picked": ["Ticket {ticket} is yours.", "Ticket {ticket} ist Ihres.", "Le ticket {ticket} est à vous."],
+  "outcome-auto": [
     "The desk gave you ticket {ticket}.",
     "Ticket {ticket} wurde Ihnen zugeteilt.",
     "Le ticket {ticket} vous a été attribué.",
   ],
-  "said-transferred": [
+  "outcome-transferred": [
     "{name} handed you ticket {ticket}.",
     "{name} hat Ihnen Ticket {ticket} übergeben.",
     "{name} vous a transféré le ticket {ticket}.",
   ],
-  "said-released": [
+  "outcome-released": [
     "Ticket {ticket} is back in the queue.",
     "Ticket {ticket} wartet wieder.",
     "Le ticket {ticket} attend de nouveau.",
   ],
-  "said-handed": [
+  "outcome-handed": [
     "Ticket {ticket} went to {name}.",
     "Ticket {ticket} ging an {name}.",
     "Le ticket {ticket} est passé à {name}.",
   ],
-  "said-nothing": ["Nothing to pick.", "Nichts zu nehmen.", "Rien à prendre."],
-  "said-offline": [
+  "outcome-nothing": ["Nothing to pick.", "Nichts zu nehmen.", "Rien à prendre."],
+  "outcome-offline": [
     "You are offline. Your chats are paused.",
     "Sie sind offline. Ihre Chats sind pausiert.",
     "Vous êtes hors ligne. Vos discussions sont en pause.",
   ],
-  "said-online": ["You are online.", "Sie sind online.", "Vous êtes en ligne."],
+  "outcome-online": ["You are online.", "Sie sind online.", "Vous êtes en ligne."],
   "notify-message": ["New message from {name}", "Neue Nachricht von {name}", "Nouveau message de {name}"],
   "notify-ticket": ["New ticket", "Neues Ticket", "Nouveau ticket"],
   "lock-elsewhere": [

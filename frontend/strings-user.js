@@ -1,4 +1,4 @@
-// strings-user.js: the words of the user's page alone.
+// strings-user.js: the texts of the user's page alone.
 "use strict";
 
 Object.assign(STRINGS, {

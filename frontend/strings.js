@@ -1,4 +1,4 @@
-// strings.js: the words that both pages use. A translation is one more column here and in each page's own table; {…} is
+// strings.js: the texts that both pages use. A translation is one more column here and in each page's own table; {…} is
 // filled in. A text with a count has plural forms: { one, other }.
 "use strict";
 

@@ -2,9 +2,9 @@
 "use strict";
 
 // The desk's clock counts. The reader's may be wrong.
-let clockSkewMs = 0;
-const deskNow = () => Date.now() + clockSkewMs;
-const setDeskClock = (now) => (clockSkewMs = now - Date.now());
+let clockOffsetMs = 0;
+const deskNow = () => Date.now() + clockOffsetMs;
+const setDeskClock = (now) => (clockOffsetMs = now - Date.now());
 
 const format = (at, options) => new Intl.DateTimeFormat(i18n.language, options).format(at);
 const clockTime = (at) => format(at, { hour: "2-digit", minute: "2-digit" });

@@ -1,21 +1,21 @@
-// user.js: the visitor's page: asks for help, shows the place in the queue, chats, and tells the truth about both.
+// user.js: the user's page: asks for help, shows the place in the queue, and chats.
 "use strict";
 
 const SUBJECT_MAX = 200; // characters
 const ENDED_LINE_MS = 300;
 
 const isOptional = (value, isValid) => value === undefined || isValid(value);
-const isVisitor = (value) => isId(value?.id) && isOptional(value.session, isSecret) && isOptional(value.name, isText);
+const isStoredUser = (value) => isId(value?.id) && isOptional(value.session, isSecret) && isOptional(value.name, isText);
 
-let visitor = store.tab.get("visitor", isVisitor) ?? { id: idFromName("") };
-let asking = store.tab.get("asking", isText); // the subject of a ticket asked for and not got yet
-let askRefused = null; // why the desk does not take that ticket now; we ask again
-let closing = false; // the end was asked for and has not come yet
+let user = store.tab.get("user", isStoredUser) ?? { id: idFromName("") };
+let asking = store.tab.get("asking", isText); // the subject of a ticket that was asked for and is not there yet
+let askRefusal = null; // the code with which the desk refused it; we ask again
+let isClosing = false; // asked the desk to close the ticket, and it is not closed yet
 let chat = null; // the Conversation, with state ("waiting", "active", "paused", "closed") and staff (who, or null)
 let staffIsBack = false; // reconnected, but has not picked the ticket again
 let deskOnline = null;
 let queue = null;
-let wantsNew = false; // looks at the form for another ticket
+let showsForm = false; // shows the form for another ticket in place of the closed one
 
 i18n.start();
 
@@ -26,20 +26,20 @@ const log = new Log({
   onRemove: (entry) => chat.remove(entry),
 });
 const composer = new Composer({
-  onSend: (text) => chat.say(text),
+  onSend: (text) => chat.send(text),
   onTyping: (active) => wire.send({ type: "typing", active }),
   onDraft: (text) => {
     chat.draft = text;
     host.save();
   },
 });
-const typingSign = new TypingSign(byId("typing"));
+const typingIndicator = new TypingIndicator(byId("typing"));
 const wire = new Wire({
-  target: () => ({ url: `${deskAddress}/ws/user/${visitor.id}`, secret: visitor.session }),
+  target: () => ({ url: `${deskAddress}/ws/user/${user.id}`, secret: user.session }),
   onFrame: (frame) => frames[frame.type]?.(frame),
   onState: connectionChanged,
 });
-// `desk_full` lasts as long as others keep their tickets; the limit on new tickets ends after seconds.
+// `desk_full` lasts until others close their tickets, the limit on new tickets for some seconds.
 const askAgain = {
   rate_limited: new Backoff(sendAsking, 1000, 10000),
   desk_full: new Backoff(sendAsking, 15000, 60000),
@@ -56,16 +56,16 @@ const host = {
   save: () => store.tab.set("chat", chat),
 };
 
-// ---- What the desk says
+// ---- Frames of the desk
 
 const frames = {
   welcome(frame) {
     setDeskClock(frame.now);
     deskOnline = frame.desk_online;
-    visitor.session = frame.session;
-    store.tab.set("visitor", visitor);
+    user.session = frame.session;
+    store.tab.set("user", user);
     if (frame.ticket) resumeTicket(frame.ticket);
-    else if (chat && chat.state !== "closed") ticketIsGone(frame);
+    else if (chat && chat.state !== "closed") ticketEnded(frame);
     if (!frame.ticket) sendAsking();
     draw();
   },
@@ -77,7 +77,7 @@ const frames = {
 
   ticket_created(frame) {
     startChat(frame.ticket_id, frame.subject, "waiting");
-    chat.note("created", { ticket: frame.ticket_id }, frame.at);
+    chat.addLine("created", { ticket: frame.ticket_id }, frame.at);
     draw();
     byId("log").focus();
   },
@@ -87,20 +87,20 @@ const frames = {
     draw();
   },
 
-  staff_joined: (frame) => staffLine("active", "joined", frame),
-  staff_reconnected: (frame) => staffLine("active", "reconnected", frame),
-  staff_offline: (frame) => staffLine("paused", "offline", frame),
-  staff_online: (frame) => staffLine("paused", "online", frame),
-  staff_left: (frame) => staffLine("waiting", "left", frame),
+  staff_joined: (frame) => staffChanged("active", "joined", frame),
+  staff_reconnected: (frame) => staffChanged("active", "reconnected", frame),
+  staff_offline: (frame) => staffChanged("paused", "offline", frame),
+  staff_online: (frame) => staffChanged("paused", "online", frame),
+  staff_left: (frame) => staffChanged("waiting", "left", frame),
 
   message(frame) {
     if (frame.ticket_id !== chat?.ticketId) return;
-    typingSign.set("");
-    if (chat.hear(frame)) alerts.call();
+    typingIndicator.set("");
+    if (chat.receive(frame)) alerts.notify();
   },
   ack: (frame) => chat?.acknowledged(frame),
-  delivered: (frame) => chat?.delivered(frame.seq),
-  typing: (frame) => typingSign.set(frame.active ? t("typing", { name: chat?.staff ?? "" }) : ""),
+  delivered: (frame) => chat?.confirmed(frame.seq),
+  typing: (frame) => typingIndicator.set(frame.active ? t("typing", { name: chat?.staff ?? "" }) : ""),
 
   ticket_closed(frame) {
     if (frame.ticket_id === chat?.ticketId) closeChat("closed", frame.by, frame.at);
@@ -108,9 +108,9 @@ const frames = {
 
   error(frame) {
     if (frame.id) return chat?.refused(frame);
-    // It does not say what was refused: what it can have been is sent again.
+    // The frame does not say what was refused: whatever it may have been is sent again.
     if (frame.code === "rate_limited") chat?.receiptRefused();
-    if (frame.code === "rate_limited" && closing) closeAgain.wait();
+    if (frame.code === "rate_limited" && isClosing) closeAgain.wait();
     if (!asking) return;
     if (frame.code in askAgain) askLater(frame.code);
     else {
@@ -123,41 +123,41 @@ const frames = {
   pong: (frame) => setDeskClock(frame.now),
 };
 
-function staffLine(state, what, { staff_id, at }) {
+function staffChanged(state, what, { staff_id, at }) {
   chat.state = state;
   chat.staff = staff_id;
   staffIsBack = what === "online";
   queue = null;
-  typingSign.set("");
-  chat.note(what, { name: staff_id }, at);
-  chat.pump();
-  if (state === "active") alerts.call();
+  typingIndicator.set("");
+  chat.addLine(what, { name: staff_id }, at);
+  chat.sendNext();
+  if (state === "active") alerts.notify();
   draw();
 }
 
-// Connected again with the ticket still open: says what changed meanwhile, then sends what waited.
+// Connected again and the ticket is still open: shows what has changed, then sends what is queued.
 function resumeTicket(ticket) {
   setAsking(null);
   if (chat?.ticketId !== ticket.ticket_id) {
     startChat(ticket.ticket_id, ticket.subject, ticket.state);
-    chat.note("created", { ticket: ticket.ticket_id }, ticket.created_at);
+    chat.addLine("created", { ticket: ticket.ticket_id }, ticket.created_at);
   } else if (ticket.state !== chat.state || (ticket.staff_id ?? chat.staff) !== chat.staff) {
     const what = { waiting: "left", paused: "offline", active: "joined" }[ticket.state];
-    chat.note(what, { name: ticket.staff_id ?? chat.staff });
+    chat.addLine(what, { name: ticket.staff_id ?? chat.staff });
   }
   chat.state = ticket.state;
   chat.staff = ticket.staff_id ?? chat.staff;
   staffIsBack = false;
   queue = null;
-  if (chat.wasCut) chat.note("back");
-  chat.wasCut = false;
+  if (chat.wasDisconnected) chat.addLine("back");
+  chat.wasDisconnected = false;
   chat.resume(ticket);
-  chat.confirm();
+  chat.sendReceipt();
 }
 
-function ticketIsGone({ ended }) {
+function ticketEnded({ ended }) {
   if (ended?.ticket_id !== chat.ticketId) return closeChat("restarted");
-  // What we had missed follows this welcome, so the line that ends it waits a moment.
+  // The messages that we missed follow this welcome, so the line that ends the chat waits for them.
   chat.state = "closed";
   setTimeout(() => closeChat("ended", ended.by, ended.at), ENDED_LINE_MS);
 }
@@ -165,27 +165,27 @@ function ticketIsGone({ ended }) {
 function closeChat(what, by, at) {
   setClosing(false);
   chat.state = "closed";
-  chat.note(what, { by: t("by-" + by) }, at);
-  chat.end();
-  typingSign.set("");
+  chat.addLine(what, { by: t("by-" + by) }, at);
+  chat.close();
+  typingIndicator.set("");
   draw();
 }
 
 function connectionChanged(state, reason, before) {
   setClosing(false);
-  setAsking(asking); // the next welcome asks
+  setAsking(asking); // asks again after the next welcome
   if (before === "open" && chat) {
     const elsewhere = reason === "elsewhere";
-    typingSign.set("");
-    if (elsewhere) chat.doubt();
-    chat.cut();
-    chat.wasCut = !elsewhere;
-    if (chat.state !== "closed") chat.note(elsewhere ? "elsewhere" : "lost");
+    typingIndicator.set("");
+    if (elsewhere) chat.markUnsure();
+    chat.disconnected();
+    chat.wasDisconnected = !elsewhere;
+    if (chat.state !== "closed") chat.addLine(elsewhere ? "elsewhere" : "lost");
   }
   draw();
 }
 
-// ---- What the visitor does
+// ---- Actions of the user
 
 // What was not sent in the last chat is the draft of the next.
 function startChat(ticketId, subject, state) {
@@ -202,12 +202,12 @@ function unsentText() {
 function openChat() {
   log.show(chat.entries);
   composer.set(chat.draft);
-  wantsNew = false;
+  showsForm = false;
 }
 
 function setAsking(subject) {
   asking = subject;
-  askRefused = null;
+  askRefusal = null;
   Object.values(askAgain).forEach((backoff) => backoff.reset());
   store.tab.set("asking", subject);
 }
@@ -217,12 +217,12 @@ function sendAsking() {
 }
 
 function askLater(code) {
-  askRefused = code;
+  askRefusal = code;
   askAgain[code].wait();
 }
 
 function setClosing(isWanted) {
-  closing = isWanted;
+  isClosing = isWanted;
   closeAgain.reset();
 }
 
@@ -234,43 +234,43 @@ function ask(event) {
   if (problem) return byId("subject").focus();
   setAsking(subject);
   const name = byId("name").value.trim();
-  // A visitor is known to the desk by an id in the address, so a new name is a new connection.
-  if (name && name !== visitor.name) becomeVisitor(name);
+  // The id is part of the address, so a new name needs a new connection.
+  if (name && name !== user.name) connectAs(name);
   else sendAsking();
   draw();
 }
 
-function lookAtForm(wanted) {
-  wantsNew = wanted;
+function showForm(wanted) {
+  showsForm = wanted;
   byId("ask-form").reset();
   draw();
   byId(wanted ? "subject" : "log").focus();
 }
 
-function becomeVisitor(name) {
-  visitor = { id: idFromName(name), name };
-  store.tab.set("visitor", visitor);
+function connectAs(name) {
+  user = { id: idFromName(name), name };
+  store.tab.set("user", user);
   wire.start();
 }
 
 byId("ask-form").addEventListener("submit", ask);
 onClick("use-here", () => wire.start());
-onClick("try-now", () => wire.nudge());
-onClick("start-fresh", () => becomeVisitor(visitor.name ?? ""));
+onClick("try-now", () => wire.checkNow());
+onClick("start-fresh", () => connectAs(user.name ?? ""));
 startConfirmClose(() => {
   setClosing(true);
   wire.send({ type: "close_ticket" });
 });
-onClick("ask-now", () => askAgain[askRefused]?.now());
+onClick("ask-now", () => askAgain[askRefusal]?.now());
 onClick("cancel-ask", () => {
   setAsking(null);
   draw();
   byId("subject").focus();
 });
-onClick("new-ticket", () => lookAtForm(true));
-onClick("back-to-chat", () => lookAtForm(false));
+onClick("new-ticket", () => showForm(true));
+onClick("back-to-chat", () => showForm(false));
 onClick("copy-ticket", ({ target }) => {
-  getSelection().selectAllChildren(byId("ticket-id")); // for the keyboard, where there is no clipboard
+  getSelection().selectAllChildren(byId("ticket-id")); // it can be copied by key where scripts have no clipboard
   navigator.clipboard?.writeText(chat.ticketId).then(
     () => {
       setText(target, t("copied"));
@@ -280,7 +280,7 @@ onClick("copy-ticket", ({ target }) => {
   );
 });
 onClick("save-transcript", () => {
-  const said = chat.entries.filter((entry) => entry.state !== "failed"); // the other side never saw those
+  const said = chat.entries.filter((entry) => entry.state !== "failed"); // the other side has never seen these
   const lines = said.map((entry) => {
     const text = entry.kind === "message" ? `${entry.sender ?? t("you")}: ${entry.text}` : log.lineText(entry);
     return `${dayName(entry.at)} ${clockTime(entry.at)}  ${text}`;
@@ -290,12 +290,12 @@ onClick("save-transcript", () => {
   link.download = `ticket-${chat.ticketId}.txt`;
   link.click();
 });
-document.addEventListener("visibilitychange", () => chat?.confirm());
+document.addEventListener("visibilitychange", () => chat?.sendReceipt());
 
-// ---- What is seen: everything follows from the state above
+// ---- Drawing: everything follows from the state above
 
 function draw() {
-  const asksNow = !chat || wantsNew;
+  const asksNow = !chat || showsForm;
   document.body.dataset.view = asksNow ? "ask" : "chat";
   byId("ask").hidden = !asksNow;
   byId("chat").hidden = asksNow;
@@ -310,9 +310,9 @@ function drawAsk() {
   byId("desk-state").dataset.online = deskOnline;
   const asks = asking !== null;
   byId("create").disabled = byId("subject").readOnly = byId("name").readOnly = asks;
-  const why = askRefused ?? (wire.state === "retrying" || wire.state === "stopped" ? "lost" : null);
+  const why = askRefusal ?? (wire.state === "retrying" || wire.state === "stopped" ? "lost" : null);
   byId("asking").hidden = !asks || !why;
-  byId("ask-now").hidden = !askRefused;
+  byId("ask-now").hidden = !askRefusal;
   setText(byId("asking-text"), asks && why ? t("asking-" + why) : "");
   byId("back-to-chat").hidden = !chat;
   byId("draft-note").hidden = !unsentText();

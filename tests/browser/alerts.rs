@@ -1,6 +1,6 @@
-//! Being called: "3 new", the count in the title, the sound, and never more than was asked for.
+//! Alerts: the "3 new" button, the count in the title, the sound, desktop notifications.
 
-use crate::scene::{Console, Kind, Source, Stage, Visitor, chat, chat_by, stories};
+use crate::setup::{Console, Kind, Source, Stage, UserPage, chat, chat_by, stories};
 
 stories![
     scrolled_up_a_button_counts_what_is_new_and_nothing_jumps,
@@ -14,11 +14,11 @@ stories![
 
 fn scrolled_up_a_button_counts_what_is_new_and_nothing_jumps(source: Source) {
     let stage = Stage::new(source);
-    let (visitor, console, _) = chat(&stage);
-    for (page, other) in [(&*visitor, &*console), (&*console, &*visitor)] {
+    let (user, console, _) = chat(&stage);
+    for (page, other) in [(&*user, &*console), (&*console, &*user)] {
         let long = |n| format!("{n}{}", "\na long text".repeat(20));
         (1..=3).for_each(|n| other.say(&long(n)));
-        page.until_heard(&long(3));
+        page.until_received(&long(3));
         page.until(AT_END);
         page.scroll_to_top();
         for n in 1..=3 {
@@ -30,7 +30,7 @@ fn scrolled_up_a_button_counts_what_is_new_and_nothing_jumps(source: Source) {
         page.until_gone("#new-messages");
         page.until(AT_END);
         other.say("seen at once");
-        page.until_heard("seen at once");
+        page.until_received("seen at once");
         page.until(AT_END);
         assert!(!page.is_there("#new-messages"));
     }
@@ -41,8 +41,8 @@ const AT_END: &str =
 
 fn hidden_the_title_counts_and_is_plain_again_on_return(source: Source) {
     let stage = Stage::new(source);
-    let (visitor, console, _) = chat(&stage);
-    for (page, other) in [(&*visitor, &*console), (&*console, &*visitor)] {
+    let (user, console, _) = chat(&stage);
+    for (page, other) in [(&*user, &*console), (&*console, &*user)] {
         let title = page.eval("document.title").as_str().unwrap().to_owned();
         let tab = page.hide();
         for n in 1..=2 {
@@ -52,12 +52,12 @@ fn hidden_the_title_counts_and_is_plain_again_on_return(source: Source) {
         page.show_again(&tab);
         page.until(&format!("document.title == '{title}'"));
         other.say("seen");
-        page.until_heard("seen");
+        page.until_received("seen");
         page.check(&format!("document.title == '{title}'"));
     }
 }
 
-/// Counts what would be heard, and what would be asked.
+/// Counts the sounds that are played and the permissions that are asked for.
 const EARS: &str = "
     window.beeps = 0; window.asked = 0;
     const start = OscillatorNode.prototype.start;
@@ -67,10 +67,10 @@ const EARS: &str = "
 
 fn sound_comes_only_when_it_was_switched_on(source: Source) {
     let stage = Stage::new(source);
-    let (visitor, console, _) = chat_with_ears(&stage);
-    for (page, other) in [(&*visitor, &*console), (&*console, &*visitor)] {
+    let (user, console, _) = chat_with_ears(&stage);
+    for (page, other) in [(&*user, &*console), (&*console, &*user)] {
         other.say("silent");
-        page.until_heard("silent");
+        page.until_received("silent");
         page.check("beeps == 0");
         page.click("#open-settings");
         page.click("#sound");
@@ -85,32 +85,32 @@ fn sound_comes_only_when_it_was_switched_on(source: Source) {
         page.click("#sound");
         page.key("Escape");
         other.say("silent again");
-        page.until_heard("silent again");
+        page.until_received("silent again");
         page.check("beeps == 2");
     }
 }
 
-fn chat_with_ears(stage: &Stage) -> (Visitor, Console, String) {
-    chat_by(stage.page(Kind::Visitor).before(EARS), stage.page(Kind::Staff).before(EARS))
+fn chat_with_ears(stage: &Stage) -> (UserPage, Console, String) {
+    chat_by(stage.page(Kind::User).before(EARS), stage.page(Kind::Staff).before(EARS))
 }
 
 fn permission_is_asked_on_a_click_alone(source: Source) {
     let stage = Stage::new(source);
-    let (visitor, console, _) = chat_with_ears(&stage);
-    visitor.say("hello");
-    console.until_heard("hello");
+    let (user, console, _) = chat_with_ears(&stage);
+    user.say("hello");
+    console.until_received("hello");
     let tab = console.hide();
-    visitor.say("hello?");
+    user.say("hello?");
     console.until("document.title.startsWith('(1)')");
     console.show_again(&tab);
     console.check("asked == 0");
-    visitor.check("asked == 0");
+    user.check("asked == 0");
     console.click("#open-settings");
     console.click("#notify");
     console.until("asked == 1");
 }
 
-/// A desktop that shows notices, and keeps them to be clicked.
+/// A stand-in for `Notification` that keeps what was shown, so that a test can click it.
 const DESKTOP: &str = "
     window.shown = [];
     window.Notification = class {
@@ -121,15 +121,15 @@ const DESKTOP: &str = "
 fn with_permission_a_hidden_console_calls_and_a_click_leads_to_the_chat(source: Source) {
     let stage = Stage::new(source);
     let console = stage.page(Kind::Staff).before(DESKTOP);
-    let (visitor, console, first) = chat_by(stage.page(Kind::Visitor), console);
+    let (user, console, first) = chat_by(stage.page(Kind::User), console);
     let mut other = stage.desk.user("other");
     let second = other.create("the scanner");
     console.pick(&second);
-    visitor.say("seen as it comes");
+    user.say("seen as it comes");
     console.until_there(&format!("#chat-list [data-chat='{first}'] [data-unread]"));
     console.check("shown.length == 0");
     let tab = console.hide();
-    visitor.say("are you there?");
+    user.say("are you there?");
     console.until("shown.length == 1");
     console.check("shown[0].body.includes('the printer')"); // whose it is; what was said is nobody else's
     console.show_again(&tab);
@@ -139,7 +139,7 @@ fn with_permission_a_hidden_console_calls_and_a_click_leads_to_the_chat(source: 
 
 fn of_many_tabs_one_rings(source: Source) {
     let stage = Stage::new(source);
-    let (visitor, console, _) = chat_with_ears(&stage);
+    let (user, console, _) = chat_with_ears(&stage);
     console.click("#open-settings");
     console.click("#sound");
     console.until("beeps == 1");
@@ -148,22 +148,22 @@ fn of_many_tabs_one_rings(source: Source) {
     console.until("navigator.locks.query().then(({ held }) => held.length == 0)");
     console.eval(taken);
     let tab = console.hide();
-    visitor.say("ring?");
+    user.say("ring?");
     console.until("document.title.startsWith('(1)')");
     console.check("beeps == 1");
     console.eval("free()");
-    visitor.say("ring!");
+    user.say("ring!");
     console.until("beeps == 2");
     console.show_again(&tab);
 }
 
 fn what_is_not_on_the_screen_is_not_called_delivered(source: Source) {
     let stage = Stage::new(source);
-    let (visitor, console, _) = chat(&stage);
+    let (user, console, _) = chat(&stage);
     let tab = console.hide();
-    visitor.say("are you looking?");
-    console.until_heard("are you looking?");
-    visitor.until_said("are you looking?", "sent");
+    user.say("are you looking?");
+    console.until_received("are you looking?");
+    user.until_said("are you looking?", "sent");
     console.show_again(&tab);
-    visitor.until_said("are you looking?", "delivered");
+    user.until_said("are you looking?", "delivered");
 }

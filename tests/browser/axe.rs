@@ -1,4 +1,4 @@
-//! axe-core, the usual checker of accessibility, run in the page.
+//! Runs axe-core, a checker of accessibility, in a page.
 
 use std::fs;
 use std::sync::OnceLock;
@@ -17,7 +17,7 @@ fn source() -> &'static str {
 }
 
 impl Page {
-    /// No rule is broken, in light and in dark; `state` says in which state if one is.
+    /// Asserts that no rule of axe-core is broken, in light and in dark. `state` is for the failure's message.
     #[track_caller]
     pub fn axe_clean(&self, state: &str) {
         if !self.is("window.axe") {

@@ -1,7 +1,7 @@
-//! The one Chromium of all tests, spoken to in the DevTools protocol over `--remote-debugging-pipe`.
+//! The one Chromium of all tests, driven by the DevTools protocol over `--remote-debugging-pipe`.
 //!
-//! A pipe rather than a port: nobody else can reach it, and Chromium goes when our end closes, however we ended.
-//! Messages are JSON, each with a NUL behind it. A reply finds its asker by its id; an event is kept by its session.
+//! A pipe, not a port: nobody else can connect to it, and Chromium exits when our end closes, even after a crash.
+//! Messages are JSON, each followed by a NUL. Replies carry the id of their command, events that of their session.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-/// How long one command may take: a busy machine with a cold cache is slow, a hung page is slower.
+/// How long one command may take. It has to be enough for a busy machine with a cold cache.
 const COMMAND_PATIENCE: Duration = Duration::from_secs(20);
 
 const FLAGS: [&str; 18] = [
@@ -43,7 +43,7 @@ const FLAGS: [&str; 18] = [
     "--disable-background-timer-throttling",
 ];
 
-/// What a session has told of its own accord, in order.
+/// The events of a session, in order.
 pub type Events = Arc<Mutex<Vec<Value>>>;
 
 pub struct Chromium {
@@ -53,7 +53,7 @@ pub struct Chromium {
     sessions: Mutex<HashMap<String, Events>>,
 }
 
-/// Starts it for the first test that asks. It is never ended here: it goes with the pipe.
+/// Returns Chromium, which the first call starts. It exits with the pipe.
 pub fn chromium() -> &'static Chromium {
     static ONE: OnceLock<&'static Chromium> = OnceLock::new();
     ONE.get_or_init(|| {
@@ -88,12 +88,12 @@ fn start() -> Child {
     command.spawn().expect("sh starts")
 }
 
-/// Where the build lets tests keep files.
+/// Cargo's directory for files of tests.
 pub fn target_dir() -> &'static Path {
     Path::new(env!("CARGO_TARGET_TMPDIR"))
 }
 
-/// What tests/browser/tools.sh finds; its own words are the failure.
+/// Returns the output of tests/browser/tools.sh; panics with its error output.
 pub fn tool(args: &[&str]) -> PathBuf {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/tools.sh");
     let run = Command::new("sh").arg(script).args(args).stderr(Stdio::inherit()).output().expect("sh starts");
@@ -107,12 +107,12 @@ fn is_root() -> bool {
 }
 
 impl Chromium {
-    /// A command to the browser itself, or to one page's session. The error is Chromium's own words.
+    /// Runs a command of the browser, or of one page's session. The error is Chromium's.
     pub fn ask(&self, session: Option<&str>, method: &str, params: Value) -> Result<Value, String> {
         self.begin(session, method, params)?.end()
     }
 
-    /// Sends a command; others may follow before its reply is waited for.
+    /// Sends a command without waiting for its reply.
     pub fn begin(&self, session: Option<&str>, method: &str, params: Value) -> Result<Asked, String> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let (sender, reply) = channel();
@@ -131,7 +131,7 @@ impl Chromium {
         self.ask(None, method, params).unwrap_or_else(|e| panic!("{method}: {e}"))
     }
 
-    /// From now on what this session tells is kept.
+    /// Keeps the events of this session from now on.
     pub fn follow(&self, session: &str) -> Events {
         lock(&self.sessions).entry(session.to_owned()).or_default().clone()
     }
@@ -164,7 +164,7 @@ impl Chromium {
     }
 }
 
-/// A command under way.
+/// A command whose reply has not been read.
 pub struct Asked {
     reply: Receiver<Value>,
     method: String,
@@ -178,7 +178,7 @@ impl Asked {
     }
 }
 
-/// A test that failed elsewhere is no reason to fail here.
+/// Locks a mutex even if a test that failed has poisoned it.
 pub fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

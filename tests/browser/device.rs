@@ -6,7 +6,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use crate::chromium::chromium;
-use crate::page::{LOOK_AGAIN, PATIENCE, Page};
+use crate::page::{POLL_INTERVAL, Page, TIMEOUT};
 
 impl Page {
     pub fn resize(&self, width: u32, height: u32) {
@@ -14,7 +14,7 @@ impl Page {
         self.cdp("Emulation.setDeviceMetricsOverride", screen);
     }
 
-    /// A phone: touch, and no pointer that could hover.
+    /// Emulates a phone: touch, and no pointer that can hover.
     pub fn phone(&self, width: u32, height: u32) {
         let screen = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": true });
         self.cdp("Emulation.setDeviceMetricsOverride", screen);
@@ -22,14 +22,14 @@ impl Page {
         self.until("matchMedia('(pointer: coarse)').matches");
     }
 
-    /// Media features such as `("prefers-color-scheme", "dark")`; those not named are as usual.
+    /// Emulates media features such as `("prefers-color-scheme", "dark")` and resets all others.
     pub fn media(&self, features: &[(&str, &str)]) {
         let features: Vec<_> =
             features.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
         self.cdp("Emulation.setEmulatedMedia", json!({ "features": features }));
     }
 
-    /// What `navigator.languages` says from the next load on.
+    /// Sets `navigator.languages` from the next load on.
     pub fn speak(&self, languages: &str) {
         self.is_reusable.set(false);
         let agent = self.eval("navigator.userAgent");
@@ -39,7 +39,7 @@ impl Page {
         );
     }
 
-    /// Puts another tab in front of this one, as a reader does: the page is hidden until the tab is closed.
+    /// Opens a tab in front of this one, so that the page is hidden until the tab is closed.
     pub fn hide(&self) -> String {
         self.is_reusable.set(false);
         self.cdp("Emulation.setFocusEmulationEnabled", json!({ "enabled": false }));
@@ -56,7 +56,7 @@ impl Page {
         self.cdp("Emulation.setFocusEmulationEnabled", json!({ "enabled": true }));
     }
 
-    /// "Duplicate this tab": the copy starts with the tab's storage, as in a browser.
+    /// Duplicates the tab. The copy starts with the tab's storage, as in a browser.
     pub fn duplicate(&self) -> Page {
         self.is_reusable.set(false);
         let open = "window.open(location.href, '_blank', 'popup,width=900,height=700'), 0";
@@ -66,13 +66,13 @@ impl Page {
             let targets = targets.as_array().cloned().unwrap_or_default();
             targets.into_iter().find(|target| target["openerId"] == self.target.as_str())
         };
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         let target = loop {
             if let Some(target) = copies() {
                 break target;
             }
             assert!(Instant::now() < deadline, "the second tab never opened");
-            thread::sleep(LOOK_AGAIN);
+            thread::sleep(POLL_INTERVAL);
         };
         let mut copy = Self::attach(&self.context, target["targetId"].as_str().expect("an id"));
         copy.allowed.clone_from(&self.allowed);
@@ -80,7 +80,7 @@ impl Page {
         copy
     }
 
-    /// A command about the whole context, which lasts: nobody else is to have it after us.
+    /// Runs a command that changes the whole browser context, which no other test may use afterwards.
     pub fn context_cdp(&self, method: &str, mut params: Value) {
         self.is_reusable.set(false);
         params["browserContextId"] = self.context.0.clone();

@@ -1,5 +1,5 @@
-//! The main story once more in Firefox, over WebDriver BiDi (<https://w3c.github.io/webdriver-bidi/>): nothing that the
-//! pages stand on may be Chromium's alone. `make test-firefox`
+//! The main test once more in Firefox, over WebDriver BiDi (<https://w3c.github.io/webdriver-bidi/>), so that the pages
+//! do not depend on anything that Chromium alone has. `make test-firefox`
 
 use std::fs;
 use std::io::{self, BufRead, BufReader};
@@ -13,29 +13,29 @@ use serde_json::{Value, json};
 use tungstenite::{Message, WebSocket};
 
 use crate::chromium::{target_dir, tool};
-use crate::page::{LOOK_AGAIN, PATIENCE, quoted, truth_of};
-use crate::scene::{Kind, Source, Stage, row};
+use crate::page::{POLL_INTERVAL, TIMEOUT, quoted, truth_of};
+use crate::setup::{Kind, Source, Stage, row};
 use crate::support::TOKEN;
 
 const ENTER: &str = "\u{E007}"; // as https://www.w3.org/TR/webdriver2/#keyboard-actions numbers it
 
 #[test]
 #[ignore = "it needs Firefox; `make test-firefox` asks for it"]
-fn a_visitor_and_a_staff_member_talk_in_firefox() {
+fn a_user_and_a_staff_member_talk_in_firefox() {
     let mut firefox = Firefox::start();
     for source in [Source::Served, Source::Disk] {
         talk(&mut firefox, &Stage::new(source));
     }
-    assert_eq!(firefox.complaints, Vec::<String>::new());
+    assert_eq!(firefox.console_errors, Vec::<String>::new());
 }
 
 fn talk(firefox: &mut Firefox, stage: &Stage) {
-    let line = stage.proxy();
-    let visitor = firefox.open(&stage.page(Kind::Visitor).by(&line).url());
-    firefox.until(&visitor, "document.querySelector('#status').dataset.connection == 'open'");
-    firefox.write(&visitor, "#subject", "the printer");
-    firefox.until(&visitor, "document.querySelector('#ticket-id').textContent");
-    let ticket = firefox.eval(&visitor, "document.querySelector('#ticket-id').textContent");
+    let proxy = stage.proxy();
+    let user = firefox.open(&stage.page(Kind::User).by(&proxy).url());
+    firefox.until(&user, "document.querySelector('#status').dataset.connection == 'open'");
+    firefox.write(&user, "#subject", "the printer");
+    firefox.until(&user, "document.querySelector('#ticket-id').textContent");
+    let ticket = firefox.eval(&user, "document.querySelector('#ticket-id').textContent");
     let ticket = ticket.as_str().unwrap();
 
     let console = firefox.open(&stage.page(Kind::Staff).url());
@@ -47,46 +47,46 @@ fn talk(firefox: &mut Firefox, stage: &Stage) {
     firefox.click(&console, &pick);
     let unlocked = "document.querySelector('#composer').dataset.locked === undefined";
     let locked = |why| format!("document.querySelector('#composer').dataset.locked == '{why}'");
-    firefox.until(&visitor, unlocked);
+    firefox.until(&user, unlocked);
 
     // Each looks at the own window, and each window is on the screen.
     let said = |text, from, state| format!("{}.dataset.state == '{state}'", row(text, from));
-    firefox.write(&visitor, "#text", "it is on <b>fire</b> 🔥");
+    firefox.write(&user, "#text", "it is on <b>fire</b> 🔥");
     firefox.until(&console, &row("it is on <b>fire</b> 🔥", "them"));
-    firefox.until(&visitor, &said("it is on <b>fire</b> 🔥", "me", "delivered"));
+    firefox.until(&user, &said("it is on <b>fire</b> 🔥", "me", "delivered"));
     firefox.click(&console, "#text");
     firefox.keys(&console, "which colour?");
-    firefox.until(&visitor, "document.querySelector('#typing').textContent.includes('sam')");
+    firefox.until(&user, "document.querySelector('#typing').textContent.includes('sam')");
     firefox.keys(&console, ENTER);
-    firefox.until(&visitor, &row("which colour?", "them"));
+    firefox.until(&user, &row("which colour?", "them"));
     firefox.until(&console, &said("which colour?", "me", "delivered"));
 
     // Offline, and back: the chat goes on when the ticket is picked again.
     firefox.click(&console, "#go-offline");
-    firefox.until(&visitor, &locked("staff-offline"));
+    firefox.until(&user, &locked("staff-offline"));
     firefox.click(&console, "#go-online");
     firefox.click(&console, &pick);
-    firefox.until(&visitor, unlocked);
+    firefox.until(&user, unlocked);
 
     // A reload and a cut line lose nothing.
-    firefox.reload(&visitor);
-    firefox.until(&visitor, "document.querySelectorAll('#log li.message').length == 2");
-    firefox.until(&visitor, unlocked);
-    line.cut();
-    firefox.until(&visitor, &locked("lost"));
+    firefox.reload(&user);
+    firefox.until(&user, "document.querySelectorAll('#log li.message').length == 2");
+    firefox.until(&user, unlocked);
+    proxy.disconnect();
+    firefox.until(&user, &locked("lost"));
     firefox.until(&console, &locked("user-offline"));
-    line.mend();
-    firefox.until(&visitor, unlocked);
-    firefox.write(&visitor, "#text", "green");
-    firefox.until(&visitor, &said("green", "me", "delivered"));
+    proxy.restore();
+    firefox.until(&user, unlocked);
+    firefox.write(&user, "#text", "green");
+    firefox.until(&user, &said("green", "me", "delivered"));
     let messages =
         "[...document.querySelectorAll('#log li.message .text')].map(e => e.textContent).join('|')";
-    assert_eq!(firefox.eval(&visitor, messages), firefox.eval(&console, messages));
+    assert_eq!(firefox.eval(&user, messages), firefox.eval(&console, messages));
 
     firefox.click(&console, "#close-ticket");
     firefox.click(&console, "#confirm-yes");
-    firefox.until(&visitor, "document.querySelector('#chat').dataset.ticketState == 'closed'");
-    firefox.close(visitor);
+    firefox.until(&user, "document.querySelector('#chat').dataset.ticketState == 'closed'");
+    firefox.close(user);
     firefox.close(console);
 }
 
@@ -95,8 +95,8 @@ struct Firefox {
     profile: PathBuf,
     session: WebSocket<TcpStream>,
     next_id: u64,
-    /// What the consoles of the pages have said, but for what says no more than that a line broke.
-    complaints: Vec<String>,
+    /// The messages of the pages' consoles, without those that report a lost connection.
+    console_errors: Vec<String>,
 }
 
 /// A window with storage of its own.
@@ -122,9 +122,9 @@ impl Firefox {
         };
         thread::spawn(move || io::copy(&mut words, &mut io::sink())); // a full pipe would stop it
         let stream = TcpStream::connect(&addr).expect("Firefox listens");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+        stream.set_read_timeout(Some(TIMEOUT)).expect("a time-out");
         let (session, _) = tungstenite::client(format!("ws://{addr}/session"), stream).expect("a session");
-        let mut firefox = Self { child, profile, session, next_id: 0, complaints: Vec::new() };
+        let mut firefox = Self { child, profile, session, next_id: 0, console_errors: Vec::new() };
         firefox.ask("session.new", json!({ "capabilities": {} }));
         firefox.ask("session.subscribe", json!({ "events": ["log.entryAdded"] }));
         firefox
@@ -147,7 +147,7 @@ impl Firefox {
         self.ask("browsingContext.close", json!({ "context": window.0 }));
     }
 
-    /// What an expression gives, in BiDi's own terms.
+    /// Evaluates an expression; the result is a BiDi value.
     fn try_eval(&mut self, window: &Window, expression: &str) -> Result<Value, String> {
         let target = json!({ "context": window.0 });
         let asked = json!({ "expression": expression, "target": target, "awaitPromise": true });
@@ -160,10 +160,10 @@ impl Firefox {
         value["value"].take()
     }
 
-    /// Waits until the expression is true. What throws is not true yet.
+    /// Waits until the expression is true. One that throws counts as not true yet.
     #[track_caller]
     fn until(&mut self, window: &Window, expression: &str) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         let asked = truth_of(expression);
         loop {
             let seen = self.try_eval(window, &asked);
@@ -174,11 +174,11 @@ impl Firefox {
                 let shown = self.eval(window, "document.body.innerText");
                 panic!("never came true: {expression}\n  last: {seen:?}\n  showing {shown}");
             }
-            thread::sleep(LOOK_AGAIN);
+            thread::sleep(POLL_INTERVAL);
         }
     }
 
-    /// By the mouse, once the element can be seen and used.
+    /// Clicks an element once it is visible and enabled.
     #[track_caller]
     fn click(&mut self, window: &Window, css: &str) {
         let element = format!("document.querySelector({})", quoted(css));
@@ -193,7 +193,7 @@ impl Firefox {
         self.act(window, json!({ "type": "pointer", "id": "mouse", "actions": actions }));
     }
 
-    /// Key by key, into what has the focus.
+    /// Types key by key into the focused element.
     fn keys(&mut self, window: &Window, text: &str) {
         let keys = text.chars().map(String::from);
         let actions: Vec<_> = keys
@@ -202,7 +202,7 @@ impl Firefox {
         self.act(window, json!({ "type": "key", "id": "keyboard", "actions": actions }));
     }
 
-    /// Into this field, and Enter.
+    /// Types into a field and presses Enter.
     #[track_caller]
     fn write(&mut self, window: &Window, css: &str, text: &str) {
         self.click(window, css);
@@ -214,7 +214,7 @@ impl Firefox {
         self.ask("input.performActions", json!({ "context": window.0, "actions": [actions] }));
     }
 
-    /// One command and its result; what a page's console says in between is kept.
+    /// Runs a command and returns its result. Keeps the console messages that come in between.
     fn ask(&mut self, method: &str, params: Value) -> Value {
         self.next_id += 1;
         let command = json!({ "id": self.next_id, "method": method, "params": params });
@@ -234,7 +234,7 @@ impl Firefox {
     fn hear(&mut self, entry: &Value) {
         let text = entry["text"].as_str().unwrap_or_default();
         if ["error", "warn"].map(Value::from).contains(&entry["level"]) && !text.contains("ws://") {
-            self.complaints.push(text.to_owned());
+            self.console_errors.push(text.to_owned());
         }
     }
 }

@@ -1,9 +1,9 @@
-//! The keyboard's way through a page: every control once, in the order that the eye takes, and always seen.
+//! Focus: Tab visits every control once, in visual order, and the focus is always visible.
 
 use serde_json::{Value, json};
 
 use crate::page::Page;
-use crate::scene::{Kind, Source, Stage, chat, stories};
+use crate::setup::{Kind, Source, Stage, chat, stories};
 
 stories![
     the_log_scrolls_by_keyboard,
@@ -13,8 +13,8 @@ stories![
 
 fn the_log_scrolls_by_keyboard(source: Source) {
     let stage = Stage::new(source);
-    let (visitor, console, _) = chat(&stage);
-    for page in [&*visitor, &*console] {
+    let (user, console, _) = chat(&stage);
+    for page in [&*user, &*console] {
         let long = |n| format!("{n}{}", "\na long text".repeat(20));
         (1..=3).for_each(|n| page.say(&long(n)));
         page.until_said(&long(3), "delivered");
@@ -35,7 +35,7 @@ fn the_log_scrolls_by_keyboard(source: Source) {
     }
 }
 
-/// Tab from the top until the page is left: which controls, and where.
+/// Presses Tab from the top until the focus leaves the page. Returns the controls and where they are.
 fn tab_stops(page: &Page) -> Vec<Value> {
     page.eval("document.activeElement.blur(), getSelection().removeAllRanges(), document.body.tabIndex = -1, document.body.focus(), document.body.removeAttribute('tabindex')");
     let here = "(e => e == document.body || !e ? null : (({ left, top, right, bottom }) => ({ name: e.id || e.className + e.textContent.slice(0, 20), \
@@ -57,10 +57,10 @@ const REACHABLE: &str = "[...document.querySelectorAll('a[href], button, input, 
 
 fn tab_goes_as_the_eye_does_and_is_never_trapped(source: Source) {
     let stage = Stage::new(source);
-    let (visitor, console, _) = chat(&stage);
-    let asking = stage.visitor();
+    let (user, console, _) = chat(&stage);
+    let asking = stage.user();
     let sign_in_page = stage.page(Kind::Staff).open();
-    for page in [&*visitor, &*console, &*asking, &sign_in_page] {
+    for page in [&*user, &*console, &*asking, &sign_in_page] {
         for width in [1440, 360] {
             page.resize(width, 800);
             page.next_frame();
@@ -87,10 +87,10 @@ fn tab_goes_as_the_eye_does_and_is_never_trapped(source: Source) {
 
 fn the_focus_is_seen_wherever_it_goes(source: Source) {
     let stage = Stage::new(source);
-    let (visitor, console, _) = chat(&stage);
-    let asking = stage.visitor();
+    let (user, console, _) = chat(&stage);
+    let asking = stage.user();
     let sign_in_page = stage.page(Kind::Staff).open();
-    for page in [&*visitor, &*console, &*asking, &sign_in_page] {
+    for page in [&*user, &*console, &*asking, &sign_in_page] {
         page.eval(crate::layout::FAINT); // brings its sums
         for scheme in ["light", "dark"] {
             page.media(&[("prefers-color-scheme", scheme)]);

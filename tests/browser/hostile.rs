@@ -1,21 +1,21 @@
-//! Markup in every text that a peer, or a desk, can make the pages show: nothing of it runs, all of it is read.
+//! Markup in every text that a peer or a desk can make the pages show: none of it runs, all of it is shown.
 
 use serde_json::{Value, json};
 
 use crate::page::{Page, quoted};
-use crate::scene::{Kind, Source, Stage, chat_by, sign_in, stories};
 use crate::scripted::ScriptedDesk;
+use crate::setup::{Kind, Source, Stage, chat_by, sign_in, stories};
 
 stories![
     hostile_texts_are_read_on_both_sides_and_nothing_runs,
     hostile_subjects_are_read_at_the_board_and_nothing_runs,
     hostile_names_become_ids_or_are_told_and_nothing_runs,
     hostile_notes_are_read_and_nothing_runs,
-    a_hostile_desk_makes_no_visitors_page_run_anything,
+    a_hostile_desk_makes_no_users_page_run_anything,
     a_hostile_desk_makes_no_console_run_anything,
 ];
 
-/// What has run elsewhere. Each would set `hit` or ask for something outside.
+/// Payloads that have worked elsewhere. Each would set `hit` or request something from outside.
 const PAYLOADS: [&str; 38] = [
     "<script>hit=1</script>",
     "<img src=x onerror=hit=1>",
@@ -57,7 +57,7 @@ const PAYLOADS: [&str; 38] = [
     "\u{202e}<script>hit=1</script>\u{2066}\u{0}",
 ];
 
-/// Without its policy, so that a payload that got in would run and be seen; the policy is for what we forgot.
+/// Opens the page without its Content-Security-Policy, so that a payload which gets in does run and is noticed.
 fn unprotected(page: &Page) {
     page.cdp("Page.setBypassCSP", json!({ "enabled": true }));
     page.reload();
@@ -72,17 +72,17 @@ fn nothing_ran(page: &Page) {
     page.check("window.hit === undefined");
     assert_eq!(page.dialogs(), 0);
     let strange = "script:not([src]),style,link:not([rel=icon],[href='style.css'],[href='staff.css']),img,svg,math,iframe,\
-        object,embed,video,audio,details,marquee,base,template,noscript,form[action],meta[http-equiv=refresh],a:not([data-other-page])";
+        object,embed,video,audio,details,marquee,base,template:not([id^=own-settings]),noscript,form[action],meta[http-equiv=refresh],a:not([data-other-page])";
     assert_eq!(page.count(strange), 0, "no element came from a text");
     page.check("document.querySelectorAll('#log .text *').length == 0");
 }
 
 fn hostile_texts_are_read_on_both_sides_and_nothing_runs(source: Source) {
     let stage = Stage::with(source, &["--rate-limit", "0"]);
-    let (visitor, console, _) = chat_by(stage.page(Kind::Visitor), stage.page(Kind::Staff));
-    unprotected(&visitor);
-    visitor.until_unlocked();
-    for page in [&*visitor, &*console] {
+    let (user, console, _) = chat_by(stage.page(Kind::User), stage.page(Kind::Staff));
+    unprotected(&user);
+    user.until_unlocked();
+    for page in [&*user, &*console] {
         page.click("#text");
         for payload in PAYLOADS {
             // A text field keeps no NUL from a keyboard; the desk's own are below.
@@ -95,13 +95,13 @@ fn hostile_texts_are_read_on_both_sides_and_nothing_runs(source: Source) {
         ));
     }
     let read = PAYLOADS.map(|payload| payload.replace('\0', ""));
-    for page in [&*visitor, &*console] {
+    for page in [&*user, &*console] {
         assert_eq!(page.messages(), [&read[..], &read[..]].concat());
         nothing_ran(page);
     }
-    visitor.reload(); // from the tab's storage, too
-    assert_eq!(visitor.messages(), [&read[..], &read[..]].concat());
-    nothing_ran(&visitor);
+    user.reload(); // from the tab's storage, too
+    assert_eq!(user.messages(), [&read[..], &read[..]].concat());
+    nothing_ran(&user);
 }
 
 fn hostile_subjects_are_read_at_the_board_and_nothing_runs(source: Source) {
@@ -139,26 +139,26 @@ fn hostile_subjects_are_read_at_the_board_and_nothing_runs(source: Source) {
 
 fn hostile_names_become_ids_or_are_told_and_nothing_runs(source: Source) {
     let stage = Stage::new(source);
-    let visitor = stage.page(Kind::Visitor).open();
-    unprotected(&visitor);
+    let user = stage.page(Kind::User).open();
+    unprotected(&user);
     let console = stage.page(Kind::Staff).open();
     unprotected(&console);
     for payload in &PAYLOADS[..8] {
-        visitor.fill("#name", payload);
-        visitor.fill("#subject", payload);
-        visitor.key("Enter");
-        visitor.until("document.body.dataset.view == 'chat'");
-        assert_eq!(visitor.text("#chat-subject"), *payload);
-        visitor.check("/^[A-Za-z0-9._~-]{1,64}$/.test(visitor.id)");
-        visitor.click("#close-ticket");
-        visitor.click("#confirm-yes");
-        visitor.click("#new-ticket");
+        user.fill("#name", payload);
+        user.fill("#subject", payload);
+        user.key("Enter");
+        user.until("document.body.dataset.view == 'chat'");
+        assert_eq!(user.text("#chat-subject"), *payload);
+        user.check("/^[A-Za-z0-9._~-]{1,64}$/.test(user.id)");
+        user.click("#close-ticket");
+        user.click("#confirm-yes");
+        user.click("#new-ticket");
 
         sign_in(&console, payload, payload);
         console.until_there("#staff-id-error");
         console.check("document.body.dataset.view == 'sign-in'");
     }
-    nothing_ran(&visitor);
+    nothing_ran(&user);
     nothing_ran(&console);
 }
 
@@ -200,7 +200,7 @@ fn spoken(frames: &mut Vec<Value>, from: &str) {
     frames.push(json!({ "type": EVIL }));
 }
 
-/// A desk that means harm: it speaks the protocol, and every text in it is a payload.
+/// The frames of a hostile desk: they follow the protocol, and every text in them is a payload.
 fn at_hostile_desk(stage: &Stage, kind: Kind, frames: Vec<Value>) -> Page {
     let addr = ScriptedDesk::always_sending(stage.desk.server.addr, frames);
     let page = stage.page(kind).at(addr).open();
@@ -208,7 +208,7 @@ fn at_hostile_desk(stage: &Stage, kind: Kind, frames: Vec<Value>) -> Page {
     page
 }
 
-fn a_hostile_desk_makes_no_visitors_page_run_anything(source: Source) {
+fn a_hostile_desk_makes_no_users_page_run_anything(source: Source) {
     let stage = Stage::new(source);
     let ticket = json!({ "ticket_id": EVIL, "subject": EVIL, "state": "active", "staff_id": EVIL, "created_at": 1000,
         "last_seq": 0, "last_id": 0, "delivered_seq": 0 });
@@ -223,13 +223,13 @@ fn a_hostile_desk_makes_no_visitors_page_run_anything(source: Source) {
         json!({ "type": "queue", "ticket_id": EVIL, "position": EVIL, "waiting": EVIL, "wait_s": null }),
     );
     frames.push(json!({ "type": "ticket_closed", "ticket_id": EVIL, "by": EVIL, "at": 1000 }));
-    let visitor = at_hostile_desk(&stage, Kind::Visitor, frames);
-    visitor.until("document.querySelector('#chat').dataset.ticketState == 'closed'");
-    assert_eq!(visitor.messages(), PAYLOADS);
-    assert_eq!(visitor.texts("li.message .who"), PAYLOADS);
-    assert_eq!(visitor.text("#chat-subject"), EVIL);
-    assert_eq!(visitor.text("#ticket-id"), EVIL);
-    nothing_ran(&visitor);
+    let user = at_hostile_desk(&stage, Kind::User, frames);
+    user.until("document.querySelector('#chat').dataset.ticketState == 'closed'");
+    assert_eq!(user.messages(), PAYLOADS);
+    assert_eq!(user.texts("li.message .who"), PAYLOADS);
+    assert_eq!(user.text("#chat-subject"), EVIL);
+    assert_eq!(user.text("#ticket-id"), EVIL);
+    nothing_ran(&user);
 }
 
 fn a_hostile_desk_makes_no_console_run_anything(source: Source) {

@@ -1,6 +1,6 @@
-//! A staff member's day without a mouse, and keys that know when somebody is writing.
+//! Every action by keyboard, and single keys that do nothing while somebody is typing.
 
-use crate::scene::{Console, Kind, Source, Stage, chat_by, sign_in, stories};
+use crate::setup::{Console, Kind, Source, Stage, chat_by, sign_in, stories};
 use crate::support::TOKEN;
 
 stories![
@@ -9,10 +9,10 @@ stories![
     single_keys_do_nothing_while_somebody_writes,
     the_help_names_every_key_and_gives_the_focus_back,
     single_keys_can_be_switched_off,
-    a_visitor_does_everything_by_keyboard,
+    a_user_does_everything_by_keyboard,
 ];
 
-/// Tab until this has the focus.
+/// Presses Tab until this element has the focus.
 fn tab_to(page: &crate::page::Page, id: &str) {
     let there = (0..60).any(|_| {
         page.key("Tab");
@@ -62,7 +62,7 @@ fn a_staff_member_does_everything_by_keyboard(source: Source) {
     console.until_there(&format!("#chat-list [data-chat='{first}'] [data-unread]"));
     console.key("u");
     console.until_shown(&first);
-    console.until_heard("anybody?");
+    console.until_received("anybody?");
     console.until_gone(&format!("#chat-list [data-chat='{first}'] [data-unread]"));
 
     // A ready reply: `/` from anywhere, and in an empty message.
@@ -140,15 +140,15 @@ fn a_staff_member_does_everything_by_keyboard(source: Source) {
 
 fn after_a_cut_one_key_picks_the_chat_again_and_one_leads_to_its_text(source: Source) {
     let stage = Stage::new(source);
-    let line = stage.proxy();
-    let (visitor, console, _) = chat_by(stage.page(Kind::Visitor), stage.page(Kind::Staff).by(&line));
-    line.cut();
+    let proxy = stage.proxy();
+    let (user, console, _) = chat_by(stage.page(Kind::User), stage.page(Kind::Staff).by(&proxy));
+    proxy.disconnect();
     console.until_locked("lost");
-    line.mend();
+    proxy.restore();
     console.until_locked("repick");
     console.key("Escape");
     console.key("p");
-    visitor.until_unlocked();
+    user.until_unlocked();
     console.until("document.activeElement.id == 'text'"); // the pick leads there, as soon as the page has heard of it
     console.key("Escape");
     console.check("document.activeElement.id != 'text'");
@@ -221,31 +221,31 @@ fn single_keys_can_be_switched_off(source: Source) {
     console.check("document.querySelector('#presence').dataset.online == 'false'");
 }
 
-fn a_visitor_does_everything_by_keyboard(source: Source) {
+fn a_user_does_everything_by_keyboard(source: Source) {
     let stage = Stage::new(source);
     let mut sam = stage.desk.staff("sam").online();
-    let visitor = stage.visitor();
-    tab_to(&visitor, "subject");
-    visitor.type_keys("the printer");
-    visitor.key("Enter");
-    visitor.until("document.body.dataset.view == 'chat'");
-    let ticket = visitor.text("#ticket-id");
+    let user = stage.user();
+    tab_to(&user, "subject");
+    user.type_keys("the printer");
+    user.key("Enter");
+    user.until("document.body.dataset.view == 'chat'");
+    let ticket = user.text("#ticket-id");
     sam.pick(&ticket);
-    visitor.until_unlocked();
-    tab_to(&visitor, "text");
-    visitor.type_keys("hello");
-    visitor.key("Enter");
+    user.until_unlocked();
+    tab_to(&user, "text");
+    user.type_keys("hello");
+    user.key("Enter");
     assert_eq!(sam.expect("message")["text"], "hello");
-    tab_to(&visitor, "close-ticket");
-    visitor.key("Enter");
-    tab_to(&visitor, "confirm-yes");
-    visitor.key("Enter");
+    tab_to(&user, "close-ticket");
+    user.key("Enter");
+    tab_to(&user, "confirm-yes");
+    user.key("Enter");
     assert_eq!(sam.expect("ticket_closed")["by"], "user");
-    tab_to(&visitor, "new-ticket");
-    visitor.key("Enter");
-    visitor.until("document.activeElement.id == 'subject'");
-    visitor.type_keys("once more");
-    visitor.key("Enter");
-    visitor.until("document.body.dataset.view == 'chat'");
-    assert_ne!(visitor.text("#ticket-id"), ticket);
+    tab_to(&user, "new-ticket");
+    user.key("Enter");
+    user.until("document.activeElement.id == 'subject'");
+    user.type_keys("once more");
+    user.key("Enter");
+    user.until("document.body.dataset.view == 'chat'");
+    assert_ne!(user.text("#ticket-id"), ticket);
 }

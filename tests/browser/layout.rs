@@ -1,9 +1,9 @@
-//! What fits where: phones, keyboards that cover half of them, long words, fingers, and colours of the reader's own.
+//! Layout: small screens, long words, sizes of controls, contrast, forced colours.
 
 use serde_json::json;
 
 use crate::page::Page;
-use crate::scene::{Console, Kind, Source, Stage, Visitor, chat, chat_by, stories};
+use crate::setup::{Console, Kind, Source, Stage, UserPage, chat, chat_by, stories};
 
 stories![
     nothing_scrolls_sideways_on_small_screens_in_any_view,
@@ -20,13 +20,13 @@ stories![
 /// Points 1 and 2, and the desks in between.
 const WIDTHS: [(u32, u32); 5] = [(320, 640), (360, 640), (768, 700), (1024, 700), (1440, 900)];
 
-/// What could be scrolled sideways: the page, or a box in it. A field's own text may.
+/// Finds what can be scrolled sideways: the page, or a box in it. The text in a field may be.
 const SIDEWAYS: &str = "[document.documentElement, ...document.querySelectorAll('body, body *')] \
     .filter(e => e.checkVisibility() && !e.closest('.unseen, input, textarea') && e.scrollWidth > e.clientWidth + 1) \
     .filter(e => e == document.documentElement || ['auto', 'scroll'].includes(getComputedStyle(e).overflowX)) \
     .map(e => e.outerHTML.slice(0, 100))";
 
-/// Whatever is shown lies within the screen from left to right.
+/// Asserts that all that is shown lies within the screen from left to right.
 const OUTSIDE: &str = "[...document.querySelectorAll('body *')].filter(e => e.checkVisibility() && !e.closest('.unseen') && e.tagName != 'OPTION') \
     .map(e => [e, e.getBoundingClientRect()]).filter(([e, r]) => r.width && (r.left < -0.5 || r.right > innerWidth + 0.5)) \
     .map(([e]) => e.outerHTML.slice(0, 100))";
@@ -43,24 +43,24 @@ pub fn fits(page: &Page, state: &str) {
 
 fn nothing_scrolls_sideways_on_small_screens_in_any_view(source: Source) {
     let stage = Stage::new(source);
-    let visitor = stage.visitor();
-    fits(&visitor, "asking");
-    let ticket = visitor.ask(&"a long subject of many words ".repeat(6));
-    visitor.until_there("#queue");
-    fits(&visitor, "waiting");
+    let user = stage.user();
+    fits(&user, "asking");
+    let ticket = user.ask(&"a long subject of many words ".repeat(6));
+    user.until_there("#queue");
+    fits(&user, "waiting");
     let console = Console::from(stage.page(Kind::Staff).open());
     fits(&console, "sign-in");
-    crate::scene::sign_in(&console, "sam", crate::support::TOKEN);
+    crate::setup::sign_in(&console, "sam", crate::support::TOKEN);
     console.until_connected();
     console.go_online();
     console.until_ticket(&ticket, "waiting");
     fits(&console, "board");
     console.resize(1280, 800);
     console.pick(&ticket);
-    visitor.until_unlocked();
-    visitor.say("something to look at");
-    console.until_heard("something to look at");
-    fits(&visitor, "chat");
+    user.until_unlocked();
+    user.say("something to look at");
+    console.until_received("something to look at");
+    fits(&user, "chat");
     fits(&console, "chat");
     for dialog in ["transfer", "open-canned", "open-help", "open-settings", "close-ticket"] {
         console.resize(1280, 800);
@@ -72,20 +72,20 @@ fn nothing_scrolls_sideways_on_small_screens_in_any_view(source: Source) {
     console.click("#back");
     fits(&console, "chats");
     for dialog in ["open-settings", "close-ticket"] {
-        visitor.click(&format!("#{dialog}"));
-        fits(&visitor, dialog);
-        visitor.key("Escape");
+        user.click(&format!("#{dialog}"));
+        fits(&user, dialog);
+        user.key("Escape");
     }
-    visitor.click("#close-ticket");
-    visitor.click("#confirm-yes");
-    visitor.until_ticket_is("closed");
-    fits(&visitor, "closed");
+    user.click("#close-ticket");
+    user.click("#confirm-yes");
+    user.until_ticket_is("closed");
+    fits(&user, "closed");
 }
 
 fn the_composer_is_in_view_with_a_phones_keyboard_open(source: Source) {
     let stage = Stage::new(source);
-    let (visitor, console, _) = chat(&stage);
-    for page in [&*visitor, &*console] {
+    let (user, console, _) = chat(&stage);
+    for page in [&*user, &*console] {
         for n in 0..8 {
             page.say(&format!("line\nafter line {n}"));
         }
@@ -117,29 +117,29 @@ fn long_words_wrap(source: Source) {
     console.resize(1280, 800);
     console.pick(&ticket);
     user.say(1, &word.repeat(3));
-    console.until_heard(&word.repeat(3));
+    console.until_received(&word.repeat(3));
     console.say(&format!("https://example.org/{word}"));
     fits(&console, "long words in a chat");
 
     let mut long_staff = stage.desk.staff(&"s".repeat(64)).online();
-    let visitor = stage.visitor();
-    let ticket = visitor.ask(&word);
+    let user = stage.user();
+    let ticket = user.ask(&word);
     long_staff.pick(&ticket);
-    visitor.until_unlocked();
+    user.until_unlocked();
     long_staff.say(&ticket, 1, &word.repeat(3));
     long_staff.typing(&ticket, true);
-    visitor.until_heard(&word.repeat(3));
-    visitor.say(&word.repeat(3));
-    fits(&visitor, "long words in a chat");
+    user.until_received(&word.repeat(3));
+    user.say(&word.repeat(3));
+    fits(&user, "long words in a chat");
     // All of it is there to be read: nothing is cut off within a message.
-    for page in [&*visitor, &*console] {
+    for page in [&*user, &*console] {
         page.check(
             "[...document.querySelectorAll('#log .text')].every(e => e.scrollWidth <= e.clientWidth + 1)",
         );
     }
 }
 
-/// Controls that are shown, smaller than so many pixels. A box to tick counts with its label, which ticks it too;
+/// Finds visible controls that are smaller than this many pixels. A checkbox counts with its label;
 /// a link within a sentence is as high as its line (WCAG 2.5.8, inline).
 fn smaller_than(pixels: u32) -> String {
     format!(
@@ -164,13 +164,13 @@ fn targets_are_large_enough_and_larger_for_a_finger(source: Source) {
         page.resize(1280, 800);
         page.next_frame();
     };
-    let visitor = stage.visitor();
-    large(&visitor, "asking");
-    let ticket = visitor.ask("the printer");
-    large(&visitor, "waiting");
-    visitor.click("#open-settings");
-    large(&visitor, "settings");
-    visitor.key("Escape");
+    let user = stage.user();
+    large(&user, "asking");
+    let ticket = user.ask("the printer");
+    large(&user, "waiting");
+    user.click("#open-settings");
+    large(&user, "settings");
+    user.key("Escape");
     let console = stage.console("sam");
     console.go_online();
     console.until_ticket(&ticket, "waiting");
@@ -182,13 +182,13 @@ fn targets_are_large_enough_and_larger_for_a_finger(source: Source) {
         large(&console, dialog);
         console.key("Escape");
     }
-    visitor.until_unlocked();
-    large(&visitor, "chat");
+    user.until_unlocked();
+    large(&user, "chat");
 }
 
 fn fields_are_large_enough_not_to_zoom(source: Source) {
     let stage = Stage::new(source);
-    for kind in crate::scene::BOTH {
+    for kind in crate::setup::BOTH {
         let page = stage.page(kind).open();
         page.phone(360, 640);
         page.check("[...document.querySelectorAll('input, textarea, select')].every(e => parseFloat(getComputedStyle(e).fontSize) >= 16)");
@@ -198,10 +198,10 @@ fn fields_are_large_enough_not_to_zoom(source: Source) {
 
 fn the_two_sides_differ_by_more_than_colour(source: Source) {
     let stage = Stage::new(source);
-    let (visitor, console, _) = chat(&stage);
-    visitor.say("from the visitor");
+    let (user, console, _) = chat(&stage);
+    user.say("from the user");
     console.say("from the staff");
-    for page in [&*visitor, &*console] {
+    for page in [&*user, &*console] {
         page.until("document.querySelectorAll('li.message').length == 2");
         for width in [320, 1280] {
             page.resize(width, 700);
@@ -212,7 +212,7 @@ fn the_two_sides_differ_by_more_than_colour(source: Source) {
     }
 }
 
-/// Text that is shown with less than 4.5:1 (3:1 where large), colours composed over what lies behind them.
+/// Finds visible text with a contrast below 4.5:1 (3:1 if large), computed over all backgrounds behind it.
 pub const FAINT: &str = "(() => {
     const parse = text => (text.match(/[\\d.]+/g) ?? [0, 0, 0, 0]).map(Number);
     const over = ([r, g, b, a = 1], [R, G, B]) => [r * a + R * (1 - a), g * a + G * (1 - a), b * a + B * (1 - a)];
@@ -234,11 +234,11 @@ pub const FAINT: &str = "(() => {
 
 fn contrast_is_enough_in_light_and_dark(source: Source) {
     let stage = Stage::new(source);
-    let (visitor, console, _) = chat(&stage);
-    visitor.say("from the visitor");
+    let (user, console, _) = chat(&stage);
+    user.say("from the user");
     console.say("from the staff");
     console.until_said("from the staff", "delivered");
-    visitor.until_said("from the visitor", "delivered");
+    user.until_said("from the user", "delivered");
     let look = |page: &Page, state: &str| {
         let mut grounds = vec![];
         for scheme in ["light", "dark"] {
@@ -249,21 +249,20 @@ fn contrast_is_enough_in_light_and_dark(source: Source) {
         assert_ne!(grounds[0], grounds[1], "there is a dark scheme");
         page.media(&[]);
     };
-    look(&visitor, "chat");
+    look(&user, "chat");
     look(&console, "chat");
-    visitor.click("#close-ticket");
-    visitor.click("#confirm-yes");
-    visitor.until_ticket_is("closed");
+    user.click("#close-ticket");
+    user.click("#confirm-yes");
+    user.until_ticket_is("closed");
     console.until_locked("closed");
-    look(&visitor, "closed");
+    look(&user, "closed");
     look(&console, "closed");
 }
 
 fn forced_colours_leave_everything_to_be_told_apart(source: Source) {
     let stage = Stage::new(source);
     let forced = |kind| stage.page(kind).media("forced-colors", "active");
-    let (visitor, console, first): (Visitor, Console, _) =
-        chat_by(forced(Kind::Visitor), forced(Kind::Staff));
+    let (user, console, first): (UserPage, Console, _) = chat_by(forced(Kind::User), forced(Kind::Staff));
     console.check("matchMedia('(forced-colors: active)').matches");
     let mut bob = stage.desk.user("bob");
     let second = bob.create("the door");
@@ -271,13 +270,13 @@ fn forced_colours_leave_everything_to_be_told_apart(source: Source) {
     let mut ann = stage.desk.user("ann");
     ann.create("the lamp");
     console.until("document.querySelector('[data-state=waiting]')");
-    visitor.say("hello");
+    user.say("hello");
     console.until_there("[data-unread]");
     // Backgrounds and shadows are gone now: whatever can be pressed or written in has an edge, or is known by its text.
     let edges = "[...document.querySelectorAll('button:not(.icon), input, textarea, select')].filter(e => e.checkVisibility()) \
         .filter(e => ['none', 'hidden'].includes(getComputedStyle(e).borderTopStyle) || parseFloat(getComputedStyle(e).borderTopWidth) < 1) \
         .map(e => e.outerHTML.slice(0, 80))";
-    for page in [&*visitor, &*console] {
+    for page in [&*user, &*console] {
         assert_eq!(page.eval(edges), json!([]));
         // The focus is seen.
         page.click("#text");
@@ -296,13 +295,13 @@ fn forced_colours_leave_everything_to_be_told_apart(source: Source) {
 fn nothing_moves_for_those_who_asked_for_stillness(source: Source) {
     let stage = Stage::new(source);
     let still = |kind| stage.page(kind).media("prefers-reduced-motion", "reduce");
-    let (visitor, console, _) = chat_by(still(Kind::Visitor), still(Kind::Staff));
-    visitor.say("hello");
-    console.until_heard("hello");
+    let (user, console, _) = chat_by(still(Kind::User), still(Kind::Staff));
+    user.say("hello");
+    console.until_received("hello");
     console.say("hello");
-    visitor.until_heard("hello");
+    user.until_received("hello");
     console.click("#open-settings");
-    for page in [&*visitor, &*console] {
+    for page in [&*user, &*console] {
         page.check("matchMedia('(prefers-reduced-motion: reduce)').matches");
         let moving = "[...document.querySelectorAll('*')].flatMap(e => ['', '::before', '::after', '::backdrop'].map(part => [e, part, getComputedStyle(e, part || null)])) \
             .filter(([e, part, s]) => [s.animationDuration, s.transitionDuration].some(d => d.split(',').some(v => parseFloat(v) > 0.01)) || s.scrollBehavior == 'smooth') \

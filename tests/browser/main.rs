@@ -1,9 +1,9 @@
-//! Both pages in a real Chromium, from disk and served: each story is told twice, by real mouse and keys.
+//! Both pages in a real Chromium, driven by mouse and keys. Each test runs twice: with the pages from disk, and served.
 //!
-//! Whatever the story, a page that goes is checked: nothing in the console, no request but for its own files and its
-//! one socket (windows.rs). `PAGES_DIR` names other pages than frontend/, to see the stories fail on broken ones;
-//! `CHROME` names a browser. The main story is told once more in Firefox, on demand (firefox.rs). What the pages are held
-//! to, and which story holds them to it, is in tests/README.md.
+//! Every page is checked at its end: nothing in the console, no request but for its own files and its
+//! one socket (windows.rs). `PAGES_DIR` names other pages than frontend/, to see the tests fail on broken ones.
+//! `CHROME` names a browser. The main test runs once more in Firefox, on demand (firefox.rs). What the pages are held
+//! to, and which test holds them to it, is in tests/README.md.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(clippy::zombie_processes, reason = "Chromium ends with the pipe that it is driven by")]
 #![allow(clippy::nonminimal_bool, reason = "said as one would say it")]
@@ -12,33 +12,33 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-// The tools: a browser, a page in it, the hands that use it, a line that breaks, and a desk that says what it is told.
+// The tools.
 mod axe;
 mod chromium;
 mod device;
-mod hands;
+mod input;
 mod opening;
 mod page;
 mod proxy;
 mod record;
-mod scene;
 mod scripted;
+mod setup;
 mod windows;
 
-// The stories.
-mod access;
+// The tests.
+mod accessibility;
 mod alerts;
-mod cuts;
+mod chat;
+mod disconnects;
 mod firefox;
 mod focus;
 mod hostile;
+mod i18n;
 mod keyboard;
 mod layout;
-mod refused;
+mod refusals;
 mod screenshots;
 mod secrets;
+mod session_conflicts;
 mod states;
-mod strangers;
-mod talk;
 mod typing;
-mod words;

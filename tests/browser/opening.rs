@@ -1,10 +1,10 @@
-//! How a page is opened: from where, on which device, over which line.
+//! How a page is opened: from where, on which device, over which connection.
 
 use std::net::SocketAddr;
 
 use crate::page::Page;
 use crate::proxy::Proxy;
-use crate::scene::{Console, Kind, Source, Visitor, sign_in};
+use crate::setup::{Console, Kind, Source, UserPage, sign_in};
 use crate::support::TOKEN;
 
 /// How a page is to be opened.
@@ -26,7 +26,7 @@ impl Opening {
         self
     }
 
-    /// Some other desk's address.
+    /// Connects to another desk.
     pub fn at(mut self, addr: SocketAddr) -> Self {
         self.addr = addr;
         self
@@ -37,13 +37,13 @@ impl Opening {
         self
     }
 
-    /// A script that runs before the page's own.
+    /// Adds a script that runs before the page's own.
     pub fn before(mut self, script: &str) -> Self {
         self.before.push(script.to_owned());
         self
     }
 
-    /// The page's time runs so many times as fast: what takes it half a minute takes us a few seconds.
+    /// Makes the page's clock and timers run this many times as fast.
     pub fn faster(self, rate: u32) -> Self {
         let clock = format!(
             "{{
@@ -71,20 +71,20 @@ impl Opening {
         self
     }
 
-    /// Where this page is, as typed into the address bar.
+    /// Returns the URL of the page.
     pub fn url(&self) -> String {
-        let (addr, is_visitor) = (self.addr, self.kind == Kind::Visitor);
+        let (addr, is_user) = (self.addr, self.kind == Kind::User);
         let address = match self.source {
             Source::Disk => {
-                let file = if is_visitor { "user.html" } else { "staff.html" };
+                let file = if is_user { "user.html" } else { "staff.html" };
                 format!("file://{}/{file}?ws=ws://{addr}", pages_dir())
             }
-            Source::Served => format!("http://{addr}/{}", if is_visitor { "" } else { "staff" }),
+            Source::Served => format!("http://{addr}/{}", if is_user { "" } else { "staff" }),
         };
         address + &self.fragment
     }
 
-    /// The page as it loads, connected or not.
+    /// Opens the page without waiting for its connection.
     pub fn open(self) -> Page {
         let mut page = Page::fresh(self.size);
         let addr = self.addr;
@@ -92,17 +92,17 @@ impl Opening {
             Source::Disk => vec![format!("file://{}/", pages_dir()), format!("ws://{addr}/ws/")],
             Source::Served => vec![format!("http://{addr}/"), format!("ws://{addr}/ws/")],
         };
-        page.may_lose_line = self.is_proxied;
+        page.may_lose_connection = self.is_proxied;
         self.before.iter().for_each(|script| page.before_scripts(script));
         page.media(&self.media);
         page.go(&self.url());
         page
     }
 
-    pub fn visitor(self) -> Visitor {
-        let visitor = Visitor::from(self.open());
-        visitor.until_connected();
-        visitor
+    pub fn user(self) -> UserPage {
+        let user = UserPage::from(self.open());
+        user.until_connected();
+        user
     }
 
     pub fn console(self, name: &str) -> Console {
@@ -114,7 +114,7 @@ impl Opening {
     }
 }
 
-/// The tree's own, unless a copy is named, to see the stories fail on pages that were broken on purpose.
+/// Returns the directory of the pages: frontend/, unless `PAGES_DIR` names another.
 pub fn pages_dir() -> String {
     std::env::var("PAGES_DIR").unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/frontend").to_owned())
 }

@@ -1,4 +1,4 @@
-//! One page in a window of its own: looked at by script, used by mouse and keyboard, and watched all the while.
+//! One page in a window of its own, and what a test can ask about it.
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -10,22 +10,22 @@ use serde_json::{Value, json};
 use crate::chromium::{Asked, Events, chromium};
 use crate::windows::Context;
 
-/// How long anything that a story waits for may take.
-pub const PATIENCE: Duration = Duration::from_secs(12);
-pub const LOOK_AGAIN: Duration = Duration::from_millis(12);
+/// How long anything that a test waits for may take.
+pub const TIMEOUT: Duration = Duration::from_secs(12);
+pub const POLL_INTERVAL: Duration = Duration::from_millis(12);
 
 pub struct Page {
     pub context: Arc<Context>,
     pub target: String,
     pub session: String,
     pub events: Events,
-    /// Every request of this page has to begin with one of these.
+    /// The URL of every request of this page has to start with one of these.
     pub allowed: Vec<String>,
-    /// The story cuts its line, so the browser may report that.
-    pub may_lose_line: bool,
-    /// What `before_scripts` has added.
+    /// The test disconnects the page, so the browser may report that.
+    pub may_lose_connection: bool,
+    /// The scripts that `before_scripts` has added.
     pub scripts: RefCell<Vec<Value>>,
-    /// Nothing was done to its window that `clear` does not undo.
+    /// `clear` can undo all that was done to the window.
     pub is_reusable: Cell<bool>,
 }
 
@@ -41,7 +41,7 @@ impl Page {
         self.until("!window.isOld && document.readyState == 'complete'");
     }
 
-    /// Runs before the page's own scripts, at every load from now on.
+    /// Runs a script before the page's own at every load from now on.
     pub fn before_scripts(&self, script: &str) {
         let added = self.cdp("Page.addScriptToEvaluateOnNewDocument", json!({ "source": script }));
         self.scripts.borrow_mut().push(added["identifier"].clone());
@@ -57,7 +57,7 @@ impl Page {
         self.ask(method, params).unwrap_or_else(|e| panic!("{method}: {e}"))
     }
 
-    /// Several commands one behind the other, as fast as they are taken.
+    /// Sends several commands at once, and then waits for their replies.
     pub fn cdp_all<const N: usize>(&self, commands: [(&str, Value); N]) {
         let begun = commands.map(|(method, params)| chromium().begin(Some(&self.session), method, params));
         for asked in begun {
@@ -65,7 +65,7 @@ impl Page {
         }
     }
 
-    /// The value of an expression, or of what it promises.
+    /// Evaluates an expression, and awaits it if it is a promise.
     pub fn eval(&self, expression: &str) -> Value {
         self.try_eval(expression).unwrap_or_else(|e| panic!("{expression}: {e}"))
     }
@@ -80,9 +80,9 @@ impl Page {
         }
     }
 
-    /// Waits until the expression is true. What throws is not true yet: the element may still be to come.
+    /// Waits until the expression is true. One that throws counts as not true yet: the element may still be missing.
     pub fn until(&self, expression: &str) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         let asked = truth_of(expression);
         loop {
             let seen = self.try_eval(&asked);
@@ -92,7 +92,7 @@ impl Page {
             if Instant::now() > deadline {
                 panic!("never came true: {expression}\n  last: {seen:?}\n{}", self.describe());
             }
-            thread::sleep(LOOK_AGAIN);
+            thread::sleep(POLL_INTERVAL);
         }
     }
 
@@ -110,7 +110,7 @@ impl Page {
         text.as_str().unwrap_or_default().trim().to_owned()
     }
 
-    /// The texts of all that match, in the order of the document.
+    /// Returns the texts of all elements that match, in document order.
     pub fn texts(&self, css: &str) -> Vec<String> {
         let all =
             self.eval(&format!("[...document.querySelectorAll({})].map(e => e.textContent)", quoted(css)));
@@ -146,21 +146,21 @@ impl Page {
         value.as_str().expect("a field").to_owned()
     }
 
-    /// For a failure's message: what a person would see, and what the console said.
+    /// Describes the page for a failure's message: its text and its console.
     pub fn describe(&self) -> String {
         let body =
             self.try_eval("document.body.innerText.replace(/\\n+/g, ' | ').slice(-1500)").unwrap_or_default();
         let at = self.try_eval("location.href").unwrap_or_default();
-        format!("  at {at}\n  showing {body}\n  complaints: {:?}", self.complaints())
+        format!("  at {at}\n  showing {body}\n  console_errors: {:?}", self.console_errors())
     }
 }
 
-/// Of a promise, what it comes to: a promise itself is always true.
+/// Makes an expression that awaits another one, since a promise itself is always true.
 pub fn truth_of(expression: &str) -> String {
     format!("(async () => !!(await ({expression})))()")
 }
 
-/// Text as a literal of JavaScript.
+/// Returns the text as a literal of JavaScript.
 pub fn quoted(text: &str) -> String {
     Value::from(text).to_string()
 }

@@ -1,4 +1,4 @@
-//! A line that can break: every connection between a page and the desk goes through here, and obeys the test.
+//! A proxy between a page and the desk, which a test can disconnect or stall.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::chromium::lock;
 
-/// Which way bytes go.
+/// A direction.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Way {
     /// From the page to the desk.
@@ -19,23 +19,23 @@ pub enum Way {
 
 pub struct Proxy {
     pub addr: SocketAddr,
-    line: Arc<Line>,
+    shared: Arc<Shared>,
 }
 
-struct Line {
-    now: Mutex<Now>,
+struct Shared {
+    state: Mutex<State>,
     changed: Condvar,
 }
 
-struct Now {
+struct State {
     desk: SocketAddr,
-    /// Nobody gets through, and whoever was is cut off.
-    is_cut: bool,
+    /// Refuses connections.
+    is_disconnected: bool,
     stalled: [bool; 2],
-    /// Raised by each cut: a connection of an earlier count is dead, and what it held is lost.
-    cuts: u64,
+    /// Counts the disconnects. A connection made before the last one is dead, and what it held is lost.
+    disconnects: u64,
     open: Vec<TcpStream>,
-    /// How often somebody came, let through or not.
+    /// Counts the connections, refused ones included.
     calls: u64,
 }
 
@@ -43,94 +43,103 @@ impl Proxy {
     pub fn to(desk: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let addr = listener.local_addr().expect("it is bound");
-        let now = Now { desk, is_cut: false, stalled: [false; 2], cuts: 0, open: Vec::new(), calls: 0 };
-        let line = Arc::new(Line { now: Mutex::new(now), changed: Condvar::new() });
-        let ours = Arc::clone(&line);
+        let state = State {
+            desk,
+            is_disconnected: false,
+            stalled: [false; 2],
+            disconnects: 0,
+            open: Vec::new(),
+            calls: 0,
+        };
+        let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
+        let ours = Arc::clone(&shared);
         thread::spawn(move || {
             for page in listener.incoming().flatten() {
                 ours.join(page);
             }
         });
-        Self { addr, line }
+        Self { addr, shared }
     }
 
-    /// Ends every connection at once, without a close frame; what was stalled is lost. New ones are turned away.
-    pub fn cut(&self) {
-        let mut now = self.line.now();
-        now.is_cut = true;
-        now.stalled = [false; 2];
-        now.cuts += 1;
-        for stream in now.open.drain(..) {
+    /// Ends every connection at once, without a close frame, and refuses new ones. What was stalled is lost.
+    pub fn disconnect(&self) {
+        let mut state = self.shared.state();
+        state.is_disconnected = true;
+        state.stalled = [false; 2];
+        state.disconnects += 1;
+        for stream in state.open.drain(..) {
             let _ = stream.shutdown(Shutdown::Both); // it may have ended by itself
         }
-        drop(now);
-        self.line.changed.notify_all();
+        drop(state);
+        self.shared.changed.notify_all();
     }
 
-    /// Whoever comes now gets through.
-    pub fn mend(&self) {
-        self.line.now().is_cut = false;
+    /// Accepts connections again.
+    pub fn restore(&self) {
+        self.shared.state().is_disconnected = false;
     }
 
-    /// Takes bytes and passes none on: a line that looks alive.
+    /// Takes bytes and forwards none, so that the connection looks alive.
     pub fn stall(&self, way: Way) {
-        self.line.now().stalled[way as usize] = true;
+        self.shared.state().stalled[way as usize] = true;
     }
 
-    /// What was held goes on its way.
+    /// Forwards what was held, and all that comes.
     pub fn flow(&self) {
-        self.line.now().stalled = [false; 2];
-        self.line.changed.notify_all();
+        self.shared.state().stalled = [false; 2];
+        self.shared.changed.notify_all();
     }
 
-    /// Another desk stands at the other end from now on.
+    /// Leads new connections to another desk.
     pub fn lead_to(&self, desk: SocketAddr) {
-        self.line.now().desk = desk;
+        self.shared.state().desk = desk;
     }
 
     pub fn calls(&self) -> u64 {
-        self.line.now().calls
+        self.shared.state().calls
     }
 }
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        self.cut();
+        self.disconnect();
     }
 }
 
-impl Line {
-    fn now(&self) -> MutexGuard<'_, Now> {
-        lock(&self.now)
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
     }
 
     fn join(self: &Arc<Self>, page: TcpStream) {
-        let mut now = self.now();
-        now.calls += 1;
-        if now.is_cut {
+        let mut state = self.state();
+        state.calls += 1;
+        if state.is_disconnected {
             return;
         }
-        let Ok(desk) = TcpStream::connect(now.desk) else { return };
-        let cuts = now.cuts;
+        let Ok(desk) = TcpStream::connect(state.desk) else { return };
+        let disconnects = state.disconnects;
         let twin = |stream: &TcpStream| stream.try_clone().expect("descriptors enough");
-        now.open.extend([twin(&page), twin(&desk)]);
+        state.open.extend([twin(&page), twin(&desk)]);
         for (from, to, way) in [(twin(&page), twin(&desk), Way::Up), (desk, page, Way::Down)] {
-            let line = Arc::clone(self);
-            thread::spawn(move || line.carry(from, to, way, cuts));
+            let shared = Arc::clone(self);
+            thread::spawn(move || shared.carry(from, to, way, disconnects));
         }
     }
 
-    fn carry(&self, mut from: TcpStream, mut to: TcpStream, way: Way, cuts: u64) {
+    fn carry(&self, mut from: TcpStream, mut to: TcpStream, way: Way, disconnects: u64) {
         let mut bytes = [0; 16 * 1024];
         while let Ok(n) = from.read(&mut bytes) {
-            let now = self.now();
-            let was_stalled = now.stalled[way as usize];
-            let now = self.changed.wait_while(now, |now| now.stalled[way as usize] && now.cuts == cuts);
-            if now.is_ok_and(|now| now.cuts != cuts) {
+            let state = self.state();
+            let was_stalled = state.stalled[way as usize];
+            let state = self
+                .changed
+                .wait_while(state, |state| state.stalled[way as usize] && state.disconnects == disconnects);
+            if state.is_ok_and(|state| state.disconnects != disconnects) {
                 return;
             }
-            // An attempt to connect that the page has given up meanwhile must not reach the desk behind the one that it made
-            // since: the desk would take it for the newer of the two.
+            // An attempt to connect that the page has given up meanwhile must not reach the desk behind the one that it has
+            // made since: the desk would take the older one for the newer.
             if was_stalled && has_ended(&from) {
                 break;
             }

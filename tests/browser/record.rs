@@ -1,4 +1,4 @@
-//! What a page did, as the browser recorded it: its complaints and its requests.
+//! What the browser has recorded of a page: its console and its requests.
 
 use serde_json::Value;
 
@@ -6,23 +6,23 @@ use crate::chromium::lock;
 use crate::page::Page;
 
 impl Page {
-    fn told(&self, method: &str) -> Vec<Value> {
+    fn events_of(&self, method: &str) -> Vec<Value> {
         let events = lock(&self.events);
         events.iter().filter(|event| event["method"] == method).map(|event| event["params"].clone()).collect()
     }
 
-    /// All that a developer would find in red or yellow in the console.
-    pub fn complaints(&self) -> Vec<String> {
-        let thrown = self.told("Runtime.exceptionThrown");
-        let called = self.told("Runtime.consoleAPICalled");
+    /// Returns the errors and warnings in the console.
+    pub fn console_errors(&self) -> Vec<String> {
+        let thrown = self.events_of("Runtime.exceptionThrown");
+        let called = self.events_of("Runtime.consoleAPICalled");
         let called = called
             .into_iter()
             .filter(|call| ["error", "warning", "assert"].iter().any(|t| call["type"] == *t));
-        let logged = self.told("Log.entryAdded").into_iter().map(|told| told["entry"].clone());
+        let logged = self.events_of("Log.entryAdded").into_iter().map(|told| told["entry"].clone());
         let logged = logged.filter(|entry| entry["level"] == "error" || entry["level"] == "warning");
         // The browser itself reports a connection that fails; no page can keep it from that.
         let lost = |e: &Value| e["text"].as_str().unwrap_or("").starts_with("WebSocket connection to");
-        let logged = logged.filter(|entry| !(self.may_lose_line && lost(entry)));
+        let logged = logged.filter(|entry| !(self.may_lose_connection && lost(entry)));
         thrown
             .into_iter()
             .chain(called)
@@ -31,30 +31,30 @@ impl Page {
             .collect()
     }
 
-    /// Every address that it asked for, sockets included.
+    /// Returns the URLs of all requests, WebSockets included.
     pub fn requests(&self) -> Vec<String> {
-        let asked = self.told("Network.requestWillBeSent");
+        let asked = self.events_of("Network.requestWillBeSent");
         let asked = asked.iter().map(|told| &told["request"]["url"]);
         asked.filter_map(Value::as_str).map(str::to_owned).chain(self.sockets()).collect()
     }
 
     pub fn sockets(&self) -> Vec<String> {
-        let created = self.told("Network.webSocketCreated");
+        let created = self.events_of("Network.webSocketCreated");
         created.iter().filter_map(|told| told["url"].as_str()).map(str::to_owned).collect()
     }
 
-    /// `alert` and its like.
+    /// Counts the dialogs of `alert` and the like.
     pub fn dialogs(&self) -> usize {
-        self.told("Page.javascriptDialogOpening").len()
+        self.events_of("Page.javascriptDialogOpening").len()
     }
 
-    /// Point 40, for every page of every story.
+    /// Checks point 40, for every page of every test.
     pub fn is_clean(&self) -> Result<(), String> {
         let own = |url: &str| url.starts_with("data:") || url.starts_with("blob:");
         let outside = |url: &String| !own(url) && !self.allowed.iter().any(|start| url.starts_with(start));
-        let complaints = self.complaints();
+        let console_errors = self.console_errors();
         let outside: Vec<_> = self.requests().into_iter().filter(outside).collect();
-        if complaints.is_empty() && outside.is_empty() {
+        if console_errors.is_empty() && outside.is_empty() {
             return Ok(());
         }
         Err(format!("the console is not clean, or asked for outside: {outside:?}\n{}", self.describe()))

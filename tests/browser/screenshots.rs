@@ -1,4 +1,4 @@
-//! README's pictures, made by using the running desk, so that they never lie:
+//! Makes README's pictures from a running desk:
 //! `SCREENSHOTS_DIR=docs cargo test --test browser -- --ignored screenshots`
 
 use std::fs;
@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::page::Page;
-use crate::scene::{Console, Kind, Source, Stage, Visitor};
+use crate::setup::{Console, Kind, Source, Stage, UserPage};
 
 const BYTES_MAX: usize = 200_000; // README is to load on a train, too
 
@@ -19,7 +19,7 @@ fn screenshots() {
     fs::create_dir_all(dir).expect("the directory can be made");
     let stage = Stage::new(Source::Served);
     let mut kim = stage.desk.staff("kim").online();
-    let visitor = stage.page(Kind::Visitor).size(640, 720).visitor();
+    let user = stage.page(Kind::User).size(640, 720).user();
     let console = stage.page(Kind::Staff).size(1280, 720).console("sam");
 
     // A desk in the middle of a day.
@@ -36,43 +36,43 @@ fn screenshots() {
     })
     .into();
     kim.pick(&users[2].1);
-    visitor.fill("#name", "Ada");
-    let ticket = visitor.ask("The printer prints only in green");
+    user.fill("#name", "Ada");
+    let ticket = user.ask("The printer prints only in green");
     console.go_online();
     console.pick(&users[0].1);
     console.pick(&ticket);
-    visitor.until_unlocked();
-    talk(&visitor, &console);
+    user.until_unlocked();
+    talk(&user, &console);
     users[0].0.say(1, "Any news?");
     console.until_there("[data-unread]");
-    console.until("!byId('said').textContent"); // what was said a moment ago is gone again
-    visitor.fill("#text", "It does now. Th");
+    console.until("!byId('outcome').textContent"); // what was said a moment ago is gone again
+    user.fill("#text", "It does now. Th");
     console.until_there("#typing");
 
-    visitor.eval("document.activeElement.blur()");
-    save(&visitor, &dir.join("user.png"));
+    user.eval("document.activeElement.blur()");
+    save(&user, &dir.join("user.png"));
     save(&console, &dir.join("staff.png"));
     console.media(&[("prefers-color-scheme", "dark")]);
     save(&console, &dir.join("staff-dark.png"));
-    visitor.phone(390, 700);
-    save(&visitor, &dir.join("user-phone.png"));
+    user.phone(390, 700);
+    save(&user, &dir.join("user-phone.png"));
 }
 
-fn talk(visitor: &Visitor, console: &Console) {
+fn talk(user: &UserPage, console: &Console) {
     let turns: [(&Page, &Page, &str); 5] = [
-        (visitor, console, "Hello! Since this morning my printer prints everything in green."),
-        (console, visitor, "Hello Ada, that sounds festive. Which model is it?"),
-        (visitor, console, "An old LaserTwo, the one with the two trays."),
+        (user, console, "Hello! Since this morning my printer prints everything in green."),
+        (console, user, "Hello Ada, that sounds festive. Which model is it?"),
+        (user, console, "An old LaserTwo, the one with the two trays."),
         (
             console,
-            visitor,
+            user,
             "Then one cartridge is not seated well. Please open the front, press the magenta one until it clicks, and print a test page.",
         ),
-        (visitor, console, "It clicked. One moment, the test page is coming."),
+        (user, console, "It clicked. One moment, the test page is coming."),
     ];
     for (from, to, text) in turns {
         from.say(text);
-        to.until_heard(text);
+        to.until_received(text);
         from.until_said(text, "delivered");
     }
 }

@@ -1,5 +1,5 @@
-//! A desk whose WebSockets a test answers itself, frame by frame. Plain requests go to a real desk, so that a page can be
-//! served by it, too.
+//! A desk whose frames a test sends itself. Plain requests are forwarded to a real desk, so that it can serve a page
+//! as well.
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
@@ -12,8 +12,8 @@ use tungstenite::handshake::server::{Request, Response};
 use tungstenite::protocol::CloseFrame;
 use tungstenite::{Message, WebSocket};
 
-use crate::page::PATIENCE;
-use crate::scene::Kind;
+use crate::page::TIMEOUT;
+use crate::setup::Kind;
 
 pub struct ScriptedDesk {
     pub addr: SocketAddr,
@@ -35,19 +35,19 @@ impl ScriptedDesk {
         Self { addr, connections }
     }
 
-    /// The next page that connects.
+    /// Waits for the next page that connects.
     #[track_caller]
     pub fn accept(&self) -> Connection {
-        self.connections.recv_timeout(PATIENCE).expect("a page connects")
+        self.connections.recv_timeout(TIMEOUT).expect("a page connects")
     }
 
-    /// Nobody has connected that `accept` has not told of.
+    /// Asserts that nobody else has connected.
     #[track_caller]
     pub fn nobody_came(&self) {
         assert!(self.connections.try_recv().is_err(), "nobody should have connected");
     }
 
-    /// Sends these frames to each page that connects, and takes whatever it says.
+    /// Sends these frames to each page that connects, and ignores what it sends.
     pub fn always_sending(real: SocketAddr, frames: Vec<Value>) -> SocketAddr {
         let desk = Self::beside(real);
         let addr = desk.addr;
@@ -66,7 +66,7 @@ impl ScriptedDesk {
     }
 }
 
-/// A reverse proxy that serves a desk under a path: what is outside of it is not found.
+/// A reverse proxy that serves a desk under a path, and 404 for all other paths.
 pub fn under_path(path: &'static str, real: SocketAddr) -> SocketAddr {
     listen(move |mut head, mut stream| {
         let inside = head.text.replacen(&format!(" {path}/"), " /", 1);
@@ -118,7 +118,7 @@ impl Head {
         self.text.to_ascii_lowercase().contains("upgrade: websocket")
     }
 
-    /// One plain request a connection, so that each is seen; an upgraded one goes on until an end leaves.
+    /// Forwards one plain request a connection, so that each is seen. An upgraded connection stays until one side closes.
     fn forward(self, mut page: TcpStream, real: SocketAddr) {
         let Ok(mut desk) = TcpStream::connect(real) else { return };
         let head = self.text.replace("Connection: keep-alive", "Connection: close");
@@ -139,7 +139,7 @@ fn twin(stream: &TcpStream) -> TcpStream {
     stream.try_clone().expect("descriptors enough")
 }
 
-/// A stream whose first bytes were read already.
+/// A stream whose first bytes have been read already.
 struct Reread {
     first: io::Cursor<Vec<u8>>,
     stream: TcpStream,
@@ -167,7 +167,7 @@ impl Write for Reread {
 /// A page that has connected.
 pub struct Connection {
     pub path: String,
-    /// What it offered as subprotocols; a secret is among them.
+    /// The subprotocols that it offered. A secret is among them.
     pub offered: String,
     socket: WebSocket<Reread>,
     unclaimed: VecDeque<Value>,
@@ -179,7 +179,7 @@ pub const TICKET: &str = "t-1";
 impl Connection {
     #[allow(clippy::result_large_err, reason = "tungstenite's own type of callback")]
     fn accept(head: Head, stream: TcpStream) -> Option<Self> {
-        stream.set_read_timeout(Some(PATIENCE)).expect("a time-out that is not zero");
+        stream.set_read_timeout(Some(TIMEOUT)).expect("a time-out that is not zero");
         let (mut path, mut offered) = (String::new(), String::new());
         let look = |request: &Request, mut response: Response| {
             request.uri().path().clone_into(&mut path);
@@ -197,7 +197,7 @@ impl Connection {
         self.socket.send(frame.to_string().into()).expect("the page is connected");
     }
 
-    /// The next frame of any type.
+    /// Waits for the next frame of any type.
     #[track_caller]
     pub fn next(&mut self) -> Value {
         if let Some(frame) = self.unclaimed.pop_front() {
@@ -212,7 +212,7 @@ impl Connection {
         }
     }
 
-    /// The next frame of this type; others are kept, but for `typing`, which says nothing here. A `ping` is answered.
+    /// Waits for the next frame of this type. Keeps the others, except for `typing`, and answers a `ping`.
     #[track_caller]
     pub fn expect(&mut self, kind: &str) -> Value {
         let mut passed = VecDeque::new();
@@ -232,7 +232,7 @@ impl Connection {
         found
     }
 
-    /// A message, its text as expected: its id.
+    /// Waits for a message with this text. Returns its id.
     #[track_caller]
     pub fn expect_message(&mut self, text: &str) -> Value {
         let message = self.expect("message");
@@ -248,7 +248,7 @@ impl Connection {
         self.send(&json!({ "type": "delivered", "ticket_id": TICKET, "seq": seq, "at": 1000 }));
     }
 
-    /// `id` null where the refused frame had none.
+    /// Refuses a frame. `id` is null if it had none.
     pub fn refuse(&mut self, id: &Value, code: &str) {
         let mut error = json!({ "type": "error", "code": code, "message": code, "ticket_id": TICKET });
         if !id.is_null() {
@@ -267,14 +267,14 @@ impl Connection {
         let ticket = ticket.unwrap_or(Value::Null);
         let tickets = if ticket.is_null() { json!([]) } else { json!([ticket]) };
         self.send(&match kind {
-            Kind::Visitor => json!({ "type": "welcome", "protocol": 1, "role": "user", "user_id": "alice",
+            Kind::User => json!({ "type": "welcome", "protocol": 1, "role": "user", "user_id": "alice",
                 "session": "a-session", "resumed": false, "now": 1000, "desk_online": true, "ticket": ticket, "ended": null }),
             Kind::Staff => json!({ "type": "welcome", "protocol": 1, "role": "staff", "staff_id": "sam", "online": false,
                 "now": 1000, "max_chats": 5, "assign": "manual", "tickets": tickets, "more": 0, "staff": [] }),
         });
     }
 
-    /// Welcomes the page, and puts it into the middle of a chat.
+    /// Welcomes the page and brings it into a chat.
     pub fn welcome_to_chat(&mut self, kind: Kind, last_id: u64, last_seq: u64) {
         self.welcome(kind, Some(ticket("active", last_id, last_seq)));
         if kind == Kind::Staff {
@@ -290,7 +290,7 @@ impl Connection {
     }
 }
 
-/// The ticket as a user's welcome and as a staff member's board have it.
+/// Returns the ticket as it is in the user's welcome and on the staff's board.
 pub fn ticket(state: &str, last_id: u64, last_seq: u64) -> Value {
     let staff = if state == "waiting" { Value::Null } else { "sam".into() };
     json!({ "ticket_id": TICKET, "user_id": "alice", "subject": "the printer", "state": state, "staff_id": staff,

@@ -1,4 +1,4 @@
-//! A token and a session are known to the desk that they are for, and to nobody else.
+//! Secrets: a token or a session goes to its own desk alone.
 
 use std::net::{SocketAddr, TcpListener};
 
@@ -6,14 +6,14 @@ use serde_json::json;
 
 use crate::chromium::lock;
 use crate::page::{Page, quoted};
-use crate::scene::{BOTH, Console, Kind, Source, Stage, Visitor, sign_in, stories};
 use crate::scripted::{ScriptedDesk, under_path};
-use crate::strangers::change_address;
+use crate::session_conflicts::change_address;
+use crate::setup::{BOTH, Console, Kind, Source, Stage, UserPage, sign_in, stories};
 use crate::support::TOKEN;
 
 stories![garbage_in_storage_breaks_no_page];
 
-/// Somebody else's server, where nothing may arrive.
+/// A foreign server, to which nothing may connect.
 struct Elsewhere(TcpListener);
 
 impl Elsewhere {
@@ -27,14 +27,14 @@ impl Elsewhere {
         self.0.local_addr().unwrap()
     }
 
-    /// The kernel completes a connection before anybody accepts it, so one that was tried is here.
+    /// Asserts that nobody has connected. The kernel completes a connection before it is accepted, so none is missed.
     #[track_caller]
     fn nothing_came(&self) {
         assert!(self.0.accept().is_err(), "something came");
     }
 }
 
-/// Connected, and to this host from the beginning.
+/// Asserts that the page is connected to this host, and has been from the beginning.
 fn connected_to(page: &Page, addr: SocketAddr) {
     page.until_connected();
     let strange: Vec<_> =
@@ -76,9 +76,9 @@ fn a_served_page_follows_no_link_and_no_stored_address_to_another_host() {
 #[test]
 fn a_served_page_offers_no_address() {
     let stage = Stage::new(Source::Served);
-    let line = stage.proxy();
+    let proxy = stage.proxy();
     for kind in BOTH {
-        let page = stage.page(kind).by(&line).open();
+        let page = stage.page(kind).by(&proxy).open();
         page.click("#open-settings");
         page.until_there("#save-address");
         assert!(!page.is_there("#server-address") && !page.is_there("label[for=server-address]"));
@@ -87,15 +87,15 @@ fn a_served_page_offers_no_address() {
             sign_in(&page, "sam", TOKEN);
         }
         page.until_connected();
-        line.cut();
+        proxy.disconnect();
         page.until_there("#notice[data-reason=lost]");
         assert!(page.is_there("#try-now") && !page.is_there("#change-address"));
-        line.mend();
+        proxy.restore();
         page.until_connected();
     }
 }
 
-/// Were a script to get in, it could not tell anybody.
+/// A script that gets in could not send anything elsewhere.
 #[test]
 fn the_policy_of_a_served_page_lets_it_reach_no_other_host() {
     let stage = Stage::new(Source::Served);
@@ -125,11 +125,11 @@ fn the_policy_of_a_served_page_lets_it_reach_no_other_host() {
 fn a_page_under_a_proxys_path_finds_its_socket_there() {
     let stage = Stage::new(Source::Served);
     let addr = under_path("/support", stage.desk.server.addr);
-    let mut visitor = Visitor::from(Page::fresh((1280, 800)));
-    visitor.allowed = vec![format!("http://{addr}/support/"), format!("ws://{addr}/support/ws/user/")];
-    visitor.go(&format!("http://{addr}/support/"));
-    visitor.until_connected();
-    let ticket = visitor.ask("the printer");
+    let mut user = UserPage::from(Page::fresh((1280, 800)));
+    user.allowed = vec![format!("http://{addr}/support/"), format!("ws://{addr}/support/ws/user/")];
+    user.go(&format!("http://{addr}/support/"));
+    user.until_connected();
+    let ticket = user.ask("the printer");
 
     let mut console = Console::from(Page::fresh((1280, 800)));
     console.allowed = vec![format!("http://{addr}/support/"), format!("ws://{addr}/support/ws/")];
@@ -140,7 +140,7 @@ fn a_page_under_a_proxys_path_finds_its_socket_there() {
     console.until_connected();
     console.go_online();
     console.pick(&ticket);
-    visitor.until_unlocked();
+    user.until_unlocked();
 }
 
 #[test]
@@ -205,29 +205,29 @@ fn a_session_and_a_chat_stay_with_their_address() {
     let stage = Stage::new(Source::Disk);
     let (own, other) = (stage.desk.server.addr, ScriptedDesk::beside(stage.desk.server.addr));
     let mut sam = stage.desk.staff("sam").online();
-    let mut visitor = stage.visitor();
-    visitor.allowed.push(format!("ws://{}/ws/user/", other.addr));
-    let ticket = visitor.ask("the printer");
+    let mut user = stage.user();
+    user.allowed.push(format!("ws://{}/ws/user/", other.addr));
+    let ticket = user.ask("the printer");
     sam.pick(&ticket);
-    visitor.until_unlocked();
-    visitor.say("for sam alone");
-    visitor.until_said("for sam alone", "sent");
-    let id = visitor.id();
+    user.until_unlocked();
+    user.say("for sam alone");
+    user.until_said("for sam alone", "sent");
+    let id = user.id();
 
-    change_address(&visitor, "#open-settings", &other.addr.to_string());
+    change_address(&user, "#open-settings", &other.addr.to_string());
     let mut connection = other.accept();
     assert_eq!(connection.offered, "deskwire.v1", "no secret yet");
     assert_ne!(connection.path, format!("/ws/user/{id}"), "an id that the other desk has not seen");
-    connection.welcome(Kind::Visitor, None);
-    visitor.until_connected();
-    visitor.check("document.body.dataset.view == 'ask'");
+    connection.welcome(Kind::User, None);
+    user.until_connected();
+    user.check("document.body.dataset.view == 'ask'");
 
-    change_address(&visitor, "#open-settings", &own.to_string());
-    visitor.until_unlocked();
-    assert_eq!(visitor.id(), id);
-    assert_eq!(visitor.messages(), ["for sam alone"]);
+    change_address(&user, "#open-settings", &own.to_string());
+    user.until_unlocked();
+    assert_eq!(user.id(), id);
+    assert_eq!(user.messages(), ["for sam alone"]);
     drop(connection);
-    visitor.go(&stage.page(Kind::Visitor).at(other.addr).url());
+    user.go(&stage.page(Kind::User).at(other.addr).url());
     assert_eq!(other.accept().offered, "deskwire.v1, secret.a-session");
 }
 
@@ -248,7 +248,7 @@ fn garbage_in_storage_breaks_no_page(source: Source) {
         "{\"id\":\"a b\",\"token\":5}",
         "{\"id\":\"sam\",\"token\":\"a b\"}",
         "{\"id\":\"alice\",\"session\":\"a b\"}",
-        "{\"ticketId\":\"x\",\"subject\":\"\",\"state\":\"active\",\"draft\":\"\",\"nextId\":1,\"heardSeq\":0,\
+        "{\"ticketId\":\"x\",\"subject\":\"\",\"state\":\"active\",\"draft\":\"\",\"nextId\":1,\"receivedSeq\":0,\
           \"confirmedSeq\":0,\"deliveredSeq\":0,\"entries\":[null,{\"kind\":\"system\",\"what\":\"joined\",\"at\":1e300}]}",
     ];
     for kind in BOTH {
@@ -258,7 +258,7 @@ fn garbage_in_storage_breaks_no_page(source: Source) {
                 "{{
                     const value = {};
                     store.tab.set = store.kept.set = () => {{}};
-                    for (const name of ['visitor', 'asking', 'chat', 'staff', 'chats', 'chat.x', 'shown'])
+                    for (const name of ['user', 'asking', 'chat', 'staff', 'chats', 'chat.x', 'shown'])
                         sessionStorage.setItem(`deskwire.${{name}}@ws://{addr}`, value);
                     for (const name of ['address', 'language', 'sound', 'shortcuts', 'canned'])
                         localStorage.setItem('deskwire.' + name, value);

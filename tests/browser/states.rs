@@ -1,106 +1,106 @@
-//! Every state that the pages can be in, walked through by real use, and clean for axe in light and in dark.
+//! Every state of both pages, reached by use, checked by axe-core in light and in dark.
 
 use crate::proxy::Way;
-use crate::scene::{Console, Kind, Source, Stage, Visitor, sign_in, stories};
+use crate::setup::{Console, Kind, Source, Stage, UserPage, sign_in, stories};
 use crate::support::TOKEN;
 
 stories![
-    the_visitors_page_is_clean_while_asking_and_chatting,
-    the_visitors_page_is_clean_when_things_go_wrong,
+    the_users_page_is_clean_while_asking_and_chatting,
+    the_users_page_is_clean_when_things_go_wrong,
     the_console_is_clean_at_the_board,
     the_console_is_clean_in_a_conversation,
     the_console_is_clean_when_things_go_wrong,
 ];
 
-fn the_visitors_page_is_clean_while_asking_and_chatting(source: Source) {
+fn the_users_page_is_clean_while_asking_and_chatting(source: Source) {
     let stage = Stage::new(source);
-    let visitor = stage.visitor();
-    visitor.until_text("#desk-state", "Nobody");
-    visitor.axe_clean("nobody online");
-    visitor.click("#create");
-    visitor.until_there("#subject-error");
-    visitor.axe_clean("an empty subject");
-    visitor.click("#open-settings");
-    visitor.axe_clean("settings");
-    visitor.key("Escape");
+    let user = stage.user();
+    user.until_text("#desk-state", "Nobody");
+    user.axe_clean("nobody online");
+    user.click("#create");
+    user.until_there("#subject-error");
+    user.axe_clean("an empty subject");
+    user.click("#open-settings");
+    user.axe_clean("settings");
+    user.key("Escape");
 
-    let ticket = visitor.ask("the printer");
-    visitor.until_there("#queue");
-    visitor.until_locked("waiting");
-    visitor.axe_clean("waiting");
+    let ticket = user.ask("the printer");
+    user.until_there("#queue");
+    user.until_locked("waiting");
+    user.axe_clean("waiting");
     let mut sam = stage.desk.staff("sam").online();
     sam.pick(&ticket);
-    visitor.until_unlocked();
-    visitor.axe_clean("chat, nothing said");
-    visitor.say("hello");
-    visitor.until_said("hello", "sent");
-    visitor.say("is somebody there?");
+    user.until_unlocked();
+    user.axe_clean("chat, nothing said");
+    user.say("hello");
+    user.until_said("hello", "sent");
+    user.say("is somebody there?");
     sam.delivered(&ticket, 1);
     sam.say(&ticket, 1, "yes");
     sam.typing(&ticket, true);
-    visitor.until_text("#typing", "sam");
-    visitor.axe_clean("both have spoken");
-    visitor.fill("#text", &"long ".repeat(801));
-    visitor.until_there("#text-error");
-    visitor.axe_clean("too long");
-    visitor.fill("#text", "a draft");
+    user.until_text("#typing", "sam");
+    user.axe_clean("both have spoken");
+    user.fill("#text", &"long ".repeat(801));
+    user.until_there("#text-error");
+    user.axe_clean("too long");
+    user.fill("#text", "a draft");
 
-    visitor.click("#close-ticket");
-    visitor.axe_clean("really end it?");
-    visitor.click("#confirm-yes");
-    visitor.until_locked("closed");
-    visitor.axe_clean("closed");
-    visitor.click("#new-ticket");
-    visitor.until_there("#draft-note");
-    visitor.axe_clean("asking once more");
+    user.click("#close-ticket");
+    user.axe_clean("really end it?");
+    user.click("#confirm-yes");
+    user.until_locked("closed");
+    user.axe_clean("closed");
+    user.click("#new-ticket");
+    user.until_there("#draft-note");
+    user.axe_clean("asking once more");
 }
 
-fn the_visitors_page_is_clean_when_things_go_wrong(source: Source) {
+fn the_users_page_is_clean_when_things_go_wrong(source: Source) {
     let stage = Stage::new(source);
-    let line = stage.proxy();
+    let proxy = stage.proxy();
     let mut sam = stage.desk.staff("sam").online();
-    let visitor = stage.page(Kind::Visitor).by(&line).visitor();
-    let ticket = visitor.ask("the printer");
+    let user = stage.page(Kind::User).by(&proxy).user();
+    let ticket = user.ask("the printer");
     sam.pick(&ticket);
-    visitor.until_unlocked();
+    user.until_unlocked();
     (1..=30).for_each(|id| sam.say(&ticket, id, "one of many"));
-    visitor.until("document.querySelectorAll('li.message').length == 30");
-    visitor.scroll_to_top();
+    user.until("document.querySelectorAll('li.message').length == 30");
+    user.scroll_to_top();
     sam.say(&ticket, 31, "below");
-    visitor.until_there("#new-messages");
-    visitor.axe_clean("a new message below");
+    user.until_there("#new-messages");
+    user.axe_clean("a new message below");
 
-    line.stall(Way::Down);
+    proxy.stall(Way::Down);
     sam.go_offline();
-    visitor.say("anybody?");
-    line.flow();
-    visitor.until_said("anybody?", "failed");
-    visitor.until_locked("staff-offline");
-    visitor.axe_clean("a failed message, staff offline");
+    user.say("anybody?");
+    proxy.flow();
+    user.until_said("anybody?", "failed");
+    user.until_locked("staff-offline");
+    user.axe_clean("a failed message, staff offline");
     sam.cut();
     let mut sam = stage.desk.staff("sam").online();
-    visitor.until_locked("staff-back");
-    visitor.axe_clean("staff back");
+    user.until_locked("staff-back");
+    user.axe_clean("staff back");
     sam.pick(&ticket);
     sam.release(&ticket);
-    visitor.until_there("li.system[data-kind=left]");
-    visitor.axe_clean("staff left");
-    line.cut();
-    visitor.until_locked("lost");
-    visitor.axe_clean("line lost");
-    line.mend();
-    visitor.until_connected();
+    user.until_there("li.system[data-kind=left]");
+    user.axe_clean("staff left");
+    proxy.disconnect();
+    user.until_locked("lost");
+    user.axe_clean("line lost");
+    proxy.restore();
+    user.until_connected();
 
-    let second = Visitor::from(visitor.duplicate());
+    let second = UserPage::from(user.duplicate());
     second.until_connected();
-    visitor.until_locked("elsewhere");
-    visitor.axe_clean("elsewhere");
+    user.until_locked("elsewhere");
+    user.axe_clean("elsewhere");
     drop(second);
 
-    let bad = "visitor.session = 'wrong', wire.stop(), wire.start(), 0"; // as after another took the id
-    visitor.eval(bad);
-    visitor.until_there("#notice[data-reason=not-yours]");
-    visitor.axe_clean("somebody else's id");
+    let bad = "user.session = 'wrong', wire.stop(), wire.start(), 0"; // as after another took the id
+    user.eval(bad);
+    user.until_there("#notice[data-reason=not-yours]");
+    user.axe_clean("somebody else's id");
 }
 
 fn the_console_is_clean_at_the_board(source: Source) {
@@ -195,8 +195,8 @@ fn the_console_is_clean_in_a_conversation(source: Source) {
 
 fn the_console_is_clean_when_things_go_wrong(source: Source) {
     let stage = Stage::new(source);
-    let line = stage.proxy();
-    let console = stage.page(Kind::Staff).by(&line).console("sam");
+    let proxy = stage.proxy();
+    let console = stage.page(Kind::Staff).by(&proxy).console("sam");
     console.go_online();
     let mut alice = stage.desk.user("alice");
     let ticket = alice.create("the printer");
@@ -204,13 +204,13 @@ fn the_console_is_clean_when_things_go_wrong(source: Source) {
     let session = alice.session.clone();
     alice.cut();
     console.until_locked("user-offline");
-    console.axe_clean("the visitor is away");
+    console.axe_clean("the user is away");
     let mut alice = stage.desk.user_again("alice", &session);
     console.until_unlocked();
-    line.cut();
+    proxy.disconnect();
     console.until_locked("lost");
     console.axe_clean("line lost");
-    line.mend();
+    proxy.restore();
     console.until_locked("repick");
     console.axe_clean("to be picked again");
 
@@ -220,11 +220,11 @@ fn the_console_is_clean_when_things_go_wrong(source: Source) {
     let others = other.create("the door");
     console.until_ticket(&others, "waiting");
     let mut kim = stage.desk.staff("kim").online();
-    line.stall(Way::Down);
+    proxy.stall(Way::Down);
     kim.pick(&others);
     kim.pick(&ticket);
     console.click(&format!("#tickets [data-pick='{others}']"));
-    line.flow();
+    proxy.flow();
     console.until_there("#problem");
     console.until_locked("taken");
     console.axe_clean("a refused action, a taken chat");

@@ -1,6 +1,6 @@
-//! Writing: what the keys do, and that nothing which comes in disturbs it.
+//! Typing: what the keys do, and that incoming messages do not disturb it.
 
-use crate::scene::{Kind, Source, Stage, chat, row, stories};
+use crate::setup::{Kind, Source, Stage, chat, row, stories};
 
 stories![
     enter_sends_and_shift_enter_breaks_the_line,
@@ -8,14 +8,14 @@ stories![
     focus_stays_after_sending_by_key_and_by_button,
     what_comes_in_never_moves_the_caret,
     drafts_one_a_ticket_survive_a_reload,
-    the_visitors_draft_survives_a_reload,
+    the_users_draft_survives_a_reload,
     a_text_that_is_too_long_is_told_while_it_is_written_and_never_cut,
 ];
 
 fn enter_sends_and_shift_enter_breaks_the_line(source: Source) {
     let stage = Stage::new(source);
-    let (visitor, console, _) = chat(&stage);
-    for (page, other) in [(&*visitor, &*console), (&*console, &*visitor)] {
+    let (user, console, _) = chat(&stage);
+    for (page, other) in [(&*user, &*console), (&*console, &*user)] {
         page.click("#text");
         page.type_keys("one");
         page.key("Shift+Enter");
@@ -23,20 +23,20 @@ fn enter_sends_and_shift_enter_breaks_the_line(source: Source) {
         assert_eq!(page.value("#text"), "one\ntwo");
         page.key("Enter");
         assert_eq!(page.value("#text"), "");
-        other.until_heard("one\ntwo");
+        other.until_received("one\ntwo");
         page.key("Enter"); // nothing is nothing to send
         page.type_keys("  ");
         page.key("Enter");
         page.until_said("one\ntwo", "delivered");
     }
-    assert_eq!(visitor.messages(), ["one\ntwo", "one\ntwo"]);
+    assert_eq!(user.messages(), ["one\ntwo", "one\ntwo"]);
     assert_eq!(console.messages(), ["one\ntwo", "one\ntwo"]);
 }
 
 fn enter_in_an_input_method_does_not_send(source: Source) {
     let stage = Stage::new(source);
-    let (visitor, console, _) = chat(&stage);
-    for (page, other) in [(&*visitor, &*console), (&*console, &*visitor)] {
+    let (user, console, _) = chat(&stage);
+    for (page, other) in [(&*user, &*console), (&*console, &*user)] {
         page.eval("window.composing = 0; addEventListener('keydown', e => composing += e.isComposing, true)");
         page.click("#text");
         page.compose("こんにちは");
@@ -45,15 +45,15 @@ fn enter_in_an_input_method_does_not_send(source: Source) {
         assert!(!page.value("#text").is_empty(), "not sent");
         page.write("こんにちは"); // the method's own way to end the word
         page.key("Enter");
-        other.until_heard("こんにちは");
+        other.until_received("こんにちは");
     }
-    assert_eq!(visitor.messages(), ["こんにちは", "こんにちは"]);
+    assert_eq!(user.messages(), ["こんにちは", "こんにちは"]);
 }
 
 fn focus_stays_after_sending_by_key_and_by_button(source: Source) {
     let stage = Stage::new(source);
-    let (visitor, console, _) = chat(&stage);
-    for page in [&*visitor, &*console] {
+    let (user, console, _) = chat(&stage);
+    for page in [&*user, &*console] {
         page.say("by key");
         page.check("document.activeElement.id == 'text'");
         page.fill("#text", "by button");
@@ -65,12 +65,12 @@ fn focus_stays_after_sending_by_key_and_by_button(source: Source) {
 
 fn what_comes_in_never_moves_the_caret(source: Source) {
     let stage = Stage::new(source);
-    let (visitor, console, _) = chat(&stage);
-    for (page, other) in [(&*visitor, &*console), (&*console, &*visitor)] {
+    let (user, console, _) = chat(&stage);
+    for (page, other) in [(&*user, &*console), (&*console, &*user)] {
         page.fill("#text", "helo");
         page.key("ArrowLeft");
         other.say("meanwhile");
-        page.until_heard("meanwhile");
+        page.until_received("meanwhile");
         page.type_keys("l");
         assert_eq!(page.value("#text"), "hello");
         page.check("document.activeElement.id == 'text' && document.activeElement.selectionStart == 4");
@@ -112,35 +112,35 @@ fn drafts_one_a_ticket_survive_a_reload(source: Source) {
     }
 }
 
-fn the_visitors_draft_survives_a_reload(source: Source) {
+fn the_users_draft_survives_a_reload(source: Source) {
     let stage = Stage::new(source);
-    let (visitor, _console, ticket) = chat(&stage);
-    visitor.say("said");
-    visitor.until_said("said", "delivered");
-    visitor.fill("#text", "not yet said");
-    visitor.reload();
-    visitor.until_unlocked();
-    assert_eq!(visitor.value("#text"), "not yet said");
-    assert_eq!(visitor.text("#ticket-id"), ticket);
-    visitor.check(&format!("{}.dataset.state == 'delivered'", row("said", "me")));
+    let (user, _console, ticket) = chat(&stage);
+    user.say("said");
+    user.until_said("said", "delivered");
+    user.fill("#text", "not yet said");
+    user.reload();
+    user.until_unlocked();
+    assert_eq!(user.value("#text"), "not yet said");
+    assert_eq!(user.text("#ticket-id"), ticket);
+    user.check(&format!("{}.dataset.state == 'delivered'", row("said", "me")));
 }
 
 fn a_text_that_is_too_long_is_told_while_it_is_written_and_never_cut(source: Source) {
     let stage = Stage::new(source);
     let mut sam = stage.desk.staff("sam").online();
-    let visitor = stage.page(Kind::Visitor).visitor();
-    let ticket = visitor.ask("the printer");
+    let user = stage.page(Kind::User).user();
+    let ticket = user.ask("the printer");
     sam.pick(&ticket);
-    visitor.until_unlocked();
+    user.until_unlocked();
     let text = "🦀".repeat(4001); // characters, not UTF-16 units
-    visitor.fill("#text", &text);
-    visitor.until("document.querySelector('#text-error').textContent");
-    visitor.check("document.querySelector('#text').getAttribute('aria-invalid') == 'true'");
-    visitor.key("Enter");
-    assert_eq!(visitor.value("#text"), text);
-    visitor.key("Backspace");
-    visitor.until("!document.querySelector('#text').hasAttribute('aria-invalid')");
-    visitor.key("Enter");
+    user.fill("#text", &text);
+    user.until("document.querySelector('#text-error').textContent");
+    user.check("document.querySelector('#text').getAttribute('aria-invalid') == 'true'");
+    user.key("Enter");
+    assert_eq!(user.value("#text"), text);
+    user.key("Backspace");
+    user.until("!document.querySelector('#text').hasAttribute('aria-invalid')");
+    user.key("Enter");
     let heard = sam.expect("message");
     assert_eq!(heard["text"].as_str().unwrap().chars().count(), 4000);
 }

@@ -1,4 +1,4 @@
-//! The windows that pages live in: opened once, and used again when a story has left nothing behind.
+//! The browser windows. They are used again if a test has left nothing behind.
 
 use std::cell::{Cell, RefCell};
 use std::sync::{Arc, Mutex};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::chromium::{chromium, lock};
 use crate::page::Page;
 
-/// Storage of its own, as a visitor's browser has; gone with the last page in it.
+/// A browser context, with storage of its own. It is disposed of with its last page.
 pub struct Context(pub Value);
 
 impl Context {
@@ -24,11 +24,11 @@ impl Drop for Context {
     }
 }
 
-/// Windows whose page is gone. To open one costs as much as all that most stories do in it.
+/// Windows that are free. Opening one takes as long as most tests.
 static WINDOWS: Mutex<Vec<Page>> = Mutex::new(Vec::new());
 
 impl Page {
-    /// A page that nobody has used, as far as a page can tell.
+    /// Returns an empty page in a free window or in a new one.
     pub fn fresh(size: (u32, u32)) -> Self {
         let used = lock(&WINDOWS).pop();
         let Some(page) = used else { return Self::open(&Context::new(), size) };
@@ -36,7 +36,7 @@ impl Page {
         page
     }
 
-    /// Leaves nothing of the story that was: no storage, no script, no emulation, no event.
+    /// Removes all that a test has left: storage, scripts, emulation, events.
     fn clear(&mut self) -> Result<(), String> {
         // The page still runs, and would write down what it hears until it is left.
         let empty = "Storage.prototype.setItem = () => {}, localStorage.clear(), sessionStorage.clear()";
@@ -50,12 +50,12 @@ impl Page {
         self.ask("Page.navigate", json!({ "url": "about:blank" }))?;
         self.until("location.href == 'about:blank' && document.readyState == 'complete'");
         self.ask("Page.resetNavigationHistory", json!({}))?;
-        self.may_lose_line = false;
+        self.may_lose_connection = false;
         lock(&self.events).clear();
         Ok(())
     }
 
-    /// An empty page of this size; `go` takes it somewhere.
+    /// Opens an empty page of this size.
     pub fn open(context: &Arc<Context>, (width, height): (u32, u32)) -> Self {
         // A window, not a tab: a tab in the background draws nothing, and a click on it hangs.
         let target = json!({ "url": "about:blank", "browserContextId": context.0, "newWindow": true });
@@ -78,7 +78,7 @@ impl Page {
             session,
             events,
             allowed: vec![],
-            may_lose_line: false,
+            may_lose_connection: false,
             scripts: RefCell::default(),
             is_reusable: Cell::new(false),
         };
@@ -89,21 +89,30 @@ impl Page {
         page
     }
 
-    /// The same window under another owner.
+    /// Returns a second handle of the same window.
     fn twin(&self) -> Self {
         let (context, events) = (Arc::clone(&self.context), Arc::clone(&self.events));
         let (target, session) = (self.target.clone(), self.session.clone());
         let (scripts, is_reusable) = (RefCell::default(), Cell::new(true));
-        Self { context, target, session, events, allowed: vec![], may_lose_line: false, scripts, is_reusable }
+        Self {
+            context,
+            target,
+            session,
+            events,
+            allowed: vec![],
+            may_lose_connection: false,
+            scripts,
+            is_reusable,
+        }
     }
 }
 
-/// No story can forget to look: a page that goes is checked. Its window is used again where it can be.
+/// Checks each page at the end of its test. Its window is used again if it can be.
 impl Drop for Page {
     fn drop(&mut self) {
-        let is_story_well = !thread::panicking();
-        let clean = if is_story_well { self.is_clean() } else { Ok(()) };
-        if is_story_well && clean.is_ok() && self.is_reusable.get() && self.clear().is_ok() {
+        let has_passed = !thread::panicking();
+        let clean = if has_passed { self.is_clean() } else { Ok(()) };
+        if has_passed && clean.is_ok() && self.is_reusable.get() && self.clear().is_ok() {
             lock(&WINDOWS).push(self.twin());
             return;
         }

@@ -1,14 +1,14 @@
-//! A person's hands: real mouse clicks and keys, which a page cannot tell from anybody else's.
+//! Input by mouse, keyboard and touch. The browser makes the events, so a page cannot tell them from a person's.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::page::{PATIENCE, Page, quoted};
+use crate::page::{Page, TIMEOUT, quoted};
 
-/// Where an element can be hit, or why it cannot. What moves is not aimed at.
-const SPOT: &str = "(async element => {
+/// Returns the point where an element can be clicked, or why it cannot, for example because it moves.
+const CLICK_POINT: &str = "(async element => {
     if (!element?.checkVisibility()) return 'it is not there';
     if (element.disabled) return 'it is disabled';
     element.scrollIntoView({ block: 'nearest', inline: 'nearest' });
@@ -21,10 +21,10 @@ const SPOT: &str = "(async element => {
 })";
 
 impl Page {
-    /// A click in the middle of the element, once it can be hit: one that is covered or disabled is not clicked.
+    /// Clicks the middle of an element, once it is neither covered nor disabled.
     #[track_caller]
     pub fn click(&self, css: &str) {
-        let at = self.spot(css);
+        let at = self.click_point(css);
         let event = |(kind, button, buttons)| {
             let at = json!({ "type": kind, "x": at[0], "y": at[1], "button": button, "buttons": buttons, "clickCount": 1 });
             ("Input.dispatchMouseEvent", at)
@@ -34,10 +34,10 @@ impl Page {
         );
     }
 
-    /// A finger on the middle of the element.
+    /// Taps the middle of an element.
     #[track_caller]
     pub fn tap(&self, css: &str) {
-        let at = self.spot(css);
+        let at = self.click_point(css);
         let finger = json!([{ "x": at[0], "y": at[1] }]);
         let events = [
             json!({ "type": "touchStart", "touchPoints": finger }),
@@ -47,25 +47,25 @@ impl Page {
     }
 
     #[track_caller]
-    fn spot(&self, css: &str) -> Value {
-        let deadline = Instant::now() + PATIENCE;
-        let find = format!("{SPOT}(document.querySelector({}))", quoted(css));
+    fn click_point(&self, css: &str) -> Value {
+        let deadline = Instant::now() + TIMEOUT;
+        let find = format!("{CLICK_POINT}(document.querySelector({}))", quoted(css));
         loop {
-            let spot = self.eval(&find);
-            if spot.is_array() {
-                return spot;
+            let click_point = self.eval(&find);
+            if click_point.is_array() {
+                return click_point;
             }
-            assert!(Instant::now() < deadline, "cannot click {css}: {spot}");
+            assert!(Instant::now() < deadline, "cannot click {css}: {click_point}");
             thread::sleep(Duration::from_millis(12));
         }
     }
 
-    /// Text into what has the focus, in one piece, as a paste or an input method gives it.
+    /// Inserts text into the focused element in one piece, as a paste or an input method does.
     pub fn write(&self, text: &str) {
         self.cdp("Input.insertText", json!({ "text": text }));
     }
 
-    /// The same as `fill`, by focus rather than by mouse: for what is only the way into a story.
+    /// Does the same as `fill` without the mouse, which is faster.
     #[track_caller]
     pub fn put(&self, css: &str, text: &str) {
         self.until_there(css);
@@ -76,7 +76,7 @@ impl Page {
         if text.is_empty() { self.key("Backspace") } else { self.write(text) }
     }
 
-    /// Text instead of what a field holds.
+    /// Replaces the text of a field.
     #[track_caller]
     pub fn fill(&self, css: &str, text: &str) {
         self.click(css);
@@ -84,14 +84,14 @@ impl Page {
         if text.is_empty() { self.key("Backspace") } else { self.write(text) }
     }
 
-    /// Key by key.
+    /// Types key by key.
     pub fn type_keys(&self, text: &str) {
         for letter in text.chars() {
             self.key(&letter.to_string());
         }
     }
 
-    /// One key by its name, such as `Enter`, `a`, `?`, `Shift+Tab`, `Ctrl+a`.
+    /// Presses a key by its name, such as `Enter`, `a`, `?`, `Shift+Tab`, `Ctrl+a`.
     pub fn key(&self, name: &str) {
         let (held, key) = match name.rsplit_once('+') {
             Some((held, key)) if !key.is_empty() => (held, key),
@@ -118,14 +118,14 @@ impl Page {
         self.cdp_all([down, event].map(|event| ("Input.dispatchKeyEvent", event)));
     }
 
-    /// To the top of the log, as a reader gets there by keyboard.
+    /// Scrolls to the top of the log by keyboard.
     pub fn scroll_to_top(&self) {
         self.click("#log");
         self.scroll_by_key("Home");
         self.check("document.querySelector('#log').scrollTop == 0");
     }
 
-    /// The log has the focus, and this key moves it; scrolling is smooth, so it takes a while to come to rest.
+    /// Scrolls the focused log by a key, and waits until the smooth scrolling has ended.
     #[track_caller]
     pub fn scroll_by_key(&self, key: &str) {
         self.eval("document.querySelector('#log').addEventListener('scrollend', () => window.rests = true, { once: true }), window.rests = false");
@@ -134,12 +134,12 @@ impl Page {
         self.next_frame();
     }
 
-    /// The page has been drawn since, and has heard of all that drawing brings, such as scroll events.
+    /// Waits until the page has been drawn, and until the events of that, such as scrolling, were handled.
     pub fn next_frame(&self) {
         self.eval("new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))");
     }
 
-    /// A word that an input method is still making.
+    /// Sets the text that an input method is still composing.
     pub fn compose(&self, text: &str) {
         let end = text.chars().count();
         self.cdp(
@@ -149,7 +149,7 @@ impl Page {
     }
 }
 
-/// The virtual key code, and the text that the key makes.
+/// Returns the virtual key code of a key, and the text that it types.
 fn key_code(key: &str) -> (u32, String) {
     let named = match key {
         "Enter" => return (13, "\r".to_owned()),

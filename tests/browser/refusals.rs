@@ -1,11 +1,11 @@
-//! What the desk does not take just now is kept and sent by itself, in order; only a long wait is told.
+//! Refusals: what the desk refuses for now is sent again by itself, in order, and a long wait is explained.
 
 use serde_json::{Value, json};
 
 use crate::layout::fits;
 use crate::page::Page;
-use crate::scene::{BOTH, Kind, Source, Stage, chat, sign_in, stories};
 use crate::scripted::{Connection, ScriptedDesk, TICKET, ticket};
+use crate::setup::{BOTH, Kind, Source, Stage, chat, sign_in, stories};
 
 stories![
     what_the_other_side_has_not_read_holds_the_next_messages_until_its_receipt,
@@ -23,7 +23,7 @@ stories![
     why_the_desk_closed_is_told_and_the_page_comes_back,
 ];
 
-/// Notes when the page sends what, and when it tells why messages wait, by its own clock.
+/// Records when the page sends which frame, and when it explains a wait, by the page's clock.
 const WATCH: &str = "
     window.sent = [];
     const { send } = WebSocket.prototype;
@@ -37,11 +37,11 @@ const WATCH: &str = "
         new MutationObserver(() => window.toldAt ??= hold.textContent ? Date.now() : null).observe(hold, { childList: true });
     });";
 
-/// A page that the test speaks to as its desk.
+/// Opens a page whose desk is the test.
 fn page_at(stage: &Stage, kind: Kind, rate: u32) -> (Page, ScriptedDesk, Connection) {
     let desk = ScriptedDesk::beside(stage.desk.server.addr);
     let mut page = stage.page(kind).at(desk.addr).faster(rate).before(WATCH).open();
-    page.may_lose_line = true;
+    page.may_lose_connection = true;
     if kind == Kind::Staff {
         sign_in(&page, "sam", "any-token");
     }
@@ -49,7 +49,7 @@ fn page_at(stage: &Stage, kind: Kind, rate: u32) -> (Page, ScriptedDesk, Connect
     (page, desk, connection)
 }
 
-/// The same in the middle of a chat.
+/// Does the same, and brings the page into a chat.
 fn chat_at(stage: &Stage, kind: Kind, rate: u32) -> (Page, ScriptedDesk, Connection) {
     let (page, desk, mut connection) = page_at(stage, kind, rate);
     connection.welcome_to_chat(kind, 0, 0);
@@ -57,7 +57,7 @@ fn chat_at(stage: &Stage, kind: Kind, rate: u32) -> (Page, ScriptedDesk, Connect
     (page, desk, connection)
 }
 
-/// Faster than hands are: all in one turn of the page.
+/// Sends all texts in one turn of the page, faster than a person can.
 fn say_all(page: &Page, texts: &[&str]) {
     let send = "texts.forEach(text => {
         document.querySelector('#text').value = text;
@@ -66,7 +66,7 @@ fn say_all(page: &Page, texts: &[&str]) {
     page.eval(&format!("{{ const texts = {}; {send} }}", json!(texts)));
 }
 
-/// The page has said nothing that has not been read.
+/// Asserts that the page has sent nothing more.
 fn is_silent(page: &Page, connection: &mut Connection) {
     page.eval("wire.send({ type: 'ping' }), 0");
     assert_eq!(connection.next()["type"], "ping", "nothing else was sent");
@@ -136,10 +136,10 @@ fn a_held_message_goes_on_after_the_next_connection(source: Source) {
     }
 }
 
-/// Once on each page, since it takes its time.
+/// Each page once, since it takes long.
 fn a_message_that_was_too_fast_is_sent_again_after_longer_and_longer_waits(source: Source) {
     let stage = Stage::new(source);
-    let kind = if source == Source::Disk { Kind::Visitor } else { Kind::Staff };
+    let kind = if source == Source::Disk { Kind::User } else { Kind::Staff };
     let (page, _desk, mut connection) = chat_at(&stage, kind, 5);
     say_all(&page, &["one", "two"]);
     for _ in 0..5 {
@@ -165,7 +165,7 @@ fn a_message_that_was_too_fast_is_sent_again_after_longer_and_longer_waits(sourc
     }
 }
 
-/// It was accepted before the line broke, so it cannot fail; were it sent as a new one, it would be read twice.
+/// It was accepted before the connection was lost. Sent again under a new id, it would be shown twice.
 fn a_repeat_that_was_too_fast_is_never_called_failed(source: Source) {
     let stage = Stage::new(source);
     for kind in BOTH {
@@ -188,25 +188,25 @@ fn a_repeat_that_was_too_fast_is_never_called_failed(source: Source) {
     }
 }
 
-/// At a real desk, with its own limits: over 50 a second, over 200 that nobody has read.
+/// With a real desk and its limits: over 50 messages a second, over 200 that are not confirmed.
 fn many_messages_at_once_arrive_in_order_while_the_other_side_looks_away(source: Source) {
     let stage = Stage::new(source);
-    let (visitor, console, _) = chat(&stage);
+    let (user, console, _) = chat(&stage);
     let texts: Vec<String> = (1..=210).map(|n| format!("number {n}")).collect();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let tab = console.hide();
-    say_all(&visitor, &texts);
-    visitor.until("document.querySelectorAll('li.message[data-state=sent]').length >= 195");
+    say_all(&user, &texts);
+    user.until("document.querySelectorAll('li.message[data-state=sent]').length >= 195");
     console.show_again(&tab);
-    visitor.until("document.querySelectorAll('li.message[data-state=delivered]').length == 210");
+    user.until("document.querySelectorAll('li.message[data-state=delivered]').length == 210");
     assert_eq!(console.messages(), texts);
-    assert_eq!(visitor.messages(), texts);
-    visitor.until_gone("#hold");
+    assert_eq!(user.messages(), texts);
+    user.until_gone("#hold");
 }
 
 fn many_messages_at_once_are_confirmed_by_few_receipts(source: Source) {
     let stage = Stage::new(source);
-    for (kind, from) in [(Kind::Visitor, "staff"), (Kind::Staff, "user")] {
+    for (kind, from) in [(Kind::User, "staff"), (Kind::Staff, "user")] {
         let (page, _desk, mut connection) = chat_at(&stage, kind, 1);
         page.eval("sent.length = 0");
         (1..=200).for_each(|seq| connection.send(&message(from, seq)));
@@ -222,10 +222,10 @@ fn message(from: &str, seq: u64) -> Value {
         "text": format!("number {seq}"), "at": 1000 })
 }
 
-/// The other side may be held until it has one.
+/// The other side may be waiting for the receipt.
 fn a_receipt_that_was_too_fast_is_sent_again(source: Source) {
     let stage = Stage::new(source);
-    for (kind, from) in [(Kind::Visitor, "staff"), (Kind::Staff, "user")] {
+    for (kind, from) in [(Kind::User, "staff"), (Kind::Staff, "user")] {
         let (_page, _desk, mut connection) = chat_at(&stage, kind, 5);
         connection.send(&message(from, 1));
         for _ in 0..3 {
@@ -238,8 +238,8 @@ fn a_receipt_that_was_too_fast_is_sent_again(source: Source) {
 
 fn a_full_desk_is_asked_again_and_the_subject_is_kept(source: Source) {
     let stage = Stage::new(source);
-    let (page, desk, mut connection) = page_at(&stage, Kind::Visitor, 10);
-    connection.welcome(Kind::Visitor, None);
+    let (page, desk, mut connection) = page_at(&stage, Kind::User, 10);
+    connection.welcome(Kind::User, None);
     page.until_connected();
     page.put("#subject", "the printer");
     page.key("Enter");
@@ -269,7 +269,7 @@ fn a_full_desk_is_asked_again_and_the_subject_is_kept(source: Source) {
     page.until_there("#asking");
     page.reload();
     let mut connection = desk.accept();
-    connection.welcome(Kind::Visitor, None);
+    connection.welcome(Kind::User, None);
     assert_eq!(connection.expect("create_ticket")["subject"], asked);
     assert_eq!(asked, page.value("#subject"));
     page.check("document.querySelector('#create').disabled");
@@ -284,8 +284,8 @@ fn created(connection: &mut Connection, subject: &Value) {
 
 fn a_ticket_that_was_too_fast_is_asked_for_again(source: Source) {
     let stage = Stage::new(source);
-    let (page, _desk, mut connection) = page_at(&stage, Kind::Visitor, 5);
-    connection.welcome(Kind::Visitor, None);
+    let (page, _desk, mut connection) = page_at(&stage, Kind::User, 5);
+    connection.welcome(Kind::User, None);
     page.until_connected();
     page.put("#subject", "the printer");
     page.key("Enter");
@@ -333,7 +333,7 @@ fn an_action_that_was_too_fast_is_repeated_once(source: Source) {
 
 fn the_end_of_a_chat_that_was_too_fast_is_asked_for_again(source: Source) {
     let stage = Stage::new(source);
-    let (page, _desk, mut connection) = chat_at(&stage, Kind::Visitor, 5);
+    let (page, _desk, mut connection) = chat_at(&stage, Kind::User, 5);
     page.click("#close-ticket");
     page.click("#confirm-yes");
     for _ in 0..3 {
@@ -343,13 +343,13 @@ fn the_end_of_a_chat_that_was_too_fast_is_asked_for_again(source: Source) {
     connection.expect("close_ticket");
     connection.send(&json!({ "type": "ticket_closed", "ticket_id": TICKET, "by": "user", "at": 1000 }));
     page.until("document.querySelector('#chat').dataset.ticketState == 'closed'");
-    page.check("!closing && !closeAgain.isWaiting");
+    page.check("!isClosing && !closeAgain.isWaiting");
 }
 
 fn what_waits_is_told_to_everybody_and_fits_every_screen(source: Source) {
     let stage = Stage::new(source);
-    let (page, _desk, mut connection) = page_at(&stage, Kind::Visitor, 1);
-    connection.welcome(Kind::Visitor, None);
+    let (page, _desk, mut connection) = page_at(&stage, Kind::User, 1);
+    connection.welcome(Kind::User, None);
     page.until_connected();
     page.put("#subject", "the printer");
     page.key("Enter");

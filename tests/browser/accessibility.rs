@@ -1,9 +1,9 @@
-//! For those who do not see the page, or do not use a mouse: structure, names, what is announced and how often.
+//! Accessibility: structure, names, what is announced and how often.
 
 use serde_json::{Value, json};
 
 use crate::page::Page;
-use crate::scene::{BOTH, Console, Kind, Source, Stage, Visitor, chat, sign_in, stories};
+use crate::setup::{BOTH, Console, Kind, Source, Stage, UserPage, chat, sign_in, stories};
 use crate::support::TOKEN;
 
 stories![
@@ -34,12 +34,12 @@ fn each_view_has_a_language_a_title_one_h1_and_a_main(source: Source) {
     for kind in BOTH {
         has(&stage.page(kind).open());
     }
-    let (visitor, console, _) = chat(&stage);
-    has(&visitor);
+    let (user, console, _) = chat(&stage);
+    has(&user);
     has(&console);
 }
 
-/// Watches the log from before the page's own scripts: every change, and whether it was announced.
+/// Watches the log: every change, and whether it was announced. Runs before the page's own scripts.
 const WATCH_LOG: &str = "
     window.seen = [];
     new MutationObserver(changes => {
@@ -51,20 +51,20 @@ const WATCH_LOG: &str = "
 
 fn the_log_is_named_and_only_appended_to(source: Source) {
     let stage = Stage::new(source);
-    let (visitor, console, _) = chat(&stage);
-    for page in [&*visitor, &*console] {
+    let (user, console, _) = chat(&stage);
+    for page in [&*user, &*console] {
         page.check("document.querySelector('#log').role == 'log'");
         page.check("document.querySelector('#log').getAttribute('aria-label').length > 3");
         page.eval("window.changes = [], new MutationObserver(all => changes.push(...all)).observe(document.querySelector('#log ol'), { childList: true }), 0");
     }
-    visitor.say("one");
-    console.until_heard("one");
+    user.say("one");
+    console.until_received("one");
     console.say("two");
-    visitor.until_heard("two");
-    visitor.say("three");
-    visitor.until_said("three", "delivered");
-    visitor.until_said("one", "delivered");
-    for page in [&*visitor, &*console] {
+    user.until_received("two");
+    user.say("three");
+    user.until_said("three", "delivered");
+    user.until_said("one", "delivered");
+    for page in [&*user, &*console] {
         page.until("changes.length >= 3");
         page.check("changes.every(({ removedNodes, nextSibling }) => !removedNodes.length && !nextSibling)");
     }
@@ -74,25 +74,25 @@ fn history_is_not_announced_again(source: Source) {
     let stage = Stage::new(source);
     let console = stage.page(Kind::Staff).before(WATCH_LOG).console("sam");
     console.go_online();
-    let visitor = stage.page(Kind::Visitor).before(WATCH_LOG).visitor();
-    let ticket = visitor.ask("the printer");
+    let user = stage.page(Kind::User).before(WATCH_LOG).user();
+    let ticket = user.ask("the printer");
     console.pick(&ticket);
-    visitor.until_unlocked();
-    visitor.say("said before");
-    console.until_heard("said before");
+    user.until_unlocked();
+    user.say("said before");
+    console.until_received("said before");
     console.say("so was this");
-    visitor.until_heard("so was this");
+    user.until_received("so was this");
     console.until_said("so was this", "delivered");
 
-    visitor.reload();
-    visitor.until_unlocked();
-    assert_eq!(visitor.messages(), ["said before", "so was this"]);
-    visitor.check("seen.length > 0 && seen.every(change => change.live == 'off')");
-    visitor.until("document.querySelector('#log').getAttribute('aria-live') == 'polite'");
-    visitor.eval("seen.length = 0");
+    user.reload();
+    user.until_unlocked();
+    assert_eq!(user.messages(), ["said before", "so was this"]);
+    user.check("seen.length > 0 && seen.every(change => change.live == 'off')");
+    user.until("document.querySelector('#log').getAttribute('aria-live') == 'polite'");
+    user.eval("seen.length = 0");
     console.say("but this is new");
-    visitor.until_heard("but this is new");
-    visitor.check("seen.length > 0 && seen.every(change => change.live == 'polite')");
+    user.until_received("but this is new");
+    user.check("seen.length > 0 && seen.every(change => change.live == 'polite')");
 
     // The console shows a history each time that another chat is chosen.
     let mut bob = stage.desk.user("bob");
@@ -101,16 +101,16 @@ fn history_is_not_announced_again(source: Source) {
     console.until("document.querySelector('#log').getAttribute('aria-live') == 'polite'");
     console.eval("seen.length = 0");
     console.click(&format!("#chat-list [data-chat='{ticket}'] button"));
-    console.until_heard("said before");
+    console.until_received("said before");
     console.check("seen.some(change => change.added) && seen.every(change => change.live == 'off')");
 }
 
 fn changes_of_the_connection_are_told_once_each(source: Source) {
     let stage = Stage::new(source);
     for kind in BOTH {
-        let line = stage.proxy();
+        let proxy = stage.proxy();
         // Faster than it is, so that three tries do not take ten seconds.
-        let page = stage.page(kind).by(&line).faster(4).open();
+        let page = stage.page(kind).by(&proxy).faster(4).open();
         if kind == Kind::Staff {
             sign_in(&page, "sam", TOKEN);
         }
@@ -120,20 +120,20 @@ fn changes_of_the_connection_are_told_once_each(source: Source) {
         let watch = "window.told = [], new MutationObserver(all => told.push(...all.flatMap(({ addedNodes }) => [...addedNodes].map(node => node.textContent)))) \
             .observe(document.querySelector('#status'), { childList: true, characterData: true, subtree: true }), 0";
         page.eval(watch);
-        let calls = line.calls();
-        line.cut();
+        let calls = proxy.calls();
+        proxy.disconnect();
         page.until_there("#status[data-connection=retrying]");
-        while line.calls() < calls + 3 {
+        while proxy.calls() < calls + 3 {
             page.next_frame(); // it tries again and again, and says it once
         }
-        line.mend();
+        proxy.restore();
         page.until_connected();
         page.next_frame();
         assert_eq!(page.eval("told"), json!(["Connecting…", "Connected"]));
     }
 }
 
-/// The field is marked, and names an element that is announced and says why.
+/// Asserts that the field is marked invalid and described by an element that is announced and not empty.
 fn says_why(page: &Page, field: &str) {
     page.until(&format!("document.querySelector('#{field}').getAttribute('aria-invalid') == 'true'"));
     let why = format!(
@@ -154,17 +154,17 @@ fn errors_are_announced_and_tied_to_their_field(source: Source) {
     says_why(&console, "token");
     drop(console);
 
-    let visitor = stage.visitor();
-    visitor.click("#create");
-    says_why(&visitor, "subject");
-    visitor.check("document.activeElement.id == 'subject'");
-    visitor.fill("#subject", &"x".repeat(201));
-    visitor.key("Enter");
-    says_why(&visitor, "subject");
-    drop(visitor);
+    let user = stage.user();
+    user.click("#create");
+    says_why(&user, "subject");
+    user.check("document.activeElement.id == 'subject'");
+    user.fill("#subject", &"x".repeat(201));
+    user.key("Enter");
+    says_why(&user, "subject");
+    drop(user);
 
-    let (visitor, console, _) = chat(&stage);
-    for page in [&*visitor, &*console] {
+    let (user, console, _) = chat(&stage);
+    for page in [&*user, &*console] {
         page.fill("#text", &"x".repeat(4001));
         says_why(page, "text");
     }
@@ -176,7 +176,7 @@ fn errors_are_announced_and_tied_to_their_field(source: Source) {
     says_why(&console, "transfer-note");
 }
 
-/// As the browser tells it to a screen reader.
+/// Returns the name of a control as the browser gives it to a screen reader.
 fn nameless(page: &Page) -> Vec<String> {
     let tree = page.cdp("Accessibility.getFullAXTree", json!({}));
     let roles = [
@@ -210,10 +210,10 @@ fn every_control_has_a_name(source: Source) {
         page.click("#open-settings");
         assert_eq!(nameless(&page), none, "settings");
     }
-    let (visitor, console, _) = chat(&stage);
-    visitor.say("hello");
-    console.until_heard("hello");
-    assert_eq!(nameless(&visitor), none, "chat");
+    let (user, console, _) = chat(&stage);
+    user.say("hello");
+    console.until_received("hello");
+    assert_eq!(nameless(&user), none, "chat");
     assert_eq!(nameless(&console), none, "chat");
     for dialog in ["transfer", "open-canned", "open-help", "close-ticket"] {
         console.click(&format!("#{dialog}"));
@@ -224,16 +224,16 @@ fn every_control_has_a_name(source: Source) {
 
 fn each_message_tells_its_sender_and_time(source: Source) {
     let stage = Stage::new(source);
-    let (visitor, console, _) = chat(&stage);
-    visitor.say("from the visitor");
-    console.until_heard("from the visitor"); // a page shows its own at once: who spoke first has to be settled
+    let (user, console, _) = chat(&stage);
+    user.say("from the user");
+    console.until_received("from the user"); // a page shows its own at once: who spoke first has to be settled
     console.say("from the staff");
     console.until_said("from the staff", "delivered");
-    visitor.until_said("from the visitor", "delivered");
+    user.until_said("from the user", "delivered");
     let who = |page: &Page| page.texts("li.message .who");
-    assert_eq!(who(&visitor), ["You", "sam"]);
-    assert_eq!(who(&console), [visitor.id(), "You".to_owned()]);
-    for page in [&*visitor, &*console] {
+    assert_eq!(who(&user), ["You", "sam"]);
+    assert_eq!(who(&console), [user.id(), "You".to_owned()]);
+    for page in [&*user, &*console] {
         page.check("[...document.querySelectorAll('#log li:not(.day)')].every(e => Math.abs(new Date(e.querySelector('time').dateTime) - Date.now()) < 600_000)");
         page.check("[...document.querySelectorAll('li.message time')].every(e => /\\d\\d:\\d\\d/.test(e.textContent))");
         // In words, not only by a tick: point 31.
@@ -243,27 +243,27 @@ fn each_message_tells_its_sender_and_time(source: Source) {
 
 fn days_are_separated_by_date(source: Source) {
     let stage = Stage::new(source);
-    let (visitor, _console, _) = chat(&stage);
-    visitor.say("yesterday");
-    visitor.until_said("yesterday", "delivered");
-    assert_eq!(visitor.count("#log li.day"), 1);
+    let (user, _console, _) = chat(&stage);
+    user.say("yesterday");
+    user.until_said("yesterday", "delivered");
+    assert_eq!(user.count("#log li.day"), 1);
     // As if the tab had been open overnight.
     let age = "{ const key = 'deskwire.chat@' + deskAddress, kept = JSON.parse(sessionStorage.getItem(key)); \
         for (const entry of kept.entries) entry.at -= 86_400_000; \
         store.tab.set = () => {}; sessionStorage.setItem(key, JSON.stringify(kept)); }";
-    visitor.eval(age);
-    visitor.reload();
-    visitor.until_unlocked();
-    visitor.say("today");
-    visitor.until_said("today", "delivered");
+    user.eval(age);
+    user.reload();
+    user.until_unlocked();
+    user.say("today");
+    user.until_said("today", "delivered");
     let days: Vec<String> = serde_json::from_value(
-        visitor.eval("[...document.querySelectorAll('#log li.day time')].map(e => e.dateTime.slice(0, 10))"),
+        user.eval("[...document.querySelectorAll('#log li.day time')].map(e => e.dateTime.slice(0, 10))"),
     )
     .unwrap();
     assert_eq!(days.len(), 2);
     assert_ne!(days[0], days[1]);
-    visitor.check("document.querySelector('#log li:first-child').matches('.day')");
-    let order: Vec<String> = visitor.texts("#log li.day, #log li.message .text");
+    user.check("document.querySelector('#log li:first-child').matches('.day')");
+    let order: Vec<String> = user.texts("#log li.day, #log li.message .text");
     assert_eq!(order[1], "yesterday");
     assert_eq!(order[3], "today");
 }
@@ -271,14 +271,14 @@ fn days_are_separated_by_date(source: Source) {
 fn every_state_says_in_words_what_it_is(source: Source) {
     let stage = Stage::new(source);
     // Nobody has answered yet.
-    let line = stage.proxy();
-    let loading = stage.page(Kind::Visitor).by(&line);
+    let proxy = stage.proxy();
+    let loading = stage.page(Kind::User).by(&proxy);
     if source == Source::Disk {
-        line.cut();
+        proxy.disconnect();
         let loading = loading.open();
         loading.until_there("#notice[data-reason=lost]");
         assert_eq!(loading.text("#status"), "Connecting…");
-        line.mend();
+        proxy.restore();
         loading.until_connected();
         assert_eq!(loading.text("#status"), "Connected");
     }
@@ -294,21 +294,21 @@ fn every_state_says_in_words_what_it_is(source: Source) {
         console.until_there(empty);
         console.until_text(empty, words);
     }
-    let visitor: Visitor = stage.visitor();
-    visitor.until_text("#desk-state", "Nobody is online");
+    let user: UserPage = stage.user();
+    user.until_text("#desk-state", "Nobody is online");
     console.go_online();
-    visitor.until_text("#desk-state", "Somebody is here");
-    let ticket = visitor.ask("the printer");
-    visitor.until_text("#queue-place", "You are next");
+    user.until_text("#desk-state", "Somebody is here");
+    let ticket = user.ask("the printer");
+    user.until_text("#queue-place", "You are next");
     console.pick(&ticket);
-    visitor.until_unlocked();
-    visitor.click("#close-ticket");
-    visitor.click("#confirm-yes");
-    for page in [&*visitor, &*console] {
+    user.until_unlocked();
+    user.click("#close-ticket");
+    user.click("#confirm-yes");
+    for page in [&*user, &*console] {
         page.until("document.querySelector('#log li:last-child').dataset.kind == 'closed'");
     }
-    visitor.until_there("#new-ticket");
-    visitor.until_there("#save-transcript");
+    user.until_there("#new-ticket");
+    user.until_there("#save-transcript");
     console.until_there("#dismiss");
     console.click("#dismiss");
     console.until_there("#conversation-empty");

@@ -1,4 +1,4 @@
-//! The opening scenes: a desk, the pages that people open at it, and the words to tell what they do there.
+//! What most tests start with: a desk, its pages, and what people do there.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Condvar, Mutex};
@@ -9,38 +9,38 @@ use crate::page::{Page, quoted};
 use crate::proxy::Proxy;
 use crate::support::Desk;
 
-/// Where the pages come from: each story is told for both.
+/// Where the pages come from. Each test runs with both.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Source {
-    /// Opened as files, with the desk's address in the page's own.
+    /// Opened as files, with the desk's address in the link.
     Disk,
-    /// From the desk itself.
+    /// Served by the desk.
     Served,
 }
 
-/// Makes of each story two tests.
+/// Makes two tests of each function, one for each source.
 macro_rules! stories {
     ($($name:ident),* $(,)?) => {
         mod from_disk {
-            $(#[test] fn $name() { super::$name($crate::scene::Source::Disk); })*
+            $(#[test] fn $name() { super::$name($crate::setup::Source::Disk); })*
         }
         mod served {
-            $(#[test] fn $name() { super::$name($crate::scene::Source::Served); })*
+            $(#[test] fn $name() { super::$name($crate::setup::Source::Served); })*
         }
     };
 }
 pub(crate) use stories;
 
-/// Whose page.
+/// The user's page or the staff's.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    Visitor,
+    User,
     Staff,
 }
 
-pub const BOTH: [Kind; 2] = [Kind::Visitor, Kind::Staff];
+pub const BOTH: [Kind; 2] = [Kind::User, Kind::Staff];
 
-/// A story has two pages as a rule. More at once would be slower, and a slow page looks like a broken one.
+/// How many tests run at once. Most have two pages open, and a page that is too slow looks like a broken one.
 const STAGES_MAX: usize = 3;
 static STAGES: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
 
@@ -73,7 +73,7 @@ impl Stage {
         Self::with(source, &[])
     }
 
-    /// With these options of the server.
+    /// Starts a desk with these options.
     pub fn with(source: Source, args: &[&str]) -> Self {
         let turn = Turn::take();
         Self { desk: Desk::with(args), source, _turn: turn }
@@ -89,24 +89,24 @@ impl Stage {
         Opening { source, kind, addr, is_proxied: false, size: (1280, 800), before, media, fragment }
     }
 
-    /// The visitor's page, connected, and nothing asked yet.
-    pub fn visitor(&self) -> Visitor {
-        self.page(Kind::Visitor).visitor()
+    /// Opens the user's page and waits until it is connected.
+    pub fn user(&self) -> UserPage {
+        self.page(Kind::User).user()
     }
 
-    /// The console of somebody who has signed in and is still offline.
+    /// Opens the staff's page and signs in. This staff member is offline.
     pub fn console(&self, name: &str) -> Console {
         self.page(Kind::Staff).console(name)
     }
 }
 
-/// What is alike on both pages.
+/// What both pages have.
 impl Page {
     pub fn until_connected(&self) {
         self.until("document.querySelector('#status').dataset.connection == 'open'");
     }
 
-    /// Writes and sends, as one does.
+    /// Writes a message and sends it.
     pub fn say(&self, text: &str) {
         let writes_already =
             "(e => e == document.activeElement && e.value == '')(document.querySelector('#text'))";
@@ -117,21 +117,21 @@ impl Page {
         self.key("Enter");
     }
 
-    /// The message of ours with this text is in that state.
+    /// Waits until our message with this text is in that state.
     pub fn until_said(&self, text: &str, state: &str) {
         self.until(&format!("{}.dataset.state == {}", row(text, "me"), quoted(state)));
     }
 
-    pub fn until_heard(&self, text: &str) {
+    pub fn until_received(&self, text: &str) {
         self.until(&row(text, "them"));
     }
 
-    /// All messages in the log, theirs and ours, in order.
+    /// Returns the texts of all messages in the log, in order.
     pub fn messages(&self) -> Vec<String> {
         self.texts("#log li.message .text")
     }
 
-    /// The system lines, in order, by kind.
+    /// Returns the kinds of the system lines, in order.
     pub fn lines(&self) -> Vec<String> {
         let kinds = self.eval("[...document.querySelectorAll('#log li.system')].map(e => e.dataset.kind)");
         serde_json::from_value(kinds).expect("kinds")
@@ -149,7 +149,7 @@ impl Page {
     }
 }
 
-/// The row of a message, as JavaScript.
+/// Returns an expression for the row of a message.
 pub fn row(text: &str, from: &str) -> String {
     let rows = quoted(&format!("#log li.message[data-from={from}]"));
     let text = quoted(text);
@@ -158,10 +158,10 @@ pub fn row(text: &str, from: &str) -> String {
     )
 }
 
-pub struct Visitor(Page);
+pub struct UserPage(Page);
 
-impl Visitor {
-    /// Asks for help, and has a ticket: its id.
+impl UserPage {
+    /// Asks for help. Returns the id of the ticket.
     pub fn ask(&self, subject: &str) -> String {
         self.put("#subject", subject);
         self.key("Enter");
@@ -170,9 +170,9 @@ impl Visitor {
         self.text("#ticket-id")
     }
 
-    /// The id that the page goes by.
+    /// Returns the user's id.
     pub fn id(&self) -> String {
-        self.eval("visitor.id").as_str().expect("an id").to_owned()
+        self.eval("user.id").as_str().expect("an id").to_owned()
     }
 
     pub fn until_ticket_is(&self, state: &str) {
@@ -197,7 +197,7 @@ impl Console {
         ));
     }
 
-    /// This chat is the one on the screen, and open.
+    /// Waits until this chat is the one on the screen, and active.
     pub fn until_shown(&self, ticket: &str) {
         self.until_there("#chat");
         self.until(&format!("document.querySelector('#chat').dataset.ticket == {}", quoted(ticket)));
@@ -236,7 +236,7 @@ macro_rules! is_a_page {
     };
 }
 
-is_a_page!(Visitor);
+is_a_page!(UserPage);
 is_a_page!(Console);
 
 pub fn sign_in(page: &Page, name: &str, token: &str) {
@@ -245,18 +245,18 @@ pub fn sign_in(page: &Page, name: &str, token: &str) {
     page.key("Enter");
 }
 
-/// Both in the middle of a chat: what most stories begin with.
-pub fn chat(stage: &Stage) -> (Visitor, Console, String) {
-    chat_by(stage.page(Kind::Visitor), stage.page(Kind::Staff))
+/// Opens both pages and brings them into a chat.
+pub fn chat(stage: &Stage) -> (UserPage, Console, String) {
+    chat_by(stage.page(Kind::User), stage.page(Kind::Staff))
 }
 
-pub fn chat_by(visitor: Opening, console: Opening) -> (Visitor, Console, String) {
+pub fn chat_by(user: Opening, console: Opening) -> (UserPage, Console, String) {
     let console = console.console("sam");
     console.go_online();
-    let visitor = visitor.visitor();
-    let ticket = visitor.ask("the printer");
+    let user = user.user();
+    let ticket = user.ask("the printer");
     console.pick(&ticket);
-    visitor.until_ticket_is("active");
-    visitor.until_unlocked();
-    (visitor, console, ticket)
+    user.until_ticket_is("active");
+    user.until_unlocked();
+    (user, console, ticket)
 }

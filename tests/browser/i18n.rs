@@ -1,4 +1,4 @@
-//! Three languages, a fourth that is written from right to left, and a page that is small.
+//! Languages, text from right to left, the size of the page, and the links between the pages.
 
 use std::fs;
 use std::io::Write;
@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::opening::pages_dir;
 use crate::page::Page;
-use crate::scene::{BOTH, Kind, Source, Stage, chat, sign_in, stories};
+use crate::setup::{BOTH, Kind, Source, Stage, chat, sign_in, stories};
 use crate::support::TOKEN;
 
 stories![
@@ -19,7 +19,7 @@ stories![
     right_to_left_mirrors_the_layout_and_breaks_nothing,
 ];
 
-/// What the first heading says in each language, to the visitor and to the staff.
+/// The first heading in each language, of the user's page and of the staff's.
 const GREETINGS: [(&str, [&str; 2]); 3] = [
     ("en", ["How can we help?", "Sign in to the desk"]),
     ("de", ["Wie können wir helfen?", "Anmelden"]),
@@ -44,11 +44,11 @@ fn the_page_speaks_the_browsers_language(source: Source) {
 
 fn another_language_is_chosen_in_the_page_and_kept(source: Source) {
     let stage = Stage::new(source);
-    let (visitor, console, _) = chat(&stage);
-    visitor.say("hello");
-    console.until_heard("hello");
-    visitor.until_said("hello", "delivered");
-    for (page, send) in [(&*visitor, "Envoyer"), (&*console, "Envoyer")] {
+    let (user, console, _) = chat(&stage);
+    user.say("hello");
+    console.until_received("hello");
+    user.until_said("hello", "delivered");
+    for (page, send) in [(&*user, "Envoyer"), (&*console, "Envoyer")] {
         page.click("#open-settings");
         page.click("#language");
         page.key("f"); // the first that begins so
@@ -93,10 +93,10 @@ fn right_to_left_mirrors_the_layout_and_breaks_nothing(source: Source) {
     for kind in BOTH {
         turn(&stage.page(kind).open());
     }
-    let (visitor, console, _) = chat(&stage);
-    visitor.say("from the visitor");
+    let (user, console, _) = chat(&stage);
+    user.say("from the user");
     console.say("from the staff");
-    for page in [&*visitor, &*console] {
+    for page in [&*user, &*console] {
         page.until("document.querySelectorAll('li.message').length == 2");
         turn(page);
         page.resize(1280, 800);
@@ -108,19 +108,19 @@ fn right_to_left_mirrors_the_layout_and_breaks_nothing(source: Source) {
     // Texts of another direction keep theirs.
     let arabic = "\u{645}\u{631}\u{62d}\u{628}\u{627}";
     console.eval("document.documentElement.dir = 'ltr'");
-    visitor.say(arabic);
-    console.until_heard(arabic);
+    user.say(arabic);
+    console.until_received(arabic);
     console.check("getComputedStyle([...document.querySelectorAll('.text')].at(-1)).direction == 'rtl'");
     console.check("getComputedStyle([...document.querySelectorAll('.text')][0]).direction == 'ltr'");
 }
 
-/// All its files as one, compressed. Once is enough: they are the same from disk and served.
+/// Compresses all its files as one.
 #[test]
-fn the_visitors_page_is_under_25_kb_compressed() {
+fn the_users_page_is_under_25_kb_compressed() {
     let stage = Stage::new(Source::Served);
-    let visitor = stage.visitor();
+    let user = stage.user();
     let files: std::collections::BTreeSet<String> =
-        visitor.requests().into_iter().filter(|url| url.starts_with("http")).collect();
+        user.requests().into_iter().filter(|url| url.starts_with("http")).collect();
     assert!(files.len() > 3, "the page's files were asked for: {files:?}");
     let path = |url: &str| match url.rsplit('/').next() {
         Some("") | None => format!("{}/user.html", pages_dir()),
@@ -146,12 +146,12 @@ fn compressed(bytes: Vec<u8>) -> Vec<u8> {
     output.stdout
 }
 
-/// The link from page to page takes the desk's address along, and the desk's own link signs in.
+/// The link between the pages keeps the desk's address. The link that the desk prints fills in the token.
 #[test]
 fn the_pages_lead_to_each_other() {
     for source in [Source::Disk, Source::Served] {
         let stage = Stage::new(source);
-        let page = stage.page(Kind::Visitor).open();
+        let page = stage.page(Kind::User).open();
         page.click("[data-other-page]");
         page.until("byId('sign-in-form') && document.readyState == 'complete'");
         sign_in(&page, "sam", TOKEN);

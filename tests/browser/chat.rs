@@ -1,85 +1,84 @@
-//! A visitor asks, a staff member answers, and both see what is true.
+//! A chat from its beginning to its end, as both pages show it.
 
 use std::fs;
 
 use serde_json::json;
 
 use crate::chromium::target_dir;
-use crate::scene::{Source, Stage, chat, stories};
+use crate::setup::{Source, Stage, chat, stories};
 
 stories![
-    a_visitor_and_a_staff_member_talk,
-    the_visitor_sees_the_place_in_the_queue_and_who_is_there,
+    a_user_and_a_staff_member_talk,
+    the_user_sees_the_place_in_the_queue_and_who_is_there,
     the_end_offers_another_chat_and_the_transcript,
     the_ticket_id_is_copied_by_a_button,
     a_name_becomes_part_of_the_id_and_none_is_needed,
     the_board_shows_what_waits_is_mine_is_taken_and_is_paused,
     unread_messages_are_counted_until_they_are_read,
     a_transfer_takes_its_note_along,
-    the_search_finds_by_subject_visitor_and_ticket,
+    the_search_finds_by_subject_user_and_ticket,
     ready_replies_are_kept_in_the_browser,
     typing_is_seen_on_the_other_side_and_ends,
 ];
 
-fn a_visitor_and_a_staff_member_talk(source: Source) {
+fn a_user_and_a_staff_member_talk(source: Source) {
     let stage = Stage::new(source);
-    let (visitor, console, ticket) = chat(&stage);
-    visitor.say("hello, the printer is on fire");
-    console.until_heard("hello, the printer is on fire");
-    visitor.until_said("hello, the printer is on fire", "delivered");
+    let (user, console, ticket) = chat(&stage);
+    user.say("hello, the printer is on fire");
+    console.until_received("hello, the printer is on fire");
+    user.until_said("hello, the printer is on fire", "delivered");
     console.say("which colour?");
-    visitor.until_heard("which colour?");
+    user.until_received("which colour?");
     console.until_said("which colour?", "delivered");
-    assert_eq!(visitor.messages(), console.messages());
+    assert_eq!(user.messages(), console.messages());
 
     console.click("#close-ticket");
     console.click("#confirm-yes");
-    visitor.until_ticket_is("closed");
+    user.until_ticket_is("closed");
     console.until_chat_is("closed");
     console.until_gone(&format!("#tickets [data-ticket='{ticket}']"));
-    assert_eq!(visitor.lines(), ["created", "joined", "closed"]);
+    assert_eq!(user.lines(), ["created", "joined", "closed"]);
     assert_eq!(console.lines(), ["joined", "closed"]);
-    assert_eq!((visitor.sockets().len(), console.sockets().len()), (1, 1));
+    assert_eq!((user.sockets().len(), console.sockets().len()), (1, 1));
 }
 
-fn the_visitor_sees_the_place_in_the_queue_and_who_is_there(source: Source) {
+fn the_user_sees_the_place_in_the_queue_and_who_is_there(source: Source) {
     let stage = Stage::new(source);
     let tickets = ["first", "second"].map(|id| stage.desk.user(id).create("before you"));
-    let visitor = stage.visitor();
-    visitor.until_text("#desk-state", "Nobody is online");
-    visitor.ask("the printer");
-    visitor.until_text("#queue-place", "3");
-    visitor.until_text("#queue-wait", "Nobody is online");
-    visitor.until_locked("waiting");
+    let user = stage.user();
+    user.until_text("#desk-state", "Nobody is online");
+    user.ask("the printer");
+    user.until_text("#queue-place", "3");
+    user.until_text("#queue-wait", "Nobody is online");
+    user.until_locked("waiting");
     let mut sam = stage.desk.staff("sam").online();
     sam.pick(&tickets[0]);
-    visitor.until_text("#queue-place", "2");
-    visitor.until("!document.querySelector('#queue-wait').textContent.includes('Nobody')");
+    user.until_text("#queue-place", "2");
+    user.until("!document.querySelector('#queue-wait').textContent.includes('Nobody')");
     sam.pick(&tickets[1]);
-    visitor.until_text("#queue-place", "You are next");
-    visitor.until_text("#queue-wait", "about 1 minute"); // as the two picks were, and rounded up
+    user.until_text("#queue-place", "You are next");
+    user.until_text("#queue-wait", "about 1 minute"); // as the two picks were, and rounded up
 }
 
 fn the_end_offers_another_chat_and_the_transcript(source: Source) {
     let stage = Stage::new(source);
-    let (visitor, console, ticket) = chat(&stage);
-    visitor.say("one\nand a half");
-    console.until_heard("one\nand a half");
+    let (user, console, ticket) = chat(&stage);
+    user.say("one\nand a half");
+    console.until_received("one\nand a half");
     console.say("two");
-    visitor.until_heard("two");
-    visitor.click("#close-ticket");
-    visitor.click("#confirm-yes");
-    visitor.until_ticket_is("closed");
+    user.until_received("two");
+    user.click("#close-ticket");
+    user.click("#confirm-yes");
+    user.until_ticket_is("closed");
 
     let folder = target_dir().join(format!("saved-{ticket}"));
-    visitor
-        .context_cdp("Browser.setDownloadBehavior", json!({ "behavior": "allow", "downloadPath": folder }));
-    visitor.click("#save-transcript");
+    user.context_cdp("Browser.setDownloadBehavior", json!({ "behavior": "allow", "downloadPath": folder }));
+    user.click("#save-transcript");
     let file = folder.join(format!("ticket-{ticket}.txt"));
-    let deadline = std::time::Instant::now() + crate::page::PATIENCE;
+    let deadline = std::time::Instant::now() + crate::page::TIMEOUT;
     while !file.exists() {
         assert!(std::time::Instant::now() < deadline, "nothing was saved");
-        visitor.next_frame();
+        user.next_frame();
     }
     let saved = fs::read_to_string(&file).unwrap();
     fs::remove_dir_all(&folder).unwrap();
@@ -87,38 +86,38 @@ fn the_end_offers_another_chat_and_the_transcript(source: Source) {
         assert!(saved.contains(part), "{part} is in the transcript: {saved}");
     }
 
-    visitor.click("#new-ticket");
-    visitor.check("document.activeElement.id == 'subject'");
-    visitor.click("#back-to-chat");
-    visitor.until_there("#save-transcript");
-    visitor.click("#new-ticket");
-    let next = visitor.ask("and the lamp");
+    user.click("#new-ticket");
+    user.check("document.activeElement.id == 'subject'");
+    user.click("#back-to-chat");
+    user.until_there("#save-transcript");
+    user.click("#new-ticket");
+    let next = user.ask("and the lamp");
     assert_ne!(next, ticket);
     console.until_ticket(&next, "waiting");
-    assert!(visitor.messages().is_empty());
+    assert!(user.messages().is_empty());
 }
 
 fn the_ticket_id_is_copied_by_a_button(source: Source) {
     let stage = Stage::new(source);
-    let visitor = stage.visitor();
+    let user = stage.user();
     let permissions = json!(["clipboardReadWrite", "clipboardSanitizedWrite"]);
-    visitor.context_cdp("Browser.grantPermissions", json!({ "permissions": permissions }));
-    let ticket = visitor.ask("the printer");
-    visitor.click("#copy-ticket");
-    visitor.until_text("#copy-ticket", "Copied");
-    visitor.until(&format!("navigator.clipboard.readText().then(text => text == '{ticket}')"));
+    user.context_cdp("Browser.grantPermissions", json!({ "permissions": permissions }));
+    let ticket = user.ask("the printer");
+    user.click("#copy-ticket");
+    user.until_text("#copy-ticket", "Copied");
+    user.until(&format!("navigator.clipboard.readText().then(text => text == '{ticket}')"));
 }
 
 fn a_name_becomes_part_of_the_id_and_none_is_needed(source: Source) {
     let stage = Stage::new(source);
     let console = stage.console("sam");
-    let visitor = stage.visitor();
-    visitor.fill("#name", "Zoë Müller");
-    let ticket = visitor.ask("the printer");
+    let user = stage.user();
+    user.fill("#name", "Zoë Müller");
+    let ticket = user.ask("the printer");
     console.until_text(&format!("#tickets [data-ticket='{ticket}']"), "Zoe-Muller");
-    let nameless = stage.visitor();
+    let nameless = stage.user();
     let ticket = nameless.ask("the lamp");
-    console.until_text(&format!("#tickets [data-ticket='{ticket}']"), "visitor-");
+    console.until_text(&format!("#tickets [data-ticket='{ticket}']"), "user-");
 }
 
 fn the_board_shows_what_waits_is_mine_is_taken_and_is_paused(source: Source) {
@@ -168,14 +167,14 @@ fn unread_messages_are_counted_until_they_are_read(source: Source) {
     console.pick(&bob);
     let unread = format!("#chat-list [data-chat='{ann}'] [data-unread]");
     users[1].say(1, "seen at once");
-    console.until_heard("seen at once");
+    console.until_received("seen at once");
     for n in 1..=3 {
         users[0].say(n, &format!("unread {n}"));
         console.until(&format!("document.querySelector(\"{unread}\").textContent == '{n}'"));
     }
     users[0].nothing_of(&["delivered"]);
     console.click(&format!("#chat-list [data-chat='{ann}'] button"));
-    console.until_heard("unread 3");
+    console.until_received("unread 3");
     console.until_gone(&unread);
     users[0].expect_where("delivered", "all three", |told| told["seq"] == 3);
 }
@@ -200,11 +199,11 @@ fn a_transfer_takes_its_note_along(source: Source) {
     sam.until_gone("#chat");
     sam.until_ticket(&ticket, "taken");
     user.say(1, "still broken");
-    kim.until_heard("still broken");
+    kim.until_received("still broken");
     assert!(!sam.is_there("[data-unread]"));
 }
 
-fn the_search_finds_by_subject_visitor_and_ticket(source: Source) {
+fn the_search_finds_by_subject_user_and_ticket(source: Source) {
     let stage = Stage::new(source);
     let mut users = ["ann", "bob"].map(|name| stage.desk.user(name));
     let [first, second] = users.each_mut().map(|user| {
@@ -257,9 +256,9 @@ fn ready_replies_are_kept_in_the_browser(source: Source) {
 
 fn typing_is_seen_on_the_other_side_and_ends(source: Source) {
     let stage = Stage::new(source);
-    let (visitor, console, _) = chat(&stage);
-    let name = visitor.id();
-    for (page, other, who) in [(&*visitor, &*console, name.as_str()), (&*console, &*visitor, "sam")] {
+    let (user, console, _) = chat(&stage);
+    let name = user.id();
+    for (page, other, who) in [(&*user, &*console, name.as_str()), (&*console, &*user, "sam")] {
         page.click("#text");
         page.type_keys("h");
         other.until_text("#typing", who);
@@ -268,7 +267,7 @@ fn typing_is_seen_on_the_other_side_and_ends(source: Source) {
         page.type_keys("hello");
         other.until_text("#typing", who);
         page.key("Enter");
-        other.until_heard("hello");
+        other.until_received("hello");
         other.until("!document.querySelector('#typing').textContent");
     }
 }

@@ -1,4 +1,4 @@
-//! Refused, lost or opened twice: each is told in words that help, and nobody fights.
+//! Conflicts of sessions: an id that is used twice or refused, wrong addresses, and dead connections.
 
 use std::net::TcpListener;
 
@@ -6,8 +6,8 @@ use serde_json::json;
 
 use crate::page::Page;
 use crate::proxy::Way;
-use crate::scene::{BOTH, Console, Kind, Source, Stage, Visitor, sign_in, stories};
 use crate::scripted::ScriptedDesk;
+use crate::setup::{BOTH, Console, Kind, Source, Stage, UserPage, sign_in, stories};
 use crate::support::TOKEN;
 
 stories![
@@ -23,14 +23,14 @@ stories![
 fn a_second_tab_takes_over_and_use_it_here_takes_it_back(source: Source) {
     let stage = Stage::new(source);
     let mut sam = stage.desk.staff("sam").online();
-    let first = stage.visitor();
+    let first = stage.user();
     let ticket = first.ask("the printer");
     sam.pick(&ticket);
     first.until_unlocked();
     first.say("from the first");
     sam.expect("message");
 
-    let second = Visitor::from(first.duplicate());
+    let second = UserPage::from(first.duplicate());
     second.until_unlocked();
     first.until_locked("elsewhere");
     first.until_there("#notice[data-reason=elsewhere]");
@@ -86,9 +86,9 @@ fn a_wrong_token_is_told_at_its_field(source: Source) {
     assert_eq!(console.text("#token-error"), "");
 }
 
-/// From disk alone: a page that was served has its desk.
+/// Only from disk: a served page has its desk's address.
 #[test]
-fn a_wrong_address_is_told_and_can_be_mended_in_the_page() {
+fn a_wrong_address_is_told_and_can_be_corrected_in_the_page() {
     let stage = Stage::new(Source::Disk);
     let (right, nobody) = (stage.desk.server.addr, {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -97,7 +97,7 @@ fn a_wrong_address_is_told_and_can_be_mended_in_the_page() {
     for kind in BOTH {
         let mut page = stage.page(kind).open();
         page.allowed.push(format!("ws://{nobody}/ws/"));
-        page.may_lose_line = true;
+        page.may_lose_connection = true;
         // The token of one address is not the token of another, so staff sign in at each.
         let sign_in = || {
             if kind == Kind::Staff {
@@ -121,7 +121,7 @@ fn a_wrong_address_is_told_and_can_be_mended_in_the_page() {
     }
 }
 
-/// In the settings, which this button opens. The page loads anew.
+/// Changes the address in the settings, which this button opens. The page reloads.
 pub fn change_address(page: &Page, button: &str, address: &str) {
     page.click(button);
     page.fill("#server-address", address);
@@ -133,35 +133,35 @@ pub fn change_address(page: &Page, button: &str, address: &str) {
 fn an_id_of_somebody_else_is_told_and_a_new_one_offered(source: Source) {
     let stage = Stage::new(source);
     let _alice = stage.desk.user("alice");
-    let key = format!("deskwire.visitor@ws://{}", stage.desk.server.addr);
+    let key = format!("deskwire.user@ws://{}", stage.desk.server.addr);
     let take = format!(
         "sessionStorage.getItem('{key}') ?? sessionStorage.setItem('{key}', JSON.stringify({{ id: 'alice' }}))"
     );
-    let visitor = Visitor::from(stage.page(Kind::Visitor).before(&take).open());
-    visitor.until_there("#notice[data-reason=not-yours]");
-    visitor.check("document.querySelector('#notice-text').textContent.length > 20");
-    assert_eq!(visitor.sockets().len(), 1, "asking again would end the same");
-    visitor.click("#start-fresh");
-    visitor.until_connected();
-    visitor.until_gone("#notice");
-    assert_ne!(visitor.id(), "alice");
-    visitor.ask("may I?");
+    let user = UserPage::from(stage.page(Kind::User).before(&take).open());
+    user.until_there("#notice[data-reason=not-yours]");
+    user.check("document.querySelector('#notice-text').textContent.length > 20");
+    assert_eq!(user.sockets().len(), 1, "asking again would end the same");
+    user.click("#start-fresh");
+    user.until_connected();
+    user.until_gone("#notice");
+    assert_ne!(user.id(), "alice");
+    user.ask("may I?");
 }
 
 fn a_stalled_line_is_noticed(source: Source) {
     let stage = Stage::new(source);
-    let line = stage.proxy();
-    let open = |kind| stage.page(kind).by(&line).faster(10).open();
+    let proxy = stage.proxy();
+    let open = |kind| stage.page(kind).by(&proxy).faster(10).open();
     let pages = BOTH.map(open);
     sign_in(&pages[1], "sam", TOKEN);
     pages.iter().for_each(Page::until_connected);
-    line.stall(Way::Up);
-    line.stall(Way::Down);
+    proxy.stall(Way::Up);
+    proxy.stall(Way::Down);
     for page in &pages {
         page.until_there("#status[data-connection=retrying]");
         page.until_there("#notice[data-reason=lost]");
     }
-    line.flow();
+    proxy.flow();
     for page in &pages {
         page.until_connected();
         page.until_gone("#notice");
@@ -171,7 +171,7 @@ fn a_stalled_line_is_noticed(source: Source) {
 fn a_quiet_line_is_asked_with_a_ping_and_a_pong_is_answer_enough(source: Source) {
     let stage = Stage::new(source);
     let desk = ScriptedDesk::beside(stage.desk.server.addr);
-    let kind = if source == Source::Disk { Kind::Visitor } else { Kind::Staff };
+    let kind = if source == Source::Disk { Kind::User } else { Kind::Staff };
     let page = stage.page(kind).at(desk.addr).faster(10).open();
     if kind == Kind::Staff {
         sign_in(&page, "sam", "any-token");
@@ -188,11 +188,11 @@ fn a_quiet_line_is_asked_with_a_ping_and_a_pong_is_answer_enough(source: Source)
 
 fn retries_are_jittered_and_capped_and_never_end(source: Source) {
     let stage = Stage::new(source);
-    let line = stage.proxy();
-    let visitor = stage.page(Kind::Visitor).by(&line).faster(40).visitor();
-    line.cut();
-    visitor.until("waits.length >= 12");
-    let waits: Vec<f64> = serde_json::from_value(visitor.eval("waits.slice(0, 12)")).unwrap();
+    let proxy = stage.proxy();
+    let user = stage.page(Kind::User).by(&proxy).faster(40).user();
+    proxy.disconnect();
+    user.until("waits.length >= 12");
+    let waits: Vec<f64> = serde_json::from_value(user.eval("waits.slice(0, 12)")).unwrap();
     let (first, late) = (waits[0], &waits[6..]);
     assert!((100.0..=1000.0).contains(&first), "the first comes soon: {waits:?}");
     assert!(
@@ -201,12 +201,12 @@ fn retries_are_jittered_and_capped_and_never_end(source: Source) {
     );
     assert!(late.windows(2).any(|two| (two[0] - two[1]).abs() > 50.0), "and jittered: {waits:?}");
 
-    line.mend();
-    visitor.until_connected();
-    visitor.eval("waits.length = 0");
-    line.cut();
-    visitor.until("waits.length >= 1");
-    visitor.check("waits[0] <= 1000"); // a success starts anew
-    line.mend();
-    visitor.until_connected();
+    proxy.restore();
+    user.until_connected();
+    user.eval("waits.length = 0");
+    proxy.disconnect();
+    user.until("waits.length >= 1");
+    user.check("waits[0] <= 1000"); // a success starts anew
+    proxy.restore();
+    user.until_connected();
 }
