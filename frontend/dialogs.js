@@ -4,7 +4,7 @@
 
 function addDialog(id, title, ...content) {
   const heading = make("h2", { id: id + "-title", "data-text": title });
-  const form = make("form", { id: id + "-form", method: "dialog", novalidate: "" }, heading, ...content);
+  const form = make("form", { method: "dialog", novalidate: "" }, heading, ...content);
   document.body.append(make("dialog", { id, "aria-labelledby": heading.id }, form));
 }
 

@@ -83,7 +83,6 @@ class Log {
   }
 
   fillState(row, entry) {
-    if (entry.seq) row.dataset.seq = entry.seq;
     if (entry.from !== "me") return;
     row.dataset.state = entry.state;
     const failed = entry.state === "failed";

@@ -10,7 +10,7 @@ function startSettings(changed) {
   onClick("open-settings", open);
   onClick("change-address", open);
   for (const element of document.querySelectorAll(".disk-only")) element.hidden = isServed;
-  byId("settings-form").addEventListener("submit", () => {
+  byId("settings").querySelector("form").addEventListener("submit", () => {
     if (!isServed) switchTo(tidyAddress(address.value));
   });
   i18n.offer(byId("language"), changed);

@@ -200,7 +200,8 @@ const chats = {
     if (!chat) return;
     const active = chat.state === "active";
     const userOnline = this.userOnline(chat);
-    Object.assign(byId("chat").dataset, { ticket: chat.ticketId, chatState: chat.state, userOnline });
+    byId("chat").dataset.ticket = chat.ticketId;
+    byId("chat").dataset.chatState = chat.state;
     setText(byId("chat-subject"), chat.subject);
     setText(byId("chat-user"), chat.user);
     setText(byId("chat-user-state"), chat.state === "closed" ? "" : t(userOnline ? "here" : "away"));

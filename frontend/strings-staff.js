@@ -175,7 +175,7 @@ Object.assign(STRINGS, {
     "die Gegenseite war gerade getrennt",
     "le visiteur vient d’être déconnecté",
   ],
-  "why-staff_offline": ["you are offline", "Sie sind offline", "vous êtes hors ligne"],
+  "why-staff_offline": ["they are not online any more", "nicht mehr online", "plus en ligne"],
   "why-you_are_offline": ["you are offline", "Sie sind offline", "vous êtes hors ligne"],
   "why-no_ticket": ["the ticket is no longer open", "das Ticket ist nicht mehr offen", "le ticket n’est plus ouvert"],
   "why-closed": ["the ticket is closed", "das Ticket ist geschlossen", "le ticket est fermé"],

@@ -83,6 +83,7 @@ fn every_hook_is_used() {
             let property = source::dataset_name(hook);
             let sets = |rest: &str| rest.starts_with(" = ") && !rest.starts_with(" == ");
             text.contains(&format!("[data-{hook}"))
+                || text.contains(&format!("hasAttribute(\"data-{hook}\")"))
                 || text
                     .split(&format!("dataset.{property}"))
                     .skip(1)

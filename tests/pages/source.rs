@@ -44,8 +44,7 @@ impl Page {
         let in_html = values_after(&self.html, " id=\"");
         let made = values_after(&self.scripts, " id: \"");
         let dialogs = values_after(&self.scripts, "addDialog(\n  \"");
-        let forms: Vec<String> = dialogs.iter().map(|id| format!("{id}-form")).collect();
-        in_html.into_iter().chain(made).chain(dialogs).chain(forms).filter(|id| !id.ends_with('-')).collect()
+        in_html.into_iter().chain(made).chain(dialogs).filter(|id| !id.ends_with('-')).collect()
     }
 
     /// The ids to which a `for` or an aria attribute refers.
@@ -63,11 +62,6 @@ impl Page {
         let set = self.scripts.split("dataset.").skip(1).filter_map(|rest| rest.split_once(" = "));
         let set = set.filter(|(name, _)| name.chars().all(|c| c.is_ascii_alphanumeric()));
         hooks.extend(set.map(|(name, _)| attribute_name(name)));
-        hooks.extend(["ticket", "chat-state", "user-online"].map(str::to_owned).into_iter().filter(|_| {
-            self.scripts.contains(
-                "byId(\"chat\").dataset, { ticket: chat.ticketId, chatState: chat.state, userOnline }",
-            )
-        }));
         hooks.remove(""); // a computed name
         hooks
     }

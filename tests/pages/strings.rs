@@ -38,6 +38,7 @@ const FAMILIES: &[(&str, &str, &[&str])] = &[
     ),
 ];
 const STAFF_REFUSALS: &[&str] = &[
+    "staff_offline",
     "user_offline",
     "you_are_offline",
     "no_ticket",
