@@ -1,11 +1,16 @@
 //! Every option and every limit, each with its unit and its reason.
 
+#[cfg(feature = "journal")]
+mod journal;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use log::LevelFilter;
 
+#[cfg(feature = "journal")]
+pub use self::journal::{JOURNAL_AGE_MS, JOURNAL_BYTES_MAX, JOURNAL_SYNC_MS, JournalOptions, JournalSync};
 use crate::net::address::{Cidr, TrustedProxies};
 
 /// Milliseconds: of the Unix epoch where it is a time, plain where it is a span. The loop takes the wall clock once,
@@ -322,6 +327,10 @@ pub struct Options {
     /// How much to log: off, error, warn, info or debug
     #[arg(long, env = "DESKWIRE_LOG_LEVEL", default_value = "info", value_name = "LEVEL")]
     pub log_level: LevelFilter,
+    /// Where tickets are kept over a restart
+    #[cfg(feature = "journal")]
+    #[command(flatten)]
+    pub journal: JournalOptions,
     /// What to do other than to run the desk
     #[command(subcommand)]
     pub command: Option<Task>,
@@ -359,6 +368,15 @@ pub enum Task {
     StaffToken {
         /// The staff member's id
         id: String,
+    },
+    /// Check a journal, and print what is in it
+    #[cfg(feature = "journal")]
+    Journal {
+        /// The file
+        file: PathBuf,
+        /// Print each input with its texts, too
+        #[arg(long)]
+        texts: bool,
     },
 }
 

@@ -13,10 +13,11 @@
 //! desk      the service: who may connect, the pages, the metrics page, the limits on new tickets
 //! protocol  text to Command, Event to text
 //! state     every decision about tickets; no socket, no clock, no JSON, no randomness
+//! journal   what State is given, kept in a file, so that tickets survive a restart
 //! outbox    frames from the service to connections, in order; they go back through hub and net
 //! ```
 //!
-//! Beside them: `config` has every option and every limit; `ids` the types of ids and secrets; `logging` writes lines to
+//! Beside them: `clock` is the desk's time; `config` has every option and every limit; `ids` the types of ids and secrets; `logging` writes lines to
 //! stderr without blocking and without failing; `metrics` counts what the loop does; `memory` gives back what a busy time
 //! has used.
 //!
@@ -42,6 +43,7 @@
 //! - **handshake**: the request that opens a WebSocket, and its answer 101. **Closing handshake**: a close frame from each side.
 //! - **held**: of a message that State keeps until its receiver confirms it.
 //! - **identity**: who an open connection belongs to, as the service has named it. The desk's is a **role**: user or staff.
+//! - **journal**: the inputs of State, kept in a file. With a **snapshot**, a State that is stored, it is all that a restart needs.
 //! - **linger**: to read and drop input after our side is shut down, so that no reset destroys the last bytes.
 //! - **message**: a WebSocket message, which may come in several frames. Also the text of a chat, inside of one.
 //! - **owner**: in State, the user or staff member that a connection belongs to.
@@ -55,10 +57,13 @@
 //! - **spare**: an output buffer that no connection uses now.
 //! - **turn**: one pass of the loop, from a poll to the next.
 
+pub mod clock;
 pub mod config;
 pub mod desk;
 pub mod hub;
 pub mod ids;
+#[cfg(feature = "journal")]
+pub mod journal;
 pub mod logging;
 mod memory;
 pub mod metrics;

@@ -1,11 +1,16 @@
 //! Arguments, logger, run, exit code.
 
+#[cfg(feature = "journal")]
+mod kept;
+
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
 use log::{error, info};
 
+#[cfg(not(feature = "journal"))]
+use deskwire::clock::Clock;
 use deskwire::config::{Options, Task};
 use deskwire::desk::Desk;
 use deskwire::desk::auth::{AuthError, SecretSource, StaffTokens, new_token};
@@ -29,6 +34,8 @@ enum Failure {
 fn main() -> ExitCode {
     let done = match Options::try_parse() {
         Ok(Options { command: Some(Task::StaffToken { id }), .. }) => print_staff_token(&id),
+        #[cfg(feature = "journal")]
+        Ok(Options { command: Some(Task::Journal { file, texts }), .. }) => kept::print(&file, texts),
         Ok(options) => run(&options),
         Err(error) if !error.use_stderr() => {
             error.print().map_err(|error| Failure::Trouble(error.to_string()))
@@ -67,13 +74,17 @@ fn run(options: &Options) -> Result<(), Failure> {
     if options.rate_limit > 0 {
         desk.limit_new_tickets();
     }
+    #[cfg(feature = "journal")]
+    let clock = kept::go_on(&mut desk, &options.journal)?;
+    #[cfg(not(feature = "journal"))]
+    let clock = Clock::start(0);
     let server = Server::bind(options.listen, limits, desk).map_err(|error| match error.kind() {
         ErrorKind::AddrInUse | ErrorKind::AddrNotAvailable | ErrorKind::PermissionDenied => {
             Failure::Trouble(format!("cannot listen on {}: {error}", options.listen))
         }
         _ => trouble(error),
     })?;
-    let server = server.with_trusted_proxies(options.trusted_proxies());
+    let server = server.with_trusted_proxies(options.trusted_proxies()).with_clock(clock);
     let address = server.address().map_err(trouble)?;
     info!("listening on {address}, for {} connections at most", limits.connections_max);
     let token = made.map_or_else(String::new, |token| format!("#token={token}"));

@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use log::{info, warn};
 use mio::event::Event;
@@ -11,6 +11,7 @@ use mio::{Events, Interest, Poll, Registry, Token};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
 
+use crate::clock::Clock;
 use crate::config::{ACCEPTS_PER_TURN, EVENTS_PER_TURN, Limits, Millis, SHUTDOWN_MS};
 use crate::hub::Hub;
 use crate::logging;
@@ -53,7 +54,7 @@ impl<V: Service> Server<V> {
         Ok(Self {
             poll,
             events: Events::with_capacity(EVENTS_PER_TURN),
-            clock: Clock::start(),
+            clock: Clock::start(0),
             signals,
             listener: Some(listener),
             stop_at: None,
@@ -67,6 +68,13 @@ impl<V: Service> Server<V> {
     #[must_use]
     pub fn with_trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
         self.hub.set_trusted_proxies(proxies);
+        self
+    }
+
+    /// Counts time by this clock.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
         self
     }
 
@@ -249,29 +257,4 @@ fn readiness(event: &Event) -> Readiness {
         peer_shutdown,
         urgent,
     }
-}
-
-/// The wall clock at the start, counted on monotonically.
-struct Clock {
-    started: Instant,
-    started_ms: Millis,
-}
-
-impl Clock {
-    fn start() -> Self {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { started: Instant::now(), started_ms: millis(since_epoch) }
-    }
-
-    fn now(&self) -> Millis {
-        self.at(Instant::now())
-    }
-
-    fn at(&self, instant: Instant) -> Millis {
-        self.started_ms + millis(instant.duration_since(self.started))
-    }
-}
-
-fn millis(span: Duration) -> Millis {
-    Millis::try_from(span.as_millis()).unwrap_or(Millis::MAX)
 }

@@ -3,6 +3,8 @@
 mod admission;
 pub mod auth;
 mod counters;
+#[cfg(feature = "journal")]
+mod keeping;
 mod site;
 mod staff_file;
 #[cfg(test)]
@@ -10,6 +12,8 @@ mod tests;
 mod ticket_rate;
 mod writer;
 
+#[cfg(feature = "journal")]
+use std::io;
 use std::path::PathBuf;
 
 pub use self::admission::Guest;
@@ -20,6 +24,8 @@ use self::ticket_rate::TicketRate;
 use self::writer::EventWriter;
 use crate::config::Millis;
 use crate::ids::ConnId;
+#[cfg(feature = "journal")]
+use crate::journal::Journal;
 use crate::metrics::Metrics;
 use crate::net::address::ClientAddress;
 use crate::net::close::{self, CloseReason};
@@ -42,6 +48,9 @@ pub struct Desk {
     /// `None` if new tickets are not limited.
     ticket_rate: Option<TicketRate>,
     counters: Counters,
+    /// `None` if a restart forgets all tickets.
+    #[cfg(feature = "journal")]
+    journal: Option<Journal>,
 }
 
 /// The role of an open connection. Whose it is, is known to State alone.
@@ -74,6 +83,8 @@ impl Desk {
             secrets,
             ticket_rate: None,
             counters: Counters::default(),
+            #[cfg(feature = "journal")]
+            journal: None,
         })
     }
 
@@ -87,8 +98,15 @@ impl Desk {
         &self.state
     }
 
-    /// Takes an input of State. It is applied at once.
+    /// Takes an input of State: notes it in the journal, where there is one, and applies it. What it sends leaves when the
+    /// journal has kept it.
     fn submit(&mut self, now: Millis, input: &Input<'_>, out: &mut Outbox) {
+        #[cfg(feature = "journal")]
+        if let Some(journal) = &mut self.journal
+            && !journal.note(now, input)
+        {
+            return;
+        }
         self.apply(now, input, out);
     }
 
@@ -236,12 +254,30 @@ impl Service for Desk {
 
     fn next_due(&self) -> Option<Millis> {
         let ticket_rate = self.ticket_rate.as_ref().and_then(TicketRate::next_due);
-        self.state.next_due().into_iter().chain(ticket_rate).min()
+        #[cfg(feature = "journal")]
+        let journal = self.journal.as_ref().and_then(Journal::next_due);
+        #[cfg(not(feature = "journal"))]
+        let journal = None;
+        self.state.next_due().into_iter().chain(ticket_rate).chain(journal).min()
     }
 
     fn tick(&mut self, now: Millis, out: &mut Outbox) {
         self.ticket_rate.iter_mut().for_each(|rate| rate.tick(now));
-        self.submit(now, &Input::Tick, out);
+        if self.state.next_due().is_some_and(|due| due <= now) {
+            self.submit(now, &Input::Tick, out);
+        }
+        #[cfg(feature = "journal")]
+        self.journal.iter_mut().for_each(|journal| journal.tick(now));
+    }
+
+    #[cfg(feature = "journal")]
+    fn is_kept(&self) -> bool {
+        self.journal.as_ref().is_none_or(Journal::is_kept)
+    }
+
+    #[cfg(feature = "journal")]
+    fn keep(&mut self) -> io::Result<()> {
+        self.journal.as_mut().map_or(Ok(()), |journal| journal.keep(&self.state))
     }
 
     fn reload(&mut self, _now: Millis, out: &mut Outbox) {

@@ -340,6 +340,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
             }
         }
         self.dirty.clear();
+        self.keep(now); // of a turn that has sent nothing
         self.tidy_eviction_queue();
         if freed > 0 {
             let slots = &self.slots;

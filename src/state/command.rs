@@ -44,6 +44,23 @@ pub enum Input<'a> {
     Starts(Rules),
 }
 
+#[cfg(feature = "journal")]
+impl Input<'_> {
+    /// Returns the name of its kind.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::UserConnects { .. } => "user_connects",
+            Self::StaffConnects { .. } => "staff_connects",
+            Self::Leaves(_) => "leaves",
+            Self::UserAsks(..) => "user_asks",
+            Self::StaffAsks(..) => "staff_asks",
+            Self::Drained(_) => "drained",
+            Self::Tick => "tick",
+            Self::Starts(_) => "starts",
+        }
+    }
+}
+
 /// A user's session: the secret, which is sent to the user and not kept, and its hash, which is kept. Only the hash is
 /// serialised, so that one that is read again has no secret.
 #[derive(Clone, Copy)]

@@ -317,6 +317,12 @@ impl State {
         self.send_places(now, out);
     }
 
+    /// Returns what the operator has decided.
+    #[cfg(feature = "journal")]
+    pub(crate) fn rules(&self) -> Rules {
+        self.rules
+    }
+
     /// How many users and tickets there are.
     pub(crate) fn items(&self) -> usize {
         self.users.len() + self.tickets.len()

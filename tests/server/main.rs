@@ -12,6 +12,7 @@ mod deadlines;
 mod handshake;
 mod hostile;
 mod http;
+mod journal;
 mod limits;
 mod log;
 mod messages;

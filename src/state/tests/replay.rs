@@ -11,16 +11,6 @@ pub(super) struct Replay {
     inputs: usize,
 }
 
-struct Silent;
-
-impl Emit for Silent {
-    fn emit(&mut self, _: ConnId, _: &Event<'_>) {}
-    fn emit_all(&mut self, _: &[ConnId], _: &Event<'_>) {}
-    fn close(&mut self, _: ConnId, _: Dismissal) {}
-    fn notify_drained(&mut self, _: ConnId) {}
-    fn record(&mut self, _: &Record<'_>) {}
-}
-
 impl Replay {
     pub(super) fn new(rules: Rules) -> Self {
         let state = State::new(rules, [7, 9]);
@@ -37,7 +27,7 @@ impl Replay {
         let mut state: State = serde_json::from_str(&stored).unwrap();
         assert_eq!(state.digest(), self.digest, "another State is read than was stored: {stored}");
         let stored = serde_json::to_string(input).unwrap();
-        state.apply(now, &serde_json::from_str(&stored).unwrap(), &mut Silent);
+        state.apply(now, &serde_json::from_str(&stored).unwrap(), &mut ());
         self.digest = state.digest();
         assert_eq!(self.digest, right.digest(), "{stored} leads to another State");
         self.state = Some(state);

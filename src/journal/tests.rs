@@ -1,0 +1,244 @@
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use super::*;
+use crate::config::Assign;
+use crate::ids::{ConnId, JsonText, StaffId, UserId};
+use crate::state::{Rules, Session, StaffCommand, UserCommand};
+
+const NOW: Millis = 1_700_000_000_000;
+
+/// A disk: what was written, how much of it is certain, and whether it takes more.
+#[derive(Default)]
+struct Disk {
+    bytes: Vec<u8>,
+    synced: usize,
+    syncs: usize,
+    replaced: usize,
+    is_full: bool,
+}
+
+#[derive(Clone, Default)]
+struct Memory(Rc<RefCell<Disk>>);
+
+impl Store for Memory {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let mut disk = self.0.borrow_mut();
+        if disk.is_full {
+            disk.bytes.extend_from_slice(&bytes[..bytes.len() / 2]);
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        disk.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        let mut disk = self.0.borrow_mut();
+        (disk.synced, disk.syncs) = (disk.bytes.len(), disk.syncs + 1);
+        Ok(())
+    }
+
+    fn replace(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let mut disk = self.0.borrow_mut();
+        (disk.bytes, disk.synced, disk.replaced) = (bytes.to_vec(), bytes.len(), disk.replaced + 1);
+        Ok(())
+    }
+}
+
+struct World {
+    state: State,
+    journal: Journal,
+    disk: Memory,
+    now: Millis,
+}
+
+impl World {
+    fn new(sync: JournalSync) -> Self {
+        let rules = Rules { max_chats: 5, max_tickets: 100, assign: Assign::Manual, user_grace_ms: 600_000 };
+        let (state, disk) = (State::new(rules, [1, 2]), Memory::default());
+        let journal = Journal::start(disk.clone(), sync, NOW, &state).unwrap();
+        Self { state, journal, disk, now: NOW }
+    }
+
+    fn give(&mut self, input: &Input<'_>) {
+        assert!(self.journal.note(self.now, input));
+        self.state.apply(self.now, input, &mut ());
+    }
+
+    fn keep(&mut self) {
+        self.journal.keep(&self.state).unwrap();
+    }
+
+    /// A turn in which a user connects and opens a ticket.
+    fn turn(&mut self, slot: u32) {
+        let conn = ConnId { slot, generation: slot };
+        let (user, fresh) = (UserId::parse(&format!("u{slot}")).unwrap(), Session::parse("s3cret").unwrap());
+        self.give(&Input::UserConnects { conn, user, offered: None, fresh });
+        let subject = JsonText::from_parsed("a \"subject\"".to_owned().into());
+        self.give(&Input::UserAsks(conn, UserCommand::CreateTicket { subject, name: None, page: None }));
+        self.keep();
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        self.disk.0.borrow().bytes.clone()
+    }
+
+    fn synced(&self) -> usize {
+        self.disk.0.borrow().synced
+    }
+}
+
+#[test]
+fn what_was_kept_is_read_again() {
+    let mut world = World::new(JournalSync::Turn);
+    (0..10).for_each(|slot| world.turn(slot));
+    let history = History::read(&world.bytes()).unwrap();
+    assert_eq!(history.state.digest(), world.state.digest());
+    assert_eq!((history.turns, history.inputs["user_asks"], history.torn_bytes), (10, 10, 0));
+    assert_eq!(world.synced(), world.bytes().len(), "at the end of each turn");
+    assert!(!String::from_utf8_lossy(&world.bytes()).contains("s3cret"));
+}
+
+#[test]
+fn of_a_torn_write_all_before_it_is_read_wherever_it_is_torn() {
+    let mut world = World::new(JournalSync::Turn);
+    world.turn(0);
+    let (kept, digest) = (world.bytes().len(), world.state.digest());
+    world.turn(1);
+    let (whole, after) = (world.bytes(), world.state.digest());
+    for length in kept..whole.len() {
+        for garbage in [&[][..], &[0; 40], b"\n\n{}\n"] {
+            let torn = [&whole[..length], garbage].concat();
+            if torn.starts_with(&whole) {
+                continue; // only its last byte was missing, and that is what follows
+            }
+            let history = History::read(&torn).unwrap();
+            assert_eq!((history.bytes, history.torn_bytes), (kept, torn.len() - kept), "{length}");
+            assert_eq!(history.state.digest(), digest);
+        }
+    }
+    assert_eq!(History::read(&whole).unwrap().state.digest(), after);
+}
+
+#[test]
+fn damage_before_what_was_synced_is_found_whichever_byte_it_is() {
+    let mut world = World::new(JournalSync::Turn);
+    (0..3).for_each(|slot| world.turn(slot));
+    let whole = world.bytes();
+    let last = whole[..whole.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
+    for at in 0..last {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 1;
+        assert!(History::read(&damaged).is_err(), "byte {at}");
+    }
+    for cut in [last / 3, last / 2] {
+        let shorter = [&whole[..cut], &whole[cut + 1..]].concat();
+        assert!(History::read(&shorter).is_err(), "without byte {cut}");
+    }
+}
+
+#[test]
+fn a_line_that_is_doubled_left_out_or_moved_is_found() {
+    let mut world = World::new(JournalSync::Turn);
+    (0..4).for_each(|slot| world.turn(slot));
+    let text = String::from_utf8(world.bytes()).unwrap();
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    for order in [[0, 1, 2, 2, 3, 4, 5], [0, 1, 3, 4, 5, 5, 5], [0, 1, 3, 2, 4, 5, 5], [0, 1, 2, 4, 3, 5, 5]]
+    {
+        let other: String = order.iter().map(|nth| lines[*nth]).collect();
+        assert!(matches!(History::read(other.as_bytes()), Err(Unusable::Damaged(_))), "{order:?}");
+    }
+}
+
+#[test]
+fn what_is_no_journal_or_one_of_another_version_says_so() {
+    let error = |text: &str| History::read(text.as_bytes()).unwrap_err();
+    assert_eq!(error("hello\n"), Unusable::Foreign);
+    assert_eq!(error("deskwire journal 1"), Unusable::Foreign);
+    let other = error("deskwire journal 1 state 77\n");
+    assert!(other.to_string().contains("another version"), "{other}");
+    assert_eq!(error(&format!("{}\n", history::header())), Unusable::Damaged(27));
+}
+
+#[test]
+fn a_snapshot_takes_the_place_of_what_is_before_it() {
+    let mut world = World::new(JournalSync::Turn);
+    world.turn(0);
+    let due = world.journal.next_due().unwrap();
+    assert_eq!(due, NOW + JOURNAL_AGE_MS);
+    world.now = due;
+    world.journal.tick(due);
+    assert!(!world.journal.is_kept(), "it is due");
+    world.keep();
+    assert_eq!((world.disk.0.borrow().replaced, world.journal.next_due()), (2, None));
+    let history = History::read(&world.bytes()).unwrap();
+    assert_eq!((history.turns, history.snapshot_at, history.state.digest()), (0, due, world.state.digest()));
+    world.turn(1);
+    assert_eq!(History::read(&world.bytes()).unwrap().state.digest(), world.state.digest());
+}
+
+#[test]
+fn a_snapshot_comes_when_there_is_much_behind_the_last_one() {
+    let mut world = World::new(JournalSync::Turn);
+    let text = "x".repeat(16_000);
+    let conn = ConnId { slot: 0, generation: 0 };
+    for id in 1..=JOURNAL_BYTES_MAX / 16_000 + 10 {
+        let text = JsonText::from_parsed(text.as_str().into());
+        world.give(&Input::UserAsks(conn, UserCommand::Message { id, text }));
+        world.keep();
+    }
+    assert_eq!(world.disk.0.borrow().replaced, 2);
+    assert!(world.bytes().len() < 1_000_000);
+}
+
+#[test]
+fn once_a_second_is_enough_where_the_operator_says_so() {
+    let mut world = World::new(JournalSync::Second);
+    for slot in 0..5 {
+        world.turn(slot);
+        world.now += 150;
+    }
+    let start = world.synced();
+    assert!(start < world.bytes().len());
+    let due = world.journal.next_due().unwrap();
+    assert_eq!(due, NOW + JOURNAL_SYNC_MS, "a second after the first that is not synced");
+    world.now = due;
+    world.journal.tick(due);
+    world.keep();
+    assert_eq!(world.synced(), world.bytes().len());
+    // What is behind the last sync may be torn in any order, and what is before it not.
+    let synced = world.synced();
+    (5..8).for_each(|slot| world.turn(slot));
+    let whole = world.bytes();
+    for (from, is_read) in [(synced + 1, true), (start + 1, false)] {
+        let mut torn = whole.clone();
+        torn[from..from + 20].fill(0);
+        assert_eq!(History::read(&torn).is_ok(), is_read, "torn at {from}");
+    }
+}
+
+#[test]
+fn after_a_failure_nothing_more_is_noted_or_due() {
+    let mut world = World::new(JournalSync::Turn);
+    world.turn(0);
+    let digest = world.state.digest();
+    world.disk.0.borrow_mut().is_full = true;
+    world.give(&Input::StaffConnects {
+        conn: ConnId { slot: 9, generation: 9 },
+        staff: StaffId::parse("sam").unwrap(),
+    });
+    assert_eq!(world.journal.keep(&world.state).unwrap_err().kind(), io::ErrorKind::StorageFull);
+    let (conn, go) = (ConnId { slot: 9, generation: 9 }, StaffCommand::GoOffline);
+    assert!(!world.journal.note(NOW, &Input::StaffAsks(conn, go)));
+    assert!(world.journal.is_kept() && world.journal.next_due().is_none());
+    assert_eq!(History::read(&world.bytes()).unwrap().state.digest(), digest, "what was kept is there");
+}
+
+#[test]
+fn a_report_has_texts_only_where_they_are_asked_for() {
+    let mut world = World::new(JournalSync::Turn);
+    world.turn(0);
+    let short = report(&world.bytes(), false).unwrap();
+    assert!(short.contains("1 waiting, 0 active, 0 paused") && !short.contains("subject"), "{short}");
+    assert!(report(&world.bytes(), true).unwrap().contains("a \\\"subject\\\""));
+}

@@ -1,0 +1,48 @@
+//! The journal's part of the command line.
+
+use std::io::ErrorKind;
+use std::path::Path;
+
+use log::info;
+
+use deskwire::clock::Clock;
+use deskwire::config::JournalOptions;
+use deskwire::desk::Desk;
+use deskwire::journal::{FileStore, History, report};
+
+use crate::{Failure, say, trouble};
+
+/// Has the desk go on from its journal, if it is to have one. Returns the clock, which never goes back behind the journal.
+pub(crate) fn go_on(desk: &mut Desk, options: &JournalOptions) -> Result<Clock, Failure> {
+    let Some(path) = &options.journal else { return Ok(Clock::start(0)) };
+    let mistake = |why: &str| Failure::Mistake(format!("--journal {}: {why}", path.display()));
+    let (store, bytes) = FileStore::open(path).map_err(|error| match error.kind() {
+        ErrorKind::ResourceBusy => mistake("another process uses it"),
+        _ => mistake(&error.to_string()),
+    })?;
+    // One that was made just now, or by the operator.
+    let history = if bytes.is_empty() { None } else { Some(History::read(&bytes)) };
+    let history = history.transpose().map_err(|why| mistake(&why.to_string()))?;
+    let clock = Clock::start(history.as_ref().map_or(0, |history| history.at));
+    match &history {
+        Some(history) => {
+            let (counts, torn) = (history.state.counts(), history.torn_bytes);
+            let tickets = counts.tickets_waiting + counts.tickets_active + counts.tickets_paused;
+            info!("journal {}: {tickets} tickets, {} turns replayed", path.display(), history.turns);
+            if torn > 0 {
+                info!("journal: {torn} bytes of a last write that did not come to its end are dropped");
+            }
+        }
+        None => info!("journal {}: new", path.display()),
+    }
+    desk.keep_in(store, options.journal_sync, history, clock.now())
+        .map_err(|error| trouble(format!("--journal {}: {error}", path.display())))?;
+    Ok(clock)
+}
+
+/// Checks a journal, and prints what is in it. The desk that writes it may go on meanwhile.
+pub(crate) fn print(path: &Path, with_texts: bool) -> Result<(), Failure> {
+    let mistake = |why: String| Failure::Mistake(format!("{}: {why}", path.display()));
+    let bytes = std::fs::read(path).map_err(|error| mistake(error.to_string()))?;
+    say(&report(&bytes, with_texts).map_err(|why| mistake(why.to_string()))?)
+}
