@@ -1,5 +1,5 @@
 # deskwire's errands; `make` alone lists them.
-.PHONY: help run test test-server test-firefox check conformance simulate sabotage fuzz bench bench-awake bench-growth bench-check bench-honest soak screenshots clean
+.PHONY: help run test test-server test-firefox test-unit check conformance simulate sabotage fuzz bench bench-awake bench-growth bench-check bench-honest soak screenshots clean
 .DEFAULT_GOAL := help
 CARGO ?= cargo
 FUZZ_SECONDS ?= 60
@@ -35,6 +35,12 @@ check: ## formatting, clippy and the documentation, all without a warning
 
 conformance: ## Autobahn's 301 cases without compression, through examples/echo.rs
 	@tests/conformance/run
+
+test-unit: ## the systemd unit: its syntax, and its exposure level, which is 0.5; 1.5 fails
+	@directory=$$(mktemp -d) && trap "rm -r $$directory" EXIT && cp examples/host/deskwire.s* $$directory && \
+		sed -i 's|^ExecStart=[^ ]*|ExecStart=/bin/true|' $$directory/deskwire.service && \
+		systemd-analyze verify --man=no $$directory/deskwire.service $$directory/deskwire.socket && \
+		systemd-analyze security --offline=true --no-pager --threshold=15 $$directory/deskwire.service
 
 simulate: ## a simulated desk, with a model beside it: SEEDS=20000 worlds of STEPS=150, from FIRST_SEED=0
 	SIM_SEEDS=$(SEEDS) SIM_STEPS=$(STEPS) SIM_FIRST_SEED=$(FIRST_SEED) \

@@ -19,7 +19,7 @@
 //!
 //! Beside them: `clock` is the desk's time; `config` has every option and every limit; `ids` the types of ids and secrets; `logging` writes lines to
 //! stderr without blocking and without failing; `metrics` counts what the loop does; `memory` gives back what a busy time
-//! has used.
+//! has used; `supervisor` notifies the service manager.
 //!
 //! # Glossary
 //!
@@ -73,3 +73,4 @@ pub mod protocol;
 pub mod server;
 pub mod service;
 pub mod state;
+mod supervisor;

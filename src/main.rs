@@ -4,9 +4,11 @@
 mod kept;
 
 use std::io::{self, ErrorKind, Write};
+use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
 
 use clap::Parser;
+use listenfd::ListenFd;
 use log::{error, info};
 
 #[cfg(not(feature = "journal"))]
@@ -58,7 +60,12 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<(), Failure> {
-    let (tokens, made) = staff_tokens(options)?;
+    let inherited = inherited_socket()?;
+    let listen = match &inherited {
+        Some(socket) => socket.local_addr().map_err(trouble)?,
+        None => options.listen,
+    };
+    let (tokens, made) = staff_tokens(options, listen)?;
     logging::start(options.log_level).map_err(trouble)?;
     // As many connections as the operating system lets us have.
     let descriptors = rlimit::increase_nofile_limit(u64::MAX).map_err(trouble)?;
@@ -78,9 +85,13 @@ fn run(options: &Options) -> Result<(), Failure> {
     let clock = kept::go_on(&mut desk, &options.journal)?;
     #[cfg(not(feature = "journal"))]
     let clock = Clock::start(0);
-    let server = Server::bind(options.listen, limits, desk).map_err(|error| match error.kind() {
+    let server = match inherited {
+        Some(socket) => Server::new(socket, limits, desk),
+        None => Server::bind(listen, limits, desk),
+    };
+    let server = server.map_err(|error| match error.kind() {
         ErrorKind::AddrInUse | ErrorKind::AddrNotAvailable | ErrorKind::PermissionDenied => {
-            Failure::Trouble(format!("cannot listen on {}: {error}", options.listen))
+            Failure::Trouble(format!("cannot listen on {listen}: {error}"))
         }
         _ => trouble(error),
     })?;
@@ -96,8 +107,18 @@ fn run(options: &Options) -> Result<(), Failure> {
     })
 }
 
+/// Returns the listening socket that the service manager has handed in (sd_listen_fds(3)). It takes the place of `--listen`.
+fn inherited_socket() -> Result<Option<TcpListener>, Failure> {
+    let mut sockets = ListenFd::from_env();
+    if sockets.len() > 1 {
+        let mistake = format!("LISTEN_FDS: {} sockets were handed in; the desk serves one", sockets.len());
+        return Err(Failure::Mistake(mistake));
+    }
+    sockets.take_tcp_listener(0).map_err(|error| Failure::Mistake(format!("LISTEN_FDS: {error}")))
+}
+
 /// Returns the staff's tokens, and the desk's one token if it was made now, to be shown once.
-fn staff_tokens(options: &Options) -> Result<(StaffTokens, Option<String>), Failure> {
+fn staff_tokens(options: &Options, listen: SocketAddr) -> Result<(StaffTokens, Option<String>), Failure> {
     let mistake = |error: AuthError| Failure::Mistake(error.to_string());
     if let Some(path) = &options.staff_file {
         return Ok((StaffTokens::read(path).map_err(mistake)?, None));
@@ -107,13 +128,12 @@ fn staff_tokens(options: &Options) -> Result<(StaffTokens, Option<String>), Fail
         Err(std::env::VarError::NotUnicode(_)) => {
             Err(Failure::Mistake(format!("{TOKEN_VARIABLE}: not a text")))
         }
-        Err(std::env::VarError::NotPresent) if options.listen.ip().is_loopback() => {
+        Err(std::env::VarError::NotPresent) if listen.ip().is_loopback() => {
             let token = new_token().map_err(trouble)?;
             Ok((StaffTokens::desk(&token).map_err(mistake)?, Some(token)))
         }
         Err(std::env::VarError::NotPresent) => Err(Failure::Mistake(format!(
-            "--listen {}: others can reach this address, so it needs --staff-file or {TOKEN_VARIABLE}",
-            options.listen
+            "--listen {listen}: others can reach this address, so it needs --staff-file or {TOKEN_VARIABLE}"
         ))),
     }
 }

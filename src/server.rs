@@ -1,7 +1,7 @@
 //! The loop: one thread, one poll, and four phases a turn: wait, serve, expire, settle.
 
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 
 use log::{info, warn};
@@ -21,6 +21,7 @@ use crate::net::close;
 use crate::net::input::Readiness;
 use crate::net::listener::Listener;
 use crate::service::Service;
+use crate::supervisor::Supervisor;
 
 /// Slots count up from 0, so that none has one of these.
 const LISTENER: Token = Token(usize::MAX);
@@ -37,20 +38,29 @@ pub struct Server<V: Service> {
     stop_at: Option<Millis>,
     /// Why the service could not go on.
     failure: Option<io::Error>,
+    supervisor: Supervisor,
     trim: Trim,
     hub: Hub<TcpStream, V>,
 }
 
 impl<V: Service> Server<V> {
-    /// Binds, and handles SIGINT, SIGTERM and SIGHUP from now on. Clients wait in the backlog until `run`.
+    /// Binds; otherwise like `new`.
     ///
     /// # Errors
     /// The address cannot be bound, or the kernel gives no descriptor.
     pub fn bind(address: SocketAddr, limits: Limits, service: V) -> io::Result<Self> {
+        Self::new(Listener::bind(address)?, limits, service)
+    }
+
+    /// Takes a socket that listens, and handles SIGINT, SIGTERM and SIGHUP from now on. Clients wait in the backlog until `run`.
+    ///
+    /// # Errors
+    /// The socket does not listen, or the kernel gives no descriptor.
+    pub fn new(socket: TcpListener, limits: Limits, service: V) -> io::Result<Self> {
         let poll = Poll::new()?;
         let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
         poll.registry().register(&mut signals, SIGNALS, Interest::READABLE)?;
-        let listener = Listener::bind(address, poll.registry(), LISTENER)?;
+        let listener = Listener::new(socket, poll.registry(), LISTENER)?;
         Ok(Self {
             poll,
             events: Events::with_capacity(EVENTS_PER_TURN),
@@ -59,6 +69,7 @@ impl<V: Service> Server<V> {
             listener: Some(listener),
             stop_at: None,
             failure: None,
+            supervisor: Supervisor::from_environment(),
             trim: Trim::default(),
             hub: Hub::new(service, limits),
         })
@@ -92,6 +103,7 @@ impl<V: Service> Server<V> {
     /// A second SIGINT or SIGTERM has ended it at once (`ErrorKind::Interrupted`), the service could not keep what it was
     /// given, or the poll itself fails. No peer can bring any of them about.
     pub fn run(mut self) -> io::Result<()> {
+        self.supervisor.ready(self.clock.now(), self.hub.connections());
         while !self.is_done() {
             self.wait()?;
             let started = Instant::now();
@@ -103,6 +115,7 @@ impl<V: Service> Server<V> {
                 self.failure = Some(error);
             }
             logging::write_due();
+            self.supervisor.beat(now, self.hub.connections());
             if self.trim.is_due(self.hub.items(), now) {
                 self.hub.drop_spare();
                 memory::give_back();
@@ -140,7 +153,7 @@ impl<V: Service> Server<V> {
         }
         let listener = self.listener.as_ref().and_then(Listener::next_due);
         let due = self.hub.next_due().into_iter().chain(listener).chain(self.stop_at);
-        let due = due.chain(self.trim.next_due()).min();
+        let due = due.chain(self.trim.next_due()).chain(self.supervisor.next_due()).min();
         let due = due.map(|due| Duration::from_millis(due.saturating_sub(now)));
         due.into_iter().chain(logging::due_in()).min()
     }
@@ -203,7 +216,9 @@ impl<V: Service> Server<V> {
     }
 
     fn begin_stop(&mut self, now: Millis) {
-        self.listener = None; // the kernel refuses the clients in the backlog
+        self.supervisor.stopping();
+        // The kernel refuses the clients in the backlog, unless the service manager has this socket too.
+        self.listener = None;
         self.stop_at = self.stop_at.or(Some(now + SHUTDOWN_MS));
     }
 }

@@ -169,6 +169,11 @@ impl<S: Stream, V: Service> Hub<S, V> {
         self.slots.len() + self.service.items()
     }
 
+    /// Returns how many connections there are, in any phase.
+    pub(crate) fn connections(&self) -> usize {
+        self.slots.len()
+    }
+
     /// Returns whether there is no connection.
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()

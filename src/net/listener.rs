@@ -4,12 +4,12 @@
 //! descriptors or of capacity, it has to be resumed: when a connection has ended, and by a timer.
 
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
+use std::net::{self, SocketAddr};
 
 use log::warn;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use crate::config::{ACCEPT_RETRY_MS, BACKLOG, Millis, SAME_WARNING_MS};
 
@@ -29,19 +29,31 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// Binds, and registers for events of new connections.
+    /// Binds.
     ///
     /// # Errors
     /// The address cannot be bound.
-    pub(crate) fn bind(address: SocketAddr, registry: &Registry, token: Token) -> io::Result<Self> {
+    pub(crate) fn bind(address: SocketAddr) -> io::Result<net::TcpListener> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_reuse_address(true)?; // a restart need not wait for the old connections' TIME_WAIT
-        socket.set_nonblocking(true)?;
-        // Frames are small and go out in one write; Nagle's algorithm would hold the second for the first one's ACK.
-        socket.set_tcp_nodelay(true)?;
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
-        let mut socket = TcpListener::from_std(socket.into());
+        Ok(socket.into())
+    }
+
+    /// Takes a socket that listens, and registers for events of new connections.
+    ///
+    /// # Errors
+    /// It cannot be set up, or does not listen: with `Accept=yes`, systemd hands in the socket of one connection.
+    pub(crate) fn new(socket: net::TcpListener, registry: &Registry, token: Token) -> io::Result<Self> {
+        let options = SockRef::from(&socket);
+        if !options.is_listener()? {
+            return Err(io::Error::new(ErrorKind::InvalidInput, "the socket does not listen"));
+        }
+        options.set_nonblocking(true)?;
+        // Frames are small and go out in one write; Nagle's algorithm would hold the second for the first one's ACK.
+        options.set_tcp_nodelay(true)?;
+        let mut socket = TcpListener::from_std(socket);
         registry.register(&mut socket, token, Interest::READABLE)?;
         Ok(Self { socket, pending: false, paused_until: None, warned_at: None })
     }

@@ -24,6 +24,7 @@ mod refusals;
 mod signals;
 mod slow_readers;
 mod staff_file;
+mod supervisor;
 mod texts;
 mod tickets;
 mod wire;

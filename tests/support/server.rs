@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
@@ -18,6 +19,7 @@ pub struct Launch {
     args: Vec<String>,
     env: Vec<(String, String)>,
     setup: Option<String>,
+    stdin: Stdio,
     stderr: Option<Stdio>,
 }
 
@@ -29,7 +31,7 @@ impl Launch {
 
     /// No argument and no token.
     pub fn bare() -> Self {
-        Self { args: Vec::new(), env: Vec::new(), setup: None, stderr: None }
+        Self { args: Vec::new(), env: Vec::new(), setup: None, stdin: Stdio::null(), stderr: None }
     }
 
     pub fn args(mut self, args: &[&str]) -> Self {
@@ -56,6 +58,12 @@ impl Launch {
     pub fn setup(mut self, command: &str) -> Self {
         self.setup = Some(command.to_owned());
         self
+    }
+
+    /// Hands in a socket as a service manager does (sd_listen_fds(3)): as descriptor 3, for this process alone.
+    pub fn hand_in(mut self, socket: impl Into<OwnedFd>) -> Self {
+        self.stdin = Stdio::from(socket.into());
+        self.setup("exec 3<&0 0</dev/null; export LISTEN_FDS=1 LISTEN_PID=$$")
     }
 
     /// A stderr of the test's own. `Server::log` has the lines of stdout then.
@@ -106,7 +114,7 @@ impl Launch {
             command.env_remove(name);
         }
         command.args(&self.args).envs(self.env);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(self.stderr.unwrap_or_else(Stdio::piped));
+        command.stdin(self.stdin).stdout(Stdio::piped()).stderr(self.stderr.unwrap_or_else(Stdio::piped));
         let mut child = command.spawn().expect("the server binary starts");
         let out = Lines::follow(child.stdout.take().expect("stdout is piped"));
         let log = child.stderr.take().map_or_else(|| out.clone(), Lines::follow);

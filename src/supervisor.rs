@@ -1,0 +1,65 @@
+//! The service manager, such as systemd, which is notified by sd_notify(3) that the desk is ready, alive, stopping. Without
+//! `NOTIFY_SOCKET` in the environment nothing is sent.
+//!
+//! The loop itself sends the watchdog's beats, between two turns. A loop that hangs sends none, and is restarted.
+
+use log::warn;
+use sd_notify::NotifyState;
+
+use crate::config::Millis;
+
+/// What the service manager expects.
+#[derive(Debug)]
+pub(crate) struct Supervisor {
+    /// Between two beats. `None` without a watchdog.
+    beat_ms: Option<Millis>,
+    next_beat: Millis,
+}
+
+impl Supervisor {
+    /// Takes the watchdog's time from `WATCHDOG_USEC`. A beat is sent after half of it (sd_watchdog_enabled(3)).
+    pub(crate) fn from_environment() -> Self {
+        let watchdog = sd_notify::watchdog_enabled();
+        let beat_ms =
+            watchdog.map(|span| Millis::try_from(span.as_millis() / 2).unwrap_or(Millis::MAX).max(1));
+        Self { beat_ms, next_beat: 0 }
+    }
+
+    /// Notifies that clients are served from now on.
+    pub(crate) fn ready(&mut self, now: Millis, connections: usize) {
+        notify(&[NotifyState::Ready, NotifyState::Status(&status(connections))]);
+        self.schedule(now);
+    }
+
+    /// Notifies that the loop turns, if that is due.
+    pub(crate) fn beat(&mut self, now: Millis, connections: usize) {
+        if self.next_due().is_some_and(|due| due <= now) {
+            notify(&[NotifyState::Watchdog, NotifyState::Status(&status(connections))]);
+            self.schedule(now);
+        }
+    }
+
+    /// Notifies that the server stops.
+    pub(crate) fn stopping(&self) {
+        notify(&[NotifyState::Stopping, NotifyState::Status("closing all connections")]);
+    }
+
+    /// Returns when the next beat is due.
+    pub(crate) fn next_due(&self) -> Option<Millis> {
+        self.beat_ms.map(|_| self.next_beat)
+    }
+
+    fn schedule(&mut self, now: Millis) {
+        self.next_beat = now.saturating_add(self.beat_ms.unwrap_or_default());
+    }
+}
+
+fn status(connections: usize) -> String {
+    format!("connections: {connections}")
+}
+
+fn notify(state: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        warn!("the service manager could not be notified: {error}");
+    }
+}
