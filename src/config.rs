@@ -10,7 +10,9 @@ use clap::{Parser, Subcommand, ValueEnum};
 use log::LevelFilter;
 
 #[cfg(feature = "journal")]
-pub use self::journal::{JOURNAL_AGE_MS, JOURNAL_BYTES_MAX, JOURNAL_SYNC_MS, JournalOptions, JournalSync};
+pub use self::journal::{
+    JOURNAL_AGE_MS, JOURNAL_BYTES_MAX, JOURNAL_SYNC_MS, JournalOptions, JournalRules, JournalSync,
+};
 use crate::net::address::{Cidr, TrustedProxies};
 
 /// Milliseconds: of the Unix epoch where it is a time, plain where it is a span. The loop takes the wall clock once,

@@ -6,7 +6,7 @@ use std::path::Path;
 use log::info;
 
 use deskwire::clock::Clock;
-use deskwire::config::JournalOptions;
+use deskwire::config::{JournalOptions, JournalRules};
 use deskwire::desk::Desk;
 use deskwire::journal::{FileStore, History, report};
 
@@ -35,7 +35,7 @@ pub(crate) fn go_on(desk: &mut Desk, options: &JournalOptions) -> Result<Clock, 
         }
         None => info!("journal {}: new", path.display()),
     }
-    desk.keep_in(store, options.journal_sync, history, clock.now())
+    desk.keep_in(store, JournalRules::with(options.journal_sync), history, clock.now())
         .map_err(|error| trouble(format!("--journal {}: {error}", path.display())))?;
     Ok(clock)
 }

@@ -26,6 +26,24 @@ pub struct JournalOptions {
     pub journal_sync: JournalSync,
 }
 
+/// How a journal is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct JournalRules {
+    /// When it is synced.
+    pub sync: JournalSync,
+    /// Bytes behind the snapshot, beyond which there is another one.
+    pub bytes_max: u64,
+    /// The age of what is behind the snapshot, beyond which there is another one.
+    pub age_ms: Millis,
+}
+
+impl JournalRules {
+    /// Returns the rules with which a desk runs.
+    pub fn with(sync: JournalSync) -> Self {
+        Self { sync, bytes_max: JOURNAL_BYTES_MAX, age_ms: JOURNAL_AGE_MS }
+    }
+}
+
 /// When what was written is synced to the disk. The end of the process alone loses nothing either way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum JournalSync {

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::Desk;
-use crate::config::{JournalSync, Millis};
+use crate::config::{JournalRules, Millis};
 use crate::journal::{History, Journal, Store};
 use crate::state::Input;
 
@@ -16,16 +16,16 @@ impl Desk {
     pub fn keep_in(
         &mut self,
         store: impl Store + 'static,
-        sync: JournalSync,
+        rules: JournalRules,
         history: Option<History>,
         now: Millis,
     ) -> io::Result<()> {
-        let rules = self.state.rules();
+        let start = Input::Starts(self.state.rules());
         if let Some(history) = history {
             self.state = history.state;
         }
-        self.state.apply(now, &Input::Starts(rules), &mut ());
-        self.journal = Some(Journal::start(store, sync, now, &self.state)?);
+        self.state.apply(now, &start, &mut ());
+        self.journal = Some(Journal::start(store, rules, now, &self.state)?);
         Ok(())
     }
 }

@@ -27,7 +27,7 @@ pub use self::file::FileStore;
 pub use self::history::{History, Unusable};
 use self::line::Chain;
 pub use self::report::report;
-use crate::config::{JOURNAL_AGE_MS, JOURNAL_BYTES_MAX, JOURNAL_SYNC_MS, JournalSync, Millis};
+use crate::config::{JOURNAL_SYNC_MS, JournalRules, JournalSync, Millis};
 use crate::state::{Input, State};
 
 /// Where the bytes of a journal are kept.
@@ -55,7 +55,7 @@ pub trait Store {
 /// A journal that is being written.
 pub struct Journal {
     store: Box<dyn Store>,
-    sync: JournalSync,
+    rules: JournalRules,
     chain: Chain,
     /// What the snapshot takes, all that was written, and all that was synced, in bytes.
     snapshot_bytes: u64,
@@ -81,13 +81,13 @@ impl Journal {
     /// It cannot be written.
     pub fn start(
         store: impl Store + 'static,
-        sync: JournalSync,
+        rules: JournalRules,
         now: Millis,
         state: &State,
     ) -> io::Result<Self> {
         let mut journal = Self {
             store: Box::new(store),
-            sync,
+            rules,
             chain: Chain::start(""),
             snapshot_bytes: 0,
             written_bytes: 0,
@@ -138,7 +138,7 @@ impl Journal {
     pub(crate) fn next_due(&self) -> Option<Millis> {
         let sync = self.unsynced_since.map(|since| since + JOURNAL_SYNC_MS);
         let snapshot =
-            (self.written_bytes > self.snapshot_bytes).then_some(self.snapshot_at + JOURNAL_AGE_MS);
+            (self.written_bytes > self.snapshot_bytes).then_some(self.snapshot_at + self.rules.age_ms);
         sync.into_iter().chain(snapshot).min().filter(|_| !self.has_failed)
     }
 
@@ -152,8 +152,8 @@ impl Journal {
 
     fn wants_snapshot(&self) -> bool {
         let behind = self.written_bytes - self.snapshot_bytes;
-        behind > JOURNAL_BYTES_MAX.max(self.snapshot_bytes)
-            || (behind > 0 && self.at >= self.snapshot_at + JOURNAL_AGE_MS)
+        behind > self.rules.bytes_max.max(self.snapshot_bytes)
+            || (behind > 0 && self.at >= self.snapshot_at + self.rules.age_ms)
     }
 
     /// Makes a line of the inputs so far.
@@ -187,7 +187,7 @@ impl Journal {
             self.lines.clear();
             self.unsynced_since.get_or_insert(self.at);
         }
-        let is_due = match self.sync {
+        let is_due = match self.rules.sync {
             JournalSync::Turn => true,
             JournalSync::Second => {
                 self.unsynced_since.is_some_and(|since| since + JOURNAL_SYNC_MS <= self.at)

@@ -2,7 +2,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::*;
-use crate::config::Assign;
+use crate::config::{Assign, JOURNAL_AGE_MS, JOURNAL_BYTES_MAX};
 use crate::ids::{ConnId, JsonText, StaffId, UserId};
 use crate::state::{Rules, Session, StaffCommand, UserCommand};
 
@@ -56,7 +56,7 @@ impl World {
     fn new(sync: JournalSync) -> Self {
         let rules = Rules { max_chats: 5, max_tickets: 100, assign: Assign::Manual, user_grace_ms: 600_000 };
         let (state, disk) = (State::new(rules, [1, 2]), Memory::default());
-        let journal = Journal::start(disk.clone(), sync, NOW, &state).unwrap();
+        let journal = Journal::start(disk.clone(), JournalRules::with(sync), NOW, &state).unwrap();
         Self { state, journal, disk, now: NOW }
     }
 

@@ -32,6 +32,7 @@ impl World {
             What::Reload | What::Duplicate | What::Leave | What::Return => self.open_or_leave(step.what),
             What::Mischief => self.mischief(),
             What::Snapshot => self.check_state(),
+            What::Restart => self.restart(),
             network => self.disturb(network),
         }
         self.pass(0);

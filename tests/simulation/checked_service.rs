@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::rc::Rc;
 
 use deskwire::config::{Limits, MESSAGES_BURST_S, Millis, PAYLOAD_BURST_S};
@@ -15,6 +16,7 @@ use deskwire::net::websocket::Incoming;
 use deskwire::outbox::{Item, Outbox};
 use deskwire::service::{Answer, Service};
 
+use crate::disk;
 use crate::model::Model;
 use crate::model::wants::{Call, Sent};
 use crate::network::{Ends, Shared};
@@ -40,6 +42,10 @@ pub struct CheckedService {
     limits: Limits,
     staff_token: &'static str,
     generations: BTreeSet<u32>,
+    /// Where the desk has its journal.
+    pub disk: Option<disk::Shared>,
+    /// The State's digest when all was kept.
+    pub kept_digest: u64,
 }
 
 impl CheckedService {
@@ -61,6 +67,8 @@ impl CheckedService {
             limits,
             staff_token,
             generations: BTreeSet::new(),
+            disk: None,
+            kept_digest: 0,
         }
     }
 
@@ -116,6 +124,7 @@ impl CheckedService {
     }
 
     fn finish(&mut self, what: &str, call: &Call, result: Result<(), String>) {
+        self.note_given();
         if let Err(problem) = result.and_then(|()| self.model.settle(call)) {
             self.accuse(format!("{what}: {problem}"));
         }
@@ -313,6 +322,16 @@ impl Service for CheckedService {
 
     fn next_due(&self) -> Option<Millis> {
         self.desk.next_due()
+    }
+
+    fn is_kept(&self) -> bool {
+        self.desk.is_kept()
+    }
+
+    fn keep(&mut self) -> io::Result<()> {
+        self.desk.keep()?;
+        self.note_kept();
+        Ok(())
     }
 
     fn tick(&mut self, now: Millis, out: &mut Outbox) {

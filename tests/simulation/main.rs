@@ -9,6 +9,7 @@
 //! adversary         peers who break the rules
 //! checked_service   the desk, with each call and each frame held against the model
 //! model             a naive desk, written from PROTOCOL.md
+//! disk              what a journal is written to, and what is left when the process stops
 //! ledger            which text was sent, shown, and told to be delivered
 //! world             all of them, and a clock; client, acts, turns and quiesce are its parts
 //! run               a seed from the start to the end, and the shortest history of a failure
@@ -26,6 +27,7 @@ mod adversary;
 mod bugs;
 mod checked_service;
 mod client;
+mod disk;
 mod ledger;
 mod model;
 mod network;

@@ -9,6 +9,7 @@ use deskwire::config::Millis;
 use deskwire::net::ConnId;
 use deskwire::net::connection::Stream;
 
+use crate::disk;
 use crate::rng::Trail;
 
 pub type Shared = Rc<RefCell<Link>>;
@@ -233,6 +234,7 @@ pub struct Socket {
     pub ends: Ends,
     pub link: Shared,
     pub written: Written,
+    pub disk: disk::Shared,
 }
 
 impl Read for Socket {
@@ -288,6 +290,7 @@ impl Write for Socket {
         if count == 0 {
             return Err(ErrorKind::WouldBlock.into());
         }
+        self.disk.0.borrow_mut().check_write();
         link.down.extend(&bytes[..count]);
         if was_refused {
             link.note.sign_at = now;

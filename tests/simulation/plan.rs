@@ -17,6 +17,8 @@ pub struct Setup {
     pub has_names: bool,
     /// It ends with the server going down, and not with everybody leaving.
     pub ends_by_shutdown: bool,
+    /// The desk has a journal, and its process may stop.
+    pub has_journal: bool,
     /// Pages count their messages from 1, and do not choose ids that no other tab chooses (`SIM_COUNTED_IDS=1`).
     pub counts_ids: bool,
 }
@@ -66,10 +68,12 @@ pub enum What {
     Mischief,
     // Nobody: the State goes through JSON.
     Snapshot,
+    // The process, which stops and starts again.
+    Restart,
 }
 
 /// How often each is done, where a seed has no other preference.
-const WEIGHTS: [(What, usize); 29] = [
+const WEIGHTS: [(What, usize); 30] = [
     (What::Ask, 10),
     (What::Say, 40),
     (What::SayMuch, 2),
@@ -99,6 +103,7 @@ const WEIGHTS: [(What, usize); 29] = [
     (What::Nudge, 2),
     (What::Mischief, 16),
     (What::Snapshot, 1),
+    (What::Restart, 2),
 ];
 
 pub fn plan(seed: u64, steps: usize) -> (Setup, Vec<Step>) {
@@ -118,6 +123,8 @@ pub fn plan(seed: u64, steps: usize) -> (Setup, Vec<Step>) {
         ping_interval_ms: *rng.pick(&[5000, 30_000]),
         ends_by_shutdown: rng.one_in(4),
         has_names: rng.one_in(2),
+        // Which of those who were away longest is forgotten first is not the same after a restart.
+        has_journal: !is_small && seed % 2 == 1,
         counts_ids: std::env::var_os("SIM_COUNTED_IDS").is_some(),
     };
     // A world in which some things never happen, and others often, finds what an even mixture does not. Without tickets

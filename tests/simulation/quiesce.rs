@@ -1,7 +1,7 @@
 //! The end of every world: all is mended and everybody comes back, so that nothing may be missing; then all go, and
 //! nothing may be left.
 
-use deskwire::config::{CLOSING_MS, HEAD_MS, HTTP_MS, LINGER_MS, Millis, PONG_MS, STALL_MS};
+use deskwire::config::{CLOSING_MS, HEAD_MS, HTTP_MS, JOURNAL_AGE_MS, LINGER_MS, Millis, PONG_MS, STALL_MS};
 use deskwire::net::close::GOING_AWAY;
 use deskwire::state::Counts;
 use serde_json::Value;
@@ -38,6 +38,7 @@ impl World {
             }
         }
         self.check_state();
+        self.check_disk();
         if let Some(problem) = problem {
             self.accuse(|| problem);
         }
@@ -234,6 +235,10 @@ impl World {
         let counts = self.hub.service.desk.state().counts();
         if counts != Counts::default() {
             self.accuse(|| format!("everybody has left, and there are {counts:?}"));
+        }
+        if self.setup.has_journal {
+            self.pass(JOURNAL_AGE_MS); // until what is written is put into a snapshot
+            self.check_disk();
         }
         let due = self.hub.next_due();
         if due.is_some() || self.hub.has_work() {

@@ -91,8 +91,12 @@ impl World {
         backlog
             .map(|at| {
                 let link = Shared::clone(&self.links[at]);
-                let socket =
-                    Socket { ends: self.ends.clone(), link: link.clone(), written: self.written.clone() };
+                let socket = Socket {
+                    ends: self.ends.clone(),
+                    link: link.clone(),
+                    written: self.written.clone(),
+                    disk: self.disk.clone(),
+                };
                 (socket, link)
             })
             .collect()
@@ -113,6 +117,7 @@ impl World {
             self.accuse(|| format!("too much output waits: {stats:?}"));
         }
         let problem = self.hub.service.violation.take().or_else(|| self.ledger.violation.take());
+        let problem = problem.or_else(|| self.disk.0.borrow_mut().violation.take());
         if let Some(problem) = problem {
             self.accuse(|| problem);
         }

@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::adversary::Adversary;
 use crate::checked_service::{CheckedService, Wiring};
 use crate::client::{Client, Kind};
+use crate::disk;
 use crate::ledger::Ledger;
 use crate::model::Model;
 use crate::network::{End, Ends, Link, Shared, Socket, Written};
@@ -35,6 +36,7 @@ pub struct World {
     pub wiring: Rc<RefCell<Wiring>>,
     pub written: Written,
     pub ends: Ends,
+    pub disk: disk::Shared,
     pub links: Vec<Shared>,
     pub clients: Vec<Client>,
     /// The links that something can still happen to.
@@ -59,16 +61,14 @@ pub struct World {
 impl World {
     pub fn new(setup: Setup, tells: bool) -> Self {
         let limits = Limits { ping_interval_ms: setup.ping_interval_ms, ..Limits::default() };
-        let mut rng = Rng::new(setup.seed);
-        let secrets = SecretSource::from_fn(move |bytes| {
-            bytes.fill_with(|| rng.next().to_le_bytes()[0]);
-            Ok(())
-        });
-        let tokens = StaffTokens::desk(TOKEN).expect("a token");
-        let desk = Desk::new(setup.rules, tokens, None, Vec::new(), secrets).expect("secrets");
+        let mut desk = new_desk(setup, setup.seed);
+        let disk = disk::Shared::default();
+        if setup.has_journal {
+            disk::start(&mut desk, &disk, setup.seed, START);
+        }
         let ends = Ends::default();
         let wiring = Rc::new(RefCell::new(Wiring::default()));
-        let checked_service = CheckedService::new(
+        let mut checked_service = CheckedService::new(
             desk,
             Model::new(setup.rules),
             Rc::clone(&wiring),
@@ -76,6 +76,8 @@ impl World {
             limits,
             TOKEN,
         );
+        checked_service.disk = setup.has_journal.then(|| disk.clone());
+        checked_service.note_kept();
         let mut tabs = Vec::new();
         for number in 0..setup.users {
             let mut visitor = Visitor::new(format!("user-{number}"));
@@ -98,6 +100,7 @@ impl World {
             wiring,
             written: Rc::new(RefCell::new(Trail(0))),
             ends,
+            disk,
             links: Vec::new(),
             clients: Vec::new(),
             live: Vec::new(),
@@ -117,6 +120,18 @@ impl World {
             tab.number = tab.number.filter(|_| !setup.counts_ids);
         }
         world
+    }
+
+    /// A desk for another process.
+    pub fn new_desk(&mut self) -> Desk {
+        new_desk(self.setup, self.rng.next())
+    }
+
+    pub fn new_service(&self, desk: Desk, model: Model) -> CheckedService {
+        let (wiring, ends) = (Rc::clone(&self.wiring), Rc::clone(&self.ends));
+        let mut service = CheckedService::new(desk, model, wiring, ends, self.limits, TOKEN);
+        service.disk = self.setup.has_journal.then(|| self.disk.clone());
+        service
     }
 
     pub fn tell(&mut self, what: impl FnOnce() -> String) {
@@ -331,4 +346,14 @@ impl World {
             }
         }
     }
+}
+
+fn new_desk(setup: Setup, seed: u64) -> Desk {
+    let mut rng = Rng::new(seed);
+    let secrets = SecretSource::from_fn(move |bytes| {
+        bytes.fill_with(|| rng.next().to_le_bytes()[0]);
+        Ok(())
+    });
+    let tokens = StaffTokens::desk(TOKEN).expect("a token");
+    Desk::new(setup.rules, tokens, None, Vec::new(), secrets).expect("secrets")
 }

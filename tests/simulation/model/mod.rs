@@ -202,12 +202,25 @@ impl Model {
         self.note_ended();
         self.note_places();
         self.note_shown()?;
+        self.forget_names();
+        Ok(())
+    }
+
+    fn forget_names(&mut self) {
         let (staff, tickets) = (&self.staff, &self.tickets);
         self.names.retain(|id, _| {
             let had = |ticket: &Ticket| ticket.state == State::Paused && ticket.staff.as_ref() == Some(id);
             staff.contains_key(id) || tickets.iter().any(had)
         });
-        Ok(())
+    }
+
+    /// Nobody is there to be told anything.
+    fn forget_connections(&mut self) {
+        self.peers.clear();
+        self.readers.clear();
+        self.wants = Wants::default();
+        self.note_places();
+        self.forget_names();
     }
 
     /// What is overdue by now.

@@ -100,6 +100,20 @@ impl Model {
         }
     }
 
+    /// The process stops and starts again: all connections end, and users who are away have their whole time again.
+    pub fn restarts(&mut self, now: Millis) {
+        self.now = now;
+        self.stories.restarts += 1;
+        for conn in self.peers.keys().copied().collect::<Vec<_>>() {
+            self.closes(conn);
+        }
+        for user in self.users.values_mut() {
+            user.away_since = now;
+            user.closed_away = user.closed_away.map(|_| now);
+        }
+        self.forget_connections();
+    }
+
     fn user_leaves(&mut self, conn: ConnId, id: &str) {
         let Some(user) = self.users.get_mut(id).filter(|user| user.conn == Some(conn)) else { return };
         user.conn = None;

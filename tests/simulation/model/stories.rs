@@ -18,6 +18,7 @@ pub struct Stories {
     pub unread_limits: u64,
     pub evicted: u64,
     pub desk_full: u64,
+    pub restarts: u64,
 }
 
 impl Stories {
@@ -38,6 +39,7 @@ impl Stories {
             unread_limits,
             evicted,
             desk_full,
+            restarts,
         } = other;
         self.messages += messages;
         self.repeated += repeated;
@@ -54,5 +56,6 @@ impl Stories {
         self.unread_limits += unread_limits;
         self.evicted += evicted;
         self.desk_full += desk_full;
+        self.restarts += restarts;
     }
 }

@@ -1,0 +1,89 @@
+//! Bugs of what is kept, and of how a desk goes on from it.
+
+use super::{Bug, bug};
+
+const DESK: &str = "src/desk/mod.rs";
+const GOES_ON: &str = "src/desk/keeping.rs";
+const HISTORY: &str = "src/journal/history.rs";
+const HUB: &str = "src/hub/keeping.rs";
+const INPUT: &str = "src/state/command.rs";
+const JOURNAL: &str = "src/journal/mod.rs";
+const LINE: &str = "src/journal/line.rs";
+const RESTART: &str = "src/state/restart.rs";
+const SLOTS: &str = "src/state/slots.rs";
+
+pub(super) const BUGS: &[Bug] = &[
+    bug(
+        "nothing is confirmed before it is kept",
+        HUB,
+        "service.is_kept().then_some(Self(PhantomData))",
+        "(service.is_kept() || true).then_some(Self(PhantomData))",
+    ),
+    bug(
+        "kept is what was synced",
+        JOURNAL,
+        "JournalSync::Turn => true,",
+        "JournalSync::Turn => self.at % 2 == 0,",
+    ),
+    bug(
+        "all that State is given is kept",
+        DESK,
+        "self.submit(now, &Input::Drained(conn), out);",
+        "self.apply(now, &Input::Drained(conn), out);",
+    ),
+    bug(
+        "nothing is replayed twice",
+        HISTORY,
+        "            self.state.apply(at, input, &mut ());\n",
+        "            self.state.apply(at, input, &mut ());\n            self.state.apply(at, input, &mut ());\n",
+    ),
+    bug(
+        "what a snapshot holds does not follow it again",
+        JOURNAL,
+        "        self.inputs.clear();\n        self.lines.clear();\n        self.snapshot_bytes",
+        "        self.lines.clear();\n        self.snapshot_bytes",
+    ),
+    bug(
+        "a snapshot is no older than what follows it",
+        JOURNAL,
+        "        self.chain = history::start(self.at, state, &mut bytes)",
+        "        history::start(self.at, state, &mut bytes)",
+    ),
+    bug(
+        "inputs are replayed at the time at which they came",
+        JOURNAL,
+        "let (at, synced) = (at.format(self.at),",
+        "let (at, synced) = (at.format(self.at | 7),",
+    ),
+    bug(
+        "a replayed State has the same digest",
+        INPUT,
+        "        self.hash.serialize(serializer)",
+        "        SecretHash::of(\"\").serialize(serializer)",
+    ),
+    bug(
+        "a State that is read gives the next user the same key",
+        SLOTS,
+        "        slots.free = (0..slots.end()).filter(|at| slots.slots[*at as usize].is_none()).collect();\n",
+        "",
+    ),
+    bug(
+        "a write that did not come to its end is dropped",
+        LINE,
+        "        let is_next = hash(&self.0, json.as_bytes()) == own;",
+        "        let is_next = hash(&self.0, json.as_bytes()) == own || json.len() > 40;",
+    ),
+    bug(
+        "a desk goes on where it was",
+        GOES_ON,
+        "            self.state = history.state;\n",
+        "            let _ = history.state;\n",
+    ),
+    bug(
+        "connections end with the process",
+        RESTART,
+        "            self.leaves(now, conn, out);\n",
+        "            let _ = (conn, &mut *out);\n",
+    ),
+    bug("users have their whole time after a start", RESTART, "        self.renew_grace(now);\n", ""),
+];

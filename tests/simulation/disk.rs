@@ -1,0 +1,168 @@
+//! The disk that a desk has its journal on, and what is left on it when the process or the machine stops.
+
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+
+use deskwire::config::{JournalRules, JournalSync, Millis};
+use deskwire::desk::Desk;
+use deskwire::hub::Hub;
+use deskwire::journal::{History, Store};
+
+use crate::checked_service::{CheckedService, Wiring};
+use crate::model::Model;
+use crate::network::End;
+use crate::rng::Rng;
+use crate::world::World;
+
+#[derive(Default)]
+pub struct Disk {
+    pub bytes: Vec<u8>,
+    synced: usize,
+    /// The service has been given what is not kept yet.
+    pub is_ahead: bool,
+    pub violation: Option<String>,
+}
+
+/// The disk, as a journal has it.
+#[derive(Clone, Default)]
+pub struct Shared(pub Rc<RefCell<Disk>>);
+
+impl Store for Shared {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.borrow_mut().bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        let mut disk = self.0.borrow_mut();
+        disk.synced = disk.bytes.len();
+        Ok(())
+    }
+
+    fn replace(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let mut disk = self.0.borrow_mut();
+        (disk.bytes, disk.synced) = (bytes.to_vec(), bytes.len());
+        Ok(())
+    }
+}
+
+impl Disk {
+    /// Something is written to a socket.
+    pub fn check_write(&mut self) {
+        if self.is_ahead {
+            self.violation.get_or_insert("it was written before it was kept".to_owned());
+        }
+    }
+
+    /// What a power cut leaves: all that was synced, and of the line that was being written a part, or something else.
+    fn cut_power(&mut self, rng: &mut Rng) {
+        let last = self.bytes[..self.synced].split_inclusive(|byte| *byte == b'\n').next_back();
+        let mut next = last.unwrap_or_default().to_vec();
+        self.bytes.truncate(self.synced);
+        let most = next.len().saturating_sub(1);
+        next.truncate(rng.below(most.max(1)));
+        if rng.one_in(3) {
+            next.fill(0);
+        }
+        self.bytes.extend(next);
+    }
+}
+
+/// How the journal is kept in this world: with a snapshot every now and then.
+fn rules(seed: u64) -> JournalRules {
+    let sync = if seed % 4 == 1 { JournalSync::Second } else { JournalSync::Turn };
+    JournalRules { sync, bytes_max: 2000, age_ms: 20_000 }
+}
+
+impl World {
+    /// The process stops, between two turns, and another one goes on from what is on the disk.
+    pub fn restart(&mut self) {
+        if !self.setup.has_journal {
+            return;
+        }
+        self.tell(|| "the process stops".to_owned());
+        let (disk, rules) = (self.disk.clone(), rules(self.setup.seed));
+        let before = self.hub.service.desk.state().digest();
+        // With `second`, it is the process alone that stops: a power cut may take what pages were told.
+        if rules.sync == JournalSync::Turn {
+            disk.0.borrow_mut().cut_power(&mut self.rng);
+        }
+        let history = match History::read(&disk.0.borrow().bytes) {
+            Ok(history) => history,
+            Err(why) => return self.accuse(|| format!("the journal is {why}")),
+        };
+        if history.state.digest() != before {
+            return self.accuse(|| "the State that is replayed is another one".to_owned());
+        }
+        let model = std::mem::replace(&mut self.hub.service.model, Model::new(self.setup.rules));
+        self.end_all_links();
+        self.now += self.rng.in_ms(0, 2000);
+        let now = self.now;
+        let mut desk = self.new_desk();
+        desk.keep_in(disk, rules, Some(history), now).expect("a disk in memory");
+        let service = self.new_service(desk, model);
+        self.hub = Hub::new(service, self.limits);
+        self.hub.service.model.restarts(now);
+        self.hub.service.note_kept();
+    }
+
+    /// The kernel ends what the process had.
+    fn end_all_links(&mut self) {
+        for at in std::mem::take(&mut self.backlog) {
+            let mut link = self.links[at].borrow_mut();
+            link.server_gone = true;
+            link.down_end = Some(End::Reset);
+            link.down_at = Some(self.now);
+        }
+        for at in &self.live {
+            let note = &mut self.links[*at].borrow_mut().note;
+            note.now = self.now;
+            note.blame.get_or_insert("the process has stopped");
+            (note.open, note.changed_at) = (false, self.now);
+        }
+        self.ends.borrow_mut().clear();
+        *self.wiring.borrow_mut() = Wiring::default();
+    }
+
+    /// What is on the disk is the State.
+    pub fn check_disk(&mut self) {
+        if !self.setup.has_journal {
+            return;
+        }
+        let digest = self.hub.service.desk.state().digest();
+        let is_right = History::read(&self.disk.0.borrow().bytes)
+            .is_ok_and(|history| history.state.digest() == digest && history.at <= self.now);
+        if !is_right {
+            self.accuse(|| "the journal is not the State".to_owned());
+        }
+    }
+}
+
+/// A desk with an empty journal.
+pub fn start(desk: &mut Desk, disk: &Shared, seed: u64, now: Millis) {
+    desk.keep_in(disk.clone(), rules(seed), None, now).expect("a disk in memory");
+}
+
+impl CheckedService {
+    /// Notes whether the desk has something to keep after a call. If it says no, its State is as it was kept.
+    pub fn note_given(&mut self) {
+        use deskwire::service::Service;
+        let Some(disk) = self.disk.clone() else { return };
+        if self.desk.is_kept() {
+            if self.desk.state().digest() != self.kept_digest {
+                self.accuse("State has changed, and nothing is to be kept".to_owned());
+            }
+        } else {
+            disk.0.borrow_mut().is_ahead = true;
+        }
+    }
+
+    /// All is kept.
+    pub fn note_kept(&mut self) {
+        if let Some(disk) = &self.disk {
+            disk.0.borrow_mut().is_ahead = false;
+            self.kept_digest = self.desk.state().digest();
+        }
+    }
+}
