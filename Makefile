@@ -1,11 +1,12 @@
 # deskwire's errands; `make` alone lists them.
-.PHONY: help run test test-server test-firefox test-unit check conformance simulate sabotage fuzz bench bench-awake bench-growth bench-check bench-honest soak screenshots clean
+.PHONY: help run test test-server test-firefox test-unit check conformance simulate sabotage kill fuzz bench bench-awake bench-growth bench-check bench-honest soak screenshots clean
 .DEFAULT_GOAL := help
 CARGO ?= cargo
 FUZZ_SECONDS ?= 60
 SEEDS ?= 20000
 STEPS ?= 150
 FIRST_SEED ?= 0
+KILLS ?= 300
 CYCLES ?= 1000000
 ROUNDS ?= 5
 # A test waits for most of its time: one more at once than there are cores.
@@ -49,8 +50,11 @@ simulate: ## a simulated desk, with a model beside it: SEEDS=20000 worlds of STE
 sabotage: ## the simulation against bugs put in on purpose, one at a time: each must be caught
 	$(CARGO) test --release --test simulation -- --ignored --nocapture sabotage
 
+kill: ## a desk with a journal is killed KILLS=300 times in the middle of its traffic, with each way of syncing
+	KILLS=$(KILLS) $(CARGO) test --release --test server -- --ignored --nocapture of_hundreds_of_kills
+
 fuzz: ## each fuzz target for FUZZ_SECONDS=60 (cargo install cargo-fuzz)
-	set -e; for target in connection state command; do \
+	set -e; for target in connection state command journal; do \
 		mkdir -p tests/fuzz/corpus/$$target; \
 		$(CARGO) fuzz run -s none --fuzz-dir tests/fuzz $$target tests/fuzz/corpus/$$target tests/fuzz/seeds/$$target \
 			-- -max_total_time=$(FUZZ_SECONDS) -max_len=4096; done

@@ -1,5 +1,7 @@
 //! The journal: what a desk is after its process has ended, and what it says of a file that it cannot use.
 
+mod kills;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
