@@ -12,6 +12,15 @@ function tidyAddress(typed) {
   return address && !/^wss?:/i.test(address) ? "ws://" + address : address || DEFAULT_ADDRESS;
 }
 
+function isAddress(address) {
+  try {
+    const { protocol, hostname, search, hash } = new URL(address);
+    return /^wss?:$/.test(protocol) && !hostname.includes("%") && !search && !hash; // some browsers escape a space
+  } catch {
+    return false;
+  }
+}
+
 // The directory of the page, so that a proxy may serve the desk under a path: /support/ has its sockets in /support/ws/.
 function ownAddress() {
   const { protocol, host, pathname } = new URL(".", location.href);
@@ -21,7 +30,7 @@ function ownAddress() {
 // `?ws=` in the link takes precedence over what is stored.
 function chosenAddress() {
   const linked = new URLSearchParams(location.search).get("ws");
-  return tidyAddress(linked ?? store.kept.get("address", isText, ""));
+  return tidyAddress(linked ?? store.kept.get("address", isAddress, ""));
 }
 
 const deskAddress = isServed ? ownAddress() : chosenAddress();

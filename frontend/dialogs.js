@@ -1,4 +1,4 @@
-// dialogs.js: the dialogs that both pages have: the settings, and the question before a ticket is closed.
+// dialogs.js: the dialogs that both pages have: the settings, and the question before what cannot be undone.
 // A page's own settings stand in its HTML, in templates.
 "use strict";
 
@@ -31,7 +31,9 @@ addDialog(
     autocomplete: "off",
     spellcheck: "false",
     dir: "ltr",
+    "aria-describedby": "server-address-error",
   }),
+  make("p", { id: "server-address-error", class: "error disk-only", role: "alert" }),
   make(
     "p",
     { class: "actions" },
@@ -41,22 +43,25 @@ addDialog(
 );
 
 addDialog(
-  "confirm-close",
-  "confirm-close",
-  make("p", { "data-text": "confirm-close-note" }),
+  "confirm",
+  null,
+  make("p", { id: "confirm-note" }),
   make(
     "p",
     { class: "actions" },
-    make("button", { id: "confirm-yes", class: "primary", value: "yes", "data-text": "close-ticket" }),
-    make("button", { value: "no", "data-text": "confirm-no" }),
+    make("button", { id: "confirm-yes", class: "primary", value: "yes" }),
+    make("button", { id: "confirm-no", value: "no", autofocus: "" }),
   ),
 );
 
-// Calls `close` when the reader has said yes.
-function startConfirmClose(close) {
-  onClick("close-ticket", () => byId("confirm-close").showModal());
-  byId("confirm-close").addEventListener("close", ({ target }) => {
-    if (target.returnValue === "yes") close();
-    target.returnValue = ""; // the Escape key leaves it as it was
-  });
+// Asks before something that costs others something. `texts` are the names of the title, of what it means, of yes and of no.
+function confirmFirst(texts, act, values) {
+  const dialog = byId("confirm");
+  const elements = [dialog.querySelector("h2"), byId("confirm-note"), byId("confirm-yes"), byId("confirm-no")];
+  elements.forEach((element, index) => setText(element, t(texts[index], values)));
+  dialog.returnValue = ""; // the Escape key leaves it as it was
+  dialog.addEventListener("close", () => dialog.returnValue === "yes" && act(), { once: true });
+  dialog.showModal();
 }
+
+const confirmClose = (act) => confirmFirst(["confirm-close", "confirm-close-note", "close-ticket", "confirm-no"], act);

@@ -37,3 +37,32 @@ function announce(text) {
   setText(byId("alert"), "");
   setTimeout(() => setText(byId("alert"), text), 50);
 }
+
+// A second click at one place is meant for what was there a moment ago: a double click, or a list that has just moved.
+// What has taken that place ignores it.
+const SETTLE_MS = 500;
+const SAME_PLACE_PX = 12;
+let lastClick = null;
+document.addEventListener(
+  "click",
+  (event) => {
+    if (!event.detail) return; // a click by key is meant for what has the focus
+    const { clientX: x, clientY: y, timeStamp: at, target } = event;
+    const control = target.closest("label")?.control ?? target.closest("button, a, input, select, textarea");
+    const isNear = lastClick && at - lastClick.at < SETTLE_MS && Math.hypot(x - lastClick.x, y - lastClick.y) < SAME_PLACE_PX;
+    if (isNear && control !== lastClick.control && control?.matches("button, a")) {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+    } else {
+      lastClick = { x, y, at, control };
+    }
+  },
+  true,
+);
+
+// Gives the focus to the first of these that can have it, if the control that had it is gone.
+function refocus(...ids) {
+  const focused = document.activeElement;
+  if (focused && focused !== document.body && focused.getClientRects().length && !focused.disabled) return;
+  ids.map(byId).find((element) => element.getClientRects().length && !element.disabled)?.focus();
+}

@@ -104,7 +104,7 @@ const board = {
     const who = { paused: ticket.staff_id === desk.me ? "was-yours" : "was-with", taken: "with" }[state];
     const stateText = t("state-" + state) + (who ? " · " + t(who, { name: ticket.staff_id }) : "");
     setText(row.querySelector(".badge"), stateText);
-    setText(row.querySelector(".age"), t("since", { time: duration((deskNow() - ticket.created_at) / 1000) }));
+    setText(row.querySelector(".age"), age(ticket.since ?? ticket.created_at));
     setText(row.querySelector(".away"), ticket.user_online ? "" : t("away"));
     const cannot = pickable === "offline" || pickable === "full";
     setText(row.querySelector(".cannot"), cannot ? t("cannot-pick") : "");
@@ -121,9 +121,9 @@ const board = {
   },
 
   drawSummary() {
-    const waiting = [...this.tickets.values()].filter((ticket) => ticket.state === "waiting");
-    const oldest = waiting.reduce((at, ticket) => Math.min(at, ticket.created_at), deskNow());
-    const values = { count: waiting.length, time: duration((deskNow() - oldest) / 1000) };
+    const waiting = [...this.tickets.values()].filter(isWaiting);
+    const oldest = waiting.reduce((at, ticket) => Math.min(at, ticket.since ?? ticket.created_at), deskNow());
+    const values = { count: waiting.length, time: lasting(oldest) };
     setText(byId("oldest-waiting"), waiting.length ? t("oldest-waiting", values) : t("none-waiting"));
     setText(byId("board-count"), String(waiting.length || ""));
     byId("pick-next").disabled = ![...this.tickets.values()].some((ticket) => this.pickable(ticket) === "yes");
@@ -146,6 +146,13 @@ const board = {
     list.replaceChildren(...names.map((name) => make("li", { "data-colleague": name }, make("bdi", {}, name))));
   },
 };
+
+// Somebody whose chat was paused waits as well, as long as they are there.
+const isWaiting = ({ state, user_online }) => state === "waiting" || (state === "paused" && user_online);
+
+// How long the present state has lasted, in whole minutes.
+const lasting = (since) => duration((deskNow() - since) / 1000 - 59);
+const age = (since) => (deskNow() - since < 60000 ? t("since-now") : t("since", { time: lasting(since) }));
 
 function matches(ticket, wanted) {
   if (!wanted) return true;

@@ -2,6 +2,7 @@
 "use strict";
 
 const NOTE_MAX = 500; // characters
+const RELEASE = ["confirm-release", "confirm-release-note", "release", "cancel"];
 
 // A chat is a Conversation with user (id), state, open (on the screen) and unread. Its state is "active" (yours),
 // "repick" (paused: pick it again), "taken" (somebody else has it) or "closed".
@@ -129,12 +130,24 @@ const chats = {
   startActions() {
     const on = (id, action) => byId(id).addEventListener("click", () => this.shown && action(this.shown));
     on("pick-again", (chat) => board.pick(chat.ticketId));
-    on("release", (chat) => desk.act("release_ticket", chat.ticketId));
+    on("release", ({ ticketId }) => confirmFirst(RELEASE, () => desk.act("release_ticket", ticketId)));
+    on("close-ticket", ({ ticketId }) => confirmClose(() => desk.act("close_ticket", ticketId)));
     on("transfer", () => this.askTransfer());
     on("dismiss", (chat) => this.leave(chat));
     onClick("back", () => setRegion("chats"));
-    startConfirmClose(() => this.shown && desk.act("close_ticket", this.shown.ticketId));
+    onClick("pick-mine", () => this.pickMine());
     byId("transfer-form").addEventListener("submit", (event) => this.transfer(event));
+  },
+
+  // Our paused tickets, the oldest first, as far as there is room for them.
+  mine() {
+    const mine = [...board.tickets.values()].filter((ticket) => ticket.state === "paused" && ticket.staff_id === desk.me);
+    const room = Math.max(0, desk.maxChats - this.activeCount());
+    return mine.sort((a, b) => a.created_at - b.created_at).slice(0, room);
+  },
+
+  pickMine() {
+    for (const ticket of this.mine()) desk.act("pick_ticket", ticket.ticket_id, {}, { isOneOfMany: true });
   },
 
   askTransfer() {
@@ -168,6 +181,9 @@ const chats = {
     const focused = document.activeElement?.closest?.("[data-chat]")?.dataset.chat;
     byId("chat-list").replaceChildren(...list.map((chat) => this.listRow(chat)));
     if (focused) byId("chat-list").querySelector(`[data-chat="${CSS.escape(focused)}"] button`)?.focus();
+    const mine = this.mine().length;
+    byId("pick-mine").hidden = !mine || !desk.online;
+    setText(byId("pick-mine"), t("pick-mine", { count: mine }));
     byId("chats-empty").hidden = list.length > 0;
     setText(byId("chats-room"), t("chats-room", { count: this.activeCount(), max: desk.maxChats }));
     setText(byId("chats-count"), unread ? String(unread) : "");

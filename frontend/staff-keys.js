@@ -13,11 +13,12 @@ const KEYS = {
   "/": ["canned", () => canned.open()],
   s: ["search", () => openSearch()],
   p: ["key-p", press("pick-again")],
+  a: ["key-a", press("pick-mine")],
   t: ["transfer", press("transfer")],
   r: ["release", press("release")],
   c: ["close-ticket", press("close-ticket")],
   d: ["dismiss", press("dismiss")],
-  o: ["key-o", () => desk.setOnline(!desk.online)],
+  o: ["key-o", () => (desk.online ? desk.askOffline() : desk.setOnline(true))],
   "?": ["key-?", () => byId("help").showModal()],
 };
 

@@ -3,6 +3,7 @@
 
 const REPORT_MS = 6000;
 const REPEAT_MS = 1000; // an action that was too fast for the desk is repeated once
+const OFFLINE = ["confirm-offline", "confirm-offline-note", "go-offline", "cancel"];
 const PRESENCE = ""; // the key in `pending` of an action that concerns no ticket
 
 const isSignedIn = (value) => isId(value?.id) && isSecret(value.token);
@@ -11,25 +12,38 @@ const desk = {
   me: "",
   token: "",
   online: false,
-  wantsOnline: false, // goes online again by itself after a lost connection
+  wantsOnline: store.tab.get("online", isBoolean, false), // goes online again by itself
   maxChats: 0,
   assign: "manual",
   remaining: 0, // tickets that still follow the welcome
   welcomedAt: 0,
   pending: new Map(), // by ticket_id: the action that has no answer yet, so that a refusal can name it
 
-  act(type, ticketId, more = {}) {
-    this.ask(ticketId, { type, ticket_id: ticketId, ...more });
+  act(type, ticketId, more = {}, note = {}) {
+    this.ask(ticketId, { type, ticket_id: ticketId, ...more }, note);
+  },
+
+  // Going offline pauses our chats for their users.
+  askOffline() {
+    const count = chats.activeCount();
+    if (count) confirmFirst(OFFLINE, () => this.setOnline(false), { count });
+    else this.setOnline(false);
   },
 
   setOnline(online) {
-    this.wantsOnline = online;
+    this.setWantsOnline(online);
     this.ask(PRESENCE, { type: online ? "go_online" : "go_offline" });
   },
 
-  ask(key, frame) {
+  // After a lost connection or a reload we come back as we were.
+  setWantsOnline(wanted) {
+    this.wantsOnline = wanted;
+    store.tab.set("online", wanted);
+  },
+
+  ask(key, frame, note) {
     setText(byId("problem"), "");
-    this.pending.set(key, { type: frame.type, frame, isRepeated: false });
+    this.pending.set(key, { type: frame.type, frame, isRepeated: false, ...note });
     wire.send(frame);
   },
 
@@ -58,6 +72,7 @@ const wire = new Wire({
 
 const frames = {
   welcome(frame) {
+    const wasSignedOut = document.body.dataset.view === "sign-in";
     setDeskClock(frame.now);
     store.tab.set("staff", { id: desk.me, token: desk.token });
     desk.online = frame.online;
@@ -71,15 +86,18 @@ const frames = {
     if (!desk.remaining) closeMissing();
     if (desk.wantsOnline) desk.setOnline(true);
     draw();
+    if (wasSignedOut) refocus("go-online");
   },
 
   presence(frame) {
     takePending(PRESENCE);
+    const paused = chats.activeCount();
     if (desk.online && !frame.online) chats.opened().forEach((chat) => pauseOffline(chat));
     desk.online = frame.online;
-    desk.wantsOnline = frame.online;
-    desk.report(frame.online ? "outcome-online" : "outcome-offline");
+    desk.setWantsOnline(frame.online);
+    desk.report(frame.online ? "outcome-online" : paused ? "outcome-paused" : "outcome-offline");
     draw();
+    refocus("go-online", "pick-next", "go-offline");
   },
 
   colleague(frame) {
@@ -92,6 +110,8 @@ const frames = {
     const late = desk.remaining > 0 && ticket.created_at <= desk.welcomedAt;
     board.tickets.set(ticket.ticket_id, ticket);
     board.changed();
+    const chat = chats.all.get(ticket.ticket_id);
+    if (late && chat?.open) reconnected(chat);
     if (late && (desk.remaining -= 1) === 0) closeMissing();
     if (late || !desk.online || ticket.state !== "waiting") return;
     notifications.show(t("notify-ticket"), ticket.subject, ticket.ticket_id);
@@ -115,12 +135,14 @@ const frames = {
   },
 
   ticket_picked(frame) {
-    const isOurPick = takePending(frame.ticket_id)?.type === "pick_ticket";
+    const pending = takePending(frame.ticket_id);
+    const isOurPick = pending?.type === "pick_ticket";
     const chat = chats.all.get(frame.ticket_id) ?? chats.add({ ticketId: frame.ticket_id });
     Object.assign(chat, { subject: frame.subject, user: frame.user_id, state: "active", open: true });
     addAssignmentLines(chat, frame);
     chat.resume(frame);
-    if (isOurPick || !chats.shown) chats.show(chat.ticketId, isOurPick);
+    const isShown = chat === chats.shown || !chats.shown;
+    if (isShown || (isOurPick && !pending.isOneOfMany)) chats.show(chat.ticketId, isOurPick);
     if (!isOurPick) notifications.show(byId("outcome").textContent, frame.subject, chat.ticketId);
     draw();
   },
@@ -163,12 +185,20 @@ const frames = {
     }
     if (!pending) return; // the reader did not ask for it
     takePending(key);
-    setText(byId("problem"), t("problem-" + pending.type, { why: tOr("why-" + frame.code, "why-other") }));
+    setText(byId("problem"), problemOf(pending, frame.code));
     draw();
   },
 
   pong: (frame) => setDeskClock(frame.now),
 };
+
+// A refusal says whom it concerns.
+function problemOf({ type, frame }, code) {
+  const isTheirs = type === "transfer_ticket" && code === "at_capacity";
+  const why = tOr("why-" + (isTheirs ? "colleague_full" : code), "why-other");
+  const ticket = board.tickets.get(frame.ticket_id);
+  return t("problem-" + type, { why, subject: ticket?.subject ?? frame.ticket_id, name: frame.to });
+}
 
 function takePending(ticketId, type) {
   const pending = desk.pending.get(ticketId);
@@ -185,14 +215,16 @@ function addAssignmentLines(chat, { at, auto, from_staff, note, ticket_id }) {
   desk.report("outcome-" + (how === "joined" ? "picked" : how), { name, ticket: ticket_id });
 }
 
-// A new connection starts offline: an open chat is paused now, unless a colleague has picked it.
+// A new connection starts offline: an open chat is paused now, unless a colleague has picked it. A ticket that is not on
+// the board yet may follow, or is gone.
 function reconnected(chat) {
+  const ticket = board.tickets.get(chat.ticketId);
+  if (!ticket) return;
   if (chat.state === "active") {
     chat.state = "repick";
-    chat.addLine("back");
+    if (ticket.state !== "active") chat.addLine("back");
   }
-  const ticket = board.tickets.get(chat.ticketId);
-  if (ticket) ticketChanged(chat, ticket, ticket);
+  ticketChanged(chat, ticket, ticket);
 }
 
 function ticketChanged(chat, ticket, before) {
@@ -229,11 +261,10 @@ function leaveChat(chat, outcome, name) {
   chats.leave(chat);
 }
 
-// Going offline takes the chats off the screen. Their tickets stay on the board, paused.
+// The chats stay listed, to be picked again.
 function pauseOffline(chat) {
   if (chat.state === "active") chat.state = "repick";
   chat.disconnected();
-  chats.leave(chat);
 }
 
 function chatClosed(chat, what, values, at) {
@@ -257,7 +288,7 @@ function connectionChanged(state, reason, before) {
     desk.online = false;
     desk.pending.clear();
     chats.typingIndicator.set("");
-    if (state === "stopped") desk.wantsOnline = false;
+    if (state === "stopped") desk.setWantsOnline(false);
     for (const chat of chats.opened()) {
       if (reason === "elsewhere") chat.markUnsure();
       chat.disconnected();
@@ -307,7 +338,8 @@ function signOut() {
   for (const chat of [...chats.all.values()]) chats.forget(chat);
   chats.show(null);
   store.tab.set("staff", null);
-  Object.assign(desk, { me: "", token: "", online: false, wantsOnline: false });
+  Object.assign(desk, { me: "", token: "", online: false });
+  desk.setWantsOnline(false);
   board.tickets.clear();
   byId("token").value = "";
   draw();
@@ -350,7 +382,7 @@ function draw() {
 byId("sign-in-form").addEventListener("submit", signIn);
 onClick("sign-out", signOut);
 onClick("go-online", () => desk.setOnline(true));
-onClick("go-offline", () => desk.setOnline(false));
+onClick("go-offline", () => desk.askOffline());
 onClick("use-here", () => wire.start());
 onClick("try-now", () => wire.checkNow());
 onClick("show-board", () => setRegion("board"));

@@ -8,6 +8,11 @@ const STRINGS = {
   settings: ["Settings", "Einstellungen", "Réglages"],
   language: ["Language", "Sprache", "Langue"],
   "server-address": ["Address of the desk", "Adresse des Servers", "Adresse du serveur"],
+  "address-bad": [
+    "This is no address of a desk. One looks like ws://127.0.0.1:8000",
+    "Das ist keine Adresse. Eine sieht so aus: ws://127.0.0.1:8000",
+    "Ce n’est pas une adresse. En voici une : ws://127.0.0.1:8000",
+  ],
   done: ["Done", "Fertig", "Terminé"],
   "status-connecting": ["Connecting…", "Verbinden …", "Connexion…"],
   "status-open": ["Connected", "Verbunden", "Connecté"],

@@ -243,8 +243,14 @@ function ask(event) {
 function showForm(wanted) {
   showsForm = wanted;
   byId("ask-form").reset();
+  fillForm();
   draw();
   byId(wanted ? "subject" : "log").focus();
+}
+
+function fillForm() {
+  byId("subject").value = asking ?? "";
+  byId("name").value = user.name ?? "";
 }
 
 function connectAs(name) {
@@ -257,10 +263,12 @@ byId("ask-form").addEventListener("submit", ask);
 onClick("use-here", () => wire.start());
 onClick("try-now", () => wire.checkNow());
 onClick("start-fresh", () => connectAs(user.name ?? ""));
-startConfirmClose(() => {
-  setClosing(true);
-  wire.send({ type: "close_ticket" });
-});
+onClick("close-ticket", () =>
+  confirmClose(() => {
+    setClosing(true);
+    wire.send({ type: "close_ticket" });
+  }),
+);
 onClick("ask-now", () => askAgain[askRefusal]?.now());
 onClick("cancel-ask", () => {
   setAsking(null);
@@ -310,7 +318,7 @@ function drawAsk() {
   byId("desk-state").dataset.online = deskOnline;
   const asks = asking !== null;
   byId("create").disabled = byId("subject").readOnly = byId("name").readOnly = asks;
-  const why = askRefusal ?? (wire.state === "retrying" || wire.state === "stopped" ? "lost" : null);
+  const why = askRefusal ?? (wire.state === "open" ? null : "lost");
   byId("asking").hidden = !asks || !why;
   byId("ask-now").hidden = !askRefusal;
   setText(byId("asking-text"), asks && why ? t("asking-" + why) : "");
@@ -356,11 +364,12 @@ startSettings(() => {
   if (chat) log.show(chat.entries);
   draw();
 });
-byId("subject").value = asking ?? "";
+fillForm();
 const saved = store.tab.get("chat", isChat);
 if (saved) {
   chat = new Conversation(host, saved);
   openChat();
+  showsForm = asking !== null && chat.state === "closed";
 }
 draw();
 wire.start();

@@ -63,9 +63,10 @@ fn talk(firefox: &mut Firefox, stage: &Stage) {
 
     // Offline, and back: the chat goes on when the ticket is picked again.
     firefox.click(&console, "#go-offline");
+    firefox.click(&console, "#confirm-yes");
     firefox.until(&user, &locked("staff-offline"));
     firefox.click(&console, "#go-online");
-    firefox.click(&console, &pick);
+    firefox.click(&console, "#pick-mine");
     firefox.until(&user, unlocked);
 
     // A reload and a cut line lose nothing.

@@ -181,6 +181,7 @@ fn hostile_notes_are_read_and_nothing_runs(source: Source) {
             quoted(payload)
         ));
         console.click("#release");
+        console.click("#confirm-yes");
         console.until_gone("#chat");
     }
     nothing_ran(&console);

@@ -11,6 +11,7 @@ use crate::page::{Page, TIMEOUT, quoted};
 const CLICK_POINT: &str = "(async element => {
     if (!element?.checkVisibility()) return 'it is not there';
     if (element.disabled) return 'it is disabled';
+    if (typeof lastClick != 'undefined') lastClick = null; // a test clicks on purpose: it has looked where
     element.scrollIntoView({ block: 'nearest', inline: 'nearest' });
     const middle = () => (({ x, y, width, height }) => [x + width / 2, y + height / 2])(element.getBoundingClientRect());
     const [before] = [middle(), await new Promise(requestAnimationFrame)];

@@ -100,6 +100,9 @@ fn a_staff_member_does_everything_by_keyboard(source: Source) {
     console.until_shown(&first);
     console.key("Escape");
     console.key("r");
+    console.until_there("#confirm");
+    tab_to(&console, "confirm-yes");
+    console.key("Enter");
     console.until_ticket(&first, "waiting");
     console.until_gone("#chat");
     console.key("s");
@@ -110,7 +113,7 @@ fn a_staff_member_does_everything_by_keyboard(source: Source) {
     console.until_shown(&first);
     console.key("Escape");
     console.key("c");
-    console.until_there("#confirm-close");
+    console.until_there("#confirm");
     tab_to(&console, "confirm-yes");
     console.key("Enter");
     assert_eq!(users[0].expect("ticket_closed")["by"], "staff");
@@ -130,6 +133,9 @@ fn a_staff_member_does_everything_by_keyboard(source: Source) {
     console.until_shown(&second);
     console.key("Escape");
     console.key("o");
+    console.until_there("#confirm");
+    tab_to(&console, "confirm-yes");
+    console.key("Enter");
     console.until_ticket(&second, "paused");
     tab_to(&console, "open-settings");
     console.key("Enter");
@@ -196,7 +202,7 @@ fn the_help_names_every_key_and_gives_the_focus_back(source: Source) {
     console.key("?");
     console.until_there("#help");
     let named = console.texts("#help-keys kbd");
-    for key in ["n", "j", "k", "u", "m", "/", "s", "p", "t", "r", "c", "d", "o", "?", "Esc"] {
+    for key in ["n", "j", "k", "u", "m", "/", "s", "p", "a", "t", "r", "c", "d", "o", "?", "Esc"] {
         assert!(named.iter().any(|kbd| kbd == key), "{key} is in the help: {named:?}");
     }
     console.check("[...document.querySelectorAll('#help-keys dd')].every(e => e.textContent.length > 3 && !e.textContent.startsWith('key-'))");

@@ -40,5 +40,7 @@ mod refusals;
 mod screenshots;
 mod secrets;
 mod session_conflicts;
+mod slips;
 mod states;
+mod truth;
 mod typing;

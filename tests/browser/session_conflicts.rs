@@ -59,7 +59,8 @@ fn a_second_console_takes_over_and_use_it_here_takes_it_back(source: Source) {
     first.check(
         "document.querySelector('#go-online').disabled || document.querySelector('#go-online').hidden",
     );
-    second.go_online();
+    // The copy was online, so it comes back online by itself, as after a reload.
+    second.until("document.querySelector('#presence').dataset.online == 'true'");
 
     first.click("#use-here");
     first.until_connected();
@@ -110,10 +111,16 @@ fn a_wrong_address_is_told_and_can_be_corrected_in_the_page() {
         sign_in();
         page.until_there("#notice[data-reason=lost]");
         page.until_text("#notice-text", &nobody.to_string());
-        change_address(&page, "#change-address", "desk.example:800000");
-        sign_in();
-        page.until_there("#notice[data-reason=bad-address]");
-        page.until_text("#notice-text", "desk.example:800000"); // a port has five digits at most
+        // What is no address is refused at its field, and not kept.
+        page.click("#change-address");
+        for wrong in ["desk.example:800000", "ws://not an address"] {
+            page.fill("#server-address", wrong); // a port has five digits at most
+            page.key("Enter");
+            page.until_text("#server-address-error", "no address");
+            page.check("document.activeElement.id == 'server-address' && document.activeElement.ariaInvalid == 'true'");
+        }
+        page.key("Escape");
+        page.until_gone("#settings");
         // As it is copied from the address bar.
         change_address(&page, "#change-address", &format!("http://{right}/"));
         page.until_connected(); // with the token that was given for it

@@ -47,6 +47,7 @@ const STAFF_REFUSALS: &[&str] = &[
     "rate_limited",
     "ticket_taken",
     "at_capacity",
+    "colleague_full",
     "unknown_staff",
 ];
 /// Where a part of a computed name may come from, beside the page's own scripts.
