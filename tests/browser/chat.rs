@@ -130,7 +130,7 @@ fn the_board_shows_what_waits_is_mine_is_taken_and_is_paused(source: Source) {
     lee.cut();
     let console = stage.console("sam");
     console.until_ticket(&paused, "paused");
-    console.until_text("#oldest-waiting", "2 waiting, the oldest for 1 minute");
+    console.until_text("#oldest-waiting", "3 waiting, the oldest for 1 minute");
     console.until_text("#colleagues", "kim");
     console.check("document.querySelector('#tickets [data-pick]').disabled"); // offline sees, and cannot pick
     console.go_online();
@@ -241,8 +241,7 @@ fn ready_replies_are_kept_in_the_browser(source: Source) {
     console.key("Escape");
     console.reload();
     console.until_connected();
-    console.until_locked("repick"); // a new connection starts offline
-    console.go_online();
+    console.until_locked("repick"); // it comes back online, and picks nothing
     console.click("#pick-again");
     console.until_shown(&ticket);
     console.click("#open-canned");

@@ -320,7 +320,7 @@ fn an_action_that_was_too_fast_is_repeated_once(source: Source) {
         connection.expect("pick_ticket");
         connection.refuse(&Value::Null, "rate_limited");
     }
-    page.until_text("#problem", "Not picked: too many at once");
+    page.until_text("#problem", "“the printer” was not picked: too many at once");
     page.click("[data-pick]");
     connection.expect("pick_ticket");
     connection.refuse(&Value::Null, "rate_limited");
