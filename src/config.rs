@@ -1,14 +1,19 @@
 //! Every option and every limit, each with its unit and its reason.
 
+mod doctor;
 #[cfg(feature = "journal")]
 mod journal;
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use log::LevelFilter;
 
+pub use self::doctor::{
+    DOCTOR_ANSWER_BYTES_MAX, DOCTOR_CLOCK_MS, DOCTOR_DESCRIPTORS_MIN, DOCTOR_STEP_MS, DoctorOptions,
+};
 #[cfg(feature = "journal")]
 pub use self::journal::{
     JOURNAL_AGE_MS, JOURNAL_BYTES_MAX, JOURNAL_SYNC_MS, JournalOptions, JournalRules, JournalSync,
@@ -278,9 +283,23 @@ pub enum Assign {
     LeastBusy,
 }
 
+const HELP: &str = "Examples:
+  deskwire                                          a desk for this machine, with a token made now
+  deskwire staff-token sam >> notes                 a token, and its line for the staff file
+  deskwire --listen 0.0.0.0:80 --staff-file staff   a desk for everybody
+  deskwire check --staff-file staff                 whether these options are right
+  deskwire doctor http://desk.example.org           whether users reach it";
+const DOCTOR_HELP: &str =
+    "Exit status: 0 all is well, 1 it does not work, 2 a mistake in these options, 3 it works, with warnings.
+
+Examples:
+  deskwire doctor http://desk.example.org/support
+  deskwire doctor http://desk.example.org --origin https://shop.example.org --json
+  deskwire doctor --local";
+
 /// A real-time support desk: users open tickets, staff pick them, both chat at once.
 #[derive(Debug, Parser)]
-#[command(version, args_conflicts_with_subcommands = true)]
+#[command(version, args_conflicts_with_subcommands = true, after_help = HELP)]
 pub struct Options {
     /// Address and port to listen on; port 0 takes a free one
     #[arg(
@@ -371,6 +390,15 @@ pub enum Task {
         /// The staff member's id
         id: String,
     },
+    /// Check options, environment and staff file without running the desk
+    Check {
+        /// Options as they are given to the desk
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
+        options: Vec<OsString>,
+    },
+    /// Connect to a desk as users and staff do, and say what is wrong on the way
+    #[command(after_help = DOCTOR_HELP)]
+    Doctor(DoctorOptions),
     /// Check a journal, and print what is in it
     #[cfg(feature = "journal")]
     Journal {

@@ -1,8 +1,10 @@
 //! Arguments, logger, run, exit code.
 
+mod doctor;
 #[cfg(feature = "journal")]
 mod kept;
 
+use std::ffi::OsString;
 use std::io::{self, ErrorKind, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
@@ -31,6 +33,8 @@ enum Failure {
     Trouble(String),
     /// It is in the log already. Only the log writes to stderr without blocking.
     Logged,
+    /// It is printed already, and this is the exit code.
+    Printed(u8),
 }
 
 fn main() -> ExitCode {
@@ -38,6 +42,8 @@ fn main() -> ExitCode {
         Ok(Options { command: Some(Task::StaffToken { id }), .. }) => print_staff_token(&id),
         #[cfg(feature = "journal")]
         Ok(Options { command: Some(Task::Journal { file, texts }), .. }) => kept::print(&file, texts),
+        Ok(Options { command: Some(Task::Doctor(doctor)), listen, .. }) => doctor::run(&doctor, listen),
+        Ok(Options { command: Some(Task::Check { options }), .. }) => check(options),
         Ok(options) => run(&options),
         Err(error) if !error.use_stderr() => {
             error.print().map_err(|error| Failure::Trouble(error.to_string()))
@@ -51,6 +57,7 @@ fn main() -> ExitCode {
                 Failure::Mistake(why) => (why, 2),
                 Failure::Trouble(why) => (why, 1),
                 Failure::Logged => return ExitCode::FAILURE,
+                Failure::Printed(code) => return ExitCode::from(code),
             };
             // Where this fails, too, the exit code says it.
             let _ = writeln!(io::stderr(), "deskwire: {why}");
@@ -105,6 +112,21 @@ fn run(options: &Options) -> Result<(), Failure> {
         log::logger().flush();
         Failure::Logged
     })
+}
+
+/// Checks what a start would read, and starts nothing.
+fn check(options: Vec<OsString>) -> Result<(), Failure> {
+    let options = Options::try_parse_from(std::iter::once("deskwire".into()).chain(options))
+        .map_err(|error| Failure::Mistake(first_paragraph(&error.to_string())))?;
+    if options.command.is_some() {
+        return Err(Failure::Mistake("check: only options of the desk can be checked".into()));
+    }
+    let (tokens, _) = staff_tokens(&options, options.listen)?;
+    let staff = match tokens.members() {
+        0 => "one token for all".to_owned(),
+        members => format!("{members} in the staff file"),
+    };
+    say(&format!("the options are right: listen on {}, staff: {staff}\n", options.listen))
 }
 
 /// Returns the listening socket that the service manager has handed in (sd_listen_fds(3)). It takes the place of `--listen`.

@@ -33,6 +33,8 @@ pub struct Metrics {
     pub(crate) expired: u64,
     /// Connections refused, by `RefusalCause`.
     pub(crate) refusals: [u64; RefusalCause::ALL.len()],
+    /// Requests, by `AddressSource`.
+    pub(crate) address_sources: [u64; 3],
 }
 
 /// Why the hub has refused or dropped a connection.
@@ -101,6 +103,13 @@ impl Metrics {
         let closes = self.closes.iter().map(|(code, count)| (code, *count));
         page.family("deskwire_closes_total", "counter", "Close frames sent first, by code.")
             .labelled("code", closes);
+        let [socket, forwarded, untrusted] = self.address_sources;
+        page.family(
+            "deskwire_client_addresses_total",
+            "counter",
+            "Requests, by where the client's address is from.",
+        )
+        .labelled("from", [("socket", socket), ("forwarded", forwarded), ("untrusted", untrusted)]);
         for (name, kind, help, value) in [
             ("deskwire_accepted_total", "counter", "Connections accepted.", self.accepted),
             (

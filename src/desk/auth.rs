@@ -64,7 +64,7 @@ impl StaffTokens {
     }
 
     /// Returns how many staff members have a token of their own.
-    pub(super) fn members(&self) -> usize {
+    pub fn members(&self) -> usize {
         match self {
             Self::Desk(_) => 0,
             Self::Each(tokens) => tokens.len(),

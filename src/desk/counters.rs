@@ -49,6 +49,11 @@ impl Counters {
         let refused = ErrorCode::ALL.map(|code| (code.code(), self.refused[code as usize]));
         page.family("deskwire_refused_total", "counter", "Frames refused, by error code.")
             .labelled("code", refused);
+        // By the convention of Prometheus' own clients; left out where the kernel does not say.
+        if let Ok((descriptors, _)) = rlimit::Resource::NOFILE.get() {
+            page.family("process_max_fds", "gauge", "Maximum number of open file descriptors.")
+                .value(descriptors);
+        }
         Response {
             status: Status::Ok,
             content_type: metrics::Page::CONTENT_TYPE,

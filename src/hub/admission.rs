@@ -20,7 +20,7 @@ use super::{Drain, Hub, Place, Slot, find};
 use crate::config::{ADDRESS_OVERFLOW, Millis, TIDY_ENTRIES_MIN};
 use crate::metrics::RefusalCause;
 use crate::net::ConnId;
-use crate::net::address::{ClientAddress, TrustedProxies};
+use crate::net::address::{AddressSource, ClientAddress, TrustedProxies};
 use crate::net::close;
 use crate::net::connection::{Connection, PhaseName, Stream};
 use crate::net::deadlines::NEVER;
@@ -83,6 +83,11 @@ impl AddressLimit {
     fn is_over(&self, address: ClientAddress) -> bool {
         let max = self.connections_max;
         max != 0 && self.counts.get(&address).is_some_and(|count| *count > max)
+    }
+
+    /// Returns where the address of a request's client is from.
+    pub(super) fn source(&self, origin: &Origin, request: &Request<'_>) -> AddressSource {
+        self.proxies.source(origin.socket, &request.forwarded_for)
     }
 
     /// Says in the request which client it is from, and counts the connection under that client's address from now on.

@@ -74,6 +74,8 @@ impl<S: Stream, V: Service> Hub<S, V> {
             }
             Some(Head::Whole(mut request, behind)) => {
                 // The address decides before the service is asked, so that a crowd from one address costs no lookup.
+                let source = self.addresses.source(&slot.origin, &request);
+                self.metrics.address_sources[source as usize] += 1;
                 let standing = self.addresses.identify(&mut slot.origin, &mut request);
                 if standing != AddressStanding::Within {
                     debug!("connection {id}: too many of its address");

@@ -78,6 +78,17 @@ fn same_prefix(a: u128, b: u128, host_bits: u32) -> bool {
     (a ^ b).checked_shr(host_bits).unwrap_or(0) == 0
 }
 
+/// Where a client's address is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AddressSource {
+    /// The socket. No X-Forwarded-For came.
+    Socket,
+    /// The X-Forwarded-For of a trusted proxy.
+    Forwarded,
+    /// The socket: an X-Forwarded-For came from an address that is not trusted.
+    Untrusted,
+}
+
 /// The proxies whose `X-Forwarded-For` is trusted.
 #[derive(Clone, Debug)]
 pub struct TrustedProxies(Vec<Cidr>);
@@ -123,6 +134,15 @@ impl TrustedProxies {
             client = named;
         }
         client
+    }
+
+    /// Returns where `client_of` has the client's address from.
+    pub(crate) fn source(&self, socket: IpAddr, forwarded_for: &[&[u8]]) -> AddressSource {
+        match (forwarded_for.is_empty(), self.contains(socket)) {
+            (true, _) => AddressSource::Socket,
+            (false, true) => AddressSource::Forwarded,
+            (false, false) => AddressSource::Untrusted,
+        }
     }
 
     /// Returns the address that a socket's connection is counted under. `None` for this machine's own clients (a loopback

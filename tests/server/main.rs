@@ -9,6 +9,7 @@ mod auth;
 mod capacity;
 mod closing;
 mod deadlines;
+mod doctor;
 mod handshake;
 mod hostile;
 mod http;
