@@ -10,13 +10,14 @@ const SECRET_FORM = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/; // RFC 7230 3.2.6: what a s
 const isId = (value) => isText(value) && ID_FORM.test(value);
 const isSecret = (value) => isText(value) && SECRET_FORM.test(value);
 
-function idFromName(name) {
-  const plain = name.normalize("NFKD").replace(/\p{M}/gu, "").replace(/[^A-Za-z0-9._~]+/g, "-");
-  // Not randomUUID: it is missing on plain http by name.
-  const tail = crypto.getRandomValues(new Uint32Array(2)).join("").slice(0, 9);
-  return `${plain.replace(/^-|-$/g, "").slice(0, 40) || "user"}-${tail}`;
-}
+// Not randomUUID: it is missing on plain http by name.
+const newId = () => "user-" + crypto.getRandomValues(new Uint32Array(2)).join("").slice(0, 9);
 
 // The desk counts Unicode scalar values. A lone surrogate is none, and no UTF-8 frame can hold it.
 const wellFormed = (text) => text.replace(/\p{Surrogate}/gu, "\uFFFD");
 const lengthOf = (text) => [...text].length;
+
+// A name as the desk takes it: without control and bidirectional control characters.
+const NAME_MAX = 64; // characters
+const NO_NAME = /[\p{Cc}\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069]/gu;
+const tidyName = (typed) => [...wellFormed(typed).replace(NO_NAME, " ").trim()].slice(0, NAME_MAX).join("").trim();

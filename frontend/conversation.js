@@ -221,11 +221,12 @@ class Conversation {
   }
 
   // Returns true if it is new. After a lost connection the desk sends again what was not confirmed.
-  receive({ seq, sender_id, text, at }) {
+  receive({ seq, sender_id, sender_name, text, at }) {
     const isNew = seq > this.receivedSeq;
     if (isNew) {
       this.receivedSeq = seq;
-      this.append({ kind: "message", from: "them", sender: sender_id, text, at, seq });
+      const sender = sender_name ?? sender_id;
+      this.append({ kind: "message", from: "them", sender, senderId: sender_id, text, at, seq });
     } else {
       this.confirmedSeq = Math.min(this.confirmedSeq, seq - 1); // our receipt was lost as well
     }

@@ -3,6 +3,19 @@
 
 const NEAR_END_PX = 48; // closer than this to the end counts as reading the end
 
+const FENCE = /```\n?([^]*?)\n?```/; // three backticks give a block in monospace
+const LINK = /(https?:\/\/[^\s<>"]*[^\s<>"'.,;:!?)\]}])/i;
+
+// The text as text nodes, links and blocks of code.
+function piecesOf(text) {
+  return text.split(FENCE).flatMap((part, index) => {
+    if (index % 2) return [make("code", { class: "code" }, part)];
+    return part.split(LINK).map((piece, at) => (at % 2 && URL.canParse(piece) ? linkTo(piece) : piece));
+  });
+}
+
+const linkTo = (url) => make("a", { href: url, target: "_blank", rel: "noopener noreferrer" }, url);
+
 class Log {
   constructor({ log, newButton, onRetry, onRemove }) {
     Object.assign(this, { log, newButton, onRetry, onRemove });
@@ -73,10 +86,11 @@ class Log {
   messageRow(entry) {
     const row = make("li", { class: "message", "data-from": entry.from });
     const who = entry.from === "me" ? t("you") : entry.sender;
+    const sender = make("bdi", { class: "who", title: entry.senderId ?? null }, who);
     const state = make("span", { class: "state" });
     row.append(
-      make("p", { class: "text", dir: "auto" }, entry.text),
-      make("p", { class: "meta" }, make("bdi", { class: "who" }, who), timeElement(entry.at, clockTime(entry.at)), state),
+      make("p", { class: "text" }, make("span", { class: "said", dir: "auto" }, ...piecesOf(entry.text))),
+      make("p", { class: "meta" }, sender, timeElement(entry.at, clockTime(entry.at)), state),
     );
     this.fillState(row, entry);
     return row;
@@ -124,5 +138,18 @@ class Log {
   drawNewButton() {
     this.newButton.hidden = this.newCount === 0;
     if (this.newCount) setText(this.newButton, t("new-messages", { count: this.newCount }));
+  }
+
+  // Saves what was said as a file. The other side has never seen what failed.
+  save(chat) {
+    const said = chat.entries.filter((entry) => entry.state !== "failed");
+    const lines = said.map((entry) => {
+      const text = entry.kind === "message" ? `${entry.sender ?? t("you")}: ${entry.text}` : this.lineText(entry);
+      return `${fullDay(entry.at)} ${clockTime(entry.at)}  ${text}`;
+    });
+    const text = `${chat.subject}\n${t("ticket")} ${chat.ticketId}\n\n${lines.join("\n")}\n`;
+    const link = make("a", { href: URL.createObjectURL(new Blob([text], { type: "text/plain" })) });
+    link.download = `ticket-${chat.ticketId}.txt`;
+    link.click();
   }
 }

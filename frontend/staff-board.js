@@ -7,7 +7,7 @@ const AGES_MS = 20000; // the waiting times are drawn again this often
 
 const board = {
   tickets: new Map(), // by ticket_id, as the desk sent them
-  colleagues: new Set(),
+  colleagues: new Map(), // names by staff_id
   rows: new Map(),
 
   start() {
@@ -79,12 +79,13 @@ const board = {
     });
   },
 
-  makeRow({ ticket_id, subject, user_id }) {
+  makeRow({ ticket_id, subject, user_id, user_name }) {
+    const user = make("bdi", { title: user_id }, user_name ?? user_id);
     const row = make("li", { class: "ticket", "data-ticket": ticket_id });
     row.append(
-      make("p", { class: "subject", dir: "auto", id: "subject-of-" + ticket_id }, subject),
+      make("p", { class: "subject", dir: "auto", title: subject, id: "subject-of-" + ticket_id }, subject),
       make("p", { class: "state-line" }, make("span", { class: "badge" }), " ", make("span", { class: "age" })),
-      make("p", { class: "facts" }, make("bdi", {}, user_id), make("span", { class: "away" }), make("code", {}, ticket_id)),
+      make("p", { class: "facts" }, user, make("span", { class: "away" }), make("code", {}, ticket_id)),
       make("p", { class: "cannot" }),
       make("button", { type: "button", "aria-describedby": "subject-of-" + ticket_id }),
     );
@@ -102,7 +103,7 @@ const board = {
     row.dataset.state = state;
     row.dataset.pickable = pickable;
     const who = { paused: ticket.staff_id === desk.me ? "was-yours" : "was-with", taken: "with" }[state];
-    const stateText = t("state-" + state) + (who ? " · " + t(who, { name: ticket.staff_id }) : "");
+    const stateText = t("state-" + state) + (who ? " · " + t(who, { name: staffOf(ticket) }) : "");
     setText(row.querySelector(".badge"), stateText);
     setText(row.querySelector(".age"), age(ticket.since ?? ticket.created_at));
     setText(row.querySelector(".away"), ticket.user_online ? "" : t("away"));
@@ -138,14 +139,21 @@ const board = {
   },
 
   drawColleagues() {
-    const names = [...this.colleagues].sort();
-    byId("colleagues-empty").hidden = names.length > 0;
-    const list = byId("colleagues");
-    const drawn = [...list.children].map((row) => row.dataset.colleague);
-    if (drawn.join(" ") === names.join(" ")) return;
-    list.replaceChildren(...names.map((name) => make("li", { "data-colleague": name }, make("bdi", {}, name))));
+    const colleagues = this.sortedColleagues();
+    byId("colleagues-empty").hidden = colleagues.length > 0;
+    const row = ([id, name]) => make("li", { "data-colleague": id, title: id }, make("bdi", {}, name));
+    const drawn = JSON.stringify(colleagues);
+    if (drawn === this.drawnColleagues) return;
+    this.drawnColleagues = drawn;
+    byId("colleagues").replaceChildren(...colleagues.map(row));
+  },
+
+  sortedColleagues() {
+    return [...this.colleagues].sort(([, a], [, b]) => a.localeCompare(b));
   },
 };
+
+const staffOf = (ticket) => ticket?.staff_name ?? ticket?.staff_id;
 
 // Somebody whose chat was paused waits as well, as long as they are there.
 const isWaiting = ({ state, user_online }) => state === "waiting" || (state === "paused" && user_online);
@@ -156,6 +164,7 @@ const age = (since) => (deskNow() - since < 60000 ? t("since-now") : t("since", 
 
 function matches(ticket, wanted) {
   if (!wanted) return true;
-  const texts = [ticket.subject, ticket.user_id, ticket.ticket_id, ticket.staff_id ?? ""];
+  const { subject, ticket_id, user_id, user_name, staff_id, staff_name } = ticket;
+  const texts = [subject, ticket_id, user_id, user_name ?? "", staff_id ?? "", staff_name ?? ""];
   return texts.some((text) => text.toLowerCase().includes(wanted));
 }

@@ -133,6 +133,7 @@ const chats = {
     on("release", ({ ticketId }) => confirmFirst(RELEASE, () => desk.act("release_ticket", ticketId)));
     on("close-ticket", ({ ticketId }) => confirmClose(() => desk.act("close_ticket", ticketId)));
     on("transfer", () => this.askTransfer());
+    on("save-transcript", (chat) => this.log.save(chat));
     on("dismiss", (chat) => this.leave(chat));
     onClick("back", () => setRegion("chats"));
     onClick("pick-mine", () => this.pickMine());
@@ -151,10 +152,10 @@ const chats = {
   },
 
   askTransfer() {
-    const names = [...board.colleagues].sort();
-    byId("transfer-to").replaceChildren(...names.map((name) => make("option", { value: name }, name)));
-    byId("transfer-none").hidden = names.length > 0;
-    byId("transfer-fields").hidden = byId("transfer-send").hidden = !names.length;
+    const colleagues = board.sortedColleagues();
+    byId("transfer-to").replaceChildren(...colleagues.map(([id, name]) => make("option", { value: id, title: id }, name)));
+    byId("transfer-none").hidden = colleagues.length > 0;
+    byId("transfer-fields").hidden = byId("transfer-send").hidden = !colleagues.length;
     byId("transfer-dialog").showModal();
   },
 
@@ -196,7 +197,7 @@ const chats = {
       "button",
       { type: "button", "aria-current": current ? "true" : null },
       make("span", { class: "subject", dir: "auto" }, chat.subject),
-      make("span", { class: "facts" }, make("bdi", {}, chat.user), badge),
+      make("span", { class: "facts" }, make("bdi", { title: chat.userId ?? null }, chat.user), badge),
     );
     if (chat.unread) {
       // Screen readers are given the number in words.
@@ -220,6 +221,8 @@ const chats = {
     byId("chat").dataset.chatState = chat.state;
     setText(byId("chat-subject"), chat.subject);
     setText(byId("chat-user"), chat.user);
+    byId("chat-user").title = chat.userId ?? "";
+    byId("chat-subject").title = chat.subject; // it may be cut
     setText(byId("chat-user-state"), chat.state === "closed" ? "" : t(userOnline ? "here" : "away"));
     setText(byId("ticket-id"), chat.ticketId);
     for (const id of ["transfer", "release", "close-ticket"]) {
@@ -230,7 +233,7 @@ const chats = {
     byId("pick-again").disabled = !desk.online || wire.state !== "open";
     byId("dismiss").hidden = active;
     const code = this.lockCode(chat);
-    this.composer.lock(code, code && tOr("lock-" + code, "line-" + code, { name: board.tickets.get(chat.ticketId)?.staff_id }));
+    this.composer.lock(code, code && tOr("lock-" + code, "line-" + code, { name: staffOf(board.tickets.get(chat.ticketId)) }));
     drawHold(code ? null : chat.heldBy, chat.user);
   },
 

@@ -6,11 +6,12 @@ const REPEAT_MS = 1000; // an action that was too fast for the desk is repeated 
 const OFFLINE = ["confirm-offline", "confirm-offline-note", "go-offline", "cancel"];
 const PRESENCE = ""; // the key in `pending` of an action that concerns no ticket
 
-const isSignedIn = (value) => isId(value?.id) && isSecret(value.token);
+const isSignedIn = (value) => isId(value?.id) && isSecret(value.token) && isText(value.name ?? "");
 
 const desk = {
   me: "",
   token: "",
+  name: "", // as users see it, unless the staff file has another
   online: false,
   wantsOnline: store.tab.get("online", isBoolean, false), // goes online again by itself
   maxChats: 0,
@@ -32,7 +33,8 @@ const desk = {
 
   setOnline(online) {
     this.setWantsOnline(online);
-    this.ask(PRESENCE, { type: online ? "go_online" : "go_offline" });
+    const name = online && this.name ? { name: this.name } : {};
+    this.ask(PRESENCE, { type: online ? "go_online" : "go_offline", ...name });
   },
 
   // After a lost connection or a reload we come back as we were.
@@ -74,14 +76,16 @@ const frames = {
   welcome(frame) {
     const wasSignedOut = document.body.dataset.view === "sign-in";
     setDeskClock(frame.now);
-    store.tab.set("staff", { id: desk.me, token: desk.token });
+    store.tab.set("staff", { id: desk.me, token: desk.token, name: desk.name });
     desk.online = frame.online;
     desk.maxChats = frame.max_chats;
     desk.assign = frame.assign;
     desk.remaining = frame.more;
     desk.welcomedAt = frame.now;
     board.tickets = new Map(frame.tickets.map((ticket) => [ticket.ticket_id, ticket]));
-    board.colleagues = new Set(frame.staff.filter((id) => id !== desk.me));
+    const colleagues = frame.colleagues ?? frame.staff.map((staff_id) => ({ staff_id }));
+    const others = colleagues.filter(({ staff_id }) => staff_id !== desk.me);
+    board.colleagues = new Map(others.map(({ staff_id, staff_name }) => [staff_id, staff_name ?? staff_id]));
     for (const chat of chats.opened()) reconnected(chat);
     if (!desk.remaining) closeMissing();
     if (desk.wantsOnline) desk.setOnline(true);
@@ -101,7 +105,7 @@ const frames = {
   },
 
   colleague(frame) {
-    if (frame.online) board.colleagues.add(frame.staff_id);
+    if (frame.online) board.colleagues.set(frame.staff_id, frame.staff_name ?? frame.staff_id);
     else board.colleagues.delete(frame.staff_id);
     board.changed();
   },
@@ -138,7 +142,8 @@ const frames = {
     const pending = takePending(frame.ticket_id);
     const isOurPick = pending?.type === "pick_ticket";
     const chat = chats.all.get(frame.ticket_id) ?? chats.add({ ticketId: frame.ticket_id });
-    Object.assign(chat, { subject: frame.subject, user: frame.user_id, state: "active", open: true });
+    const { subject, user_id: userId, user_name: name } = frame;
+    Object.assign(chat, { subject, user: name ?? userId, userId, state: "active", open: true });
     addAssignmentLines(chat, frame);
     chat.resume(frame);
     const isShown = chat === chats.shown || !chats.shown;
@@ -197,7 +202,7 @@ function problemOf({ type, frame }, code) {
   const isTheirs = type === "transfer_ticket" && code === "at_capacity";
   const why = tOr("why-" + (isTheirs ? "colleague_full" : code), "why-other");
   const ticket = board.tickets.get(frame.ticket_id);
-  return t("problem-" + type, { why, subject: ticket?.subject ?? frame.ticket_id, name: frame.to });
+  return t("problem-" + type, { why, subject: ticket?.subject ?? frame.ticket_id, name: board.colleagues.get(frame.to) ?? frame.to });
 }
 
 function takePending(ticketId, type) {
@@ -208,7 +213,7 @@ function takePending(ticketId, type) {
 }
 
 function addAssignmentLines(chat, { at, auto, from_staff, note, ticket_id }) {
-  const name = from_staff;
+  const name = board.colleagues.get(from_staff) ?? from_staff;
   const how = from_staff ? "transferred" : auto ? "auto" : "joined";
   chat.addLine(how, { name }, at);
   if (note) chat.addLine("note", { name, note }, at);
@@ -230,7 +235,7 @@ function reconnected(chat) {
 function ticketChanged(chat, ticket, before) {
   if (chat.state === "closed") return;
   const isNotMine = ticket.staff_id !== desk.me;
-  if (ticket.state === "active" && isNotMine) return pickedByColleague(chat, ticket.staff_id);
+  if (ticket.state === "active" && isNotMine) return pickedByColleague(chat, staffOf(ticket));
   if (ticket.state === "waiting" && takePending(ticket.ticket_id, "release_ticket")) return leaveChat(chat, "outcome-released");
   if (ticket.state !== "active") {
     chat.state = "repick";
@@ -320,7 +325,7 @@ function signIn(event) {
   setError(byId("token"), tokenProblem ? t(tokenProblem) : "");
   const wrong = document.querySelector("#sign-in-form [aria-invalid]");
   if (wrong) return wrong.focus();
-  Object.assign(desk, { me: id, token });
+  Object.assign(desk, { me: id, token, name: tidyName(byId("staff-name").value) });
   wire.start();
 }
 
@@ -401,7 +406,7 @@ startSettings(() => {
   draw();
 });
 const signedIn = store.tab.get("staff", isSignedIn);
-if (!takeTokenFromLink() && signedIn) Object.assign(desk, { me: signedIn.id, token: signedIn.token });
+if (!takeTokenFromLink() && signedIn) Object.assign(desk, { me: signedIn.id, token: signedIn.token, name: signedIn.name ?? "" });
 chats.show(store.tab.get("shown", isText));
 setRegion("board");
 draw();

@@ -27,6 +27,11 @@ Object.assign(STRINGS, {
   ],
   "sign-in-title": ["Sign in to the desk", "Anmelden", "Se connecter"],
   "staff-id": ["Your staff id", "Ihre Kennung", "Votre identifiant"],
+  "staff-name": [
+    "Your name, as visitors see it",
+    "Ihr Name, wie Besucher ihn sehen",
+    "Votre nom, tel que les visiteurs le voient",
+  ],
   token: ["Token", "Token", "Jeton"],
   "token-hint": [
     "It stays in this tab until you sign out or close it.",

@@ -50,7 +50,6 @@ Object.assign(STRINGS, {
   create: ["Ask for help", "Um Hilfe bitten", "Demander de l’aide"],
   "back-to-chat": ["Back to the last chat", "Zurück zum letzten Chat", "Retour à la discussion"],
   "to-staff": ["For staff", "Für das Team", "Pour l’équipe"],
-  ticket: ["Ticket", "Ticket", "Ticket"],
   copy: ["Copy", "Kopieren", "Copier"],
   copied: ["Copied", "Kopiert", "Copié"],
   "close-ticket": ["End chat", "Beenden", "Terminer"],
@@ -63,7 +62,6 @@ Object.assign(STRINGS, {
   "wait-nobody": ["Nobody is online right now.", "Gerade ist niemand online.", "Personne n’est en ligne."],
   "new-messages": ["{count} new ↓", "{count} neu ↓", "{count} de plus ↓"],
   "new-ticket": ["Start another", "Neuer Chat", "Nouvelle discussion"],
-  "save-transcript": ["Save transcript", "Verlauf speichern", "Enregistrer la discussion"],
   "why-staff_offline": [
     "they were just cut off",
     "die Gegenseite war gerade getrennt",

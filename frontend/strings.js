@@ -52,6 +52,8 @@ const STRINGS = {
     { one: "Ein Zeichen zu lang.", other: "{count} Zeichen zu lang." },
     { one: "Trop long d’un caractère.", other: "Trop long de {count} caractères." },
   ],
+  ticket: ["Ticket", "Ticket", "Ticket"],
+  "save-transcript": ["Save transcript", "Verlauf speichern", "Enregistrer la discussion"],
   retry: ["Retry", "Nochmals senden", "Renvoyer"],
   remove: ["Remove", "Entfernen", "Retirer"],
   "state-queued": ["Not sent yet", "Noch nicht gesendet", "Pas encore envoyé"],

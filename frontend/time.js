@@ -9,6 +9,7 @@ const setDeskClock = (now) => (clockOffsetMs = now - Date.now());
 const format = (at, options) => new Intl.DateTimeFormat(i18n.language, options).format(at);
 const clockTime = (at) => format(at, { hour: "2-digit", minute: "2-digit" });
 const dayName = (at) => format(at, { weekday: "long", day: "numeric", month: "long" });
+const fullDay = (at) => format(at, { year: "numeric", month: "short", day: "numeric" });
 const dayKey = (at) => new Date(at).toDateString();
 const timeElement = (at, text) => make("time", { datetime: new Date(at).toISOString() }, text);
 

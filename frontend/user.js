@@ -7,7 +7,7 @@ const ENDED_LINE_MS = 300;
 const isOptional = (value, isValid) => value === undefined || isValid(value);
 const isStoredUser = (value) => isId(value?.id) && isOptional(value.session, isSecret) && isOptional(value.name, isText);
 
-let user = store.tab.get("user", isStoredUser) ?? { id: idFromName("") };
+let user = store.tab.get("user", isStoredUser) ?? { id: newId() };
 let asking = store.tab.get("asking", isText); // the subject of a ticket that was asked for and is not there yet
 let askRefusal = null; // the code with which the desk refused it; we ask again
 let isClosing = false; // asked the desk to close the ticket, and it is not closed yet
@@ -100,7 +100,7 @@ const frames = {
   },
   ack: (frame) => chat?.acknowledged(frame),
   delivered: (frame) => chat?.confirmed(frame.seq),
-  typing: (frame) => typingIndicator.set(frame.active ? t("typing", { name: chat?.staff ?? "" }) : ""),
+  typing: (frame) => typingIndicator.set(frame.active ? t("typing", { name: chat?.staffName ?? "" }) : ""),
 
   ticket_closed(frame) {
     if (frame.ticket_id === chat?.ticketId) closeChat("closed", frame.by, frame.at);
@@ -123,16 +123,23 @@ const frames = {
   pong: (frame) => setDeskClock(frame.now),
 };
 
-function staffChanged(state, what, { staff_id, at }) {
+function staffChanged(state, what, { staff_id, staff_name, at }) {
   chat.state = state;
-  chat.staff = staff_id;
+  setStaff(staff_id, staff_name);
   staffIsBack = what === "online";
   queue = null;
   typingIndicator.set("");
-  chat.addLine(what, { name: staff_id }, at);
+  chat.addLine(what, { name: chat.staffName }, at);
   chat.sendNext();
   if (state === "active") alerts.notify();
   draw();
+}
+
+// People read names. Who gave none is called by the id.
+function setStaff(id, name) {
+  if (!id) return;
+  chat.staff = id;
+  chat.staffName = name ?? id;
 }
 
 // Connected again and the ticket is still open: shows what has changed, then sends what is queued.
@@ -143,10 +150,10 @@ function resumeTicket(ticket) {
     chat.addLine("created", { ticket: ticket.ticket_id }, ticket.created_at);
   } else if (ticket.state !== chat.state || (ticket.staff_id ?? chat.staff) !== chat.staff) {
     const what = { waiting: "left", paused: "offline", active: "joined" }[ticket.state];
-    chat.addLine(what, { name: ticket.staff_id ?? chat.staff });
+    chat.addLine(what, { name: ticket.staff_name ?? ticket.staff_id ?? chat.staffName });
   }
   chat.state = ticket.state;
-  chat.staff = ticket.staff_id ?? chat.staff;
+  setStaff(ticket.staff_id, ticket.staff_name);
   staffIsBack = false;
   queue = null;
   if (chat.wasDisconnected) chat.addLine("back");
@@ -189,7 +196,7 @@ function connectionChanged(state, reason, before) {
 
 // What was not sent in the last chat is the draft of the next.
 function startChat(ticketId, subject, state) {
-  chat = new Conversation(host, { ticketId, subject, state, staff: null, draft: unsentText() });
+  chat = new Conversation(host, { ticketId, subject, state, staff: null, staffName: null, draft: unsentText() });
   openChat();
   setAsking(null);
 }
@@ -213,7 +220,7 @@ function setAsking(subject) {
 }
 
 function sendAsking() {
-  if (asking) wire.send({ type: "create_ticket", subject: asking });
+  if (asking) wire.send({ type: "create_ticket", subject: asking, ...(user.name && { name: user.name }) });
 }
 
 function askLater(code) {
@@ -232,11 +239,10 @@ function ask(event) {
   const problem = !subject ? "subject-empty" : lengthOf(subject) > SUBJECT_MAX ? "subject-long" : null;
   setError(byId("subject"), problem ? t(problem) : "");
   if (problem) return byId("subject").focus();
+  user.name = tidyName(byId("name").value);
+  store.tab.set("user", user);
   setAsking(subject);
-  const name = byId("name").value.trim();
-  // The id is part of the address, so a new name needs a new connection.
-  if (name && name !== user.name) connectAs(name);
-  else sendAsking();
+  sendAsking();
   draw();
 }
 
@@ -253,8 +259,8 @@ function fillForm() {
   byId("name").value = user.name ?? "";
 }
 
-function connectAs(name) {
-  user = { id: idFromName(name), name };
+function startFresh() {
+  user = { id: newId(), name: user.name };
   store.tab.set("user", user);
   wire.start();
 }
@@ -262,7 +268,7 @@ function connectAs(name) {
 byId("ask-form").addEventListener("submit", ask);
 onClick("use-here", () => wire.start());
 onClick("try-now", () => wire.checkNow());
-onClick("start-fresh", () => connectAs(user.name ?? ""));
+onClick("start-fresh", startFresh);
 onClick("close-ticket", () =>
   confirmClose(() => {
     setClosing(true);
@@ -287,17 +293,7 @@ onClick("copy-ticket", ({ target }) => {
     () => {},
   );
 });
-onClick("save-transcript", () => {
-  const said = chat.entries.filter((entry) => entry.state !== "failed"); // the other side has never seen these
-  const lines = said.map((entry) => {
-    const text = entry.kind === "message" ? `${entry.sender ?? t("you")}: ${entry.text}` : log.lineText(entry);
-    return `${dayName(entry.at)} ${clockTime(entry.at)}  ${text}`;
-  });
-  const text = `${chat.subject}\n${t("ticket")} ${chat.ticketId}\n\n${lines.join("\n")}\n`;
-  const link = make("a", { href: URL.createObjectURL(new Blob([text], { type: "text/plain" })) });
-  link.download = `ticket-${chat.ticketId}.txt`;
-  link.click();
-});
+onClick("save-transcript", () => log.save(chat));
 document.addEventListener("visibilitychange", () => chat?.sendReceipt());
 
 // ---- Drawing: everything follows from the state above
@@ -338,8 +334,8 @@ function drawChat() {
   byId("queue").hidden = !waits;
   if (waits) drawQueue();
   const code = lockCode();
-  composer.lock(code, code && tOr("lock-" + code, "status-" + wire.state, { name: chat.staff }));
-  drawHold(code ? null : chat.heldBy, chat.staff);
+  composer.lock(code, code && tOr("lock-" + code, "status-" + wire.state, { name: chat.staffName }));
+  drawHold(code ? null : chat.heldBy, chat.staffName);
 }
 
 function drawQueue() {

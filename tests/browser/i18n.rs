@@ -110,8 +110,8 @@ fn right_to_left_mirrors_the_layout_and_breaks_nothing(source: Source) {
     console.eval("document.documentElement.dir = 'ltr'");
     user.say(arabic);
     console.until_received(arabic);
-    console.check("getComputedStyle([...document.querySelectorAll('.text')].at(-1)).direction == 'rtl'");
-    console.check("getComputedStyle([...document.querySelectorAll('.text')][0]).direction == 'ltr'");
+    console.check("getComputedStyle([...document.querySelectorAll('.said')].at(-1)).direction == 'rtl'");
+    console.check("getComputedStyle([...document.querySelectorAll('.said')][0]).direction == 'ltr'");
 }
 
 /// Compresses all its files as one.
@@ -146,13 +146,19 @@ fn compressed(bytes: Vec<u8>) -> Vec<u8> {
     output.stdout
 }
 
-/// The link between the pages keeps the desk's address. The link that the desk prints fills in the token.
+/// The link between the pages keeps the desk's address; a user's page that was served has none for staff. The link that the desk prints fills in the token.
 #[test]
 fn the_pages_lead_to_each_other() {
     for source in [Source::Disk, Source::Served] {
         let stage = Stage::new(source);
-        let page = stage.page(Kind::User).open();
+        let from = if source == Source::Served { Kind::Staff } else { Kind::User };
+        let page = stage.page(from).open();
         page.click("[data-other-page]");
+        if from == Kind::Staff {
+            page.until("byId('ask-form') && document.readyState == 'complete'");
+            page.until_connected();
+            page.eval("history.back()");
+        }
         page.until("byId('sign-in-form') && document.readyState == 'complete'");
         sign_in(&page, "sam", TOKEN);
         page.until_connected();

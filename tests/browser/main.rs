@@ -36,6 +36,7 @@ mod hostile;
 mod i18n;
 mod keyboard;
 mod layout;
+mod people;
 mod refusals;
 mod screenshots;
 mod secrets;

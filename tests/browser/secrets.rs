@@ -127,15 +127,15 @@ fn a_page_under_a_proxys_path_finds_its_socket_there() {
     let addr = under_path("/support", stage.desk.server.addr);
     let mut user = UserPage::from(Page::fresh((1280, 800)));
     user.allowed = vec![format!("http://{addr}/support/"), format!("ws://{addr}/support/ws/user/")];
-    user.go(&format!("http://{addr}/support/"));
+    user.go(&format!("http://{addr}/support/staff"));
+    user.click("a[data-other-page]"); // from the one page to the other
+    user.until("location.pathname == '/support/' && document.readyState == 'complete'");
     user.until_connected();
     let ticket = user.ask("the printer");
 
     let mut console = Console::from(Page::fresh((1280, 800)));
     console.allowed = vec![format!("http://{addr}/support/"), format!("ws://{addr}/support/ws/")];
-    console.go(&format!("http://{addr}/support/"));
-    console.click("a[data-other-page]"); // from the one page to the other
-    console.until("location.pathname == '/support/staff' && document.readyState == 'complete'");
+    console.go(&format!("http://{addr}/support/staff"));
     sign_in(&console, "sam", TOKEN);
     console.until_connected();
     console.go_online();

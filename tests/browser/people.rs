@@ -1,0 +1,115 @@
+//! Who says what: names on both sides, and texts with links, code and directions of their own.
+
+use crate::page::quoted;
+use crate::setup::{Console, Kind, Source, Stage, stories};
+use crate::support::TOKEN;
+
+stories![
+    both_sides_read_names_and_ids_are_tooltips,
+    links_can_be_clicked_and_backticks_give_a_block,
+    a_text_from_right_to_left_does_not_turn_its_bubble,
+    while_all_is_well_a_visitor_sees_nothing_of_the_connection,
+];
+
+fn both_sides_read_names_and_ids_are_tooltips(source: Source) {
+    let stage = Stage::new(source);
+    let console = Console::from(stage.page(Kind::Staff).open());
+    console.put("#staff-id", "sam");
+    console.put("#staff-name", "Анна");
+    console.put("#token", TOKEN);
+    console.key("Enter");
+    console.until_connected();
+    console.go_online();
+    let user = stage.user();
+    user.fill("#name", " Ann \u{202e}Müller ");
+    let ticket = user.ask("the printer");
+    let row = format!("#tickets [data-ticket='{ticket}'] bdi");
+    console.until_text(&row, "Ann  Müller");
+    console.check(&format!("document.querySelector({}).title == {}", quoted(&row), quoted(&user.id())));
+    console.pick(&ticket);
+    assert_eq!(console.text("#chat-user"), "Ann  Müller");
+    console.check(&format!("document.querySelector('#chat-user').title == {}", quoted(&user.id())));
+    user.until_unlocked();
+    user.until_text("#log li.system[data-kind=joined]", "Анна joined.");
+    console.say("hello");
+    user.until_received("hello");
+    assert_eq!(user.text("li.message .who"), "Анна");
+    user.check("document.querySelector('li.message .who').title == 'sam'");
+    user.say("hello yourself");
+    console.until_received("hello yourself");
+    assert_eq!(console.text("li.message[data-from=them] .who"), "Ann  Müller");
+    // A reload keeps them, on both sides.
+    user.reload();
+    user.until_unlocked();
+    console.say("still there?");
+    user.until_received("still there?");
+    console.reload();
+    console.until("document.querySelector('#presence').dataset.online == 'true'");
+    console.click("#pick-mine");
+    user.until_text("#log li.system[data-kind=reconnected]", "Анна is with you again.");
+    let kim = stage.console("kim");
+    kim.until_text("#colleagues [data-colleague=sam]", "Анна");
+    kim.until_text(&format!("#tickets [data-ticket='{ticket}'] .badge"), "with Анна");
+}
+
+fn links_can_be_clicked_and_backticks_give_a_block(source: Source) {
+    let stage = Stage::new(source);
+    let mut ann = stage.desk.user("ann");
+    let ticket = ann.create("the printer");
+    let console = stage.console("sam");
+    console.go_online();
+    console.pick(&ticket);
+    ann.say(1, "see (https://desk.example/a?b=c), HTTP://x.example. javascript:hit=1 ftp://y.example");
+    console.until("document.querySelectorAll('.said a').length == 2");
+    console.check(
+        "JSON.stringify([...document.querySelectorAll('.said a')].map(a => [a.href, a.target, a.rel])) == \
+         JSON.stringify([['https://desk.example/a?b=c', '_blank', 'noopener noreferrer'], ['http://x.example/', '_blank', 'noopener noreferrer']])",
+    );
+    ann.say(2, "so:\n```\nlet a = 1;\n  let b = 2; // https://z.example\n```\nthere");
+    console.until("document.querySelector('.said .code')");
+    assert_eq!(console.text(".said .code"), "let a = 1;\n  let b = 2; // https://z.example");
+    console.check("getComputedStyle(document.querySelector('.said .code')).fontFamily.includes('mono')");
+    console.check("!document.querySelector('.said .code a')");
+}
+
+fn a_text_from_right_to_left_does_not_turn_its_bubble(source: Source) {
+    let stage = Stage::new(source);
+    let mut ann = stage.desk.user("ann");
+    let ticket = ann.create("the printer");
+    let console = stage.console("sam");
+    console.go_online();
+    console.pick(&ticket);
+    for text in ["hello", "שלום"] {
+        console.say(text);
+        ann.expect("message");
+    }
+    ann.say(1, "hello");
+    ann.say(2, "مرحبا");
+    console.until_received("مرحبا");
+    for from in ["me", "them"] {
+        let corners =
+            "(e => (s => [s.borderBottomLeftRadius, s.borderBottomRightRadius].join())(getComputedStyle(e)))";
+        console.check(&format!(
+            "(([first, second]) => {corners}(first) == {corners}(second))([...document.querySelectorAll('li.message[data-from={from}] .text')])"
+        ));
+    }
+    console.check("getComputedStyle([...document.querySelectorAll('.said')].at(-1)).direction == 'rtl'");
+}
+
+fn while_all_is_well_a_visitor_sees_nothing_of_the_connection(source: Source) {
+    let stage = Stage::new(source);
+    let proxy = stage.proxy();
+    let user = stage.page(Kind::User).by(&proxy).user();
+    let seen = "(status => status.textContent.length > 3 && !getComputedStyle(status).clipPath.includes('inset'))(document.querySelector('#status'))";
+    user.check(&format!("!{seen}"));
+    assert_eq!(user.text("#status"), "Connected"); // it is told to who cannot see
+    let is_served = source == Source::Served;
+    assert_eq!(user.is_there("[data-other-page]"), !is_served);
+    user.click("#open-settings");
+    assert_eq!(user.is_there("#server-address"), !is_served);
+    user.key("Escape");
+    proxy.disconnect();
+    user.until(seen);
+    proxy.restore();
+    user.until_connected();
+}
