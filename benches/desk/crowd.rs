@@ -11,7 +11,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use crate::frame::Frame;
 use crate::metronome::Metronome;
 use crate::server::{Server, TOKEN};
-use crate::wire;
+use crate::websocket;
 
 /// Nanoseconds since the crowd was made.
 pub(crate) type Nanos = u64;
@@ -142,12 +142,12 @@ impl Crowd {
         member.writable = false; // the first event says that it is connected
         member.unread.clear();
         member.output.clear();
-        wire::append_request(&mut member.output, &self.server.to_string(), path, secret);
+        websocket::append_request(&mut member.output, &self.server.to_string(), path, secret);
     }
 
     /// Queues a text frame whose payload `write` appends.
     pub(crate) fn send_with(&mut self, who: usize, write: impl FnOnce(&mut Vec<u8>)) {
-        wire::append(&mut self.members[who].output, wire::TEXT, write);
+        websocket::append(&mut self.members[who].output, websocket::TEXT, write);
         self.note_unflushed(who);
     }
 
@@ -158,7 +158,7 @@ impl Crowd {
 
     /// Queues a close frame (1000).
     pub(crate) fn send_close(&mut self, who: usize) {
-        wire::append(&mut self.members[who].output, wire::CLOSE, |out| {
+        websocket::append(&mut self.members[who].output, websocket::CLOSE, |out| {
             out.extend_from_slice(&1000_u16.to_be_bytes());
         });
         self.note_unflushed(who);
@@ -295,31 +295,31 @@ impl Crowd {
     fn parse(&mut self, script: &mut impl Script, who: usize, at: Nanos, input: &[u8]) -> usize {
         let mut used = 0;
         if !self.members[who].upgraded {
-            let Some(length) = wire::answer_length(input) else { return 0 };
+            let Some(length) = websocket::answer_length(input) else { return 0 };
             self.members[who].upgraded = true;
             used = length;
         }
-        while let Some((opcode, payload)) = wire::next_frame(&input[used..]) {
+        while let Some((opcode, payload)) = websocket::next_frame(&input[used..]) {
             let bytes = &input[used..][payload.clone()];
             used += payload.end;
             match opcode {
-                wire::TEXT => {
+                websocket::TEXT => {
                     let json = std::str::from_utf8(bytes).expect("UTF-8 in a text frame");
                     script.frame(self, who, at, &Frame::read(json));
                 }
-                wire::CLOSE => {
+                websocket::CLOSE => {
                     let code = bytes.first_chunk().map(|code| u16::from_be_bytes(*code));
                     self.lose(script, who, code);
                     return used;
                 }
-                wire::PING => {
+                websocket::PING => {
                     self.pings += 1;
-                    wire::append(&mut self.members[who].output, wire::PONG, |out| {
+                    websocket::append(&mut self.members[who].output, websocket::PONG, |out| {
                         out.extend_from_slice(bytes);
                     });
                     self.note_unflushed(who);
                 }
-                wire::PONG => {}
+                websocket::PONG => {}
                 opcode => panic!("opcode {opcode} from the server"),
             }
             if self.members[who].stream.is_none() || !self.members[who].upgraded {

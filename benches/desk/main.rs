@@ -10,7 +10,7 @@
 //! | check, script, script_hub | instructions and allocations of a fixed script, against those recorded |
 //! | crowd, metronome | the load generator: one loop, many client connections; its clock |
 //! | awake | keeps the cores from going to sleep |
-//! | wire, frame | a client's frames and the fields in a server's |
+//! | websocket (of tests/support), frame | a client's frames and the fields in a server's |
 //! | lobby | gets users and staff to where a workload begins |
 //! | peers, server, usage | which servers there are; one of them as a process; what it uses |
 //! | table, picture | figures to Markdown and SVG |
@@ -45,7 +45,8 @@ mod soak;
 mod table;
 mod usage;
 mod visits;
-mod wire;
+#[path = "../../tests/support/websocket.rs"]
+mod websocket;
 
 use std::process::ExitCode;
 

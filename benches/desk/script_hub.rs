@@ -15,7 +15,7 @@ use deskwire::net::input::Readiness;
 use crate::frame::Frame;
 use crate::script::{NOTICE_MS, NOW, RULES, SUBJECT, Scene, TEXT};
 use crate::server::TOKEN;
-use crate::wire;
+use crate::websocket;
 
 /// Both directions of a connection. The buffers are large enough from the start, so that what is allocated is the hub's.
 struct Pipe {
@@ -130,7 +130,7 @@ impl HubScene {
         });
         let ticket = {
             let pipe = user.pipe.borrow();
-            let (_, payload) = wire::next_frame(&pipe.to_client).expect("ticket_created");
+            let (_, payload) = websocket::next_frame(&pipe.to_client).expect("ticket_created");
             let json = std::str::from_utf8(&pipe.to_client[payload]).expect("UTF-8");
             Frame::read(json).ticket.to_owned()
         };
@@ -140,7 +140,7 @@ impl HubScene {
 
     /// A client sends a text, and the hub does what it does in a turn.
     fn says(&mut self, client: &Client, write: impl FnOnce(&mut Vec<u8>)) {
-        wire::append(&mut client.pipe.borrow_mut().to_server, wire::TEXT, write);
+        websocket::append(&mut client.pipe.borrow_mut().to_server, websocket::TEXT, write);
         turn(&mut self.hub, self.now, client.slot);
     }
 
@@ -167,10 +167,10 @@ fn connect(hub: &mut Hub<Socket, Desk>, now: Millis, path: &str, secret: Option<
     const BUFFER_BYTES: usize = 1024;
     let buffer = || Vec::with_capacity(BUFFER_BYTES);
     let pipe = Rc::new(RefCell::new(Pipe { to_server: buffer(), to_client: buffer(), ended: false }));
-    wire::append_request(&mut pipe.borrow_mut().to_server, "127.0.0.1:8000", path, secret);
+    websocket::append_request(&mut pipe.borrow_mut().to_server, "127.0.0.1:8000", path, secret);
     let slot = hub.admit(Socket(Rc::clone(&pipe)), Ipv4Addr::LOCALHOST.into(), now).expect("no limit");
     turn(hub, now, slot);
-    let length = wire::answer_length(&pipe.borrow().to_client).expect("101");
+    let length = websocket::answer_length(&pipe.borrow().to_client).expect("101");
     pipe.borrow_mut().to_client.drain(..length);
     Client { pipe, slot }
 }
@@ -227,7 +227,7 @@ impl Scene for HubScene {
             self.staff_asks(command, &ticket);
         }
         self.says(&user, |out| out.extend_from_slice(br#"{"type":"close_ticket"}"#));
-        wire::append(&mut user.pipe.borrow_mut().to_server, wire::CLOSE, |out| {
+        websocket::append(&mut user.pipe.borrow_mut().to_server, websocket::CLOSE, |out| {
             out.extend_from_slice(&1000_u16.to_be_bytes());
         });
         turn(&mut self.hub, self.now, user.slot);

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::client::Kind;
+use crate::codec::{self, BINARY, CLOSE, CONTINUATION, FIN, PING, TEXT};
 use crate::ledger::{Ledger, UNSURE};
 use crate::network::End;
 use crate::plan::Setup;
-use crate::websocket::{self, BINARY, CLOSE, CONTINUATION, FIN, PING, TEXT};
+use crate::websocket;
 use crate::world::{TOKEN, World};
 
 pub struct Adversary {
@@ -189,19 +190,19 @@ impl World {
             (1002, FIN | CLOSE, &[0, 1]),
         ];
         let mut bytes = Vec::new();
-        let mask = self.rng.next() as u32;
+        let mask = (self.rng.next() as u32).to_be_bytes();
         let code = match self.rng.below(16) {
             0 => {
-                websocket::append_header(&mut bytes, FIN | TEXT, 16 * 1024 + 1, mask);
+                codec::append_header(&mut bytes, FIN | TEXT, 16 * 1024 + 1, Some(mask));
                 1009
             }
             1 => {
-                websocket::append_header(&mut bytes, FIN | TEXT, 1 << 62, mask);
+                codec::append_header(&mut bytes, FIN | TEXT, 1 << 62, Some(mask));
                 1009
             }
             2 => {
                 for first in [TEXT, CONTINUATION, CONTINUATION] {
-                    websocket::append_frame(&mut bytes, first, &[b'x'; 6000], mask);
+                    codec::append_frame(&mut bytes, first, &[b'x'; 6000], mask);
                 }
                 1009
             }
@@ -210,13 +211,13 @@ impl World {
                 1002
             }
             4 => {
-                websocket::append_frame(&mut bytes, TEXT, b"{", mask);
-                websocket::append_frame(&mut bytes, FIN | TEXT, b"{}", mask);
+                codec::append_frame(&mut bytes, TEXT, b"{", mask);
+                codec::append_frame(&mut bytes, FIN | TEXT, b"{}", mask);
                 1002
             }
             _ => {
                 let (code, first, payload) = *self.rng.pick(&frames);
-                websocket::append_frame(&mut bytes, first, payload, mask);
+                codec::append_frame(&mut bytes, first, payload, mask);
                 code
             }
         };

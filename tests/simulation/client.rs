@@ -5,9 +5,10 @@ use std::fmt::Write;
 use deskwire::config::{MESSAGES_BURST_S, PAYLOAD_BURST_S};
 use serde_json::Value;
 
+use crate::codec;
 use crate::network::End;
 use crate::rng::Rng;
-use crate::websocket::{self, Decoder, Heard};
+use crate::websocket::{Decoder, Heard};
 use crate::world::World;
 
 /// Whose a link is.
@@ -83,7 +84,7 @@ impl World {
                 Heard::Text(text) => self.hear_text(link, &text),
                 Heard::Ping(payload) if self.clients[link].answers_pings => {
                     let mut pong = Vec::new();
-                    websocket::append_frame(&mut pong, websocket::FIN | websocket::PONG, &payload, 9);
+                    codec::append_frame(&mut pong, codec::FIN | codec::PONG, &payload, [9; 4]);
                     self.links[link].borrow_mut().send(&pong, self.now);
                 }
                 Heard::Ping(_) => {}
@@ -122,7 +123,7 @@ impl World {
             client.has_closed = true;
             let mut answer = Vec::new();
             let payload = code.unwrap_or(1000).to_be_bytes();
-            websocket::append_frame(&mut answer, websocket::FIN | websocket::CLOSE, &payload, 11);
+            codec::append_frame(&mut answer, codec::FIN | codec::CLOSE, &payload, [11; 4]);
             self.links[link].borrow_mut().send(&answer, self.now);
         }
     }
@@ -180,16 +181,16 @@ impl World {
 }
 
 fn append_text(out: &mut Vec<u8>, text: &[u8], rng: &mut Rng) {
-    let mask = rng.next() as u32;
+    let mask = (rng.next() as u32).to_be_bytes();
     if text.len() < 2 || !rng.one_in(8) {
-        return websocket::append_frame(out, websocket::FIN | websocket::TEXT, text, mask);
+        return codec::append_frame(out, codec::FIN | codec::TEXT, text, mask);
     }
     let (first, rest) = text.split_at(rng.below(text.len()));
-    websocket::append_frame(out, websocket::TEXT, first, mask);
+    codec::append_frame(out, codec::TEXT, first, mask);
     if rng.one_in(2) {
-        websocket::append_frame(out, websocket::FIN | websocket::PING, b"between", mask);
+        codec::append_frame(out, codec::FIN | codec::PING, b"between", mask);
     }
-    websocket::append_frame(out, websocket::FIN | websocket::CONTINUATION, rest, mask);
+    codec::append_frame(out, codec::FIN | codec::CONTINUATION, rest, mask);
 }
 
 fn shorten(text: &str) -> String {

@@ -4,7 +4,8 @@
 //! rng               random numbers from a seed
 //! plan              a seed's world, and its steps
 //! network           sockets and the network between them
-//! websocket         RFC 6455 from the client's side
+//! codec             RFC 6455 from the client's side, shared with other tests
+//! websocket         what a client reads of the server's frames
 //! page              the two pages, as far as they speak to the desk
 //! adversary         peers who break the rules
 //! checked_service   the desk, with each call and each frame held against the model
@@ -27,6 +28,8 @@ mod adversary;
 mod bugs;
 mod checked_service;
 mod client;
+#[path = "../support/websocket.rs"]
+mod codec;
 mod disk;
 mod ledger;
 mod model;

@@ -41,6 +41,19 @@ fn sabotage_is_caught() {
     assert!(missed.is_empty(), "not caught: {missed:?}");
 }
 
+#[test]
+fn every_planted_bug_still_has_its_place_in_the_code() {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let misplaced: Vec<_> = bugs::all()
+        .filter(|bug| {
+            let text = fs::read_to_string(package.join(bug.file)).unwrap_or_default();
+            text.matches(bug.find).count() != 1
+        })
+        .map(|bug| format!("{}: once in {}: {}", bug.promise, bug.file, bug.find))
+        .collect();
+    assert!(misplaced.is_empty(), "{misplaced:#?}");
+}
+
 /// Puts the bug in; gives the file, and what it was.
 fn put_in(copy: &Path, bug: &Bug) -> (PathBuf, String) {
     let file = copy.join(bug.file);

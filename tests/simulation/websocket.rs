@@ -1,4 +1,6 @@
-//! RFC 6455 from the client's side: a head and frames out, frames in. Written for the simulation, and shared with nobody.
+//! What a client of the simulation sends first, and what it reads: frames as a server may send them, or a breach.
+
+use crate::codec;
 
 /// The request of a browser.
 pub fn head(path: &str, protocols: &[String]) -> Vec<u8> {
@@ -8,41 +10,10 @@ pub fn head(path: &str, protocols: &[String]) -> Vec<u8> {
     };
     format!(
         "GET {path} HTTP/1.1\r\nHost: desk\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{offered}\r\n"
+         Sec-WebSocket-Key: {}\r\nSec-WebSocket-Version: 13\r\n{offered}\r\n",
+        codec::KEY
     )
     .into_bytes()
-}
-
-pub const CONTINUATION: u8 = 0;
-pub const TEXT: u8 = 1;
-pub const BINARY: u8 = 2;
-pub const CLOSE: u8 = 8;
-pub const PING: u8 = 9;
-pub const PONG: u8 = 10;
-pub const FIN: u8 = 0x80;
-
-/// Appends a masked frame; `first` is the opcode and the bits before it.
-pub fn append_frame(out: &mut Vec<u8>, first: u8, payload: &[u8], mask: u32) {
-    append_header(out, first, payload.len() as u64, mask);
-    let mask = mask.to_be_bytes();
-    out.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
-}
-
-/// Appends the header of a frame that announces so many bytes.
-pub fn append_header(out: &mut Vec<u8>, first: u8, length: u64, mask: u32) {
-    out.push(first);
-    match length {
-        0..=125 => out.push(0x80 | length.to_be_bytes()[7]),
-        126..=0xFFFF => {
-            out.push(0x80 | 126);
-            out.extend(&length.to_be_bytes()[6..]);
-        }
-        _ => {
-            out.push(0x80 | 127);
-            out.extend(length.to_be_bytes());
-        }
-    }
-    out.extend(mask.to_be_bytes());
 }
 
 /// What the server said.
@@ -102,7 +73,7 @@ impl Decoder {
             return Some(Heard::Status(status));
         }
         self.is_upgraded = true;
-        if !head.contains("Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n") {
+        if !head.contains(&format!("Sec-WebSocket-Accept: {}\r\n", codec::ACCEPT)) {
             return Some(Heard::Breach("a wrong Sec-WebSocket-Accept"));
         }
         let protocol = head.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Protocol: "));
@@ -111,16 +82,13 @@ impl Decoder {
 
     fn frame(&mut self) -> Option<Heard> {
         let bytes = &self.bytes[self.at..];
-        let (&first, &second) = (bytes.first()?, bytes.get(1)?);
-        let (length, start) = match second {
-            0..=125 => (usize::from(second), 2),
-            126 => (usize::from(u16::from_be_bytes([*bytes.get(2)?, *bytes.get(3)?])), 4),
-            127 => (u64::from_be_bytes(bytes.get(2..10)?.try_into().ok()?) as usize, 10),
-            _ => return Some(Heard::Breach("a masked frame")),
-        };
-        let payload = bytes.get(start..start + length)?.to_vec();
-        self.at += start + length;
-        Some(match first {
+        let header = codec::header(bytes)?;
+        if header.is_masked {
+            return Some(Heard::Breach("a masked frame"));
+        }
+        let payload = bytes.get(header.payload.clone())?.to_vec();
+        self.at += header.payload.end;
+        Some(match header.first {
             0x81 => Heard::Text(payload),
             0x89 => Heard::Ping(payload),
             0x8A => return self.frame(),

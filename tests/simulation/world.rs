@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::adversary::Adversary;
 use crate::checked_service::{CheckedService, Wiring};
 use crate::client::{Client, Kind};
+use crate::codec;
 use crate::disk;
 use crate::ledger::Ledger;
 use crate::model::Model;
@@ -330,12 +331,7 @@ impl World {
             None if client.is_upgraded && !client.has_closed => {
                 client.has_closed = true;
                 let mut frame = Vec::new();
-                websocket::append_frame(
-                    &mut frame,
-                    websocket::FIN | websocket::CLOSE,
-                    &1000_u16.to_be_bytes(),
-                    7,
-                );
+                codec::append_frame(&mut frame, codec::FIN | codec::CLOSE, &1000_u16.to_be_bytes(), [7; 4]);
                 shared.send(&frame, self.now);
                 shared.note.close_end = Some(shared.note.sent_bytes);
             }

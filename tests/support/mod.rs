@@ -10,6 +10,7 @@ pub mod roles;
 pub mod scenario;
 pub mod schema;
 pub mod server;
+pub mod websocket;
 pub mod wire;
 
 pub use client::{Peer, int, text};
@@ -18,4 +19,5 @@ pub use roles::{Staff, User};
 pub use scenario::{Chat, Desk};
 pub use serde_json::{Value, json};
 pub use server::{Launch, Server, TOKEN};
-pub use wire::{Next, PATIENCE, Wire, op};
+pub use wire::op;
+pub use wire::{Next, PATIENCE, Wire};

@@ -7,19 +7,11 @@ use std::time::{Duration, Instant};
 use socket2::{Domain, Socket, Type};
 
 use super::head::{Request, Response};
+pub use super::websocket as op;
+use super::websocket;
 
 /// Time limit for what should happen at once: generous, since only a failing test reaches it.
 pub const PATIENCE: Duration = Duration::from_secs(10);
-
-/// RFC 6455 5.2: the opcodes.
-pub mod op {
-    pub const CONTINUATION: u8 = 0;
-    pub const TEXT: u8 = 1;
-    pub const BINARY: u8 = 2;
-    pub const CLOSE: u8 = 8;
-    pub const PING: u8 = 9;
-    pub const PONG: u8 = 10;
-}
 
 /// A frame of the server's, unpacked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,33 +56,20 @@ impl<T: std::fmt::Debug> Next<T> {
 
 /// A client's frame, masked as RFC 6455 5.3 wants it.
 pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mask = [0xA5, 0x3C, 0x5A, 0xC3];
-    let mut frame = header(first, payload.len() as u64, Some(mask));
-    frame.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, key)| byte ^ key));
+    let mut frame = Vec::new();
+    websocket::append_frame(&mut frame, first, payload, [0xA5, 0x3C, 0x5A, 0xC3]);
     frame
 }
 
 /// A whole message in one frame.
 pub fn whole(opcode: u8, payload: &[u8]) -> Vec<u8> {
-    frame(0x80 | opcode, payload)
+    frame(op::FIN | opcode, payload)
 }
 
 /// A frame's header alone, which may announce any length.
 pub fn header(first: u8, len: u64, mask: Option<[u8; 4]>) -> Vec<u8> {
-    let masked = if mask.is_some() { 0x80 } else { 0 };
-    let mut header = vec![first];
-    match (u8::try_from(len), u16::try_from(len)) {
-        (Ok(len @ 0..126), _) => header.push(masked | len),
-        (_, Ok(len)) => {
-            header.push(masked | 126);
-            header.extend(len.to_be_bytes());
-        }
-        _ => {
-            header.push(masked | 127);
-            header.extend(len.to_be_bytes());
-        }
-    }
-    header.extend(mask.unwrap_or_default().iter().take(if mask.is_some() { 4 } else { 0 }));
+    let mut header = Vec::new();
+    websocket::append_header(&mut header, first, len, mask);
     header
 }
 
@@ -249,32 +228,25 @@ impl Wire {
 
 /// A whole frame at the start of `bytes`, and its length there.
 fn unpack(bytes: &[u8]) -> Option<(Frame, usize)> {
-    let [first, second, rest @ ..] = bytes else { return None };
-    assert_eq!(first & 0x70, 0, "RFC 6455 5.2: RSV bits mean an extension, and none was agreed on");
-    assert_eq!(second & 0x80, 0, "RFC 6455 5.1: a server must not mask");
-    let (fin, opcode) = (first & 0x80 != 0, first & 0x0F);
-    let (len, head) = match second & 0x7F {
-        126 => (u64::from(u16::from_be_bytes(*rest.first_chunk()?)), 4),
-        127 => (u64::from_be_bytes(*rest.first_chunk()?), 10),
-        len => (u64::from(len), 2),
+    let header = websocket::header(bytes)?;
+    let (first, opcode, range) = (header.first, header.first & op::OPCODE, header.payload);
+    assert_eq!(first & op::RSV, 0, "RFC 6455 5.2: RSV bits mean an extension, and none was agreed on");
+    assert!(!header.is_masked, "RFC 6455 5.1: a server must not mask");
+    let shortest = match range.len() {
+        0..=125 => 2,
+        126..=0xFFFF => 4,
+        _ => 10,
     };
-    let shortest = if len < 126 {
-        2
-    } else if len <= 0xFFFF {
-        4
-    } else {
-        10
-    };
-    assert_eq!(head, shortest, "RFC 6455 5.2: the minimal number of bytes encodes a length");
+    assert_eq!(range.start, shortest, "RFC 6455 5.2: the minimal number of bytes encodes a length");
+    let fin = first & op::FIN != 0;
     match opcode {
         op::CONTINUATION | op::TEXT | op::BINARY => {}
         op::CLOSE | op::PING | op::PONG => {
-            assert!(fin && len <= 125, "RFC 6455 5.5: a control frame is short and whole");
+            assert!(fin && range.len() <= 125, "RFC 6455 5.5: a control frame is short and whole");
         }
         other => panic!("RFC 6455 5.2: opcode {other} is reserved"),
     }
-    let end = head + usize::try_from(len).expect("fits memory");
-    let payload = bytes.get(head..end)?.to_vec();
+    let (payload, end) = (bytes.get(range.clone())?.to_vec(), range.end);
     if opcode == op::CLOSE {
         assert_ne!(payload.len(), 1, "RFC 6455 5.5.1: a close code is two bytes");
         assert!(payload.len() < 2 || std::str::from_utf8(&payload[2..]).is_ok(), "a close reason is UTF-8");

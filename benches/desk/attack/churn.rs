@@ -6,7 +6,7 @@ use super::plan::Plan;
 use super::stage::{Stage, user_request};
 use super::swarm::News;
 use crate::server::TOKEN;
-use crate::wire;
+use crate::websocket;
 
 /// When a connection is reset and the next one opened.
 #[derive(Clone, Copy, PartialEq)]
@@ -80,7 +80,7 @@ pub(crate) fn wrong_tokens(stage: &mut Stage) {
 fn wrong_token(host: &str, number: usize) -> Vec<u8> {
     let mut request = Vec::new();
     let path = format!("/ws/staff/{}", "m".repeat(64));
-    wire::append_request(&mut request, host, &path, Some(&format!("{TOKEN}{number}")));
+    websocket::append_request(&mut request, host, &path, Some(&format!("{TOKEN}{number}")));
     request
 }
 
@@ -93,7 +93,7 @@ pub(crate) fn log_lines(stage: &mut Stage) {
         let mut request = Vec::new();
         let path = format!("/ws/user/{}", "m".repeat(64));
         let origin = format!("Origin: http://{}.example\r\n", "\u{1}m\\\"".repeat(100).replace('\u{1}', "%"));
-        wire::append_request_with(&mut request, host, &path, None, &origin);
+        websocket::append_request_with(&mut request, host, &path, None, &origin);
         request
     };
     churn(stage, Leave::WhenRefused, request, 100);

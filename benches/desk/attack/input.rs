@@ -1,7 +1,7 @@
 //! What an attacker's connection receives: the answer to the handshake, then frames, of which most are only counted.
 
 use crate::frame::{Frame, Kind};
-use crate::wire;
+use crate::websocket;
 
 /// A frame that was listened to.
 #[derive(Clone, Debug)]
@@ -81,15 +81,15 @@ impl Input {
             let skipped = self.skip.min(input.len() - used);
             self.skip -= skipped;
             used += skipped;
-            let Some((opcode, payload)) = wire::next_header(&input[used..]) else { return used };
-            if opcode != wire::CLOSE && !(opcode == wire::TEXT && self.listens) {
+            let Some((opcode, payload)) = websocket::next_header(&input[used..]) else { return used };
+            if opcode != websocket::CLOSE && !(opcode == websocket::TEXT && self.listens) {
                 used += payload.start;
                 self.skip = payload.len();
                 continue;
             }
             let Some(bytes) = input[used..].get(payload.clone()) else { return used };
             used += payload.end;
-            if opcode == wire::CLOSE {
+            if opcode == websocket::CLOSE {
                 received(Received::Close(bytes.first_chunk().map(|code| u16::from_be_bytes(*code))));
             } else {
                 let frame = Frame::read(std::str::from_utf8(bytes).expect("UTF-8 in a text frame"));

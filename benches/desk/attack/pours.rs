@@ -9,7 +9,7 @@ use super::stage::{Stage, is_kind, staff_request, user_request};
 use super::swarm::News;
 use crate::frame::Kind;
 use crate::server::TOKEN;
-use crate::wire;
+use crate::websocket;
 
 const POUR_BYTES: usize = 64 * 1024;
 /// What must have been poured for it to be called an attack.
@@ -61,8 +61,8 @@ fn deaf_user(host: &str, number: usize, first: &[u8]) -> Plan {
 pub(crate) fn empty_fragments(stage: &mut Stage) {
     let host = stage.host();
     let mut first = Vec::new();
-    wire::append_part(&mut first, wire::TEXT, |_| {}); // the text begins once; what follows is more of it
-    let more = filled(|bytes| wire::append_part(bytes, 0, |_| {}));
+    websocket::append_part(&mut first, websocket::TEXT, |_| {}); // the text begins once; what follows is more of it
+    let more = filled(|bytes| websocket::append_part(bytes, 0, |_| {}));
     pour(stage, more, |number| deaf_user(&host, number, &first), POURED_LEAST);
 }
 
@@ -74,9 +74,9 @@ pub(crate) fn one_byte_fragments(stage: &mut Stage) {
     let json = format!(r#"{{"type":"message","id":1,"text":"{}"}}"#, "x".repeat(4000));
     let mut bytes = Vec::new();
     for (place, byte) in json.bytes().enumerate() {
-        let opcode = if place == 0 { wire::TEXT } else { 0 };
-        let fin = if place + 1 == json.len() { wire::FIN } else { 0 };
-        wire::append_part(&mut bytes, fin | opcode, |out| out.push(byte));
+        let opcode = if place == 0 { websocket::TEXT } else { 0 };
+        let fin = if place + 1 == json.len() { websocket::FIN } else { 0 };
+        websocket::append_part(&mut bytes, fin | opcode, |out| out.push(byte));
     }
     let bytes: Rc<[u8]> = bytes.into();
     let pace = Some(PAYLOAD_BYTES_PER_SECOND * FRAGMENT_BYTES);
@@ -91,7 +91,7 @@ pub(crate) fn one_byte_fragments(stage: &mut Stage) {
 }
 
 fn pings_of(bytes: &mut Vec<u8>) {
-    wire::append(bytes, wire::PING, |out| out.extend_from_slice(&[b'x'; 125]));
+    websocket::append(bytes, websocket::PING, |out| out.extend_from_slice(&[b'x'; 125]));
 }
 
 pub(crate) fn unread_pings(stage: &mut Stage) {
@@ -109,7 +109,7 @@ fn messages_of() -> Rc<[u8]> {
     let mut id = 0;
     filled(|bytes| {
         id += 1;
-        wire::append(bytes, wire::TEXT, |out| {
+        websocket::append(bytes, websocket::TEXT, |out| {
             write!(out, r#"{{"type":"message","id":{id},"text":"And more."}}"#).expect("memory");
         });
     })
@@ -126,7 +126,7 @@ pub(crate) fn refused(stage: &mut Stage) {
     let wrong = format!("{TOKEN}-wrong");
     let plan = |number| {
         let mut request = Vec::new();
-        wire::append_request(&mut request, &host, &format!("/ws/staff/mallory-{number}"), Some(&wrong));
+        websocket::append_request(&mut request, &host, &format!("/ws/staff/mallory-{number}"), Some(&wrong));
         Plan { is_stubborn: true, ..Plan::new(request) }
     };
     pour(stage, messages_of(), plan, POURED_LEAST);
@@ -140,7 +140,7 @@ pub(crate) fn heads(stage: &mut Stage) {
 
 pub(crate) fn lengths(stage: &mut Stage) {
     let host = stage.host();
-    let mut first = vec![wire::FIN | wire::TEXT, 0xFF];
+    let mut first = vec![websocket::FIN | websocket::TEXT, 0xFF];
     first.extend_from_slice(&(1_u64 << 63).to_be_bytes());
     let more = filled(|bytes| bytes.extend_from_slice(b"and so on"));
     pour(stage, more, |number| deaf_user(&host, number, &first), POURED_LEAST);

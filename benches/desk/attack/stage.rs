@@ -11,7 +11,7 @@ use super::plan::Plan;
 use super::swarm::{News, Swarm};
 use crate::frame::Kind;
 use crate::server::TOKEN;
-use crate::wire;
+use crate::websocket;
 
 /// Connections under way at once while many are opened.
 const AT_ONCE: usize = 64;
@@ -171,13 +171,13 @@ pub(crate) fn is_kind(news: &News, kind: Kind) -> bool {
 /// A text frame.
 pub(crate) fn text(json: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
-    wire::append(&mut bytes, wire::TEXT, |out| out.extend_from_slice(json.as_bytes()));
+    websocket::append(&mut bytes, websocket::TEXT, |out| out.extend_from_slice(json.as_bytes()));
     bytes
 }
 
 pub(crate) fn staff_request(host: &str, id: &str) -> Vec<u8> {
     let mut request = Vec::new();
-    wire::append_request(&mut request, host, &format!("/ws/staff/{id}"), Some(TOKEN));
+    websocket::append_request(&mut request, host, &format!("/ws/staff/{id}"), Some(TOKEN));
     request
 }
 
@@ -185,7 +185,7 @@ pub(crate) fn staff_request(host: &str, id: &str) -> Vec<u8> {
 pub(crate) fn user_request(host: &str, id: &str, address: Option<usize>) -> Vec<u8> {
     let mut request = Vec::new();
     let field = address.map_or_else(String::new, forwarded);
-    wire::append_request_with(&mut request, host, &format!("/ws/user/{id}"), None, &field);
+    websocket::append_request_with(&mut request, host, &format!("/ws/user/{id}"), None, &field);
     request
 }
 
