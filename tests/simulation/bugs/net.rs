@@ -38,8 +38,8 @@ pub(super) const BUGS: &[Bug] = &[
     bug(
         "every connection has a deadline",
         HUB,
-        "        slot.scheduled_at = NEVER;\n        if slot.connection.is_blocked() {",
-        "        if slot.connection.is_blocked() {",
+        "        slot.scheduled_at = NEVER;\n        if slot.connection.is_blocked()",
+        "        if slot.connection.is_blocked()",
     ),
     bug(
         "output goes on when there is room again",

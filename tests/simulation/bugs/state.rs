@@ -169,8 +169,8 @@ pub(super) const BUGS: &[Bug] = &[
     bug(
         "what waits is assigned in the same turn",
         STATE,
-        "            Input::Tick => self.tick(now, out),\n        }\n        self.assign_waiting(now, out);",
-        "            Input::Tick => self.tick(now, out),\n        }",
+        "            Input::Starts(rules) => self.starts(now, *rules, out),\n        }\n        self.assign_waiting(now, out);",
+        "            Input::Starts(rules) => self.starts(now, *rules, out),\n        }",
     ),
     bug(
         "what is owed is relayed once",
