@@ -18,6 +18,7 @@ pub use self::doctor::{
 pub use self::journal::{
     JOURNAL_AGE_MS, JOURNAL_BYTES_MAX, JOURNAL_SYNC_MS, JournalOptions, JournalRules, JournalSync,
 };
+use crate::desk::branding::{Accent, Branding};
 use crate::net::address::{Cidr, TrustedProxies};
 
 /// Milliseconds: of the Unix epoch where it is a time, plain where it is a span. The loop takes the wall clock once,
@@ -170,6 +171,13 @@ pub const HELD_BYTES_MAX: usize = 64 * KIB;
 pub const SPARE_HELD_BYTES_MAX: usize = 2048 * KIB;
 /// The size up to which such a buffer is kept, in bytes; a larger one goes back to the heap.
 pub const SPARE_HELD_BUFFER_BYTES_MAX: usize = 32 * KIB;
+/// The name of the company on the pages, and its greeting, in Unicode scalar values: a line each.
+pub const BRAND_CHARS_MAX: usize = 100;
+/// The contrast of the company's colour against white: WCAG 2.2 asks for 4.5 of text, and the light page is a little darker
+/// than white.
+pub const ACCENT_ON_LIGHT_CONTRAST_MIN: f64 = 5.0;
+/// The same against black, for the shade on a dark page, which is a little lighter than black.
+pub const ACCENT_ON_DARK_CONTRAST_MIN: f64 = 6.0;
 /// What a connection may be sent before everything that it was sent before has left, in bytes. With one frame more it
 /// bounds the output buffer; it is large enough that a busy chat asks for more only once in a hundred messages.
 pub const CREDIT_BYTES: usize = 32 * KIB;
@@ -316,6 +324,18 @@ pub struct Options {
     /// Origin of another site whose pages may connect, such as <https://example.com>; may be repeated
     #[arg(long, env = "DESKWIRE_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',', value_parser = origin)]
     pub allow_origin: Vec<String>,
+    /// Name of the company, on both pages
+    #[arg(long, env = "DESKWIRE_NAME", value_name = "TEXT", value_parser = brand_text)]
+    pub name: Option<String>,
+    /// Colour of links and buttons, such as #0b6b5d; dark enough to be read on white
+    #[arg(long, env = "DESKWIRE_ACCENT", value_name = "COLOUR", value_parser = Accent::parse)]
+    pub accent: Option<Accent>,
+    /// What the user's page asks first
+    #[arg(long, env = "DESKWIRE_GREETING", value_name = "TEXT", value_parser = brand_text)]
+    pub greeting: Option<String>,
+    /// Origin of a site whose pages may show the user's page in a frame; may be repeated
+    #[arg(long, env = "DESKWIRE_ALLOW_EMBED", value_name = "ORIGIN", value_delimiter = ',', value_parser = origin)]
+    pub allow_embed: Vec<String>,
     /// Who gets a waiting ticket
     #[arg(long, env = "DESKWIRE_ASSIGN", value_enum, default_value_t, value_name = "HOW")]
     pub assign: Assign,
@@ -362,6 +382,15 @@ fn origin(text: &str) -> Result<String, String> {
     let host = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://")).unwrap_or("");
     if host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_graphic() && !b"/?#@".contains(&byte)) {
         return Err("an origin is http:// or https:// and a host, with a port if need be, and no path".into());
+    }
+    Ok(text.to_owned())
+}
+
+/// A line of text for the pages.
+fn brand_text(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.is_empty() || text.chars().count() > BRAND_CHARS_MAX || text.chars().any(char::is_control) {
+        return Err(format!("it is one line of 1 to {BRAND_CHARS_MAX} characters"));
     }
     Ok(text.to_owned())
 }
@@ -441,6 +470,16 @@ impl Options {
             TrustedProxy::Range(range) => Some(*range),
         });
         ranges.collect()
+    }
+
+    /// Returns what the pages show of the company.
+    pub fn branding(&self) -> Branding {
+        Branding {
+            name: self.name.clone(),
+            accent: self.accent,
+            greeting: self.greeting.clone(),
+            embedders: self.allow_embed.clone(),
+        }
     }
 
     /// Returns how many tickets may be open at once.

@@ -8,6 +8,7 @@ use std::ffi::OsString;
 use std::io::{self, ErrorKind, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
+use std::rc::Rc;
 
 use clap::Parser;
 use listenfd::ListenFd;
@@ -18,6 +19,7 @@ use deskwire::clock::Clock;
 use deskwire::config::{Options, Task};
 use deskwire::desk::Desk;
 use deskwire::desk::auth::{AuthError, SecretSource, StaffTokens, new_token};
+use deskwire::desk::pages::Pages;
 use deskwire::ids::{ID_RULE, SecretHash, StaffId};
 use deskwire::logging;
 use deskwire::server::Server;
@@ -85,6 +87,7 @@ fn run(options: &Options) -> Result<(), Failure> {
     };
     let (staff_file, origins) = (options.staff_file.clone(), options.allow_origin.clone());
     let mut desk = Desk::new(rules, tokens, staff_file, origins, SecretSource::system()).map_err(trouble)?;
+    desk.serve_pages(Rc::new(Pages::new(&options.branding())));
     if options.rate_limit > 0 {
         desk.limit_new_tickets();
     }

@@ -1,7 +1,7 @@
 //! What the desk counts, and the page that /metrics answers with.
 
 use crate::metrics::{self, Metrics};
-use crate::net::http::{Response, Status};
+use crate::net::http::{Body, Response, Status};
 use crate::state::{Counts, ErrorCode};
 
 /// What the desk counts.
@@ -57,8 +57,8 @@ impl Counters {
         Response {
             status: Status::Ok,
             content_type: metrics::Page::CONTENT_TYPE,
-            fields: "",
-            body: page.into_text().into_bytes().into(),
+            fields: "".into(),
+            body: Body::Owned(page.into_text().into_bytes()),
         }
     }
 }

@@ -2,9 +2,11 @@
 
 mod admission;
 pub mod auth;
+pub mod branding;
 mod counters;
 #[cfg(feature = "journal")]
 mod keeping;
+pub mod pages;
 mod site;
 mod staff_file;
 #[cfg(test)]
@@ -15,11 +17,13 @@ mod writer;
 #[cfg(feature = "journal")]
 use std::io;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 pub use self::admission::Guest;
 use self::auth::{AuthError, SecretSource, StaffTokens};
 use self::counters::Counters;
-use self::site::{Page, Route};
+use self::pages::{Document, Pages};
+use self::site::Route;
 use self::ticket_rate::TicketRate;
 use self::writer::EventWriter;
 use crate::config::Millis;
@@ -29,7 +33,7 @@ use crate::journal::Journal;
 use crate::metrics::Metrics;
 use crate::net::address::ClientAddress;
 use crate::net::close::{self, CloseReason};
-use crate::net::http::{Method, Request, Response, Status};
+use crate::net::http::{Body, Method, Request, Response, Status};
 use crate::net::rate::RateVerdict;
 use crate::net::websocket::Incoming;
 use crate::outbox::Outbox;
@@ -45,6 +49,8 @@ pub struct Desk {
     staff_file: Option<PathBuf>,
     allowed_origins: Vec<String>,
     secrets: SecretSource,
+    /// `None` if there are none to serve.
+    pages: Option<Rc<Pages>>,
     /// `None` if new tickets are not limited.
     ticket_rate: Option<TicketRate>,
     counters: Counters,
@@ -81,11 +87,17 @@ impl Desk {
             staff_file,
             allowed_origins,
             secrets,
+            pages: None,
             ticket_rate: None,
             counters: Counters::default(),
             #[cfg(feature = "journal")]
             journal: None,
         })
+    }
+
+    /// Serves these pages.
+    pub fn serve_pages(&mut self, pages: Rc<Pages>) {
+        self.pages = Some(pages);
     }
 
     /// Limits how fast a connection, and an address, opens new tickets.
@@ -113,6 +125,10 @@ impl Desk {
     /// Applies an input to State; what it sends goes to the outbox.
     fn apply(&mut self, now: Millis, input: &Input<'_>, out: &mut Outbox) {
         self.state.apply(now, input, &mut EventWriter { out, counters: &mut self.counters });
+    }
+
+    fn page(&self, request: &Request<'_>, which: impl FnOnce(&Pages) -> &Document) -> Response {
+        self.pages.as_deref().map_or_else(|| Status::NotFound.into(), |pages| which(pages).response(request))
     }
 
     fn refuse(
@@ -179,9 +195,12 @@ impl Service for Desk {
                     Guest::Staff(id, is_right)
                 });
             }
-            Route::Page(_) | Route::Health | Route::Metrics if !is_plain => Status::MethodNotAllowed.into(),
-            Route::Page(page) => Page::response(page),
-            Route::Health => Response { body: b"ok".into(), ..Status::Ok.into() },
+            Route::UserPage | Route::StaffPage | Route::Health | Route::Metrics if !is_plain => {
+                Status::MethodNotAllowed.into()
+            }
+            Route::UserPage => self.page(request, |pages| &pages.user),
+            Route::StaffPage => self.page(request, |pages| &pages.staff),
+            Route::Health => Response { body: Body::Static(b"ok"), ..Status::Ok.into() },
             Route::Metrics => self.counters.page(self.state.counts(), metrics),
         })
     }

@@ -2,6 +2,8 @@
 //! request a connection, no body, and every response but 101 ends the connection.
 
 use std::borrow::Cow;
+use std::ops::Deref;
+use std::rc::Rc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use httpdate::HttpDate;
@@ -45,6 +47,10 @@ pub struct Request<'a> {
     pub host: &'a str,
     /// The Origin field: the site whose page sends the request (RFC 6454 7). Programs send none. Empty where it is not UTF-8, which is no origin.
     pub origin: Option<&'a str>,
+    /// Whether the response may be compressed with gzip (RFC 9110 12.5.3).
+    pub accepts_gzip: bool,
+    /// The entity tags of what the client has already (RFC 9110 13.1.2).
+    pub if_none_match: Vec<&'a str>,
     upgrade: Upgrade,
     /// The subprotocols that the client offers, in its order (RFC 6455 4.1, 10.).
     pub protocols: Vec<&'a str>,
@@ -154,11 +160,24 @@ fn request<'a>(head: &httparse::Request<'_, 'a>) -> Option<Request<'a>> {
         path,
         host: authority.unwrap_or(host),
         origin: at_most_one(head, "origin")?.map(|origin| std::str::from_utf8(origin).unwrap_or("")),
+        accepts_gzip: fields.list("accept-encoding").any(is_gzip),
+        if_none_match: fields.list("if-none-match").collect(),
         upgrade: upgrade(&fields, http_1_1),
         protocols: fields.list("sec-websocket-protocol").collect(),
         forwarded_for: fields.bytes("x-forwarded-for").collect(),
         client: ClientAddress::UNSPECIFIED,
     })
+}
+
+/// Whether a member of Accept-Encoding is gzip, and not with the weight 0, which forbids it (RFC 9110 12.4.2).
+fn is_gzip(coding: &str) -> bool {
+    let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
+    let is_named = matches!(name.trim().to_ascii_lowercase().as_str(), "gzip" | "x-gzip" | "*");
+    let is_forbidden = weight
+        .trim()
+        .strip_prefix("q=")
+        .is_some_and(|q| q.bytes().all(|digit| digit == b'0' || digit == b'.'));
+    is_named && !is_forbidden
 }
 
 /// RFC 6455 4.2.1, point by point.
@@ -222,6 +241,7 @@ fn at_most_one<'a>(head: &httparse::Request<'_, 'a>, name: &str) -> Option<Optio
 #[expect(missing_docs, reason = "RFC 9110 section 15 says what they mean")]
 pub enum Status {
     Ok = 200,
+    NotModified = 304,
     BadRequest = 400,
     Forbidden = 403,
     NotFound = 404,
@@ -237,6 +257,7 @@ impl Status {
     pub(crate) fn phrase(self) -> &'static str {
         match self {
             Self::Ok => "OK",
+            Self::NotModified => "Not Modified",
             Self::BadRequest => "Bad Request",
             Self::Forbidden => "Forbidden",
             Self::NotFound => "Not Found",
@@ -257,9 +278,32 @@ pub struct Response {
     /// The value of its Content-Type field.
     pub content_type: &'static str,
     /// Further field lines, each with its CRLF.
-    pub fields: &'static str,
+    pub fields: Cow<'static, str>,
     /// The body, which a response to HEAD does not have.
-    pub body: Cow<'static, [u8]>,
+    pub body: Body,
+}
+
+/// The body of a response.
+#[derive(Debug)]
+pub enum Body {
+    /// Built in.
+    Static(&'static [u8]),
+    /// Made for this response.
+    Owned(Vec<u8>),
+    /// Made at the start, for all responses.
+    Shared(Rc<[u8]>),
+}
+
+impl Deref for Body {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Static(bytes) => bytes,
+            Self::Owned(bytes) => bytes,
+            Self::Shared(bytes) => bytes,
+        }
+    }
 }
 
 impl From<Status> for Response {
@@ -271,8 +315,8 @@ impl From<Status> for Response {
             Status::UpgradeRequired => "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
             _ => "",
         };
-        let body = Cow::Borrowed(status.phrase().as_bytes());
-        Self { status, content_type: "text/plain; charset=utf-8", fields, body }
+        let body = Body::Static(status.phrase().as_bytes());
+        Self { status, content_type: "text/plain; charset=utf-8", fields: fields.into(), body }
     }
 }
 
@@ -283,17 +327,20 @@ impl Response {
         let date = HttpDate::from(UNIX_EPOCH + Duration::from_millis(now));
         // RFC 9110 7.8: a server that sends Upgrade must list it in Connection as well
         let upgrade = if self.status == Status::UpgradeRequired { ", Upgrade" } else { "" };
+        // RFC 9110 15.4.5: a 304 ends with its fields, and the client has the type and the length already
+        let content = match self.status {
+            Status::NotModified => String::new(),
+            _ => format!("Content-Type: {}\r\nContent-Length: {}\r\n", self.content_type, self.body.len()),
+        };
         let head = format!(
-            "HTTP/1.1 {} {}\r\nDate: {date}\r\nContent-Type: {}\r\nContent-Length: {}\r\n{}\
+            "HTTP/1.1 {} {}\r\nDate: {date}\r\n{content}{}\
              X-Content-Type-Options: nosniff\r\nConnection: close{upgrade}\r\n\r\n",
             self.status as u16,
             self.status.phrase(),
-            self.content_type,
-            self.body.len(),
             self.fields,
         );
         out.extend_from_slice(head.as_bytes());
-        if method != Method::Head {
+        if method != Method::Head && self.status != Status::NotModified {
             out.extend_from_slice(&self.body);
         }
     }

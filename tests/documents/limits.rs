@@ -7,7 +7,7 @@ use clap::CommandFactory;
 use deskwire::config::{self, Limits, Options};
 use deskwire::state::ErrorCode;
 
-use crate::support::document::code;
+use crate::support::document::{Document, code};
 use crate::support::schema::{PROTOCOL, Schema, Side};
 use crate::support::{Desk, Request, Wire};
 use crate::{between, compare, files, readme, root, words};
@@ -33,6 +33,9 @@ fn every_close_code_is_in_the_table_with_its_reason() {
 
 /// The constants of config.rs that no peer notices.
 const INTERNAL: &[&str] = &[
+    "BRAND_CHARS_MAX",
+    "ACCENT_ON_LIGHT_CONTRAST_MIN",
+    "ACCENT_ON_DARK_CONTRAST_MIN",
     "SPARE_HELD_BYTES_MAX",
     "SPARE_HELD_BUFFER_BYTES_MAX",
     "SAME_WARNING_MS",
@@ -172,7 +175,7 @@ fn default(argument: &clap::Arg) -> String {
 }
 
 #[test]
-fn every_option_is_in_the_readme_with_its_default() {
+fn every_option_is_in_its_document_with_its_default_and_the_readme_says_the_same() {
     let command = Options::command();
     let options = command.get_arguments().filter(|argument| argument.get_long().is_some());
     let options = options.map(|argument| {
@@ -182,12 +185,15 @@ fn every_option_is_in_the_readme_with_its_default() {
         let name = argument.get_value_names().unwrap()[0].as_str();
         (format!("--{long} {name}"), default(argument))
     });
-    let readme = readme();
-    let rows = readme.table("Options", "option").rows.iter();
-    let listed = rows.map(|row| (row[0].replace('`', ""), row[1].replace('`', "")));
+    let document = Document::parse(include_str!("../../examples/host/options.md"));
+    let table = document.table("Options", "option");
+    let listed = table.rows.iter().map(|row| (row[0].replace('`', ""), row[1].replace('`', "")));
     compare("options", &listed.collect(), &options.collect());
+    for row in &readme().table("Options", "option").rows {
+        assert!(table.rows.contains(row), "examples/host/options.md has not {row:?}");
+    }
     let assign = argument("assign");
-    let row = readme.table("Options", "option").rows.iter().find(|row| row[0].contains("--assign"));
+    let row = table.rows.iter().find(|row| row[0].contains("--assign"));
     let values = assign.get_possible_values();
     assert!(values.iter().all(|value| code(row.unwrap()[2]).any(|word| word == value.get_name())));
 }

@@ -2,8 +2,11 @@
 //! waited for in hostile/heads.rs.
 
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
+
+use flate2::read::GzDecoder;
 
 use crate::support::scenario::eventually;
 use crate::support::{Desk, Request, Response, Wire};
@@ -14,6 +17,9 @@ mod metrics;
 fn fetch(desk: &Desk, request: &Request) -> (Response, Vec<u8>) {
     let (response, body) = Wire::fetch(desk.server.addr, request);
     check(&response);
+    if response.status == 304 {
+        return (response, body);
+    }
     let length = response.header("content-length").expect("a length, so that a cut body shows");
     assert!(
         body.is_empty() || length == body.len().to_string(),
@@ -57,11 +63,9 @@ fn a_socket_path_without_an_upgrade_is_426() {
 }
 
 #[test]
-fn both_pages_and_every_file_that_they_name_are_served_as_they_stand_in_frontend() {
+fn a_page_is_one_response_and_the_files_that_it_was_made_of_are_not_served() {
     let desk = Desk::start();
-    let frontend = Path::new(env!("CARGO_MANIFEST_DIR")).join("frontend");
-    let mut served = Vec::new();
-    for path in ["/", "/staff"] {
+    for (path, from_disk) in [("/", "user.html"), ("/staff", "staff.html")] {
         let (response, body) = fetch(&desk, &Request::get(path));
         assert_eq!(response.status, 200, "{path}");
         let kind = response.header("content-type").expect("a type");
@@ -70,35 +74,94 @@ fn both_pages_and_every_file_that_they_name_are_served_as_they_stand_in_frontend
             "{path}: {kind}"
         );
         let page = String::from_utf8(body).expect("a page is UTF-8");
-        for name in named_files(&page) {
-            let (response, body) = fetch(&desk, &Request::get(&format!("/{name}")));
-            assert_eq!(response.status, 200, "{path} names {name}");
-            assert_eq!(body, fs::read(frontend.join(&name)).expect("it stands in frontend/"), "{name}");
-            let kind = response.header("content-type").expect("a type");
-            let wanted = match name.rsplit_once('.').expect("an ending").1 {
-                "css" => "text/css",
-                "js" => "text/javascript",
-                "svg" => "image/svg+xml",
-                "html" => "text/html",
-                "png" => "image/png",
-                "ico" => "image/",
-                "webmanifest" | "json" => "application/",
-                other => panic!("{name}: what type has a .{other} file?"),
-            };
-            assert!(kind.starts_with(wanted), "{name} came as {kind}");
-            served.push(name);
+        let names = named_files(&page);
+        assert!(names.iter().all(|name| name.ends_with(".html")), "only links to the other page: {names:?}");
+        let frontend = Path::new(env!("CARGO_MANIFEST_DIR")).join("frontend");
+        let source = fs::read_to_string(frontend.join(from_disk)).expect("it stands in frontend/");
+        let parts = named_files(&source).into_iter().filter(|name| !name.ends_with(".html"));
+        for name in parts {
+            let text = fs::read_to_string(frontend.join(&name)).expect("it stands in frontend/");
+            let last = text.lines().rfind(|line| line.len() > 2 && !line.starts_with("//")).expect("a line");
+            assert!(page.contains(last), "{path} has {name} inside: {last}");
+            assert_eq!(fetch(&desk, &Request::get(&format!("/{name}"))).0.status, 404, "{name}");
         }
     }
-    assert!(served.iter().any(|name| name.ends_with(".js")), "the pages do something: {served:?}");
-    assert!(served.iter().any(|name| name.ends_with(".css")), "the pages look like something: {served:?}");
 }
 
 /// The relative files in `src` and `href` of a page.
 fn named_files(page: &str) -> Vec<String> {
-    let values = ["src=\"", "href=\""].into_iter().flat_map(|name| page.split(name).skip(1));
+    let values = [" src=\"", " href=\""].into_iter().flat_map(|name| page.split(name).skip(1));
     let values = values.filter_map(|rest| rest.split('"').next()).map(|value| value.trim_start_matches("./"));
     let file = |value: &&str| value.contains('.') && !value.contains(':') && !value.starts_with('#');
     values.filter(file).map(|value| value.trim_start_matches('/').to_owned()).collect()
+}
+
+#[test]
+fn a_page_is_compressed_for_who_can_read_that_and_for_nobody_else() {
+    let desk = Desk::start();
+    let (plain, page) = fetch(&desk, &Request::get("/"));
+    assert_eq!(plain.header("content-encoding"), None);
+    for accepted in ["gzip", "br;q=1, GZIP;q=0.5", "*", "deflate,gzip"] {
+        let (response, body) = fetch(&desk, &Request::get("/").header("Accept-Encoding", accepted));
+        assert_eq!(response.header("content-encoding"), Some("gzip"), "{accepted}");
+        assert_eq!(response.header("vary"), Some("Accept-Encoding"));
+        assert_ne!(response.header("etag"), plain.header("etag"), "strong tags differ with the bytes");
+        let mut unpacked = Vec::new();
+        GzDecoder::new(&body[..]).read_to_end(&mut unpacked).expect("gzip");
+        assert_eq!(unpacked, page, "{accepted}");
+        assert!(body.len() <= 25_000, "{} bytes", body.len());
+    }
+    for refused in ["gzip;q=0", "identity", "br, gzip;q=0.0", ""] {
+        let (response, body) = fetch(&desk, &Request::get("/").header("Accept-Encoding", refused));
+        assert_eq!(response.header("content-encoding"), None, "{refused}");
+        assert_eq!(body, page, "{refused}");
+    }
+}
+
+#[test]
+fn who_has_a_page_already_gets_304_and_no_body() {
+    let desk = Desk::start();
+    for path in ["/", "/staff"] {
+        for coding in ["gzip", "identity"] {
+            let asks = || Request::get(path).header("Accept-Encoding", coding);
+            let (response, _) = fetch(&desk, &asks());
+            let tag = response.header("etag").expect("a tag").to_owned();
+            for had in [tag.clone(), format!("W/{tag}"), format!("\"other\", {tag}"), "*".to_owned()] {
+                let (response, body) = fetch(&desk, &asks().header("If-None-Match", &had));
+                assert_eq!((response.status, body.len()), (304, 0), "{path} {coding} {had}");
+                assert_eq!(response.header("etag"), Some(&*tag));
+                assert_eq!(response.header("vary"), Some("Accept-Encoding"));
+                assert_eq!(response.header("content-length"), None);
+            }
+            let (response, _) = fetch(&desk, &asks().header("If-None-Match", "\"of another build\""));
+            assert_eq!(response.status, 200, "{path} {coding}");
+        }
+    }
+}
+
+#[test]
+fn the_company_is_on_the_pages_and_only_the_users_page_may_be_embedded() {
+    let desk = Desk::with(&[
+        "--name",
+        "Acme <Support>",
+        "--accent",
+        "#123456",
+        "--greeting",
+        "Ask us anything",
+        "--allow-embed",
+        "https://shop.example",
+        "--allow-embed",
+        "https://b.example:8443",
+    ]);
+    for (path, ancestors) in [("/", "https://shop.example https://b.example:8443"), ("/staff", "'none'")] {
+        let (response, body) = fetch(&desk, &Request::get(path));
+        let page = String::from_utf8(body).expect("UTF-8");
+        assert!(page.contains("<title>Acme &lt;Support&gt;</title>"), "{path}");
+        assert!(page.contains("light-dark(#123456,"), "{path}");
+        assert_eq!(page.contains("Ask us anything"), path == "/");
+        let policy = response.header("content-security-policy").expect("a policy");
+        assert!(policy.contains(&format!("frame-ancestors {ancestors};")), "{path}: {policy}");
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::support::{Chat, Desk, Launch, PATIENCE, Peer, Staff, Wire, json, op};
 
 #[test]
 fn a_mistake_in_the_options_is_one_clear_line_and_exit_2() {
-    let mistakes: [(&[&str], &str); 24] = [
+    let mistakes: [(&[&str], &str); 29] = [
         (&["--nonsense"], "--nonsense"),
         (&["stray"], "stray"),
         (&["--listen"], "--listen"),
@@ -22,6 +22,11 @@ fn a_mistake_in_the_options_is_one_clear_line_and_exit_2() {
         (&["--allow-origin", "https://help.example/"], "https://help.example/"),
         (&["--allow-origin", "https://"], "https://"),
         (&["--assign", "random"], "random"),
+        (&["--accent", "#ffcc00"], "too light to be read on white"),
+        (&["--accent", "green"], "a colour is #"),
+        (&["--name", "two\nlines"], "one line"),
+        (&["--greeting", ""], "one line"),
+        (&["--allow-embed", "https://shop.example/"], "an origin is"),
         (&["--max-chats", "many"], "many"),
         (&["--max-chats", "-1"], "-1"),
         (&["--max-connections", "all"], "all"),

@@ -6,6 +6,8 @@ use std::rc::Rc;
 use deskwire::config::{Limits, Millis};
 use deskwire::desk::Desk;
 use deskwire::desk::auth::{SecretSource, StaffTokens};
+use deskwire::desk::branding::Branding;
+use deskwire::desk::pages::Pages;
 use deskwire::hub::Hub;
 use serde_json::Value;
 
@@ -57,6 +59,11 @@ pub struct World {
     pub turns: u64,
     /// What happened, for whoever reads of a failure.
     pub story: Option<Vec<String>>,
+}
+
+thread_local! {
+    /// Made once: they take longer than a whole history.
+    static PAGES: Rc<Pages> = Rc::new(Pages::new(&Branding::default()));
 }
 
 impl World {
@@ -351,5 +358,7 @@ fn new_desk(setup: Setup, seed: u64) -> Desk {
         Ok(())
     });
     let tokens = StaffTokens::desk(TOKEN).expect("a token");
-    Desk::new(setup.rules, tokens, None, Vec::new(), secrets).expect("secrets")
+    let mut desk = Desk::new(setup.rules, tokens, None, Vec::new(), secrets).expect("secrets");
+    desk.serve_pages(PAGES.with(Rc::clone));
+    desk
 }

@@ -1,0 +1,293 @@
+//! The pages as they are served: one response each, made at the start of the files in frontend/.
+//!
+//! On disk a page is a dozen files that can be read and opened as they are. A phone on a slow line would wait for each
+//! of them, so that a served page has its styles and scripts inside, compressed once. Its policy names the hashes of
+//! these two and nothing else (CSP3 section 2.3.1): what a peer might smuggle in does not run.
+
+use std::io::Write;
+use std::rc::Rc;
+
+use data_encoding::{BASE64, HEXLOWER};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use sha2::{Digest, Sha256};
+
+use super::branding::Branding;
+use crate::net::http::{Body, Request, Response, Status};
+
+macro_rules! files {
+    ($($name:literal)*) => {
+        &[$(($name, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/frontend/", $name)))),*]
+    };
+}
+
+/// The files of frontend/.
+const FILES: &[(&str, &str)] = files![
+    "address.js" "alerts.js" "backoff.js" "checks.js" "composer.js" "connection.js" "conversation.js" "dialogs.js"
+    "elements.js" "i18n.js" "log.js" "settings.js" "staff-board.js" "staff-canned.js" "staff-chats.js" "staff-keys.js"
+    "staff-notify.js" "staff.css" "staff.html" "staff.js" "storage.js" "strings-staff.js" "strings-user.js"
+    "strings.js" "style.css" "time.js" "user.html" "user.js" "wire.js"
+];
+
+/// The pages of a desk.
+#[derive(Debug)]
+pub struct Pages {
+    pub(super) user: Document,
+    pub(super) staff: Document,
+}
+
+impl Pages {
+    /// Makes the pages, as the company wants them.
+    pub fn new(branding: &Branding) -> Self {
+        Self {
+            user: Document::page("user.html", branding, &branding.embedders),
+            staff: Document::page("staff.html", branding, &[]),
+        }
+    }
+}
+
+/// What is served at a path.
+#[derive(Debug)]
+pub(super) struct Document {
+    content_type: &'static str,
+    fields: String,
+    /// As it is, and compressed, each with its entity tag.
+    plain: Encoded,
+    gzip: Encoded,
+}
+
+#[derive(Debug)]
+struct Encoded {
+    bytes: Rc<[u8]>,
+    tag: String,
+}
+
+impl Encoded {
+    fn new(bytes: Vec<u8>) -> Self {
+        // RFC 9110 8.8.3: a strong tag changes with every byte, so that both encodings have tags of their own.
+        let tag = format!("\"{}\"", HEXLOWER.encode(&Sha256::digest(&bytes)[..12]));
+        Self { bytes: bytes.into(), tag }
+    }
+}
+
+impl Document {
+    fn page(name: &str, branding: &Branding, embedders: &[String]) -> Self {
+        let page = Inlined::new(&branded(file(name), branding), &brand_style(branding));
+        let ancestors = if embedders.is_empty() { "'none'".to_owned() } else { embedders.join(" ") };
+        let policy = format!(
+            "default-src 'none'; script-src 'sha256-{}'; style-src 'sha256-{}'; img-src data:; connect-src 'self'; \
+             base-uri 'none'; form-action 'none'; frame-ancestors {ancestors}; require-trusted-types-for 'script'",
+            hash(&page.script),
+            hash(&page.style),
+        );
+        let fields = format!("Content-Security-Policy: {policy}\r\nReferrer-Policy: no-referrer\r\n");
+        Self::new("text/html; charset=utf-8", fields, page.html.into_bytes())
+    }
+
+    fn new(content_type: &'static str, fields: String, bytes: Vec<u8>) -> Self {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        // Neither fails on a Vec.
+        let gzip = encoder.write_all(&bytes).and_then(|()| encoder.finish()).unwrap_or_default();
+        Self { content_type, fields, plain: Encoded::new(bytes), gzip: Encoded::new(gzip) }
+    }
+
+    /// Returns the response to a GET or HEAD. A client that has it already gets 304 (RFC 9110 13.1.2).
+    pub(super) fn response(&self, request: &Request<'_>) -> Response {
+        let (encoded, coding) = match request.accepts_gzip {
+            true => (&self.gzip, "Content-Encoding: gzip\r\n"),
+            false => (&self.plain, ""),
+        };
+        // RFC 9110 13.1.2: weak comparison, so that a tag that a proxy has made weak matches too.
+        let has_it = request.if_none_match.iter().any(|tag| {
+            let tag = tag.strip_prefix("W/").unwrap_or(tag);
+            tag == "*" || tag == encoded.tag
+        });
+        let caching =
+            format!("ETag: {}\r\nCache-Control: no-cache\r\nVary: Accept-Encoding\r\n", encoded.tag);
+        let (status, fields, body) = match has_it {
+            true => (Status::NotModified, caching, Body::Static(b"")),
+            false => (
+                Status::Ok,
+                [&self.fields, coding, &caching].concat(),
+                Body::Shared(Rc::clone(&encoded.bytes)),
+            ),
+        };
+        Response { status, content_type: self.content_type, fields: fields.into(), body }
+    }
+}
+
+/// A page with its styles and scripts inside.
+struct Inlined {
+    html: String,
+    style: String,
+    script: String,
+}
+
+impl Inlined {
+    /// Puts in what the page's lines load: all styles in the place of the first, all scripts in that of the last. Left out
+    /// are the page's notes for its readers, and the policy for pages from disk, which would forbid both.
+    fn new(page: &str, last_style: &str) -> Self {
+        let lines: Vec<&str> = without_notes(page).collect();
+        let load = |line: &&str, start: &str| {
+            let name = line.trim().strip_prefix(start)?.split('"').next()?;
+            Some(without_comments(file(name)))
+        };
+        let is_style = |line: &str| line.trim().starts_with(STYLESHEET);
+        let is_script = |line: &str| line.trim().starts_with(SCRIPT);
+        let style = lines.iter().filter_map(|line| load(line, STYLESHEET)).collect::<String>() + last_style;
+        let script = lines.iter().filter_map(|line| load(line, SCRIPT)).collect::<String>();
+        let style_at = lines.iter().position(|line| is_style(line));
+        let script_at = lines.iter().rposition(|line| is_script(line));
+        let mut html = String::new();
+        for (at, line) in lines.iter().enumerate() {
+            if Some(at) == style_at {
+                html.extend(["<style>", &style, "</style>\n"]);
+            } else if Some(at) == script_at {
+                html.extend(["<script>", &script, "</script>\n"]);
+            } else if !is_style(line) && !is_script(line) && !line.trim().starts_with(DISK_POLICY) {
+                html.extend([line, "\n"]);
+            }
+        }
+        Self { html, style, script }
+    }
+}
+
+const STYLESHEET: &str = "<link rel=\"stylesheet\" href=\"";
+const SCRIPT: &str = "<script src=\"";
+const DISK_POLICY: &str = "<meta http-equiv=\"Content-Security-Policy\"";
+
+fn file(name: &str) -> &'static str {
+    FILES.iter().find(|(known, _)| *known == name).map_or("", |(_, text)| text)
+}
+
+/// The lines of a page without the comment that lists its hooks.
+fn without_notes(page: &str) -> impl Iterator<Item = &str> {
+    let mut is_note = false;
+    page.lines().filter(move |line| {
+        let starts = line.starts_with("<!--");
+        let is_inside = is_note || starts;
+        is_note = is_inside && !line.contains("-->");
+        !is_inside
+    })
+}
+
+/// A style or script without the lines that are nothing but a comment.
+fn without_comments(text: &str) -> String {
+    let is_comment = |line: &str| line.starts_with("//") || (line.starts_with("/*") && line.ends_with("*/"));
+    text.lines().filter(|line| !is_comment(line.trim())).flat_map(|line| [line, "\n"]).collect()
+}
+
+/// The page with the company's name and greeting, which are there when it is first painted.
+fn branded(page: &str, branding: &Branding) -> String {
+    let mut page = page.to_owned();
+    if let Some(name) = branding.name.as_deref().map(escaped) {
+        for (element, text) in [("<title>", "</title>"), ("<h1 class=\"brand\"", "</h1>")] {
+            page = replaced(&page, element, text, &name);
+        }
+    }
+    if let Some(greeting) = branding.greeting.as_deref().map(escaped) {
+        page = replaced(&page, "<h2 id=\"ask-title\"", "</h2>", &greeting);
+    }
+    page
+}
+
+/// The page with another text in an element, which then is no longer one of a language's table.
+fn replaced(page: &str, start: &str, end: &str, text: &str) -> String {
+    let Some((before, rest)) = page.split_once(start) else { return page.to_owned() };
+    let Some((_, after)) = rest.split_once(end) else { return page.to_owned() };
+    let close = if start.ends_with('>') { "" } else { ">" };
+    [before, start, close, text, end, after].concat()
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+fn brand_style(branding: &Branding) -> String {
+    let Some(accent) = branding.accent else { return String::new() };
+    let (light, dark) = (accent.on_light(), accent.on_dark());
+    format!(
+        ":root {{ --accent: light-dark({light}, {dark}); --on-accent: light-dark(#fff, #000); \
+         --mine: light-dark(color-mix(in srgb, {light} 14%, #fff), color-mix(in srgb, {light} 35%, #1a2221)); }}\n"
+    )
+}
+
+fn hash(text: &str) -> String {
+    BASE64.encode(&Sha256::digest(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::desk::branding::Accent;
+
+    fn html(document: &Document) -> &str {
+        std::str::from_utf8(&document.plain.bytes).unwrap()
+    }
+
+    #[test]
+    fn a_page_is_one_response_and_names_no_other_file() {
+        let pages = Pages::new(&Branding::default());
+        for document in [&pages.user, &pages.staff] {
+            let html = html(document);
+            for of_disk in ["src=\"", "rel=\"stylesheet\"", "http-equiv", "<!-- "] {
+                assert!(!html.contains(of_disk), "{of_disk}");
+            }
+            assert_eq!(html.matches("<script>").count(), 1);
+            assert_eq!(html.matches("</script").count(), 1, "no script ends its own element");
+            assert_eq!(html.matches("<style>").count(), 1);
+            assert_eq!(html.matches("</style").count(), 1);
+        }
+    }
+
+    #[test]
+    fn every_file_of_the_frontend_is_in_a_page() {
+        let pages = [file("user.html"), file("staff.html")].concat();
+        for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/frontend")).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            assert!(!file(&name).is_empty(), "{name} is not in FILES");
+            assert!(
+                name.ends_with(".html") || pages.contains(&format!("\"{name}\"")),
+                "{name} is in no page"
+            );
+        }
+    }
+
+    #[test]
+    fn the_policy_has_the_hashes_of_what_is_inside_and_of_nothing_else() {
+        let pages = Pages::new(&Branding { accent: Accent::parse("#123456").ok(), ..Branding::default() });
+        for document in [&pages.user, &pages.staff] {
+            for (element, directive) in [("script", "script-src"), ("style", "style-src")] {
+                let (_, rest) = html(document).split_once(&format!("<{element}>")).unwrap();
+                let (inside, _) = rest.split_once(&format!("</{element}>")).unwrap();
+                let listed = format!("{directive} 'sha256-{}';", hash(inside));
+                assert!(document.fields.contains(&listed), "{}", document.fields);
+            }
+        }
+    }
+
+    #[test]
+    fn a_phone_gets_the_users_page_in_25_kb() {
+        let pages = Pages::new(&Branding::default());
+        assert!(pages.user.gzip.bytes.len() <= 25_000, "{} bytes", pages.user.gzip.bytes.len());
+    }
+
+    #[test]
+    fn name_colour_and_greeting_are_in_the_page_and_nothing_in_them_is_markup() {
+        let branding = Branding {
+            name: Some("Acme & <b>Sons</b>".into()),
+            greeting: Some("What \"can\" we do?".into()),
+            accent: Accent::parse("#123456").ok(),
+            embedders: vec!["https://shop.example".into()],
+        };
+        let pages = Pages::new(&branding);
+        for document in [&pages.user, &pages.staff] {
+            assert!(html(document).contains("<title>Acme &amp; &lt;b&gt;Sons&lt;/b&gt;</title>"));
+            assert!(html(document).contains("class=\"brand\">Acme &amp; &lt;b&gt;Sons&lt;/b&gt;</h1>"));
+            assert!(html(document).contains("--accent: light-dark(#123456, "));
+        }
+        assert!(html(&pages.user).contains("<h2 id=\"ask-title\">What &quot;can&quot; we do?</h2>"));
+        assert!(pages.user.fields.contains("frame-ancestors https://shop.example;"));
+        assert!(pages.staff.fields.contains("frame-ancestors 'none';"), "staff sign in at no other site");
+    }
+}
