@@ -12,17 +12,24 @@ const alerts = {
       store.kept.set("sound", soundSwitch.checked);
       if (soundSwitch.checked) this.beep(); // a sample of the sound
     });
-    document.addEventListener("visibilitychange", () => {
-      if (!document.hidden) document.title = plainTitle;
-      this.count = 0;
-    });
+    document.addEventListener("visibilitychange", () => this.isHidden() || this.setCount(0));
+  },
+
+  // Both are replaced where the page is in a frame of another site (embedded.js).
+  isHidden: () => document.hidden,
+  onCount() {},
+
+  setCount(count) {
+    this.count = count;
+    document.title = count ? `(${count}) ${plainTitle}` : plainTitle;
+    this.onCount(count);
   },
 
   hasSound: () => store.kept.get("sound", isBoolean, false),
 
   // Tells the reader that something has come.
   notify() {
-    if (document.hidden) document.title = `(${(this.count += 1)}) ${plainTitle}`;
+    if (this.isHidden()) this.setCount(this.count + 1);
     if (this.hasSound()) this.ringInOneTab();
   },
 

@@ -220,7 +220,8 @@ function setAsking(subject) {
 }
 
 function sendAsking() {
-  if (asking) wire.send({ type: "create_ticket", subject: asking, ...(user.name && { name: user.name }) });
+  if (!asking) return;
+  wire.send({ type: "create_ticket", subject: asking, name: user.name || undefined, page: embeddingPage() });
 }
 
 function askLater(code) {

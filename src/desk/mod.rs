@@ -195,10 +195,13 @@ impl Service for Desk {
                     Guest::Staff(id, is_right)
                 });
             }
-            Route::UserPage | Route::StaffPage | Route::Health | Route::Metrics if !is_plain => {
+            Route::UserPage | Route::StaffPage | Route::Widget | Route::Health | Route::Metrics
+                if !is_plain =>
+            {
                 Status::MethodNotAllowed.into()
             }
             Route::UserPage => self.page(request, |pages| &pages.user),
+            Route::Widget => self.page(request, |pages| &pages.widget),
             Route::StaffPage => self.page(request, |pages| &pages.staff),
             Route::Health => Response { body: Body::Static(b"ok"), ..Status::Ok.into() },
             Route::Metrics => self.counters.page(self.state.counts(), metrics),

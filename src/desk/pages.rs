@@ -24,9 +24,9 @@ macro_rules! files {
 /// The files of frontend/.
 const FILES: &[(&str, &str)] = files![
     "address.js" "alerts.js" "backoff.js" "checks.js" "composer.js" "connection.js" "conversation.js" "dialogs.js"
-    "elements.js" "i18n.js" "log.js" "settings.js" "staff-board.js" "staff-canned.js" "staff-chats.js" "staff-keys.js"
+    "elements.js" "embedded.js" "i18n.js" "log.js" "settings.js" "staff-board.js" "staff-canned.js" "staff-chats.js" "staff-keys.js"
     "staff-notify.js" "staff.css" "staff.html" "staff.js" "storage.js" "strings-staff.js" "strings-user.js"
-    "strings.js" "style.css" "time.js" "user.html" "user.js" "wire.js"
+    "strings.js" "style.css" "time.js" "user.html" "user.js" "widget.js" "wire.js"
 ];
 
 /// The pages of a desk.
@@ -34,6 +34,7 @@ const FILES: &[(&str, &str)] = files![
 pub struct Pages {
     pub(super) user: Document,
     pub(super) staff: Document,
+    pub(super) widget: Document,
 }
 
 impl Pages {
@@ -42,6 +43,7 @@ impl Pages {
         Self {
             user: Document::page("user.html", branding, &branding.embedders),
             staff: Document::page("staff.html", branding, &[]),
+            widget: Document::widget(branding),
         }
     }
 }
@@ -82,6 +84,17 @@ impl Document {
         );
         let fields = format!("Content-Security-Policy: {policy}\r\nReferrer-Policy: no-referrer\r\n");
         Self::new("text/html; charset=utf-8", fields, page.html.into_bytes())
+    }
+
+    /// The script for other sites. Its button looks the same on light and dark ones.
+    fn widget(branding: &Branding) -> Self {
+        let name = serde_json::Value::from(branding.name.as_deref().unwrap_or(DEFAULT_NAME)).to_string();
+        let accent = branding.accent.map_or_else(|| DEFAULT_ACCENT.to_owned(), |a| a.on_light().to_string());
+        let script = without_comments(file("widget.js"))
+            .replace("\"__NAME__\"", &name)
+            .replace("__ACCENT__", &accent)
+            .replace("__ON_ACCENT__", "#fff");
+        Self::new("text/javascript; charset=utf-8", String::new(), script.into_bytes())
     }
 
     fn new(content_type: &'static str, fields: String, bytes: Vec<u8>) -> Self {
@@ -155,6 +168,10 @@ impl Inlined {
 const STYLESHEET: &str = "<link rel=\"stylesheet\" href=\"";
 const SCRIPT: &str = "<script src=\"";
 const DISK_POLICY: &str = "<meta http-equiv=\"Content-Security-Policy\"";
+
+/// What the widget's button says and looks like without a company.
+const DEFAULT_NAME: &str = "Support";
+const DEFAULT_ACCENT: &str = "#0b6b5d";
 
 fn file(name: &str) -> &'static str {
     FILES.iter().find(|(known, _)| *known == name).map_or("", |(_, text)| text)
@@ -247,7 +264,7 @@ mod tests {
             let name = entry.unwrap().file_name().into_string().unwrap();
             assert!(!file(&name).is_empty(), "{name} is not in FILES");
             assert!(
-                name.ends_with(".html") || pages.contains(&format!("\"{name}\"")),
+                name == "widget.js" || name.ends_with(".html") || pages.contains(&format!("\"{name}\"")),
                 "{name} is in no page"
             );
         }
@@ -270,6 +287,15 @@ mod tests {
     fn a_phone_gets_the_users_page_in_25_kb() {
         let pages = Pages::new(&Branding::default());
         assert!(pages.user.gzip.bytes.len() <= 25_000, "{} bytes", pages.user.gzip.bytes.len());
+    }
+
+    #[test]
+    fn the_widget_has_the_companys_name_and_is_less_than_3_kb() {
+        let branding = Branding { name: Some("A \"B\" & C".into()), ..Branding::default() };
+        let widget = Pages::new(&branding).widget;
+        assert!(html(&widget).contains("|| \"A \\\"B\\\" & C\";"));
+        assert!(!html(&widget).contains("__"), "all is filled in");
+        assert!(widget.gzip.bytes.len() < 3_000, "{} bytes", widget.gzip.bytes.len());
     }
 
     #[test]

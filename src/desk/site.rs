@@ -7,6 +7,7 @@ use crate::ids::{StaffId, UserId};
 pub(super) enum Route {
     UserPage,
     StaffPage,
+    Widget,
     Health,
     Metrics,
     User(UserId),
@@ -25,6 +26,7 @@ pub(super) fn route(path: &str) -> Route {
     match path {
         "/" | "/user.html" => Route::UserPage,
         "/staff" | "/staff.html" => Route::StaffPage,
+        "/widget.js" => Route::Widget,
         "/healthz" => Route::Health,
         "/metrics" => Route::Metrics,
         _ => Route::NotFound,

@@ -1,13 +1,9 @@
-//! Languages, text from right to left, the size of the page, and the links between the pages.
+//! Languages, text from right to left, how a page is loaded, and the links between the pages.
 
-use std::fs;
-use std::io::Write;
-use std::process::{Command, Stdio};
-use std::thread;
+use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use crate::opening::pages_dir;
 use crate::page::Page;
 use crate::setup::{BOTH, Kind, Source, Stage, chat, sign_in, stories};
 use crate::support::TOKEN;
@@ -116,34 +112,13 @@ fn right_to_left_mirrors_the_layout_and_breaks_nothing(source: Source) {
 
 /// Compresses all its files as one.
 #[test]
-fn the_users_page_is_under_25_kb_compressed() {
+fn a_served_page_is_one_request() {
     let stage = Stage::new(Source::Served);
-    let user = stage.user();
-    let files: std::collections::BTreeSet<String> =
-        user.requests().into_iter().filter(|url| url.starts_with("http")).collect();
-    assert!(files.len() > 3, "the page's files were asked for: {files:?}");
-    let path = |url: &str| match url.rsplit('/').next() {
-        Some("") | None => format!("{}/user.html", pages_dir()),
-        Some(name) => format!("{}/{name}", pages_dir()),
-    };
-    let read = |url: &String| fs::read(path(url)).unwrap_or_else(|e| panic!("{url}: {e}"));
-    let all: Vec<u8> = files.iter().flat_map(read).collect();
-    let bytes = compressed(all).len();
-    assert!(bytes < 25_000, "{bytes} bytes of {files:?}");
-}
-
-fn compressed(bytes: Vec<u8>) -> Vec<u8> {
-    let mut gzip = Command::new("gzip")
-        .arg("-9")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("gzip starts, as on every system");
-    let mut to = gzip.stdin.take().expect("stdin is piped");
-    let writer = thread::spawn(move || to.write_all(&bytes).expect("gzip reads all"));
-    let output = gzip.wait_with_output().expect("gzip ends");
-    writer.join().expect("all was written");
-    output.stdout
+    for page in [&*stage.user(), &*stage.console("sam")] {
+        let urls: BTreeSet<String> =
+            page.requests().into_iter().filter(|url| url.starts_with("http")).collect();
+        assert_eq!(urls.len(), 1, "{urls:?}");
+    }
 }
 
 /// The link between the pages keeps the desk's address; a user's page that was served has none for staff. The link that the desk prints fills in the token.

@@ -45,8 +45,13 @@ fn a_second_tab_takes_over_and_use_it_here_takes_it_back(source: Source) {
     second.until_there("#use-here");
     first.say("from the first again");
     assert_eq!(sam.expect("message")["text"], "from the first again");
-    // Had they fought, there would be more than one connection for each click.
-    assert_eq!((first.sockets().len(), second.sockets().len()), (2, 1));
+    has_connected_once_for_each_click(&first, &second);
+}
+
+/// Had they fought, there would be more. The first connection of a duplicate may be made before its tab is watched.
+fn has_connected_once_for_each_click(first: &Page, second: &Page) {
+    assert_eq!(first.sockets().len(), 2);
+    assert!(second.sockets().len() <= 1, "{:?}", second.sockets());
 }
 
 fn a_second_console_takes_over_and_use_it_here_takes_it_back(source: Source) {
@@ -66,7 +71,7 @@ fn a_second_console_takes_over_and_use_it_here_takes_it_back(source: Source) {
     first.until_connected();
     second.until_there("#notice[data-reason=elsewhere]");
     first.go_online();
-    assert_eq!((first.sockets().len(), second.sockets().len()), (2, 1));
+    has_connected_once_for_each_click(&first, &second);
 }
 
 fn a_wrong_token_is_told_at_its_field(source: Source) {
