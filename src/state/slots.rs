@@ -88,16 +88,20 @@ impl<T> Slots<T> {
 
     pub(super) fn remove(&mut self, key: impl Key<T>) -> Option<T> {
         let removed = self.slots.get_mut(key.index())?.take()?;
-        self.free.extend(u32::try_from(key.index()));
-        self.drop_last_free();
+        // The last one leaves without a trace in `free`, which then need not allocate.
+        if key.index() + 1 == self.slots.len() {
+            self.drop_last_free();
+        } else {
+            self.free.extend(u32::try_from(key.index()));
+        }
         Some(removed)
     }
 
     fn drop_last_free(&mut self) {
         while let Some(None) = self.slots.last() {
             self.slots.pop();
+            self.free.remove(&self.end());
         }
-        self.free.split_off(&self.end());
         // An empty desk keeps no memory of a full one.
         if self.slots.is_empty() {
             self.slots = Vec::new();
