@@ -61,9 +61,10 @@ pub const LOG_QUOTED_BYTES_MAX: usize = 100;
 /// Between two lines of the log of one kind, so that no peer can fill a disk with it.
 pub const LOG_LINE_MS: Millis = SECOND;
 
-/// One recv, and all that one connection is read in a turn. A larger one would save a call in sixteen kilobytes, and let
-/// one peer's shortest frames, at 6 bytes and almost 1 us each, take 10 ms.
-pub const RECV_BYTES: usize = 16 * KIB;
+/// One recv, and all that one connection is read in a turn. A larger one would let
+/// one peer's shortest frames, at 6 bytes and almost 1 us each, take 10 ms. A smaller one would make pongs fit the buffers that are
+/// kept, and a flood of pings fill all of these.
+pub const RECV_BYTES: usize = 32 * KIB;
 /// The smallest recv, where a turn has less left: a call costs as much as copying this.
 pub const RECV_BYTES_MIN: usize = 4 * KIB;
 /// Reads in a turn. With the writes that follow from each it is about 10 us: some 5 ms. Half as many would save no time, and
