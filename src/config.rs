@@ -62,9 +62,8 @@ pub const LOG_QUOTED_BYTES_MAX: usize = 100;
 pub const LOG_LINE_MS: Millis = SECOND;
 
 /// One recv, and all that one connection is read in a turn. A larger one would let
-/// one peer's shortest frames, at 6 bytes and almost 1 us each, take 10 ms. A smaller one would make pongs fit the buffers that are
-/// kept, and a flood of pings fill all of these.
-pub const RECV_BYTES: usize = 32 * KIB;
+/// one peer's shortest frames, at 6 bytes and almost 1 us each, take 10 ms.
+pub const RECV_BYTES: usize = 16 * KIB;
 /// The smallest recv, where a turn has less left: a call costs as much as copying this.
 pub const RECV_BYTES_MIN: usize = 4 * KIB;
 /// Reads in a turn. With the writes that follow from each it is about 10 us: some 5 ms. Half as many would save no time, and
@@ -130,7 +129,7 @@ pub const STAFF_PLACES: usize = 64;
 pub const ADDRESS_OVERFLOW: u32 = 16;
 
 /// Output buffers that are kept for the next connection with something to write: enough for those of a busy turn.
-pub const SPARE_BUFFERS_MAX: usize = 256;
+pub const SPARE_BUFFERS_MAX: usize = 128;
 /// The capacity up to which such a buffer is kept, in bytes: what chat needs. A larger one goes back to the heap.
 pub const SPARE_BUFFER_BYTES_MAX: usize = 16 * KIB;
 /// What the outbox keeps of its capacity between two calls of the service, in bytes: a welcome fits. More, which a frame

@@ -141,8 +141,8 @@ mod tests {
         for output in &mut outputs {
             output.flush(&mut Slow(1), 0, &mut spare).unwrap();
         }
-        assert_eq!(spare.len(), 256);
+        assert_eq!(spare.len(), 128);
         outputs[0].push(b"x", &mut spare);
-        assert_eq!(spare.len(), 255);
+        assert_eq!(spare.len(), 127);
     }
 }
