@@ -119,7 +119,7 @@ impl World {
         let upgrade = String::from_utf8_lossy(&websocket::head("/ws/user/a%20b", &[])).into_owned();
         let requests = [
             (200, "GET /healthz HTTP/1.1\r\nHost: desk\r\n\r\n"),
-            (200, "GET /staff HTTP/1.1\r\nHost: desk\r\n\r\n"),
+            (200, "GET /staff HTTP/1.1\r\nHost: desk\r\nAccept-Encoding: gzip\r\n\r\n"),
             (404, "GET /nothing HTTP/1.1\r\nHost: desk\r\n\r\n"),
             (405, "POST / HTTP/1.1\r\nHost: desk\r\n\r\n"),
             (426, "GET /ws/user/ann HTTP/1.1\r\nHost: desk\r\n\r\n"),
