@@ -129,7 +129,7 @@ pub const STAFF_PLACES: usize = 64;
 pub const ADDRESS_OVERFLOW: u32 = 16;
 
 /// Output buffers that are kept for the next connection with something to write: enough for those of a busy turn.
-pub const SPARE_BUFFERS_MAX: usize = 128;
+pub const SPARE_BUFFERS_MAX: usize = 256;
 /// The capacity up to which such a buffer is kept, in bytes: what chat needs. A larger one goes back to the heap.
 pub const SPARE_BUFFER_BYTES_MAX: usize = 16 * KIB;
 /// What the outbox keeps of its capacity between two calls of the service, in bytes: a welcome fits. More, which a frame

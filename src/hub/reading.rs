@@ -137,7 +137,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
                     break;
                 }
             }
-            match slot.connection.next_message(&mut self.codec, &mut bytes, now) {
+            match slot.connection.next_message(&mut self.codec, &mut bytes, &mut self.spare, now) {
                 Ok(None) => break, // the rest of a frame is still to come, or the connection is not open any more
                 Err(why) => {
                     self.note_fault(id, why);

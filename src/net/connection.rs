@@ -253,7 +253,7 @@ impl<S: Stream> Connection<S> {
     }
 
     /// Takes the next message out of `input`. `None` when there is none, or the connection is not open. After our close frame all
-    /// is dropped (RFC 6455 1.4) but the peer's own.
+    /// is dropped (RFC 6455 1.4) but the peer's own. What answers a control frame is queued.
     ///
     /// # Errors
     /// The peer broke RFC 6455. A close frame that says so is queued, and the connection is not open any more.
@@ -261,13 +261,21 @@ impl<S: Stream> Connection<S> {
         &mut self,
         shared: &mut Box<Codec>,
         input: &mut &[u8],
+        spare: &mut Vec<Vec<u8>>,
         now: Millis,
     ) -> Result<Option<Incoming>, CloseReason> {
         let end = match &mut self.phase {
-            Phase::Open(reader) => match reader.next(shared, input, self.output.bytes()) {
-                Ok(incoming) => return Ok(incoming),
-                Err(end) => end,
-            },
+            Phase::Open(reader) => {
+                let mut replies = Vec::new();
+                let next = reader.next(shared, input, &mut replies);
+                if !replies.is_empty() {
+                    self.output.push(&replies, spare);
+                }
+                match next {
+                    Ok(incoming) => return Ok(incoming),
+                    Err(end) => end,
+                }
+            }
             Phase::Closing(reader, bytes_left) => match find_close(reader, bytes_left, shared, input) {
                 Some(end) => end,
                 None => return Ok(None),

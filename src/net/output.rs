@@ -31,7 +31,7 @@ impl Output {
         self.blocked_since
     }
 
-    /// Returns the buffer, for a response or a control frame to be appended.
+    /// Returns the buffer, for a response or a single control frame to be appended.
     pub(crate) fn bytes(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
     }
@@ -141,8 +141,8 @@ mod tests {
         for output in &mut outputs {
             output.flush(&mut Slow(1), 0, &mut spare).unwrap();
         }
-        assert_eq!(spare.len(), 128);
+        assert_eq!(spare.len(), 256);
         outputs[0].push(b"x", &mut spare);
-        assert_eq!(spare.len(), 127);
+        assert_eq!(spare.len(), 255);
     }
 }

@@ -231,7 +231,8 @@ fn a_peer_that_goes_on_sending_after_our_close_frame_gets_no_more_time() {
     let mut trickle = |harness: &mut Harness, now: Millis| {
         let mut buffer = [0; 16];
         let length = harness.receive(&PING, &mut buffer, now);
-        let read = harness.connection.next_message(&mut codec, &mut &buffer[..length], now);
+        let read =
+            harness.connection.next_message(&mut codec, &mut &buffer[..length], &mut harness.spare, now);
         assert!(read.expect("no second close frame").is_none(), "what follows is ignored");
         harness.flush(usize::MAX, now);
     };
@@ -266,7 +267,12 @@ fn what_comes_instead_of_the_peers_close_frame_is_read_up_to_a_limit() {
         for piece in [&pings[..], &CLOSE_1000].concat().chunks(1000) {
             let mut buffer = [0; 1001];
             let length = harness.receive(piece, &mut buffer, START);
-            let read = harness.connection.next_message(&mut codec, &mut &buffer[..length], START);
+            let read = harness.connection.next_message(
+                &mut codec,
+                &mut &buffer[..length],
+                &mut harness.spare,
+                START,
+            );
             assert!(read.expect("no second close frame").is_none(), "what follows is ignored");
             harness.flush(usize::MAX, START);
             read_bytes += length;
@@ -297,7 +303,13 @@ fn after_an_orderly_close_only_a_peer_that_goes_on_sending_is_lingered_for() {
             // The buffer was full, so there may be more; the next read finds nothing.
             assert_eq!(harness.connection.receive(&mut [0; 8], START), Received::Nothing);
         }
-        assert!(harness.connection.next_message(&mut codec, &mut input, START).unwrap().is_none());
+        assert!(
+            harness
+                .connection
+                .next_message(&mut codec, &mut input, &mut harness.spare, START)
+                .unwrap()
+                .is_none()
+        );
         harness.flush(usize::MAX, START);
         assert_eq!(harness.connection.stream().written, [0x88, 2, 0x03, 0xE8]);
         harness.is(phase);

@@ -145,3 +145,18 @@ fn the_service_is_told_once_for_each_time_it_asked_that_the_output_of_an_open_co
     let told = world.told();
     assert!(!told.iter().any(|line| line.ends_with("drained")), "{told:?}");
 }
+
+#[test]
+fn pongs_are_answered_from_the_spare_buffers_too() {
+    let mut world = World::open(1);
+    world.received(0); // the handshake
+    let before = world.hub.spare.len();
+    let pings = [&[0x89, 0xFD, 0, 0, 0, 0][..], &[b'p'; 125]].concat().repeat(100);
+    for _ in 0..20 {
+        world.sends(0, &pings);
+        world.rest();
+        assert_eq!(world.received(0).len(), 100 * 127);
+    }
+    let spare = &world.hub.spare;
+    assert!(spare.len() <= before + 1, "{} buffers more for one peer", spare.len() - before);
+}
