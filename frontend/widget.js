@@ -20,7 +20,7 @@
   style.replaceSync(`
     :host { all: initial; position: fixed; inset-block-end: 16px; inset-inline-end: 16px; z-index: 2147483000 }
     button { position: relative; min-width: 56px; height: 56px; padding: 0 18px; border: 0; border-radius: 28px;
-      background: __ACCENT__; color: __ON_ACCENT__; font: 600 16px/1 system-ui, sans-serif; cursor: pointer;
+      background: __ACCENT__; color: #fff; font: 600 16px/1 system-ui, sans-serif; cursor: pointer;
       box-shadow: 0 2px 10px #0005 }
     button:focus-visible { outline: 3px solid __ACCENT__; outline-offset: 3px }
     span { position: absolute; inset-block-start: -6px; inset-inline-end: -6px; min-width: 22px; padding: 4px 0; border-radius: 11px;
@@ -41,7 +41,7 @@
     if (isOpen && !frame) {
       // The address of this page, without what may be a secret in its query or fragment.
       const from = encodeURIComponent(location.origin + location.pathname);
-      frame = make("iframe", { title: label, src: page.href + "?embedded=1#page=" + from });
+      frame = make("iframe", { title: label, src: page.href + "#page=" + from });
       root.prepend(frame);
     }
     if (frame) frame.hidden = !isOpen;

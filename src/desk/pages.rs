@@ -90,10 +90,8 @@ impl Document {
     fn widget(branding: &Branding) -> Self {
         let name = serde_json::Value::from(branding.name.as_deref().unwrap_or(DEFAULT_NAME)).to_string();
         let accent = branding.accent.map_or_else(|| DEFAULT_ACCENT.to_owned(), |a| a.on_light().to_string());
-        let script = without_comments(file("widget.js"))
-            .replace("\"__NAME__\"", &name)
-            .replace("__ACCENT__", &accent)
-            .replace("__ON_ACCENT__", "#fff");
+        let script =
+            without_comments(file("widget.js")).replace("\"__NAME__\"", &name).replace("__ACCENT__", &accent);
         Self::new("text/javascript; charset=utf-8", String::new(), script.into_bytes())
     }
 
@@ -141,23 +139,19 @@ impl Inlined {
     /// are the page's notes for its readers, and the policy for pages from disk, which would forbid both.
     fn new(page: &str, last_style: &str) -> Self {
         let lines: Vec<&str> = without_notes(page).collect();
-        let load = |line: &&str, start: &str| {
-            let name = line.trim().strip_prefix(start)?.split('"').next()?;
-            Some(without_comments(file(name)))
-        };
-        let is_style = |line: &str| line.trim().starts_with(STYLESHEET);
-        let is_script = |line: &str| line.trim().starts_with(SCRIPT);
-        let style = lines.iter().filter_map(|line| load(line, STYLESHEET)).collect::<String>() + last_style;
-        let script = lines.iter().filter_map(|line| load(line, SCRIPT)).collect::<String>();
-        let style_at = lines.iter().position(|line| is_style(line));
-        let script_at = lines.iter().rposition(|line| is_script(line));
+        let style = inside(&lines, STYLESHEET) + last_style;
+        let script = inside(&lines, SCRIPT);
+        let style_at = lines.iter().position(|line| loaded(line, STYLESHEET).is_some());
+        let script_at = lines.iter().rposition(|line| loaded(line, SCRIPT).is_some());
+        let is_for_disk =
+            |line: &str| [STYLESHEET, SCRIPT, DISK_POLICY].iter().any(|start| line.trim().starts_with(start));
         let mut html = String::new();
         for (at, line) in lines.iter().enumerate() {
             if Some(at) == style_at {
                 html.extend(["<style>", &style, "</style>\n"]);
             } else if Some(at) == script_at {
                 html.extend(["<script>", &script, "</script>\n"]);
-            } else if !is_style(line) && !is_script(line) && !line.trim().starts_with(DISK_POLICY) {
+            } else if !is_for_disk(line) {
                 html.extend([line, "\n"]);
             }
         }
@@ -172,6 +166,16 @@ const DISK_POLICY: &str = "<meta http-equiv=\"Content-Security-Policy\"";
 /// What the widget's button says and looks like without a company.
 const DEFAULT_NAME: &str = "Support";
 const DEFAULT_ACCENT: &str = "#0b6b5d";
+
+/// The file that a line loads, if it begins like this.
+fn loaded<'a>(line: &'a str, start: &str) -> Option<&'a str> {
+    line.trim().strip_prefix(start)?.split('"').next()
+}
+
+/// All that the lines load that begin like this, one behind the other.
+fn inside(lines: &[&str], start: &str) -> String {
+    lines.iter().filter_map(|line| loaded(line, start)).map(|name| without_comments(file(name))).collect()
+}
 
 fn file(name: &str) -> &'static str {
     FILES.iter().find(|(known, _)| *known == name).map_or("", |(_, text)| text)
@@ -198,9 +202,8 @@ fn without_comments(text: &str) -> String {
 fn branded(page: &str, branding: &Branding) -> String {
     let mut page = page.to_owned();
     if let Some(name) = branding.name.as_deref().map(escaped) {
-        for (element, text) in [("<title>", "</title>"), ("<h1 class=\"brand\"", "</h1>")] {
-            page = replaced(&page, element, text, &name);
-        }
+        page = replaced(&page, "<title", "</title>", &name);
+        page = replaced(&page, "<h1 class=\"brand\"", "</h1>", &name);
     }
     if let Some(greeting) = branding.greeting.as_deref().map(escaped) {
         page = replaced(&page, "<h2 id=\"ask-title\"", "</h2>", &greeting);
@@ -208,12 +211,12 @@ fn branded(page: &str, branding: &Branding) -> String {
     page
 }
 
-/// The page with another text in an element, which then is no longer one of a language's table.
+/// The page with another text in the element that begins like this, and without what else is in its tag: that names the
+/// text in a language's table.
 fn replaced(page: &str, start: &str, end: &str, text: &str) -> String {
     let Some((before, rest)) = page.split_once(start) else { return page.to_owned() };
     let Some((_, after)) = rest.split_once(end) else { return page.to_owned() };
-    let close = if start.ends_with('>') { "" } else { ">" };
-    [before, start, close, text, end, after].concat()
+    [before, start, ">", text, end, after].concat()
 }
 
 fn escaped(text: &str) -> String {

@@ -172,7 +172,7 @@ fn request<'a>(head: &httparse::Request<'_, 'a>) -> Option<Request<'a>> {
 /// Whether a member of Accept-Encoding is gzip, and not with the weight 0, which forbids it (RFC 9110 12.4.2).
 fn is_gzip(coding: &str) -> bool {
     let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
-    let is_named = matches!(name.trim().to_ascii_lowercase().as_str(), "gzip" | "x-gzip" | "*");
+    let is_named = ["gzip", "x-gzip", "*"].iter().any(|coding| name.trim().eq_ignore_ascii_case(coding));
     let is_forbidden = weight
         .trim()
         .strip_prefix("q=")
