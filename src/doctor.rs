@@ -11,7 +11,7 @@ use deskwire::config::{DOCTOR_CLOCK_MS, DOCTOR_DESCRIPTORS_MIN, DoctorOptions};
 use deskwire::desk::auth::new_token;
 use serde_json::{Value, json};
 
-use self::client::{Answer, STEP, Target};
+use self::client::{Answer, CLOSE, PING, STEP, TEXT, Target};
 use self::finding::{Finding, Severity};
 use crate::{Failure, say};
 
@@ -169,7 +169,7 @@ impl Patient<'_> {
         let is_proxied = self.is_proxied();
         let (opcode, payload) =
             answer.frame(Instant::now() + STEP).map_err(|_| finding::silent("the handshake"))?;
-        if opcode == 8 {
+        if opcode == CLOSE {
             return Err(finding::full(&String::from_utf8_lossy(payload.get(2..).unwrap_or(&[]))));
         }
         let welcome = serde_json::from_slice(&payload).unwrap_or_default();
@@ -200,7 +200,7 @@ impl Patient<'_> {
         let secret = format!(", secret.{token}");
         let mut answer = self.shake_hands(&format!("/ws/staff/{id}"), &secret, None)?;
         match answer.frame(Instant::now() + STEP) {
-            Ok((1, _)) => Ok(()),
+            Ok((TEXT, _)) => Ok(()),
             Err(error) if error.kind() == ErrorKind::TimedOut => {
                 Err(finding::silent("the staff's handshake"))
             }
@@ -254,11 +254,13 @@ fn watch(user: &mut Answer, span: Duration) -> Result<Finding, Finding> {
     let started = Instant::now();
     loop {
         match user.frame(started + span) {
-            Ok((9, _)) => return Ok(Finding::ok("idle", "an idle connection lives until the desk's ping")),
+            Ok((PING, _)) => {
+                return Ok(Finding::ok("idle", "an idle connection lives until the desk's ping"));
+            }
             Err(error) if error.kind() == ErrorKind::TimedOut => {
                 return Ok(Finding::ok("idle", format!("an idle connection lives for {} s", span.as_secs())));
             }
-            Ok((8, _)) | Err(_) => return Err(finding::idle(started.elapsed().as_secs())),
+            Ok((CLOSE, _)) | Err(_) => return Err(finding::idle(started.elapsed().as_secs())),
             Ok(_) => {}
         }
     }

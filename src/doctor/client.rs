@@ -82,7 +82,7 @@ impl Target {
             ),
             _ => Finding::fault(
                 "unreachable",
-                format!("{address} does not answer within 5 s"),
+                format!("{address} does not answer within {} s", STEP.as_secs()),
                 format!("a firewall on the way has to let TCP port {} through", self.port),
             ),
         })
@@ -103,6 +103,11 @@ pub(super) struct Answer {
     pub(super) body: Vec<u8>,
     stream: TcpStream,
 }
+
+/// The opcodes of the desk's frames (RFC 6455 5.2).
+pub(super) const TEXT: u8 = 1;
+pub(super) const CLOSE: u8 = 8;
+pub(super) const PING: u8 = 9;
 
 /// A frame of the desk: opcode and payload.
 pub(super) type Frame = (u8, Vec<u8>);

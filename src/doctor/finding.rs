@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::client::STEP;
+
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -38,7 +40,7 @@ impl Finding {
 pub(super) fn silent(what: &str) -> Finding {
     Finding::fault(
         "silent",
-        format!("{what}: the connection is accepted, and no answer comes within 5 s"),
+        format!("{what}: the connection is accepted, and no answer comes within {} s", STEP.as_secs()),
         "a desk that hangs is started anew with WatchdogSec=10 in its unit; a proxy needs the right proxy_pass",
     )
 }
