@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use crate::logging;
+use crate::net::address::AddressSource;
 use crate::net::connection::PhaseName;
 
 /// What the loop counts. Plain numbers, as there is one thread.
@@ -34,7 +35,7 @@ pub struct Metrics {
     /// Connections refused, by `RefusalCause`.
     pub(crate) refusals: [u64; RefusalCause::ALL.len()],
     /// Requests, by `AddressSource`.
-    pub(crate) address_sources: [u64; 3],
+    pub(crate) address_sources: [u64; AddressSource::ALL.len()],
 }
 
 /// Why the hub has refused or dropped a connection.
@@ -103,13 +104,9 @@ impl Metrics {
         let closes = self.closes.iter().map(|(code, count)| (code, *count));
         page.family("deskwire_closes_total", "counter", "Close frames sent first, by code.")
             .labelled("code", closes);
-        let [socket, forwarded, untrusted] = self.address_sources;
-        page.family(
-            "deskwire_client_addresses_total",
-            "counter",
-            "Requests, by where the client's address is from.",
-        )
-        .labelled("from", [("socket", socket), ("forwarded", forwarded), ("untrusted", untrusted)]);
+        let sources = AddressSource::ALL.map(|source| (source.name(), self.address_sources[source as usize]));
+        let help = "Requests, by where the client's address is from.";
+        page.family("deskwire_client_addresses_total", "counter", help).labelled("from", sources);
         for (name, kind, help, value) in [
             ("deskwire_accepted_total", "counter", "Connections accepted.", self.accepted),
             (

@@ -89,6 +89,20 @@ pub(crate) enum AddressSource {
     Untrusted,
 }
 
+impl AddressSource {
+    /// All sources, in order.
+    pub(crate) const ALL: [Self; 3] = [Self::Socket, Self::Forwarded, Self::Untrusted];
+
+    /// Returns the value of its label.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Socket => "socket",
+            Self::Forwarded => "forwarded",
+            Self::Untrusted => "untrusted",
+        }
+    }
+}
+
 /// The proxies whose `X-Forwarded-For` is trusted.
 #[derive(Clone, Debug)]
 pub struct TrustedProxies(Vec<Cidr>);
