@@ -61,8 +61,8 @@ pub const LOG_QUOTED_BYTES_MAX: usize = 100;
 /// Between two lines of the log of one kind, so that no peer can fill a disk with it.
 pub const LOG_LINE_MS: Millis = SECOND;
 
-/// One recv, and all that one connection is read in a turn. A larger one would let
-/// one peer's shortest frames, at 6 bytes and almost 1 us each, take 10 ms.
+/// One recv, and all that one connection is read in a turn. With 64 KiB one peer's shortest frames, at 6 bytes and almost
+/// 1 us each, would take 10 ms.
 pub const RECV_BYTES: usize = 16 * KIB;
 /// The smallest recv, where a turn has less left: a call costs as much as copying this.
 pub const RECV_BYTES_MIN: usize = 4 * KIB;

@@ -4,16 +4,16 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::Millis;
+use super::{KIB, Millis, SECOND};
 
 /// Bytes of a journal behind its snapshot, beyond which another snapshot takes their place, unless the snapshot itself is
 /// larger. They are replayed in about half a second.
-pub const JOURNAL_BYTES_MAX: u64 = 16 * 1024 * 1024;
+pub const JOURNAL_BYTES_MAX: u64 = 16 * 1024 * KIB as u64;
 /// After so long a snapshot takes the place of the inputs before it, however few: what has been confirmed does not stay on the
 /// disk for longer.
-pub const JOURNAL_AGE_MS: Millis = 15 * 60 * 1000;
+pub const JOURNAL_AGE_MS: Millis = 15 * 60 * SECOND;
 /// Between two syncs with `--journal-sync second`.
-pub const JOURNAL_SYNC_MS: Millis = 1000;
+pub const JOURNAL_SYNC_MS: Millis = SECOND;
 
 /// Where tickets are kept over a restart, and how well.
 #[derive(Debug, Default, Args)]

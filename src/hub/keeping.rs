@@ -60,8 +60,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
 
     /// The same at the end of a turn, when the dirty connections before the nth are settled. The ends of the others are kept
     /// with the rest, so that a turn is kept at once.
-    pub(super) fn keep_turn(&mut self, nth: usize, now: Millis) {
-        let mut nth = nth;
+    pub(super) fn keep_turn(&mut self, mut nth: usize, now: Millis) {
         while let Some(id) = self.dirty.get(nth).copied() {
             self.notify_closed(id, now);
             nth += 1;

@@ -389,17 +389,14 @@ mod tests {
     fn a_chat_that_has_gone_quiet_keeps_no_buffer_and_the_next_one_gets_it() {
         let mut spare = Spare::default();
         let mut conversation = Conversation::default();
-        let (mut use_buffer, text) = (
-            |bytes: usize, spare: &mut Spare| {
-                let seq = accept_into(&mut conversation, 1, &"x".repeat(bytes), spare).unwrap();
-                conversation.confirm(Side::Staff, seq, spare);
-                assert!(conversation.user.held.0.is_none());
-                conversation = Conversation::default();
-            },
-            100,
-        );
-        use_buffer(text, &mut spare);
-        use_buffer(text, &mut spare);
+        let mut use_buffer = |bytes: usize, spare: &mut Spare| {
+            let seq = accept_into(&mut conversation, 1, &"x".repeat(bytes), spare).unwrap();
+            conversation.confirm(Side::Staff, seq, spare);
+            assert!(conversation.user.held.0.is_none());
+            conversation = Conversation::default();
+        };
+        use_buffer(100, &mut spare);
+        use_buffer(100, &mut spare);
         assert_eq!(spare.rings.len(), 1, "one for both");
         use_buffer(SPARE_HELD_BUFFER_BYTES_MAX + 1, &mut spare);
         assert_eq!((spare.rings.len(), spare.bytes), (0, 0), "it has become too large to be kept");
