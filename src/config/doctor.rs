@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::options::origin;
 use super::{Millis, SECOND};
 
 /// Each step of the doctor: to resolve, connect, send and be answered.
@@ -29,7 +30,7 @@ pub struct DoctorOptions {
     #[arg(long, default_value = "doctor", value_name = "ID")]
     pub staff: String,
     /// Another site whose pages are to connect, such as <https://example.com>
-    #[arg(long, value_name = "ORIGIN", value_parser = super::origin)]
+    #[arg(long, value_name = "ORIGIN", value_parser = origin)]
     pub origin: Option<String>,
     /// For how long an idle connection is watched, until the desk's first ping; 0 for not at all
     #[arg(long, default_value_t = 35, value_name = "SECONDS")]

@@ -1,0 +1,220 @@
+//! Options of the desk, and what else the binary does.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use log::LevelFilter;
+
+#[cfg(feature = "journal")]
+use super::JournalOptions;
+use super::{
+    Assign, BRAND_CHARS_MAX, DEFAULT_LISTEN, DEFAULT_MAX_CHATS, DEFAULT_MAX_PER_ADDRESS, DEFAULT_MAX_TICKETS,
+    DEFAULT_PING_INTERVAL_S, DEFAULT_RATE_LIMIT_PER_S, DEFAULT_USER_GRACE_S, DESCRIPTORS_RESERVED,
+    DoctorOptions, Limits, Millis, OVERFLOW_CONNECTIONS, SECOND,
+};
+use crate::desk::branding::{Accent, Branding};
+use crate::net::address::{Cidr, TrustedProxies};
+
+const HELP: &str = "Examples:
+  deskwire                                          a desk for this machine, with a token made now
+  deskwire staff-token sam >> notes                 a token, and its line for the staff file
+  deskwire --listen 0.0.0.0:80 --staff-file staff   a desk for everybody
+  deskwire check --staff-file staff                 whether these options are right
+  deskwire doctor http://desk.example.org           whether users reach it";
+const DOCTOR_HELP: &str =
+    "Exit status: 0 all is well, 1 it does not work, 2 a mistake in these options, 3 it works, with warnings.
+
+Examples:
+  deskwire doctor http://desk.example.org/support
+  deskwire doctor http://desk.example.org --origin https://shop.example.org --json
+  deskwire doctor --local";
+
+/// A real-time support desk: users open tickets, staff pick them, both chat at once.
+#[derive(Debug, Parser)]
+#[command(version, args_conflicts_with_subcommands = true, after_help = HELP)]
+pub struct Options {
+    /// Address and port to listen on; port 0 takes a free one
+    #[arg(
+        long,
+        env = "DESKWIRE_LISTEN",
+        overrides_with = "listen",
+        default_value = DEFAULT_LISTEN,
+        value_name = "ADDRESS"
+    )]
+    pub listen: SocketAddr,
+    /// File with one line per staff member: id, SHA-256 of the token. Read again on SIGHUP
+    #[arg(long, env = "DESKWIRE_STAFF_FILE", value_name = "FILE")]
+    pub staff_file: Option<PathBuf>,
+    /// Origin of another site whose pages may connect, such as <https://example.com>; may be repeated
+    #[arg(long, env = "DESKWIRE_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',', value_parser = origin)]
+    pub allow_origin: Vec<String>,
+    /// Name of the company, on both pages
+    #[arg(long, env = "DESKWIRE_NAME", value_name = "TEXT", value_parser = brand_text)]
+    pub name: Option<String>,
+    /// Colour of links and buttons, such as #0b6b5d; dark enough to be read on white
+    #[arg(long, env = "DESKWIRE_ACCENT", value_name = "COLOUR", value_parser = Accent::parse)]
+    pub accent: Option<Accent>,
+    /// What the user's page asks first
+    #[arg(long, env = "DESKWIRE_GREETING", value_name = "TEXT", value_parser = brand_text)]
+    pub greeting: Option<String>,
+    /// Origin of a site whose pages may show the user's page in a frame; may be repeated
+    #[arg(long, env = "DESKWIRE_ALLOW_EMBED", value_name = "ORIGIN", value_delimiter = ',', value_parser = origin)]
+    pub allow_embed: Vec<String>,
+    /// Who gets a waiting ticket
+    #[arg(long, env = "DESKWIRE_ASSIGN", value_enum, default_value_t, value_name = "HOW")]
+    pub assign: Assign,
+    /// Chats that a staff member may have at once
+    #[arg(long, env = "DESKWIRE_MAX_CHATS", default_value_t = DEFAULT_MAX_CHATS, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_chats: u32,
+    /// Connections at once, the last 64 of them (or half of 128 and fewer) for staff only [default: 100000, or what the
+    /// descriptors allow]
+    #[arg(long, env = "DESKWIRE_MAX_CONNECTIONS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_connections: Option<u32>,
+    /// Connections at once from one address: an IPv4 address, or an IPv6 /64. Loopback is not counted; 0 is without a limit
+    #[arg(long, env = "DESKWIRE_MAX_PER_ADDRESS", default_value_t = DEFAULT_MAX_PER_ADDRESS, value_name = "N")]
+    pub max_per_address: u32,
+    /// Open tickets at once
+    #[arg(long, env = "DESKWIRE_MAX_TICKETS", default_value_t = DEFAULT_MAX_TICKETS, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_tickets: u32,
+    /// Proxy whose X-Forwarded-For is trusted: an address or a range; may be repeated; "none" trusts none [default:
+    /// 127.0.0.0/8, ::1]
+    #[arg(long, env = "DESKWIRE_TRUST_PROXY", value_name = "CIDR", value_delimiter = ',', value_parser = trusted_proxy)]
+    pub trust_proxy: Vec<TrustedProxy>,
+    /// Seconds that a ticket waits for its user to come back
+    #[arg(long, env = "DESKWIRE_USER_GRACE", default_value_t = DEFAULT_USER_GRACE_S, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub user_grace: u32,
+    /// Seconds of silence before a ping
+    #[arg(long, env = "DESKWIRE_PING_INTERVAL", default_value_t = DEFAULT_PING_INTERVAL_S, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub ping_interval: u32,
+    /// Messages a second and connection; 0 is without a limit, on their bytes and on new tickets too
+    #[arg(long, env = "DESKWIRE_RATE_LIMIT", default_value_t = DEFAULT_RATE_LIMIT_PER_S, value_name = "PER_S")]
+    pub rate_limit: u32,
+    /// How much to log: off, error, warn, info or debug
+    #[arg(long, env = "DESKWIRE_LOG_LEVEL", default_value = "info", value_name = "LEVEL")]
+    pub log_level: LevelFilter,
+    /// Where tickets are kept over a restart
+    #[cfg(feature = "journal")]
+    #[command(flatten)]
+    pub journal: JournalOptions,
+    /// What to do other than to run the desk
+    #[command(subcommand)]
+    pub command: Option<Task>,
+}
+
+/// An origin as browsers send it (RFC 6454 6.2). With a slash behind it, it would match no page, and no error would say why.
+pub(super) fn origin(text: &str) -> Result<String, String> {
+    let host = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://")).unwrap_or("");
+    if host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_graphic() && !b"/?#@".contains(&byte)) {
+        return Err("an origin is http:// or https:// and a host, with a port if need be, and no path".into());
+    }
+    Ok(text.to_owned())
+}
+
+/// A line of text for the pages.
+fn brand_text(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.is_empty() || text.chars().count() > BRAND_CHARS_MAX || text.chars().any(char::is_control) {
+        return Err(format!("it is one line of 1 to {BRAND_CHARS_MAX} characters"));
+    }
+    Ok(text.to_owned())
+}
+
+/// One value of `--trust-proxy`.
+#[derive(Clone, Copy, Debug)]
+pub enum TrustedProxy {
+    /// `none`: the default ranges are not trusted.
+    None,
+    /// An address or a range of them.
+    Range(Cidr),
+}
+
+fn trusted_proxy(text: &str) -> Result<TrustedProxy, String> {
+    match text {
+        "none" => Ok(TrustedProxy::None),
+        _ => Cidr::parse(text).map(TrustedProxy::Range),
+    }
+}
+
+/// What the binary does other than to run the desk.
+#[derive(Debug, Subcommand)]
+pub enum Task {
+    /// Make a staff token and print the line for the staff file
+    StaffToken {
+        /// The staff member's id
+        id: String,
+    },
+    /// Check options, environment and staff file without running the desk
+    Check {
+        /// Options as they are given to the desk
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
+        options: Vec<OsString>,
+    },
+    /// Connect to a desk as users and staff do, and say what is wrong on the way
+    #[command(after_help = DOCTOR_HELP)]
+    Doctor(DoctorOptions),
+    /// Check a journal, and print what is in it
+    #[cfg(feature = "journal")]
+    Journal {
+        /// The file
+        file: PathBuf,
+        /// Print each input with its texts, too
+        #[arg(long)]
+        texts: bool,
+    },
+}
+
+impl Options {
+    /// Returns the limits that these options ask for, within `descriptors` that the process may have open.
+    pub fn limits(&self, descriptors: u64) -> Limits {
+        let defaults = Limits::default();
+        let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
+        let sockets_max = descriptors.saturating_sub(DESCRIPTORS_RESERVED).max(2);
+        let asked = self.max_connections.map_or(defaults.connections_max, |n| n as usize);
+        // At a low limit half of the sockets is left for the overflow.
+        let connections_max =
+            asked.min(sockets_max.saturating_sub(OVERFLOW_CONNECTIONS).max(sockets_max / 2));
+        Limits {
+            ping_interval_ms: Millis::from(self.ping_interval) * SECOND,
+            messages_per_s: self.rate_limit,
+            payload_bytes_per_s: if self.rate_limit == 0 { 0 } else { defaults.payload_bytes_per_s },
+            connections_max,
+            overflow_connections: OVERFLOW_CONNECTIONS.min(sockets_max - connections_max),
+            connections_per_address_max: self.max_per_address,
+            ..defaults
+        }
+    }
+
+    /// Returns the proxies whose X-Forwarded-For is trusted.
+    pub fn trusted_proxies(&self) -> TrustedProxies {
+        if self.trust_proxy.is_empty() {
+            return TrustedProxies::default();
+        }
+        let ranges = self.trust_proxy.iter().filter_map(|proxy| match proxy {
+            TrustedProxy::None => None,
+            TrustedProxy::Range(range) => Some(*range),
+        });
+        ranges.collect()
+    }
+
+    /// Returns what the pages show of the company.
+    pub fn branding(&self) -> Branding {
+        Branding {
+            name: self.name.clone(),
+            accent: self.accent,
+            greeting: self.greeting.clone(),
+            embedders: self.allow_embed.clone(),
+        }
+    }
+
+    /// Returns how many tickets may be open at once.
+    pub fn max_tickets(&self) -> usize {
+        self.max_tickets as usize
+    }
+
+    /// Returns how long a ticket waits for its user.
+    pub fn user_grace_ms(&self) -> Millis {
+        Millis::from(self.user_grace) * SECOND
+    }
+}
