@@ -1,7 +1,7 @@
 //! Connections that are lost at bad moments: no message is lost, doubled, or called delivered wrongly.
 
 use crate::proxy::Way;
-use crate::setup::{Kind, Source, Stage, chat_by, stories};
+use crate::setup::{Kind, Source, Stage, chat_by, chat_with_staff, stories};
 use crate::support::Desk;
 
 stories![
@@ -110,11 +110,7 @@ fn cut_before_the_ack_shows_the_staffs_message_once_on_both_sides(source: Source
 fn what_was_missed_comes_once_and_in_order(source: Source) {
     let stage = Stage::new(source);
     let proxy = stage.proxy();
-    let mut sam = stage.desk.staff("sam").online();
-    let user = stage.page(Kind::User).by(&proxy).user();
-    let ticket = user.ask("the printer");
-    sam.pick(&ticket);
-    user.until_unlocked();
+    let (user, mut sam, ticket) = chat_with_staff(&stage, stage.page(Kind::User).by(&proxy));
 
     proxy.stall(Way::Up); // the receipt for this one is lost: the desk will send it again
     sam.say(&ticket, 1, "zero");
@@ -136,11 +132,7 @@ fn what_was_missed_comes_once_and_in_order(source: Source) {
 fn a_reload_keeps_the_transcript_and_brings_what_was_missed(source: Source) {
     let stage = Stage::new(source);
     let proxy = stage.proxy();
-    let mut sam = stage.desk.staff("sam").online();
-    let user = stage.page(Kind::User).by(&proxy).user();
-    let ticket = user.ask("the printer");
-    sam.pick(&ticket);
-    user.until_unlocked();
+    let (user, mut sam, ticket) = chat_with_staff(&stage, stage.page(Kind::User).by(&proxy));
     user.say("mine");
     sam.expect("message");
     user.until_said("mine", "sent");
@@ -192,11 +184,7 @@ fn a_restarted_desk_is_told_and_the_draft_goes_into_the_next_ticket(source: Sour
 
 fn staff_cut_off_while_the_user_types_locks_at_once_and_keeps_the_draft(source: Source) {
     let stage = Stage::new(source);
-    let mut sam = stage.desk.staff("sam").online();
-    let user = stage.user();
-    let ticket = user.ask("the printer");
-    sam.pick(&ticket);
-    user.until_unlocked();
+    let (user, mut sam, ticket) = chat_with_staff(&stage, stage.page(Kind::User));
 
     user.click("#text");
     user.type_keys("half a sen");
@@ -222,11 +210,7 @@ fn staff_cut_off_while_the_user_types_locks_at_once_and_keeps_the_draft(source: 
 fn a_message_that_was_refused_says_why_and_is_sent_again_by_retry(source: Source) {
     let stage = Stage::new(source);
     let proxy = stage.proxy();
-    let mut sam = stage.desk.staff("sam").online();
-    let user = stage.page(Kind::User).by(&proxy).user();
-    let ticket = user.ask("the printer");
-    sam.pick(&ticket);
-    user.until_unlocked();
+    let (user, mut sam, ticket) = chat_with_staff(&stage, stage.page(Kind::User).by(&proxy));
 
     // Sam is gone, and the user cannot know yet.
     proxy.stall(Way::Down);
@@ -251,11 +235,7 @@ fn a_message_that_was_refused_says_why_and_is_sent_again_by_retry(source: Source
 fn a_chat_closed_while_the_user_was_away_is_told_after_what_was_missed(source: Source) {
     let stage = Stage::new(source);
     let proxy = stage.proxy();
-    let mut sam = stage.desk.staff("sam").online();
-    let user = stage.page(Kind::User).by(&proxy).user();
-    let ticket = user.ask("the printer");
-    sam.pick(&ticket);
-    user.until_unlocked();
+    let (user, mut sam, ticket) = chat_with_staff(&stage, stage.page(Kind::User).by(&proxy));
 
     proxy.stall(Way::Down);
     sam.say(&ticket, 1, "goodbye");

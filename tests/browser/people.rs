@@ -1,7 +1,7 @@
 //! Who says what: names on both sides, and texts with links, code and directions of their own.
 
 use crate::page::quoted;
-use crate::setup::{Console, Kind, Source, Stage, stories};
+use crate::setup::{Console, Kind, Source, Stage, chat_with_user, stories};
 use crate::support::TOKEN;
 
 stories![
@@ -54,11 +54,7 @@ fn both_sides_read_names_and_ids_are_tooltips(source: Source) {
 
 fn links_can_be_clicked_and_backticks_give_a_block(source: Source) {
     let stage = Stage::new(source);
-    let mut ann = stage.desk.user("ann");
-    let ticket = ann.create("the printer");
-    let console = stage.console("sam");
-    console.go_online();
-    console.pick(&ticket);
+    let (mut ann, console, _) = chat_with_user(&stage);
     ann.say(1, "see (https://desk.example/a?b=c), HTTP://x.example. javascript:hit=1 ftp://y.example");
     console.until("document.querySelectorAll('.said a').length == 2");
     console.check(
@@ -74,11 +70,7 @@ fn links_can_be_clicked_and_backticks_give_a_block(source: Source) {
 
 fn a_text_from_right_to_left_does_not_turn_its_bubble(source: Source) {
     let stage = Stage::new(source);
-    let mut ann = stage.desk.user("ann");
-    let ticket = ann.create("the printer");
-    let console = stage.console("sam");
-    console.go_online();
-    console.pick(&ticket);
+    let (mut ann, console, _) = chat_with_user(&stage);
     for text in ["hello", "שלום"] {
         console.say(text);
         ann.expect("message");

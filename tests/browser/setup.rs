@@ -7,7 +7,7 @@ use crate::chromium::lock;
 use crate::opening::Opening;
 use crate::page::{Page, quoted};
 use crate::proxy::Proxy;
-use crate::support::Desk;
+use crate::support::{Desk, Staff, User};
 
 /// Where the pages come from. Each test runs with both.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -259,4 +259,24 @@ pub fn chat_by(user: Opening, console: Opening) -> (UserPage, Console, String) {
     user.until_ticket_is("active");
     user.until_unlocked();
     (user, console, ticket)
+}
+
+/// Opens the user's page and brings it into a chat with sam, who is a client of the test.
+pub fn chat_with_staff(stage: &Stage, user: Opening) -> (UserPage, Staff, String) {
+    let mut sam = stage.desk.staff("sam").online();
+    let user = user.user();
+    let ticket = user.ask("the printer");
+    sam.pick(&ticket);
+    user.until_unlocked();
+    (user, sam, ticket)
+}
+
+/// Opens the console and brings it into a chat with ann, who is a client of the test.
+pub fn chat_with_user(stage: &Stage) -> (User, Console, String) {
+    let mut ann = stage.desk.user("ann");
+    let ticket = ann.create("the printer");
+    let console = stage.console("sam");
+    console.go_online();
+    console.pick(&ticket);
+    (ann, console, ticket)
 }

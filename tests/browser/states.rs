@@ -1,7 +1,7 @@
 //! Every state of both pages, reached by use, checked by axe-core in light and in dark.
 
 use crate::proxy::Way;
-use crate::setup::{Console, Kind, Source, Stage, UserPage, sign_in, stories};
+use crate::setup::{Console, Kind, Source, Stage, UserPage, chat_with_staff, sign_in, stories};
 use crate::support::TOKEN;
 
 stories![
@@ -58,11 +58,7 @@ fn the_users_page_is_clean_while_asking_and_chatting(source: Source) {
 fn the_users_page_is_clean_when_things_go_wrong(source: Source) {
     let stage = Stage::new(source);
     let proxy = stage.proxy();
-    let mut sam = stage.desk.staff("sam").online();
-    let user = stage.page(Kind::User).by(&proxy).user();
-    let ticket = user.ask("the printer");
-    sam.pick(&ticket);
-    user.until_unlocked();
+    let (user, mut sam, ticket) = chat_with_staff(&stage, stage.page(Kind::User).by(&proxy));
     (1..=30).for_each(|id| sam.say(&ticket, id, "one of many"));
     user.until("document.querySelectorAll('li.message').length == 30");
     user.scroll_to_top();

@@ -1,6 +1,6 @@
 //! Typing: what the keys do, and that incoming messages do not disturb it.
 
-use crate::setup::{Kind, Source, Stage, chat, row, stories};
+use crate::setup::{Kind, Source, Stage, chat, chat_with_staff, row, stories};
 
 stories![
     enter_sends_and_shift_enter_breaks_the_line,
@@ -127,11 +127,7 @@ fn the_users_draft_survives_a_reload(source: Source) {
 
 fn a_text_that_is_too_long_is_told_while_it_is_written_and_never_cut(source: Source) {
     let stage = Stage::new(source);
-    let mut sam = stage.desk.staff("sam").online();
-    let user = stage.page(Kind::User).user();
-    let ticket = user.ask("the printer");
-    sam.pick(&ticket);
-    user.until_unlocked();
+    let (user, mut sam, _) = chat_with_staff(&stage, stage.page(Kind::User));
     let text = "🦀".repeat(4001); // characters, not UTF-16 units
     user.fill("#text", &text);
     user.until("document.querySelector('#text-error').textContent");
