@@ -81,7 +81,7 @@ fn a_staff_member_does_everything_by_keyboard(source: Source) {
     console.key("Escape");
     console.until_gone("#canned");
 
-    // Hands the second on, with a note.
+    // Transfers the second, with a note.
     console.key("Escape");
     console.key("j");
     console.until_shown(&second);
@@ -173,17 +173,17 @@ fn single_keys_do_nothing_while_somebody_writes(source: Source) {
     console.until_connected();
     console.go_online();
     console.pick(&ticket);
-    let letters = "onjkumsptrcd/?";
+    let keys = "onjkumsptrcd/?";
     for field in ["#text", "#search"] {
         console.click(field);
-        console.type_keys(letters);
-        assert_eq!(console.value(field), letters);
+        console.type_keys(keys);
+        assert_eq!(console.value(field), keys);
     }
     console.click("#open-canned");
     console.until_there("#canned"); // a dialog's field, too
     console.click("#canned-new");
-    console.type_keys(letters);
-    assert_eq!(console.value("#canned-new"), letters);
+    console.type_keys(keys);
+    assert_eq!(console.value("#canned-new"), keys);
     console.key("Escape");
     // Held with Ctrl or Alt, a key is the browser's.
     console.click("#log");

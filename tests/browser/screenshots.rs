@@ -86,13 +86,13 @@ fn save(page: &Page, path: &Path) {
     fs::write(path, png).expect("the directory can be written");
 }
 
-/// RFC 4648: four letters of 6 bits are three bytes.
+/// RFC 4648: four digits of 6 bits are three bytes.
 fn from_base64(text: &str) -> Vec<u8> {
     let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let six = |letter: u8| alphabet.iter().position(|other| *other == letter).expect("a letter of base64");
-    let letters = text.trim_end_matches('=').as_bytes();
-    let mut bytes = Vec::with_capacity(letters.len() * 3 / 4);
-    for four in letters.chunks(4) {
+    let digits = text.trim_end_matches('=').as_bytes();
+    let mut bytes = Vec::with_capacity(digits.len() * 3 / 4);
+    for four in digits.chunks(4) {
         let bits = four.iter().fold(0, |bits, letter| bits << 6 | six(*letter)) << (6 * (4 - four.len()));
         let [_, three @ ..] = u32::try_from(bits).expect("24 bits").to_be_bytes();
         bytes.extend(&three[..four.len() - 1]);

@@ -319,7 +319,7 @@ fn a_forgotten_typing_notice_ends_by_itself() {
 
 /// Takes the twenty seconds that it is about.
 #[test]
-#[ignore = "takes 21 s: a peer is dead 20 s after a ping that it did not answer"]
+#[ignore = "takes 21 s: `make test-slow` runs it"]
 fn a_half_open_connection_is_dead_when_it_answers_no_ping() {
     let desk = Desk::with(&["--ping-interval", "1"]);
     let Chat { mut alice, sam, ticket } = desk.chat();

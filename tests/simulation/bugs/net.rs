@@ -42,13 +42,13 @@ pub(super) const BUGS: &[Bug] = &[
         "        if slot.connection.is_blocked()",
     ),
     bug(
-        "output goes on when there is room again",
+        "output goes on when the socket takes bytes again",
         HUB,
         "        if readiness.writable && is_blocked {",
         "        if readiness.writable && is_blocked && readiness.peer_shutdown {",
     ),
     bug(
-        "whoever has taken all is told the rest",
+        "a connection that has drained is sent the rest",
         HUB,
         "            if slot.drain == Drain::Asked && slot.is_drained() {",
         "            if slot.drain == Drain::Asked && slot.is_drained() && phase != PhaseName::Open {",
@@ -66,7 +66,7 @@ pub(super) const BUGS: &[Bug] = &[
         "            self.blocked_since.get_or_insert(now);\n            self.compact();",
     ),
     bug(
-        "whoever answers a ping is alive",
+        "a peer that answers a ping is alive",
         CONNECTION,
         "            self.since = now;\n            self.pinged_at = None;",
         "            self.since = now;",
