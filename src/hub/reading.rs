@@ -110,7 +110,9 @@ impl<S: Stream, V: Service> Hub<S, V> {
                 self.with_connection(id, |c| c.respond(&response, method, now));
             }
             Answer::Upgrade { handshake, protocol, guest, priority } => {
-                self.with_connection(id, |c| c.open(now, |out| handshake.append_answer(protocol, out)));
+                if let Some(slot) = find(&mut self.slots, id) {
+                    slot.connection.open(now, &mut self.spare, |out| handshake.append_answer(protocol, out));
+                }
                 if standing == AddressStanding::Within {
                     self.welcome(id, guest, priority, now);
                 } else {

@@ -245,9 +245,9 @@ impl<S: Stream> Connection<S> {
     }
 
     /// Becomes a WebSocket; `append_answer` appends the 101.
-    pub fn open(&mut self, now: Millis, append_answer: impl FnOnce(&mut Vec<u8>)) {
+    pub fn open(&mut self, now: Millis, spare: &mut Vec<Vec<u8>>, append_answer: impl FnOnce(&mut Vec<u8>)) {
         if let Phase::Head(_) = self.phase {
-            append_answer(self.output.bytes());
+            append_answer(self.output.buffer(spare));
             self.enter(Phase::Open(Reader::default()), now);
         }
     }

@@ -36,12 +36,17 @@ impl Output {
         &mut self.bytes
     }
 
-    /// Appends a frame. An output without a buffer takes a `spare` one.
-    pub(crate) fn push(&mut self, frame: &[u8], spare: &mut Vec<Vec<u8>>) {
+    /// Returns the buffer, for what will be appended next. An output without one takes a `spare` one.
+    pub(crate) fn buffer(&mut self, spare: &mut Vec<Vec<u8>>) -> &mut Vec<u8> {
         if self.bytes.capacity() == 0 {
             self.bytes = spare.pop().unwrap_or_default();
         }
-        self.bytes.extend_from_slice(frame);
+        &mut self.bytes
+    }
+
+    /// Appends a frame.
+    pub(crate) fn push(&mut self, frame: &[u8], spare: &mut Vec<Vec<u8>>) {
+        self.buffer(spare).extend_from_slice(frame);
     }
 
     /// Drops all that waits but the first `length` bytes.

@@ -76,7 +76,7 @@ impl Harness {
 
     fn open() -> Self {
         let mut harness = Self::accepted();
-        harness.connection.open(START, |_| {});
+        harness.connection.open(START, &mut harness.spare, |_| {});
         harness
     }
 
