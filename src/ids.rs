@@ -181,6 +181,17 @@ impl fmt::Debug for JsonText<'_> {
     }
 }
 
+/// Whether a name can be shown within a line of other text: it holds no characters that change how the rest of the line
+/// reads.
+pub(crate) fn is_name(name: &str) -> bool {
+    !name.chars().any(|c| c.is_control() || is_bidi_control(c))
+}
+
+/// Unicode's property `Bidi_Control` (UAX #9).
+fn is_bidi_control(c: char) -> bool {
+    matches!(c, '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
 /// A borrowed text in its JSON form, ready to be put between quotes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct JsonStr<'a>(&'a str);

@@ -127,7 +127,7 @@ fn check(options: Vec<OsString>) -> Result<(), Failure> {
     let (tokens, _) = staff_tokens(&options, options.listen)?;
     let staff = match tokens.members() {
         0 => "one token for all".to_owned(),
-        members => format!("{members} in the staff file"),
+        members => format!("{members} in the staff file, {} with a name", tokens.named()),
     };
     say(&format!("the options are right: listen on {}, staff: {staff}\n", options.listen))
 }

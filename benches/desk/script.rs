@@ -119,7 +119,11 @@ impl StateScene {
         let staff = ConnId { slot: 0, generation: 0 };
         let state = State::new(RULES, [1, 2]);
         let mut desk = Front { state, sink: Sink::default(), now: NOW, connections: 1, staff };
-        desk.apply(&Input::StaffConnects { conn: staff, staff: StaffId::parse("sam").expect("an id") });
+        desk.apply(&Input::StaffConnects {
+            conn: staff,
+            staff: StaffId::parse("sam").expect("an id"),
+            name: None,
+        });
         desk.staff_asks(StaffCommand::GoOnline { name: None });
         let (user, ticket) = desk.comes();
         let mut scene = Self { desk, user, ticket, messages: 0 };

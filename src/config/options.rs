@@ -44,7 +44,7 @@ pub struct Options {
         value_name = "ADDRESS"
     )]
     pub listen: SocketAddr,
-    /// File with one line per staff member: id, SHA-256 of the token. Read again on SIGHUP
+    /// File with one line per staff member: id, SHA-256 of the token, and a name if users are to see one. Read again on SIGHUP
     #[arg(long, env = "DESKWIRE_STAFF_FILE", value_name = "FILE")]
     pub staff_file: Option<PathBuf>,
     /// Origin of another site whose pages may connect, such as <https://example.com>; may be repeated

@@ -98,7 +98,8 @@ impl Desk {
             return Err(close::STAFF_TOKEN);
         }
         info!("staff {id} signed in");
-        self.submit(now, &Input::StaffConnects { conn, staff: id }, out);
+        let name = self.staff_tokens.name(&id).cloned();
+        self.submit(now, &Input::StaffConnects { conn, staff: id, name }, out);
         self.counters.staff += 1;
         Ok(Role::Staff)
     }

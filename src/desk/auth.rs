@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::ids::{SecretHash, StaffId, hex};
+use crate::ids::{JsonText, SecretHash, StaffId, hex};
 use crate::state::Seed;
 
 /// Bytes of a token that we make: 256 bits.
@@ -19,7 +19,15 @@ pub enum StaffTokens {
     /// One token for every staff id.
     Desk(SecretHash),
     /// A token for each staff member.
-    Each(BTreeMap<StaffId, SecretHash>),
+    Each(BTreeMap<StaffId, Member>),
+}
+
+/// What the operator has decided of a staff member.
+#[derive(Debug)]
+pub struct Member {
+    pub(super) token: SecretHash,
+    /// The name that users see; without one, staff may name themselves.
+    pub(super) name: Option<JsonText<'static>>,
 }
 
 /// An error in a token or a staff file, or of the kernel.
@@ -67,7 +75,15 @@ impl StaffTokens {
     pub fn members(&self) -> usize {
         match self {
             Self::Desk(_) => 0,
-            Self::Each(tokens) => tokens.len(),
+            Self::Each(members) => members.len(),
+        }
+    }
+
+    /// Returns how many of them the operator has given a name.
+    pub fn named(&self) -> usize {
+        match self {
+            Self::Desk(_) => 0,
+            Self::Each(members) => members.values().filter(|member| member.name.is_some()).count(),
         }
     }
 
@@ -76,11 +92,19 @@ impl StaffTokens {
         let offered = SecretHash::of(token.unwrap_or(""));
         match self {
             Self::Desk(hash) => token.is_some() && *hash == offered,
-            Self::Each(tokens) => {
-                let known = tokens.get(id);
-                let is_right = *known.unwrap_or(&SecretHash::of("nobody's")) == offered;
+            Self::Each(members) => {
+                let known = members.get(id).map(|member| member.token);
+                let is_right = known.unwrap_or_else(|| SecretHash::of("nobody's")) == offered;
                 token.is_some() && known.is_some() && is_right
             }
+        }
+    }
+
+    /// Returns the name that the operator has given this staff member.
+    pub(super) fn name(&self, id: &StaffId) -> Option<&JsonText<'static>> {
+        match self {
+            Self::Desk(_) => None,
+            Self::Each(members) => members.get(id)?.name.as_ref(),
         }
     }
 
@@ -92,7 +116,7 @@ impl StaffTokens {
     fn hash(&self, id: &StaffId) -> Option<SecretHash> {
         match self {
             Self::Desk(hash) => Some(*hash),
-            Self::Each(tokens) => tokens.get(id).copied(),
+            Self::Each(members) => members.get(id).map(|member| member.token),
         }
     }
 }

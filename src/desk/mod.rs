@@ -302,7 +302,7 @@ impl Service for Desk {
         self.journal.as_mut().map_or(Ok(()), |journal| journal.keep(&self.state))
     }
 
-    fn reload(&mut self, _now: Millis, out: &mut Outbox) {
-        self.reload_staff_file(out);
+    fn reload(&mut self, now: Millis, out: &mut Outbox) {
+        self.reload_staff_file(now, out);
     }
 }

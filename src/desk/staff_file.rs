@@ -1,19 +1,22 @@
-//! The staff file: the id of each staff member, and the hash of their token.
+//! The staff file: the id of each staff member, the hash of their token, and their name.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use log::{Level, error, info, log};
 
 use super::Desk;
-use super::auth::{AuthError, StaffTokens};
-use crate::ids::{ID_RULE, SecretHash, StaffId};
+use super::auth::{AuthError, Member, StaffTokens};
+use crate::config::{Millis, NAME_CHARS_MAX};
+use crate::ids::{ID_RULE, JsonText, SecretHash, StaffId, is_name};
 use crate::outbox::Outbox;
 use crate::protocol::close;
+use crate::state::Input;
 
 impl StaffTokens {
-    /// Reads a staff file: a line for each member, with id and SHA-256. Empty lines and those that start with `#` are
-    /// skipped.
+    /// Reads a staff file: a line for each member, with id, SHA-256 and, if it is to be the operator's choice, a name.
+    /// Empty lines and those that start with `#` are skipped.
     ///
     /// # Errors
     /// The file cannot be read, or a line is wrong.
@@ -21,40 +24,75 @@ impl StaffTokens {
         let text = std::fs::read_to_string(path).map_err(|error| AuthError::File(path.to_owned(), error))?;
         // Some editors put a byte order mark before a text in UTF-8.
         let text = text.strip_prefix('\u{FEFF}').unwrap_or(&text);
-        let mut tokens = BTreeMap::new();
-        for (number, line) in (1..).zip(text.lines()) {
+        let mut members = BTreeMap::new();
+        for (number, line) in (1..).zip(text.lines().map(str::trim)) {
             let wrong = |what| AuthError::Line(path.to_owned(), number, what);
-            let mut words = line.split_whitespace();
-            let Some(id) = words.next().filter(|word| !word.starts_with('#')) else { continue };
-            let id = StaffId::parse(id).ok_or_else(|| wrong(ID_RULE))?;
-            let hash = words.next().and_then(SecretHash::from_hex);
-            let hash =
-                hash.ok_or_else(|| wrong("after the id comes the SHA-256 of the token, 64 hex digits"))?;
-            if words.next().is_some() {
-                return Err(wrong("more than an id and a hash"));
+            if line.is_empty() || line.starts_with('#') {
+                continue;
             }
-            if tokens.insert(id, hash).is_some() {
+            let (id, member) = member(line).map_err(wrong)?;
+            if members.insert(id, member).is_some() {
                 return Err(wrong("this id has a line already"));
             }
         }
-        Ok(Self::Each(tokens))
+        Ok(Self::Each(members))
     }
 }
 
+/// Reads a line. An error never quotes it: a hash is nearly a secret.
+fn member(line: &str) -> Result<(StaffId, Member), &'static str> {
+    let (id, rest) = first_word(line);
+    let (hash, name) = first_word(rest);
+    let id = StaffId::parse(id).ok_or(ID_RULE)?;
+    let token =
+        SecretHash::from_hex(hash).ok_or("after the id comes the SHA-256 of the token, 64 hex digits")?;
+    Ok((id, Member { token, name: staff_name(name)? }))
+}
+
+/// Splits a line behind its first word.
+fn first_word(line: &str) -> (&str, &str) {
+    line.split_once(char::is_whitespace).map_or((line, ""), |(word, rest)| (word, rest.trim_start()))
+}
+
+/// Checks the rest of a line, which is a name.
+fn staff_name(name: &str) -> Result<Option<JsonText<'static>>, &'static str> {
+    if name.is_empty() {
+        return Ok(None);
+    }
+    if name.split_whitespace().any(|word| SecretHash::from_hex(word).is_some()) {
+        return Err(
+            "the name behind the hash holds 64 hex digits: the hash of a token is in the wrong place",
+        );
+    }
+    if name.starts_with('#') {
+        return Err("behind the hash comes a name; a comment has a line of its own");
+    }
+    if name.chars().count() > NAME_CHARS_MAX {
+        return Err("the name behind the hash is longer than 64 characters");
+    }
+    if !is_name(name) {
+        return Err("the name behind the hash holds control or bidirectional control characters");
+    }
+    Ok(Some(JsonText::from_parsed(Cow::Owned(name.to_owned()))))
+}
+
 impl Desk {
-    /// Reads the staff file again, and closes the connections of those who are no longer in it or have another token.
-    pub(super) fn reload_staff_file(&mut self, out: &mut Outbox) {
+    /// Reads the staff file again, closes the connections of those who are no longer in it or have another token, and gives
+    /// the others their new names.
+    pub(super) fn reload_staff_file(&mut self, now: Millis, out: &mut Outbox) {
         let Some(path) = &self.staff_file else { return };
         let tokens = match StaffTokens::read(path) {
             Ok(tokens) => tokens,
             Err(error) => return error!("the staff file stays as it was: {error}"),
         };
-        let mut signed_out = 0;
+        let (mut signed_out, mut renamed) = (0, Vec::new());
         for (id, conn) in self.state.staff_connected() {
             if !tokens.has_same(id, &self.staff_tokens) {
                 info!("staff {id} is signed out: not in the staff file, or with another token");
                 out.close(conn, close::STAFF_TOKEN);
                 signed_out += 1;
+            } else if tokens.name(id) != self.staff_tokens.name(id) {
+                renamed.push((conn, tokens.name(id).cloned()));
             }
         }
         let (members, before) = (tokens.members(), self.staff_tokens.members());
@@ -62,5 +100,8 @@ impl Desk {
         let level = if members == 0 { Level::Warn } else { Level::Info };
         log!(level, "the staff file has {members} members, it had {before}; {signed_out} were signed out");
         self.staff_tokens = tokens;
+        for (conn, name) in renamed {
+            self.submit(now, &Input::StaffNamed(conn, name), out);
+        }
     }
 }

@@ -226,6 +226,7 @@ fn after_a_failure_nothing_more_is_noted_or_due() {
     world.give(&Input::StaffConnects {
         conn: ConnId { slot: 9, generation: 9 },
         staff: StaffId::parse("sam").unwrap(),
+        name: None,
     });
     assert_eq!(world.journal.keep(&world.state).unwrap_err().kind(), io::ErrorKind::StorageFull);
     let (conn, go) = (ConnId { slot: 9, generation: 9 }, StaffCommand::GoOffline);

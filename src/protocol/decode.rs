@@ -18,7 +18,7 @@ use crate::config::{
     ID_BYTES_MAX, MESSAGE_ID_MAX, NAME_CHARS_MAX, NOTE_CHARS_MAX, PAGE_CHARS_MAX, SUBJECT_CHARS_MAX,
     TEXT_CHARS_MAX,
 };
-use crate::ids::{JsonText, TicketId};
+use crate::ids::{JsonText, TicketId, is_name};
 use crate::state::{ErrorCode, StaffCommand, TicketRef, UserCommand};
 
 /// Why a message was refused, with its id and its ticket as far as these could be read.
@@ -202,11 +202,9 @@ impl<'a> Message<'a> {
         if (1..=MESSAGE_ID_MAX).contains(&id) { Ok(id) } else { Err(ErrorCode::BadMessage) }
     }
 
-    /// Takes a name. It is shown within a line of other text, so it must not hold characters that change how the rest
-    /// of the line reads.
     fn name(&mut self) -> Result<Option<JsonText<'a>>, ErrorCode> {
         let is_readable = match &self.name {
-            Value::String(name) => !name.chars().any(|c| c.is_control() || is_bidi_control(c)),
+            Value::String(name) => is_name(name),
             _ => true,
         };
         let name = self.name.optional_text(1, NAME_CHARS_MAX)?;
@@ -251,11 +249,6 @@ impl<'a> Value<'a> {
         }
         Ok(JsonText::from_parsed(text))
     }
-}
-
-/// Unicode's property `Bidi_Control` (UAX #9).
-fn is_bidi_control(c: char) -> bool {
-    matches!(c, '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Reads fields into a message.

@@ -38,7 +38,8 @@ impl State {
                     Side::Staff => ErrorCode::UserOffline,
                 })?;
                 let staff = ticket.status.staff().filter(|_| side == Side::Staff).map(|key| &self.staff[key]);
-                let author = staff.map(|staff| Author { id: staff.id.clone(), name: staff.name.clone() });
+                let author =
+                    staff.map(|staff| Author { id: staff.id.clone(), name: staff.shown_name().cloned() });
                 let seq = ticket.conversation.accept((side, author), id, text, now, &mut self.spare)?;
                 is_behind = !reader.has_credit();
                 if !is_behind {

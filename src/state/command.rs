@@ -29,7 +29,12 @@ pub enum Input<'a> {
         conn: ConnId,
         /// The staff member's id.
         staff: StaffId,
+        /// The name that the operator has given them.
+        #[serde(borrow)]
+        name: Option<JsonText<'a>>,
     },
+    /// The operator has given the staff member of this connection another name, or none.
+    StaffNamed(ConnId, #[serde(borrow)] Option<JsonText<'a>>),
     /// A connection has ended.
     Leaves(ConnId),
     /// A user asks for something.
@@ -51,6 +56,7 @@ impl Input<'_> {
         match self {
             Self::UserConnects { .. } => "user_connects",
             Self::StaffConnects { .. } => "staff_connects",
+            Self::StaffNamed(..) => "staff_named",
             Self::Leaves(_) => "leaves",
             Self::UserAsks(..) => "user_asks",
             Self::StaffAsks(..) => "staff_asks",

@@ -83,7 +83,7 @@ use crate::ids::{ConnId, StaffId, TicketId, UserId};
 
 /// Which inputs State understands, how it is stored, and what it makes of them. It is raised with each change of these, since a
 /// history that another version has written may lead elsewhere.
-pub const STATE_VERSION: u32 = 1;
+pub const STATE_VERSION: u32 = 2;
 
 /// What the operator has decided.
 #[derive(Clone, Copy, Debug, Hash, Serialize, Deserialize)]
@@ -173,7 +173,14 @@ impl State {
             Input::UserConnects { conn, user, offered, fresh } => {
                 self.user_connects(now, (*conn, user), *offered, *fresh, out);
             }
-            Input::StaffConnects { conn, staff } => self.staff_connects(now, (*conn, staff), out),
+            Input::StaffConnects { conn, staff, name } => {
+                self.staff_connects(now, (*conn, staff), name.as_ref(), out);
+            }
+            Input::StaffNamed(conn, name) => {
+                if let Some(Owner::Staff(key)) = self.owners.get(*conn) {
+                    self.list_name(now, key, name.as_ref(), out);
+                }
+            }
             Input::Leaves(conn) => self.leaves(now, *conn, out),
             Input::UserAsks(conn, command) => {
                 if let Some(Owner::User(key)) = self.owners.get(*conn) {

@@ -24,7 +24,9 @@ key_type! {
 #[derive(Debug, Hash, Serialize, Deserialize)]
 pub(super) struct Staff {
     pub(super) id: StaffId,
-    pub(super) name: Option<StoredText>,
+    /// The name that the operator has given them, which goes before the one that they have given themselves.
+    listed_name: Option<StoredText>,
+    own_name: Option<StoredText>,
     pub(super) link: Option<Link>,
     pub(super) online: bool,
     /// The tickets with them.
@@ -53,7 +55,11 @@ pub(super) struct ClosedChat {
 impl Staff {
     /// Returns the id and the name that others see.
     pub(super) fn name(&self) -> StaffName<'_> {
-        StaffName { id: &self.id, name: self.name.as_ref().map(StoredText::as_json) }
+        StaffName { id: &self.id, name: self.shown_name().map(StoredText::as_json) }
+    }
+
+    pub(super) fn shown_name(&self) -> Option<&StoredText> {
+        self.listed_name.as_ref().or(self.own_name.as_ref())
     }
 }
 
@@ -68,6 +74,7 @@ impl State {
         &mut self,
         now: Millis,
         (conn, id): (ConnId, &StaffId),
+        name: Option<&JsonText<'_>>,
         out: &mut impl Emit,
     ) {
         let key = match self.staff_by_id.get(id).copied() {
@@ -79,9 +86,34 @@ impl State {
             }
             None => self.add_staff(id),
         };
+        self.list_name(now, key, name, out);
         self.staff[key].link = Some(Link::new(conn));
         self.owners.insert(conn, Owner::Staff(key));
         self.welcome_staff(now, key, out);
+    }
+
+    /// Takes the name that the operator has given a staff member, or takes it back. Who sees it is told of a new one.
+    pub(super) fn list_name(
+        &mut self,
+        now: Millis,
+        key: StaffKey,
+        name: Option<&JsonText<'_>>,
+        out: &mut impl Emit,
+    ) {
+        let staff = &mut self.staff[key];
+        let before = staff.shown_name().cloned();
+        staff.listed_name = name.map(StoredText::from);
+        if staff.shown_name() == before.as_ref() {
+            return;
+        }
+        if staff.online {
+            let id = staff.id.clone();
+            self.colleague_changed(now, id);
+        }
+        let staff = &self.staff[key];
+        for number in staff.active.union(&staff.paused).copied().collect::<Vec<_>>() {
+            self.announce_update(now, number, out);
+        }
     }
 
     pub(super) fn staff_leaves(&mut self, now: Millis, key: StaffKey, out: &mut impl Emit) {
@@ -98,7 +130,7 @@ impl State {
     ) {
         let staff = &mut self.staff[key];
         if let Some(name) = name {
-            staff.name = Some(name.into());
+            staff.own_name = Some(name.into());
         }
         if staff.online {
             self.to_staff(key, &Event::Presence { online: true }, out); // as it stands
@@ -210,7 +242,8 @@ impl State {
     fn add_staff(&mut self, id: &StaffId) -> StaffKey {
         let key = self.staff.insert(Staff {
             id: id.clone(),
-            name: None,
+            listed_name: None,
+            own_name: None,
             link: None,
             online: false,
             active: BTreeSet::new(),

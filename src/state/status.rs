@@ -54,7 +54,7 @@ impl State {
             // The frame is about the staff member who comes or is back, or else about the one who was there.
             let about = next.staff().or(ticket.shown.staff());
             if let Some(id) = about {
-                let name = self.staff_by_id.get(id).and_then(|key| self.staff[*key].name.as_ref());
+                let name = self.staff_by_id.get(id).and_then(|key| self.staff[*key].shown_name());
                 let staff = StaffName { id, name: name.map(StoredText::as_json) };
                 link.send(&Event::Staff { what, ticket: ticket.id, staff, at: now }, out);
             }

@@ -141,7 +141,7 @@ impl World {
 
     fn staff(&mut self, id: &str) -> ConnId {
         let conn = self.conn();
-        self.apply(&Input::StaffConnects { conn, staff: StaffId::parse(id).unwrap() });
+        self.apply(&Input::StaffConnects { conn, staff: StaffId::parse(id).unwrap(), name: None });
         conn
     }
 

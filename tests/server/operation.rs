@@ -77,7 +77,7 @@ fn a_mistake_in_the_staff_file_is_one_line_that_says_where() {
         "kim not-a-hash".to_owned(),
         format!("kim {}", &hash[1..]),
         format!("kim {hash}0"),
-        format!("kim {hash} and more"),
+        format!("kim {hash} {hash}"),
         format!("kim/lee {hash}"),
         format!("{} {hash}", "x".repeat(65)),
         format!("kim {}", hash.replace('4', "g")),

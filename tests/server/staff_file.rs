@@ -1,5 +1,7 @@
 //! The staff file: which tokens it accepts, what SIGHUP changes, and the command that makes a line for it.
 
+use serde_json::json;
+
 use crate::support::scenario::{TempFile, names_line};
 use crate::support::{Desk, Launch, Staff, TOKEN};
 
@@ -116,6 +118,96 @@ fn a_staff_file_that_became_wrong_ends_nobody() {
     desk.server.log.wait("a complaint that says where", |line| names_line(line, file.path(), 2));
     sam.nothing_more();
     desk.staff_peer("kim", Some(KIM.0)).expect("welcome");
+}
+
+#[test]
+fn a_name_in_the_staff_file_goes_before_the_one_that_staff_give_themselves() {
+    let file = TempFile::new(&format!("sam {} Sam \"Анна\" O'Hara\nkim {}\n", SAM.1, KIM.1));
+    let desk = desk_with_staff(&file);
+    let mut kim = Staff::welcomed(desk.staff_peer("kim", Some(KIM.0)));
+    assert_eq!(kim.welcome["staff_name"], json!(null));
+    let mut sam = Staff::welcomed(desk.staff_peer("sam", Some(SAM.0)));
+    let name = "Sam \"Анна\" O'Hara";
+    assert_eq!(sam.welcome["staff_name"], name);
+    for (staff, shown) in [(&mut sam, name), (&mut kim, "The boss")] {
+        staff.send(&json!({ "type": "go_online", "name": "The boss" }));
+        staff.expect("presence");
+        let mut alice = desk.user(&format!("user-of-{}", staff.name));
+        let ticket = alice.create("who are you?");
+        staff.pick(&ticket);
+        assert_eq!(alice.expect("staff_joined")["staff_name"], shown);
+        staff.say(&ticket, 1, "hello");
+        assert_eq!(alice.expect("message")["sender_name"], shown);
+    }
+    let colleague = kim.expect_where("colleague", "sam", |m| m["staff_id"] == "sam");
+    assert_eq!(colleague["staff_name"], name);
+    assert!(!desk.server.log.all().contains("O'Hara"), "the log has ids only");
+}
+
+#[test]
+fn a_new_name_in_the_staff_file_is_taken_on_sighup() {
+    let lines = |name: &str| format!("sam {} {name}\nkim {}\n", SAM.1, KIM.1);
+    let file = TempFile::new(&lines("Sam"));
+    let desk = desk_with_staff(&file);
+    let mut kim = Staff::welcomed(desk.staff_peer("kim", Some(KIM.0)));
+    let mut sam = Staff::welcomed(desk.staff_peer("sam", Some(SAM.0)));
+    sam.send(&json!({ "type": "go_online", "name": "Sammy" }));
+    let mut alice = desk.user("alice");
+    let ticket = alice.create("the printer");
+    sam.pick(&ticket);
+    assert_eq!(kim.sees(&ticket, "active")["staff_name"], "Sam");
+    for (id, (written, shown)) in (1..).zip([("Sam Smith", "Sam Smith"), ("", "Sammy"), ("Sam", "Sam")]) {
+        file.write(&lines(written));
+        desk.server.signal("HUP");
+        let of_sam = |m: &serde_json::Value| m["staff_id"] == "sam" && m["staff_name"] == shown;
+        let colleague = kim.expect_where("colleague", "the new name", of_sam);
+        assert_eq!(colleague["online"], true, "still there");
+        let listed = kim.sees_where("the new name", |m| m["ticket"]["staff_name"] == shown);
+        assert_eq!((&listed["ticket_id"], &listed["state"]), (&json!(ticket), &json!("active")));
+        sam.say(&ticket, id, "hello");
+        assert_eq!(alice.expect("message")["sender_name"], shown);
+        alice.delivered(id);
+    }
+    // The same names again are no news.
+    sam.listen(std::time::Duration::ZERO);
+    kim.drain();
+    desk.server.signal("HUP");
+    desk.server.log.wait("read again", |line| line.contains("it had 2; 0 were signed out"));
+    kim.nothing_more();
+}
+
+#[test]
+fn a_name_that_is_none_is_one_line_that_says_where_and_what_and_never_the_hash() {
+    let wrong = [
+        (SAM.1.to_owned(), "64 hex digits"),
+        (format!("kim {}", KIM.1), "64 hex digits"),
+        (SAM.1.to_uppercase(), "64 hex digits"),
+        ("x".repeat(65), "longer than 64 characters"),
+        ("a\tb".to_owned(), "control"),
+        ("a\u{202e}b".to_owned(), "control"),
+        ("# of the night shift".to_owned(), "a comment has a line of its own"),
+    ];
+    for (name, what) in wrong {
+        let file = TempFile::new(&format!("kim {}\nsam {} {name}\n", KIM.1, SAM.1));
+        for args in [&["--staff-file", file.path()][..], &["check", "--staff-file", file.path()]] {
+            let ended = Launch::bare().args(args).run();
+            assert_eq!(ended.code, Some(2), "{name:?}: {:?}", ended.stderr);
+            let [said] = &ended.stderr[..] else { panic!("{name:?}: not one line: {:#?}", ended.stderr) };
+            assert!(names_line(said, file.path(), 2) && said.contains(what), "{said}");
+            assert!(!said.contains(SAM.1) && !said.contains(KIM.1), "a hash is a secret too: {said}");
+        }
+    }
+    let longest = "é".repeat(64);
+    let file = TempFile::new(&format!("sam {}  {longest} \r\n", SAM.1));
+    let desk = desk_with_staff(&file);
+    assert_eq!(desk.staff_peer("sam", Some(SAM.0)).expect("welcome")["staff_name"], longest.as_str());
+}
+
+#[test]
+fn check_says_how_many_have_a_name() {
+    let file = TempFile::new(&format!("sam {} Sam\nkim {}\n", SAM.1, KIM.1));
+    let ended = Launch::bare().args(&["check", "--staff-file", file.path()]).run();
+    assert!(ended.stdout[0].contains("2 in the staff file, 1 with a name"), "{:?}", ended.stdout);
 }
 
 #[test]

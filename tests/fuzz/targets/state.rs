@@ -70,7 +70,8 @@ fuzz_target!(|data: &[u8]| {
                     Some(Input::UserConnects { conn, user, offered: Some(session), fresh: session })
                 } else {
                     staff[who] = Some(conn);
-                    Some(Input::StaffConnects { conn, staff: StaffId::parse(&format!("s{who}")).unwrap() })
+                    let name = (which % 2 == 1).then(|| text("Sam"));
+                    Some(Input::StaffConnects { conn, staff: StaffId::parse(&format!("s{who}")).unwrap(), name })
                 }
             }
             1 => users[who].take().map(Input::Leaves),
