@@ -50,7 +50,7 @@ addDialog(
     "p",
     { class: "actions" },
     make("button", { id: "confirm-yes", class: "primary", value: "yes" }),
-    make("button", { id: "confirm-no", value: "no", autofocus: "" }),
+    make("button", { id: "confirm-no", value: "no" }),
   ),
 );
 
@@ -62,6 +62,7 @@ function confirmFirst(texts, act, values) {
   dialog.returnValue = ""; // the Escape key leaves it as it was
   dialog.addEventListener("close", () => dialog.returnValue === "yes" && act(), { once: true });
   dialog.showModal();
+  byId("confirm-no").focus(); // not by the attribute, which browsers refuse in a frame of another site
 }
 
 const confirmClose = (act) => confirmFirst(["confirm-close", "confirm-close-note", "close-ticket", "confirm-no"], act);

@@ -24,6 +24,9 @@ if (isEmbedded) {
     if (source !== window.parent) return;
     if (data?.deskwire === "hidden") isShown = false;
     if (data?.deskwire === "shown") isShown = true;
-    if (!alerts.isHidden()) alerts.setCount(0);
+    if (alerts.isHidden()) return;
+    alerts.setCount(0);
+    chat?.sendReceipt();
+    focusStart();
   });
 }

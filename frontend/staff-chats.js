@@ -225,6 +225,7 @@ const chats = {
     byId("chat-subject").title = chat.subject; // it may be cut
     setText(byId("chat-user-state"), chat.state === "closed" ? "" : t(userOnline ? "here" : "away"));
     setText(byId("ticket-id"), chat.ticketId);
+    byId("chat-page").replaceChildren(...piecesOf(chat.page ?? ""));
     for (const id of ["transfer", "release", "close-ticket"]) {
       byId(id).hidden = !active;
       byId(id).disabled = wire.state !== "open";

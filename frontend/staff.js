@@ -142,8 +142,8 @@ const frames = {
     const pending = takePending(frame.ticket_id);
     const isOurPick = pending?.type === "pick_ticket";
     const chat = chats.all.get(frame.ticket_id) ?? chats.add({ ticketId: frame.ticket_id });
-    const { subject, user_id: userId, user_name: name } = frame;
-    Object.assign(chat, { subject, user: name ?? userId, userId, state: "active", open: true });
+    const { subject, user_id: userId, user_name: name, page } = frame;
+    Object.assign(chat, { subject, user: name ?? userId, userId, page, state: "active", open: true });
     addAssignmentLines(chat, frame);
     chat.resume(frame);
     const isShown = chat === chats.shown || !chats.shown;

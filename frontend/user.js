@@ -47,7 +47,7 @@ const askAgain = {
 const closeAgain = new Backoff(() => wire.send({ type: "close_ticket" }), 1000, 10000);
 const host = {
   canSend: () => wire.state === "open" && chat.state === "active",
-  onScreen: () => !document.hidden && chat.state !== "closed",
+  onScreen: () => !alerts.isHidden() && chat.state !== "closed",
   transmit: (frame) => wire.send(frame),
   appended: (entry) => log.append(entry),
   changed: (entry) => log.update(entry),
@@ -260,6 +260,12 @@ function fillForm() {
   byId("name").value = user.name ?? "";
 }
 
+// Gives the focus to where the reader writes.
+function focusStart() {
+  if (document.querySelector("dialog[open]")) return;
+  byId(document.body.dataset.view === "ask" ? "subject" : "text").focus();
+}
+
 function startFresh() {
   user = { id: newId(), name: user.name };
   store.tab.set("user", user);
@@ -369,4 +375,5 @@ if (saved) {
   showsForm = asking !== null && chat.state === "closed";
 }
 draw();
+if (!chat || showsForm) focusStart();
 wire.start();

@@ -46,7 +46,8 @@
     }
     if (frame) frame.hidden = !isOpen;
     button.setAttribute("aria-expanded", String(isOpen));
-    frame?.contentWindow?.postMessage({ deskwire: isOpen ? "shown" : "hidden" }, page.origin);
+    // No secret, so to any origin: until it has loaded, the frame is not the desk's yet, and a browser would complain.
+    frame?.contentWindow?.postMessage({ deskwire: isOpen ? "shown" : "hidden" }, "*");
     if (isOpen) frame.focus();
     else button.focus();
   };
@@ -66,5 +67,8 @@
     if (data?.deskwire === "close") show(false);
     if (data?.deskwire === "unread") count(Math.max(0, Math.trunc(Number(data.count)) || 0));
   });
-  document.body.append(host);
+  // The script may be there before the body is.
+  const put = () => document.body.append(host);
+  if (document.body) put();
+  else document.addEventListener("DOMContentLoaded", put);
 })();

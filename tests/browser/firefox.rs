@@ -16,8 +16,11 @@ use crate::chromium::{target_dir, tool};
 use crate::page::{POLL_INTERVAL, TIMEOUT, quoted, truth_of};
 use crate::setup::{Kind, Source, Stage, row};
 use crate::support::TOKEN;
+use crate::widget::{Shop, WIDGET};
 
-const ENTER: &str = "\u{E007}"; // as https://www.w3.org/TR/webdriver2/#keyboard-actions numbers it
+// As https://www.w3.org/TR/webdriver2/#keyboard-actions numbers them.
+const ENTER: &str = "\u{E007}";
+const ESCAPE: &str = "\u{E00C}";
 
 #[test]
 #[ignore = "it needs Firefox; `make test-firefox` asks for it"]
@@ -26,6 +29,7 @@ fn a_user_and_a_staff_member_talk_in_firefox() {
     for source in [Source::Served, Source::Disk] {
         talk(&mut firefox, &Stage::new(source));
     }
+    talk_on_another_site(&mut firefox);
     assert_eq!(firefox.console_errors, Vec::<String>::new());
 }
 
@@ -91,6 +95,33 @@ fn talk(firefox: &mut Firefox, stage: &Stage) {
     firefox.close(console);
 }
 
+/// The widget on a shop's page. Firefox gives its frame a storage of its own.
+fn talk_on_another_site(firefox: &mut Firefox) {
+    let shop = Shop::open();
+    let stage = Stage::with(Source::Served, &["--allow-embed", &shop.origin()]);
+    let mut sam = stage.desk.staff("sam").online();
+    let window = firefox.open(&shop.sell(stage.desk.server.addr, "async", "<h1>Lamps</h1>"));
+    let launcher = format!("{WIDGET}.querySelector('button')");
+    firefox.until(&window, &launcher);
+    firefox.eval(&window, &format!("{launcher}.focus()"));
+    firefox.keys(&window, ENTER);
+    firefox.until(&window, &format!("{WIDGET}.querySelector('iframe')"));
+    let frame = firefox.frame_in(&window);
+    firefox.until(&frame, "document.querySelector('#status').dataset.connection == 'open'");
+    firefox.write(&frame, "#subject", "the lamp");
+    firefox.until(&frame, "document.querySelector('#ticket-id').textContent");
+    let ticket = firefox.eval(&frame, "document.querySelector('#ticket-id').textContent");
+    sam.pick(ticket.as_str().unwrap());
+    firefox.write(&frame, "#text", "hello from the shop");
+    sam.expect_where("message", "the text", |told| told["text"] == "hello from the shop");
+    firefox.keys(&frame, ESCAPE);
+    firefox.until(&window, &format!("{WIDGET}.querySelector('iframe').hidden"));
+    firefox.until(&window, &format!("{WIDGET}.activeElement == {launcher}"));
+    sam.say(ticket.as_str().unwrap(), 1, "are you there?");
+    firefox.until(&window, &format!("{WIDGET}.querySelector('span:not([hidden])').textContent == '1'"));
+    firefox.close(window);
+}
+
 struct Firefox {
     child: Child,
     profile: PathBuf,
@@ -138,6 +169,12 @@ impl Firefox {
         let load = json!({ "context": window, "url": url, "wait": "complete" });
         self.ask("browsingContext.navigate", load);
         Window(window)
+    }
+
+    /// Returns the only frame of a window.
+    fn frame_in(&mut self, window: &Window) -> Window {
+        let mut tree = self.ask("browsingContext.getTree", json!({ "root": window.0 }));
+        Window(tree["contexts"][0]["children"][0]["context"].take())
     }
 
     fn reload(&mut self, window: &Window) {

@@ -45,3 +45,4 @@ mod slips;
 mod states;
 mod truth;
 mod typing;
+mod widget;

@@ -70,6 +70,13 @@ impl Page {
         let attached =
             chromium().call("Target.attachToTarget", json!({ "targetId": target, "flatten": true }));
         let session = attached["sessionId"].as_str().expect("an id").to_owned();
+        let page = Self::of_session(context, target, session);
+        page.cdp("Emulation.setFocusEmulationEnabled", json!({ "enabled": true }));
+        page
+    }
+
+    /// Follows a session that is there already: a window's, or that of a frame in it.
+    pub fn of_session(context: &Arc<Context>, target: &str, session: String) -> Self {
         let events = chromium().follow(&session);
         let (context, target) = (Arc::clone(context), target.to_owned());
         let page = Self {
@@ -85,7 +92,6 @@ impl Page {
         for domain in ["Page", "Runtime", "Log", "Network"] {
             page.cdp(&format!("{domain}.enable"), json!({}));
         }
-        page.cdp("Emulation.setFocusEmulationEnabled", json!({ "enabled": true }));
         page
     }
 
