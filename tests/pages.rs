@@ -37,17 +37,18 @@ fn every_class_has_a_style_or_is_looked_up() {
 #[test]
 fn every_style_is_for_something_in_a_page_that_loads_it() {
     let pages = pages();
-    for style in ["style.css", "staff.css"] {
+    let mut sheets = source::file_names();
+    sheets.retain(|name| name.ends_with(".css"));
+    for style in &sheets {
         let text = source::read(style);
-        let loads: Vec<&Page> =
-            pages.iter().filter(|page| page.files.iter().any(|file| file == style)).collect();
+        let loads: Vec<&Page> = pages.iter().filter(|page| page.files.contains(style)).collect();
         let all = |of: fn(&Page) -> Names| loads.iter().flat_map(|page| of(page)).collect::<Names>();
         no_difference(&format!("classes of {style}"), &styles::names(&text, '.'), &all(Page::classes));
         no_difference(&format!("ids of {style}"), &styles::names(&text, '#'), &all(Page::ids));
         no_difference(&format!("hooks of {style}"), &words_after(&text, "[data-"), &all(Page::hooks));
     }
-    let both = source::read("style.css") + &source::read("staff.css");
-    let (defined, used) = (styles::variables(&both), words_after(&both, "var(--"));
+    let all: String = sheets.iter().map(|name| source::read(name)).collect();
+    let (defined, used) = (styles::variables(&all), words_after(&all, "var(--"));
     assert_eq!(defined, used, "each variable is defined and used");
 }
 
