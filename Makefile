@@ -1,5 +1,5 @@
 # deskwire's commands; `make` alone lists them.
-.PHONY: help run test test-server test-slow test-firefox test-unit check conformance simulate sabotage kill fuzz bench bench-awake bench-growth bench-check bench-honest soak screenshots clean
+.PHONY: help run test test-server test-slow test-firefox test-unit test-metrics check conformance simulate sabotage kill fuzz bench bench-awake bench-growth bench-check bench-honest soak screenshots clean
 .DEFAULT_GOAL := help
 CARGO ?= cargo
 FUZZ_SECONDS ?= 60
@@ -42,6 +42,9 @@ test-unit: ## the systemd unit: its syntax, and its exposure level, which is 0.5
 		sed -i 's|^ExecStart=[^ ]*|ExecStart=/bin/true|' $$directory/deskwire.service && \
 		systemd-analyze verify --man=no $$directory/deskwire.service $$directory/deskwire.socket && \
 		systemd-analyze security --offline=true --no-pager --threshold=15 $$directory/deskwire.service
+
+test-metrics: ## promtool's opinion of the metrics of a running desk and of the alert rules (Debian: prometheus)
+	$(CARGO) test --test documents -- --ignored promtool
 
 simulate: ## a simulated desk, with a model beside it: SEEDS=20000 worlds of STEPS=150, from FIRST_SEED=0
 	SIM_SEEDS=$(SEEDS) SIM_STEPS=$(STEPS) SIM_FIRST_SEED=$(FIRST_SEED) \

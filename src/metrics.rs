@@ -1,8 +1,14 @@
-//! Counters of the loop, and their Prometheus text.
+//! Counters of the loop, and their Prometheus text. Names are by Prometheus' conventions: base units, and `_total` behind
+//! every counter.
+
+mod histogram;
+mod page;
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+pub(crate) use self::histogram::{Bytes, Histogram, Micros};
+pub(crate) use self::page::Page;
 use crate::logging;
 use crate::net::address::AddressSource;
 use crate::net::connection::PhaseName;
@@ -10,6 +16,10 @@ use crate::net::connection::PhaseName;
 /// What the loop counts. Plain numbers, as there is one thread.
 #[derive(Debug, Default)]
 pub struct Metrics {
+    /// When the process started. `None` where no server does.
+    pub(crate) started: Option<SystemTime>,
+    /// Open connections that there may be.
+    pub(crate) connections_max: usize,
     /// Connections accepted.
     pub(crate) accepted: u64,
     /// Times that accepting was paused, for want of descriptors or at the cap.
@@ -20,14 +30,14 @@ pub struct Metrics {
     pub(crate) bytes_in: u64,
     /// Bytes written.
     pub(crate) bytes_out: u64,
-    /// Messages read, control frames included.
-    pub(crate) messages_in: u64,
-    /// Messages queued, counted once for each receiver.
-    pub(crate) messages_out: u64,
-    /// Turns of the loop.
-    pub(crate) turns: u64,
-    /// The longest turn, in microseconds, its wait not counted.
-    pub(crate) turn_us_max: u64,
+    /// Messages read, by their payload; control frames are among them, as if they had none.
+    pub(crate) messages_in: Histogram<Bytes>,
+    /// Messages queued, by their frames, counted once for each receiver.
+    pub(crate) messages_out: Histogram<Bytes>,
+    /// Turns of the loop, by their time, the wait not counted.
+    pub(crate) turns: Histogram<Micros>,
+    /// The longest of them.
+    pub(crate) turn_max: Duration,
     /// Close frames that we sent first, by code.
     pub(crate) closes: BTreeMap<u16, u64>,
     /// Connections ended by a deadline.
@@ -92,6 +102,12 @@ impl Metrics {
         self.refusals[cause as usize] += 1;
     }
 
+    /// Counts a turn that took so long.
+    pub(crate) fn turned(&mut self, span: Duration) {
+        self.turns.count_span(span);
+        self.turn_max = self.turn_max.max(span);
+    }
+
     /// Returns how many connections were refused, by cause. A service has causes of its own, and shows them together.
     pub(crate) fn refusal_samples(&self) -> impl Iterator<Item = (&'static str, u64)> {
         RefusalCause::ALL.into_iter().map(|cause| (cause.name(), self.refusals[cause as usize]))
@@ -101,88 +117,44 @@ impl Metrics {
     pub(crate) fn append(&self, page: &mut Page) {
         let phases = PHASES.map(|(phase, name)| (name, self.phases[phase as usize]));
         page.family("deskwire_connections", "gauge", "Connections, by phase.").labelled("phase", phases);
+        page.family("deskwire_connections_limit", "gauge", "Open connections that there may be.")
+            .value(self.connections_max as u64);
         let closes = self.closes.iter().map(|(code, count)| (code, *count));
         page.family("deskwire_closes_total", "counter", "Close frames sent first, by code.")
             .labelled("code", closes);
         let sources = AddressSource::ALL.map(|source| (source.name(), self.address_sources[source as usize]));
         let help = "Requests, by where the client's address is from.";
         page.family("deskwire_client_addresses_total", "counter", help).labelled("from", sources);
-        for (name, kind, help, value) in [
-            ("deskwire_accepted_total", "counter", "Connections accepted.", self.accepted),
-            (
-                "deskwire_accept_pauses_total",
-                "counter",
-                "Times that accepting was paused.",
-                self.accept_pauses,
-            ),
-            ("deskwire_bytes_in_total", "counter", "Bytes read.", self.bytes_in),
-            ("deskwire_bytes_out_total", "counter", "Bytes written.", self.bytes_out),
-            (
-                "deskwire_frames_in_total",
-                "counter",
-                "WebSocket messages read, control frames included.",
-                self.messages_in,
-            ),
-            (
-                "deskwire_frames_out_total",
-                "counter",
-                "WebSocket messages queued, once for each receiver.",
-                self.messages_out,
-            ),
-            ("deskwire_expired_total", "counter", "Connections ended by a deadline.", self.expired),
+        for (name, help, value) in [
+            ("deskwire_connections_accepted_total", "Connections accepted.", self.accepted),
+            ("deskwire_connections_expired_total", "Connections ended by a deadline.", self.expired),
+            ("deskwire_accept_pauses_total", "Times that accepting was paused.", self.accept_pauses),
+            ("deskwire_received_bytes_total", "Bytes read from sockets.", self.bytes_in),
+            ("deskwire_sent_bytes_total", "Bytes written to sockets.", self.bytes_out),
             (
                 "deskwire_log_lines_lost_total",
-                "counter",
                 "Lines of the log that could not be written.",
                 logging::lines_lost(),
             ),
-            ("deskwire_turns_total", "counter", "Turns of the loop.", self.turns),
-            ("deskwire_turn_longest_microseconds", "gauge", "The longest turn.", self.turn_us_max),
         ] {
-            page.family(name, kind, help).value(value);
+            page.family(name, "counter", help).value(value);
+        }
+        self.append_histograms(page);
+        if let Some(started) = self.started.and_then(|at| at.duration_since(UNIX_EPOCH).ok()) {
+            page.family("process_start_time_seconds", "gauge", "Start of the process, in Unix time.")
+                .value(started.as_secs());
         }
     }
-}
 
-/// A page in Prometheus' text format, version 0.0.4.
-#[derive(Debug, Default)]
-pub(crate) struct Page {
-    text: String,
-    family: &'static str,
-}
-
-impl Page {
-    /// The Content-Type of such a page.
-    pub(crate) const CONTENT_TYPE: &'static str = "text/plain; version=0.0.4; charset=utf-8";
-
-    /// Starts a family of samples.
-    pub(crate) fn family(&mut self, name: &'static str, kind: &str, help: &str) -> &mut Self {
-        self.family = name;
-        // Writing to a String does not fail, here and below.
-        let _ = write!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
-        self
-    }
-
-    /// Appends the family's only sample.
-    pub(crate) fn value(&mut self, value: u64) -> &mut Self {
-        let _ = writeln!(self.text, "{} {value}", self.family);
-        self
-    }
-
-    /// Appends a sample for each value of a label. The values are our own words and numbers: nothing to escape.
-    pub(crate) fn labelled<L: std::fmt::Display>(
-        &mut self,
-        label: &str,
-        samples: impl IntoIterator<Item = (L, u64)>,
-    ) -> &mut Self {
-        for (value, sample) in samples {
-            let _ = writeln!(self.text, "{}{{{label}=\"{value}\"}} {sample}", self.family);
-        }
-        self
-    }
-
-    /// Returns the text.
-    pub(crate) fn into_text(self) -> String {
-        self.text
+    fn append_histograms(&self, page: &mut Page) {
+        let help =
+            "Payload of the WebSocket messages read; control frames are among them, as if they had none.";
+        self.messages_in.append(page.family("deskwire_received_message_bytes", "histogram", help));
+        let help = "Frames of the WebSocket messages queued, once for each receiver.";
+        self.messages_out.append(page.family("deskwire_sent_message_bytes", "histogram", help));
+        let help = "Time of a turn of the loop, its wait not counted.";
+        self.turns.append(page.family("deskwire_turn_duration_seconds", "histogram", help));
+        page.family("deskwire_turn_longest_seconds", "gauge", "The longest turn since the start.")
+            .value(self.turn_max.as_secs_f64());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use log::{info, warn};
 use mio::event::Event;
@@ -61,6 +61,8 @@ impl<V: Service> Server<V> {
         let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
         poll.registry().register(&mut signals, SIGNALS, Interest::READABLE)?;
         let listener = Listener::new(socket, poll.registry(), LISTENER)?;
+        let mut hub = Hub::new(service, limits);
+        hub.metrics.started = Some(SystemTime::now());
         Ok(Self {
             poll,
             events: Events::with_capacity(EVENTS_PER_TURN),
@@ -71,7 +73,7 @@ impl<V: Service> Server<V> {
             failure: None,
             supervisor: Supervisor::from_environment(),
             trim: Trim::default(),
-            hub: Hub::new(service, limits),
+            hub,
         })
     }
 
@@ -120,9 +122,7 @@ impl<V: Service> Server<V> {
                 self.hub.drop_spare();
                 memory::give_back();
             }
-            let turn_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-            self.hub.metrics.turns += 1;
-            self.hub.metrics.turn_us_max = self.hub.metrics.turn_us_max.max(turn_us);
+            self.hub.metrics.turned(started.elapsed());
         }
         log::logger().flush(); // what the log has held back comes before the last line
         if let Some(error) = self.failure {

@@ -8,6 +8,8 @@ mod support;
 mod frames;
 #[path = "documents/limits.rs"]
 mod limits;
+#[path = "documents/metrics.rs"]
+mod metrics;
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -17,11 +19,12 @@ use std::path::{Path, PathBuf};
 use support::document::{Document, code};
 use support::schema::PROTOCOL;
 
-const DOCUMENTS: [(&str, &str); 4] = [
+const DOCUMENTS: [(&str, &str); 5] = [
     ("README.md", include_str!("../README.md")),
     ("benches/README.md", include_str!("../benches/README.md")),
     ("tests/README.md", include_str!("README.md")),
     ("src/protocol/PROTOCOL.md", include_str!("../src/protocol/PROTOCOL.md")),
+    ("examples/host/metrics.md", include_str!("../examples/host/metrics.md")),
 ];
 const MAKEFILE: &str = include_str!("../Makefile");
 
@@ -120,14 +123,15 @@ fn every_function_that_a_document_names_is_there() {
 fn every_test_and_every_metric_that_a_document_names_is_there() {
     let sources = Sources::of(&["src", "tests"]);
     for (document, text) in DOCUMENTS {
-        for word in code(text).filter(|word| word.starts_with("deskwire_")) {
+        let is_metric = |word: &&str| word.starts_with("deskwire_") || word.starts_with("process_");
+        for word in code(text).filter(is_metric) {
             let quoted = format!("\"{word}\"");
             assert!(
                 sources.0.iter().any(|(_, text)| text.contains(&quoted)),
                 "{document}: there is no {word}"
             );
         }
-        for word in code(text).filter(|word| is_test(word) && !word.starts_with("deskwire_")) {
+        for word in code(text).filter(|word| is_test(word) && !is_metric(word)) {
             assert!(sources.0.iter().any(|(_, text)| defines(text, word)), "{document}: there is no {word}");
         }
     }

@@ -1,6 +1,7 @@
-//! What the desk counts, and the page that /metrics answers with.
+//! What the desk counts, and the page that /metrics answers with. examples/host/metrics.md lists them all.
 
-use crate::metrics::{self, Metrics};
+use super::Desk;
+use crate::metrics::{Metrics, Page};
 use crate::net::http::{Body, Response, Status};
 use crate::state::{Counts, ErrorCode};
 
@@ -20,10 +21,8 @@ pub(super) struct Counters {
 }
 
 impl Counters {
-    /// Returns the answer to a request for /metrics.
-    pub(super) fn page(&self, counts: Counts, metrics: &Metrics) -> Response {
-        let mut page = metrics::Page::default();
-        metrics.append(&mut page);
+    /// Appends them, what State counts, and all refusals of connections.
+    fn append(&self, page: &mut Page, counts: Counts, metrics: &Metrics) {
         page.family("deskwire_connections_open", "gauge", "Open connections, by role.")
             .labelled("role", [("user", self.users), ("staff", self.staff)]);
         page.family("deskwire_staff_online", "gauge", "Staff who are online.")
@@ -37,8 +36,12 @@ impl Counters {
             ],
         );
         page.family("deskwire_tickets_opened_total", "counter", "Tickets opened.").value(self.tickets_opened);
-        page.family("deskwire_messages_total", "counter", "Messages relayed, those sent again included.")
-            .value(self.messages);
+        page.family(
+            "deskwire_messages_relayed_total",
+            "counter",
+            "Messages relayed, those sent again included.",
+        )
+        .value(self.messages);
         let refusals = metrics.refusal_samples().chain([
             ("origin", self.foreign_origins),
             ("staff_token", self.wrong_tokens),
@@ -47,8 +50,21 @@ impl Counters {
         let help = "Connections refused or dropped, by cause.";
         page.family("deskwire_connections_refused_total", "counter", help).labelled("cause", refusals);
         let refused = ErrorCode::ALL.map(|code| (code.code(), self.refused[code as usize]));
-        page.family("deskwire_refused_total", "counter", "Frames refused, by error code.")
+        page.family("deskwire_messages_refused_total", "counter", "Messages refused, by error code.")
             .labelled("code", refused);
+    }
+}
+
+impl Desk {
+    /// Returns the answer to a request for /metrics.
+    pub(super) fn metrics_page(&self, metrics: &Metrics) -> Response {
+        let mut page = Page::default();
+        metrics.append(&mut page);
+        self.counters.append(&mut page, self.state.counts(), metrics);
+        #[cfg(feature = "journal")]
+        if let Some(journal) = &self.journal {
+            journal.append_metrics(&mut page);
+        }
         // By the convention of Prometheus' own clients; left out where the kernel does not say.
         if let Ok((descriptors, _)) = rlimit::Resource::NOFILE.get() {
             page.family("process_max_fds", "gauge", "Maximum number of open file descriptors.")
@@ -56,7 +72,7 @@ impl Counters {
         }
         Response {
             status: Status::Ok,
-            content_type: metrics::Page::CONTENT_TYPE,
+            content_type: Page::CONTENT_TYPE,
             fields: "".into(),
             body: Body::Owned(page.into_text().into_bytes()),
         }

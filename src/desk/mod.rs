@@ -204,7 +204,7 @@ impl Service for Desk {
             Route::Widget => self.page(request, |pages| &pages.widget),
             Route::StaffPage => self.page(request, |pages| &pages.staff),
             Route::Health => Response { body: Body::Static(b"ok"), ..Status::Ok.into() },
-            Route::Metrics => self.counters.page(self.state.counts(), metrics),
+            Route::Metrics => self.metrics_page(metrics),
         })
     }
 

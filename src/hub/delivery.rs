@@ -51,7 +51,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
             if reply == Reply::Expected {
                 slot.connection.allow_answer();
             }
-            self.metrics.messages_out += 1;
+            self.metrics.messages_out.count(frame.len() as u64);
             self.queued_bytes += frame.len();
             self.mark_dirty(id);
         }

@@ -137,7 +137,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
     pub fn new(service: V, limits: Limits) -> Self {
         Self {
             service,
-            metrics: Metrics::default(),
+            metrics: Metrics { connections_max: limits.connections_max, ..Metrics::default() },
             limits,
             addresses: AddressLimit::new(limits.connections_per_address_max),
             slots: Slab::new(),

@@ -156,7 +156,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
                     }
                     messages += 1;
                     message_bytes += CLIENT_HEADER_BYTES + message.payload_bytes();
-                    self.metrics.messages_in += 1;
+                    self.metrics.messages_in.count(message.payload_bytes() as u64);
                     self.service.message(now, (id, identity), message, verdict, &mut self.outbox);
                     self.deliver(now); // before the next message, which may be about what this one has changed
                 }

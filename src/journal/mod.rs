@@ -22,12 +22,14 @@ mod report;
 mod tests;
 
 use std::io;
+use std::time::Instant;
 
 pub use self::file::FileStore;
 pub use self::history::{History, Unusable};
 use self::line::Chain;
 pub use self::report::report;
 use crate::config::{JOURNAL_SYNC_MS, JournalRules, JournalSync, Millis};
+use crate::metrics::{Histogram, Micros, Page};
 use crate::state::{Input, State};
 
 /// Where the bytes of a journal are kept.
@@ -72,6 +74,9 @@ pub struct Journal {
     /// Something is to be kept or synced, or a snapshot is due.
     is_due: bool,
     has_failed: bool,
+    /// Snapshots written since the start, and the time that keeping a turn took.
+    snapshots: u64,
+    keep_times: Histogram<Micros>,
 }
 
 impl Journal {
@@ -99,6 +104,8 @@ impl Journal {
             lines: Vec::new(),
             is_due: false,
             has_failed: false,
+            snapshots: 0,
+            keep_times: Histogram::default(),
         };
         journal.write_snapshot(state)?;
         Ok(journal)
@@ -128,7 +135,9 @@ impl Journal {
 
     /// Keeps what was noted. Where a snapshot is due, that holds it.
     pub(crate) fn keep(&mut self, state: &State) -> io::Result<()> {
+        let started = Instant::now();
         let done = if self.wants_snapshot() { self.write_snapshot(state) } else { self.write_turn() };
+        self.keep_times.count_span(started.elapsed());
         self.is_due = false;
         self.has_failed |= done.is_err();
         done
@@ -148,6 +157,15 @@ impl Journal {
             self.at = self.at.max(now);
             self.is_due = true;
         }
+    }
+
+    /// Appends what it counts.
+    pub(crate) fn append_metrics(&self, page: &mut Page) {
+        page.family("deskwire_journal_bytes", "gauge", "Size of the journal.").value(self.written_bytes);
+        page.family("deskwire_journal_snapshots_total", "counter", "Snapshots written to the journal.")
+            .value(self.snapshots);
+        let help = "Time in which the loop waits for the journal, by turn; a snapshot is one of them.";
+        self.keep_times.append(page.family("deskwire_journal_keep_duration_seconds", "histogram", help));
     }
 
     fn wants_snapshot(&self) -> bool {
@@ -210,6 +228,7 @@ impl Journal {
         self.snapshot_bytes = bytes.len() as u64;
         (self.written_bytes, self.synced_bytes) = (self.snapshot_bytes, self.snapshot_bytes);
         (self.snapshot_at, self.unsynced_since) = (self.at, None);
+        self.snapshots += 1;
         Ok(())
     }
 }

@@ -282,7 +282,7 @@ fn frames_behind_urgent_data_are_read_without_another_byte() {
         wire.stream().shutdown(Shutdown::Write).expect("an open socket");
     });
     while let Next::Some(_) = wire.next(Instant::now() + PATIENCE) {}
-    assert_eq!(desk.metrics().total(&["frames_in"]), 3.0 * 2.0 + 2.0);
+    assert_eq!(desk.metrics().total(&["received_message_bytes_count"]), 3.0 * 2.0 + 2.0);
 }
 
 /// RFC 6455 5.4: fragments have no meaning of their own, and so neither has their size.

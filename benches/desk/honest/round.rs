@@ -82,16 +82,16 @@ pub(crate) fn run(attack: Option<(&Attack, usize)>, seconds: u64) -> Option<Roun
     let (rss_after, given_back_s) = look_after(&server, rss_at_start, after);
     let [begin, end] = looks?;
     let last = Metrics::read(server.address);
-    const TURN: &str = "deskwire_turn_longest_microseconds";
+    const TURN: &str = "deskwire_turn_longest_seconds";
     let share = |ns: u64| ns as f64 / (end.at - begin.at).as_nanos() as f64 * 100.0;
     Some(Round {
         outcome,
         report,
         healthz_ms,
-        turn_before_us: begin.metrics.value(TURN),
-        turn_us: last.value(TURN),
-        bytes_in: end.metrics.since(&begin.metrics, "deskwire_bytes_in_total"),
-        bytes_out: end.metrics.since(&begin.metrics, "deskwire_bytes_out_total"),
+        turn_before_us: begin.metrics.value(TURN) * 1e6,
+        turn_us: last.value(TURN) * 1e6,
+        bytes_in: end.metrics.since(&begin.metrics, "deskwire_received_bytes_total"),
+        bytes_out: end.metrics.since(&begin.metrics, "deskwire_sent_bytes_total"),
         cpu_percent: share(end.cpu_ns - begin.cpu_ns),
         waited_percent: share(end.waited_ns - begin.waited_ns),
         closes: last.closes_since(&begin.metrics),

@@ -56,13 +56,19 @@ fn metrics_are_prometheus_text_and_count_what_happens() {
     assert_eq!(total(&["role=\"user\""]), 2.0);
     assert_eq!(total(&["role=\"staff\""]), 1.0);
     assert!(total(&["connections", "phase=\"open\""]) >= 3.0);
-    assert!(total(&["messages"]) >= 1.0);
+    assert_eq!(total(&["messages_relayed_total"]), 1.0);
     assert_eq!(total(&["code=\"bad_message\""]), 1.0);
     assert_eq!(total(&["clos", "code=\"4401\""]), 1.0);
     assert_eq!(total(&["clos", "code=\"1002\""]), 1.0);
     assert!(total(&["bytes"]) > 500.0);
-    assert!(total(&["turns"]) > 5.0);
-    total(&["turn", "longest"]);
+    assert!(total(&["turn_duration_seconds_count"]) > 5.0);
+    assert!(total(&["turn_longest_seconds"]) > 0.0);
+    // "nonsense" has 8 bytes.
+    assert!(total(&["received_message_bytes_bucket", "le=\"32\""]) >= 1.0);
+    assert_eq!(
+        total(&["received_message_bytes_bucket", "le=\"+Inf\""]),
+        total(&["received_message_bytes_count"])
+    );
     sam.nothing_of(&["error"]);
 }
 
@@ -79,7 +85,14 @@ fn what_comes_in_and_goes_out_is_counted_to_the_byte() {
     let counted = |answer: &[u8]| {
         let head = answer.windows(4).position(|four| four == b"\r\n\r\n").expect("a head");
         let metrics = Metrics::parse(&answer[head + 4..]);
-        ["accepted", "bytes_in", "bytes_out", "frames_in", "frames_out"].map(|name| metrics.total(&[name]))
+        [
+            "accepted",
+            "received_bytes",
+            "sent_bytes",
+            "received_message_bytes_count",
+            "sent_message_bytes_count",
+        ]
+        .map(|name| metrics.total(&[name]))
     };
     let (first, second) = (look(), look());
     alice.say(1, "hello");
@@ -93,7 +106,7 @@ fn what_comes_in_and_goes_out_is_counted_to_the_byte() {
     // The request is counted already, its answer is not.
     let between: [f64; 5] = grown(&first, &second);
     assert_eq!(between, [1.0, question.len() as f64, first.len() as f64, 0.0, 0.0]);
-    let [accepted, bytes_in, bytes_out, frames_in, frames_out] = grown(&second, &third);
-    assert_eq!([accepted, frames_in, frames_out], [1.0, 1.0, 2.0], "a message, its ack and itself");
-    assert!(bytes_in > question.len() as f64 && bytes_out > second.len() as f64);
+    let [accepted, received, sent, messages_in, messages_out] = grown(&second, &third);
+    assert_eq!([accepted, messages_in, messages_out], [1.0, 1.0, 2.0], "a message, its ack and itself");
+    assert!(received > question.len() as f64 && sent > second.len() as f64);
 }
