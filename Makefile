@@ -1,5 +1,5 @@
 # deskwire's commands; `make` alone lists them.
-.PHONY: help run test test-server test-slow test-firefox test-unit test-metrics check conformance simulate sabotage kill fuzz bench bench-awake bench-growth bench-check bench-honest soak screenshots clean
+.PHONY: help run test test-server test-slow test-firefox test-unit test-metrics test-proxy check conformance simulate sabotage kill fuzz bench bench-awake bench-growth bench-check bench-honest soak screenshots clean
 .DEFAULT_GOAL := help
 CARGO ?= cargo
 FUZZ_SECONDS ?= 60
@@ -28,6 +28,9 @@ test-server: ## the same without the browser
 
 test-firefox: ## the main story once more in a real Firefox
 	$(CARGO) test --test browser -- --ignored firefox
+
+test-proxy: ## the desk behind nginx and Caddy, as examples/host configures them (apt-get install nginx caddy)
+	$(CARGO) test --test browser -- --ignored reverse_proxy
 
 check: ## formatting, clippy and the documentation, all without a warning
 	$(CARGO) fmt --check

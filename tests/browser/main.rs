@@ -38,6 +38,7 @@ mod keyboard;
 mod layout;
 mod people;
 mod refusals;
+mod reverse_proxy;
 mod screenshots;
 mod secrets;
 mod session_conflicts;

@@ -45,20 +45,7 @@ impl Opening {
 
     /// Makes the page's clock and timers run this many times as fast.
     pub fn faster(self, rate: u32) -> Self {
-        let clock = format!(
-            "{{
-                const [began, now, after, every] = [Date.now(), Date.now.bind(Date), setTimeout, setInterval];
-                Date.now = () => began + (now() - began) * {rate};
-                let due = null;
-                window.setTimeout = (act, ms = 0, ...rest) => after(() => {{ due = ms; act(...rest); due = null; }}, ms / {rate});
-                window.setInterval = (act, ms = 0, ...rest) => every(act, ms / {rate}, ...rest);
-                window.waits = []; // how long the page waited before each socket that a timer opened
-                window.WebSocket = class extends WebSocket {{
-                    constructor(...args) {{ super(...args); if (due !== null) waits.push(due); }}
-                }};
-            }}"
-        );
-        self.before(&clock)
+        self.before(&faster_clock(rate))
     }
 
     pub fn media(mut self, name: &'static str, value: &'static str) -> Self {
@@ -112,6 +99,23 @@ impl Opening {
         console.until_there("#desk");
         console
     }
+}
+
+/// Returns a script that makes a page's clock and timers run this many times as fast.
+pub fn faster_clock(rate: u32) -> String {
+    format!(
+        "{{
+            const [began, now, after, every] = [Date.now(), Date.now.bind(Date), setTimeout, setInterval];
+            Date.now = () => began + (now() - began) * {rate};
+            let due = null;
+            window.setTimeout = (act, ms = 0, ...rest) => after(() => {{ due = ms; act(...rest); due = null; }}, ms / {rate});
+            window.setInterval = (act, ms = 0, ...rest) => every(act, ms / {rate}, ...rest);
+            window.waits = []; // how long the page waited before each socket that a timer opened
+            window.WebSocket = class extends WebSocket {{
+                constructor(...args) {{ super(...args); if (due !== null) waits.push(due); }}
+            }};
+        }}"
+    )
 }
 
 /// Returns the directory of the pages: frontend/, unless `PAGES_DIR` names another.
