@@ -153,6 +153,8 @@ pub const NOTE_CHARS_MAX: usize = 500;
 pub const NAME_CHARS_MAX: usize = 64;
 /// The page that a user came from, in Unicode scalar values.
 pub const PAGE_CHARS_MAX: usize = 300;
+/// Lines of a recap. What a page shows of a longer chat would not fit into a message.
+pub const RECAP_LINES_MAX: usize = 100;
 /// A message's id. Beyond 2^53 - 1 a page's numbers skip integers, and no id could follow (RFC 8259 6).
 pub const MESSAGE_ID_MAX: u64 = (1 << 53) - 1;
 /// A user's or staff member's id, in bytes.

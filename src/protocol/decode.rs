@@ -1,11 +1,14 @@
 //! From the text of a message to a command.
 //!
 //! A message is one flat object, read in one pass: each known field is taken as whatever it is, unknown ones are skipped,
-//! and only then are the fields checked that the type needs. So a field that a type does not have may hold any JSON.
+//! and only then are the fields checked that the type needs. So a field that a type does not have may hold any JSON. The one
+//! field that is a list, `lines`, is skipped like any other, and read in a pass of its own where the type is `recap`.
 //!
 //! serde_json gives up a whole message for one value that Rust cannot represent. Such a message, and one that is not JSON,
 //! is read a second time, member by member: it may be a command all the same, and if not, its refusal names the id and the
 //! ticket that it had.
+
+mod recap;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -48,7 +51,7 @@ impl Refusal<'_> {
 /// It is not a command of this protocol, or a text in it is too long.
 pub fn user_command(text: &str) -> Result<UserCommand<'_>, Refusal<'_>> {
     let mut message = Message::default();
-    let command = message.read(text).and_then(|()| message.user_command());
+    let command = message.read(text).and_then(|()| message.user_command(text));
     command.map_err(|code| message.refusal(code))
 }
 
@@ -76,6 +79,7 @@ struct Message<'a> {
     note: Value<'a>,
     name: Value<'a>,
     page: Value<'a>,
+    lines: Value<'a>,
 }
 
 /// A value of a field. What no field may be is `Other`.
@@ -130,6 +134,7 @@ impl<'a> Message<'a> {
             "note" => &mut self.note,
             "name" => &mut self.name,
             "page" => &mut self.page,
+            "lines" => &mut self.lines,
             _ => return None,
         })
     }
@@ -143,11 +148,11 @@ impl<'a> Message<'a> {
         Refusal { code, id: self.id.integer().ok(), ticket_id }
     }
 
-    fn user_command(&mut self) -> Result<UserCommand<'a>, ErrorCode> {
+    fn user_command(&mut self, text: &'a str) -> Result<UserCommand<'a>, ErrorCode> {
         Ok(match self.kind.str()? {
             "create_ticket" => UserCommand::CreateTicket {
                 subject: self.subject.text(1, SUBJECT_CHARS_MAX)?,
-                name: self.name()?,
+                name: self.name.name()?,
                 page: self.page.optional_text(0, PAGE_CHARS_MAX)?,
             },
             "message" => {
@@ -156,6 +161,7 @@ impl<'a> Message<'a> {
             "delivered" => UserCommand::Delivered { seq: self.seq.integer()? },
             "typing" => UserCommand::Typing { active: self.active.bool()? },
             "close_ticket" => UserCommand::CloseTicket,
+            "recap" => UserCommand::Recap(recap::read(text)?),
             "ping" => UserCommand::Ping,
             _ => return Err(ErrorCode::BadMessage),
         })
@@ -163,7 +169,7 @@ impl<'a> Message<'a> {
 
     fn staff_command(&mut self) -> Result<StaffCommand<'a>, ErrorCode> {
         Ok(match self.kind.str()? {
-            "go_online" => StaffCommand::GoOnline { name: self.name()? },
+            "go_online" => StaffCommand::GoOnline { name: self.name.name()? },
             "go_offline" => StaffCommand::GoOffline,
             "pick_ticket" => StaffCommand::PickTicket { ticket: self.ticket()? },
             "release_ticket" => StaffCommand::ReleaseTicket { ticket: self.ticket()? },
@@ -201,15 +207,6 @@ impl<'a> Message<'a> {
         let id = self.id.integer()?;
         if (1..=MESSAGE_ID_MAX).contains(&id) { Ok(id) } else { Err(ErrorCode::BadMessage) }
     }
-
-    fn name(&mut self) -> Result<Option<JsonText<'a>>, ErrorCode> {
-        let is_readable = match &self.name {
-            Value::String(name) => is_name(name),
-            _ => true,
-        };
-        let name = self.name.optional_text(1, NAME_CHARS_MAX)?;
-        if is_readable { Ok(name) } else { Err(ErrorCode::BadMessage) }
-    }
 }
 
 impl<'a> Value<'a> {
@@ -223,6 +220,16 @@ impl<'a> Value<'a> {
 
     fn str(&self) -> Result<&str, ErrorCode> {
         if let Self::String(value) = self { Ok(value) } else { Err(ErrorCode::BadMessage) }
+    }
+
+    /// Takes a name, which may be left out, or be null.
+    fn name(&mut self) -> Result<Option<JsonText<'a>>, ErrorCode> {
+        let is_readable = match self {
+            Self::String(name) => is_name(name),
+            _ => true,
+        };
+        let name = self.optional_text(1, NAME_CHARS_MAX)?;
+        if is_readable { Ok(name) } else { Err(ErrorCode::BadMessage) }
     }
 
     /// Takes a text that may be left out, or be null.

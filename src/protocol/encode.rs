@@ -2,10 +2,10 @@
 
 use super::json::Object;
 use crate::config::Assign;
-use crate::ids::TicketId;
+use crate::ids::{JsonText, TicketId};
 use crate::state::{
-    ClosedBy, EndedTicket, ErrorCode, Event, MessageView, OwnTicket, Participant, Picked, StaffChange,
-    StaffName, StaffWelcome, TicketRef, TicketState, TicketView, UserWelcome,
+    ClosedBy, EndedTicket, ErrorCode, Event, MessageView, OwnTicket, Participant, Picked, RecapLine, Side,
+    StaffChange, StaffName, StaffWelcome, TicketRef, TicketState, TicketView, UserWelcome,
 };
 
 /// The protocol's version, told in each welcome.
@@ -55,6 +55,9 @@ pub fn append_event(out: &mut Vec<u8>, event: &Event<'_>) {
             frame(out, "ticket_closed").ticket(*ticket).text("by", closed_by(*by)).num("at", *at).end();
         }
         Event::Pong { now } => frame(out, "pong").num("now", *now).end(),
+        Event::Recap { ticket, recap } => {
+            frame(out, "recap").ticket(*ticket).objects("lines", recap.lines(), recap_line).end();
+        }
         Event::Error { code, id, ticket } => error(out, *code, *id, *ticket),
     }
 }
@@ -161,6 +164,20 @@ fn message(out: &mut Vec<u8>, ticket: TicketId, message: &MessageView<'_>) {
         }
     };
     object.num("id", message.id).text("text", message.text).num("at", message.at).end();
+}
+
+fn recap_line(object: Object<'_>, line: &RecapLine<'_>) {
+    let from = match line.from {
+        Side::User => "user",
+        Side::Staff => "staff",
+    };
+    let name = line.name.as_ref().map(JsonText::as_json);
+    object
+        .text("from", from)
+        .text_or_null("name", name)
+        .text("text", line.text.as_json())
+        .num("at", line.at)
+        .end();
 }
 
 fn staff_change(what: StaffChange) -> &'static str {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::Rules;
+use super::{Recap, Rules};
 use crate::ids::{ConnId, JsonText, SecretHash, StaffId, TicketId, UserId, is_id};
 
 /// An input of State. With the time it is all that State depends on.
@@ -134,6 +134,7 @@ pub enum UserCommand<'a> {
         active: bool,
     },
     CloseTicket,
+    Recap(#[serde(borrow)] Recap<'a>),
     Ping,
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::command::Session;
+use super::recap::Recap;
 use crate::config::{Assign, ID_BYTES_MAX, Millis};
 use crate::ids::{ConnId, JsonPieces, JsonStr, StaffId, TicketId, UserId};
 
@@ -69,6 +70,7 @@ pub enum Event<'a> {
     Delivered { ticket: TicketId, seq: u64, at: Millis },
     Typing { ticket: TicketId, active: bool },
     TicketClosed { ticket: TicketId, by: ClosedBy, at: Millis },
+    Recap { ticket: TicketId, recap: &'a Recap<'a> },
     Error { code: ErrorCode, id: Option<u64>, ticket: Option<TicketRef<'a>> },
     Pong { now: Millis },
 }
@@ -115,6 +117,7 @@ impl Event<'_> {
             | Self::Typing { .. }
             | Self::Queue { .. }
             | Self::TicketClosed { .. } => return SMALL_FRAME_BYTES,
+            Self::Recap { recap, .. } => recap.bytes_max(),
             Self::Error { ticket: Some(TicketRef::Unknown(text)), .. } => 6 * text.len(),
             _ => 0,
         };

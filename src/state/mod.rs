@@ -16,6 +16,7 @@
 //! | users | users: known, connected, away |
 //! | staff | staff: connected, online, their chats |
 //! | ticket | a ticket's life: created, picked, released, transferred, closed |
+//! | recap | what a user's page has of a chat, for whoever has picked it |
 //! | status | what a user is sent about their ticket's status |
 //! | chat | messages, receipts and typing between the two sides |
 //! | conversation | a chat's numbers, and the messages that are not confirmed yet |
@@ -42,6 +43,7 @@ mod link;
 mod owners;
 mod queue;
 mod rank_index;
+mod recap;
 mod restart;
 mod slots;
 mod staff;
@@ -64,6 +66,7 @@ pub use self::event::{
     Place, Record, Side, StaffChange, StaffName, StaffWelcome, TicketRef, TicketState, TicketView,
     UserWelcome,
 };
+pub use self::recap::{Recap, RecapLine};
 pub use self::ticket_ids::Seed;
 
 use self::assign::Turns;
@@ -240,6 +243,7 @@ impl State {
             UserCommand::Delivered { seq } => self.confirm(now, (number, Side::User), *seq, out),
             UserCommand::Typing { active } => self.types(now, (number, Side::User), *active, out),
             UserCommand::CloseTicket => self.close(now, number, ClosedBy::User, out),
+            UserCommand::Recap(recap) => return self.relay_recap(number, recap, out),
             UserCommand::CreateTicket { .. } | UserCommand::Ping => {}
         }
         Ok(())

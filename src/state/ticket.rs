@@ -27,6 +27,8 @@ pub(super) struct Ticket {
     pub(super) since: Millis,
     pub(super) status: Status,
     pub(super) was_picked: bool,
+    /// Whether this pick's staff member has been sent what the user's page has of the chat.
+    pub(super) has_recap: bool,
     /// The status that its user's connection shows.
     pub(super) shown: Shown,
     pub(super) conversation: Conversation,
@@ -97,6 +99,7 @@ impl State {
             since: now,
             status: Status::Waiting,
             was_picked: false,
+            has_recap: false,
             shown: Shown::Waiting,
             conversation: Conversation::default(),
             last_notice: Some((place, now)),
@@ -204,7 +207,7 @@ impl State {
         self.forget_abandoned(number);
         let ticket = &mut self.tickets[number];
         let before = std::mem::replace(&mut ticket.status, Status::Active(key));
-        (ticket.since, ticket.was_picked) = (now, true);
+        (ticket.since, ticket.was_picked, ticket.has_recap) = (now, true, false);
         ticket.conversation.reset_connection(Side::Staff);
         match before {
             Status::Waiting => self.queue.picked(number, now),

@@ -8,8 +8,9 @@ use deskwire::config::Assign;
 use deskwire::ids::{JsonStr, JsonText, StaffId, TicketId, UserId};
 use deskwire::protocol::{append_event, staff_command, user_command};
 use deskwire::state::{
-    ClosedBy, EndedTicket, ErrorCode, Event, MessageView, OwnTicket, Participant, Picked, Place, Session,
-    StaffChange, StaffName, StaffWelcome, TicketRef, TicketState, TicketView, UserWelcome,
+    ClosedBy, EndedTicket, ErrorCode, Event, MessageView, OwnTicket, Participant, Picked, Place, Recap,
+    RecapLine, Session, StaffChange, StaffName, StaffWelcome, TicketRef, TicketState, TicketView,
+    UserWelcome,
 };
 use serde_json::Map;
 
@@ -37,6 +38,7 @@ struct Parts<'a> {
     user: &'a UserId,
     staff: StaffName<'a>,
     text: JsonStr<'a>,
+    recap: &'a Recap<'a>,
     at: u64,
     is_full: bool,
 }
@@ -135,6 +137,7 @@ impl<'a> Parts<'a> {
     fn to_staff(&self) -> Vec<Event<'a>> {
         let Self { ticket, user, staff, .. } = *self;
         vec![
+            Event::Recap { ticket, recap: self.recap },
             Event::Presence { online: true },
             Event::Colleague { staff, online: true },
             Event::TicketAdded(self.view()),
@@ -170,12 +173,17 @@ fn written(is_full: bool) -> Vec<(Side, Value)> {
     let (user, sam) = (UserId::parse("ann").unwrap(), StaffId::parse("sam").unwrap());
     let text = JsonText::from_parsed(Cow::Borrowed("x"));
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let at = u64::try_from(since_1970.as_millis()).unwrap();
+    let name = is_full.then(|| text.clone());
+    let recap =
+        Recap::new(vec![RecapLine { from: deskwire::state::Side::User, name, text: text.clone(), at }]);
     let parts = Parts {
         ticket: TicketId::from_bits(1),
         user: &user,
         staff: StaffName { id: &sam, name: is_full.then_some(text.as_json()) },
         text: text.as_json(),
-        at: u64::try_from(since_1970.as_millis()).unwrap(),
+        recap: &recap,
+        at,
         is_full,
     };
     let (tickets, colleagues) = ([parts.view()], [parts.staff]);
@@ -278,6 +286,7 @@ fn read(side: Side, frame: &Value) -> Result<(), ErrorCode> {
 fn every_frame_that_the_server_reads_is_in_the_tables_with_its_fields() {
     let known = words_between(between(DECODE, "fn field(", "\n    }\n"), "\"", "\" => &mut");
     let mut listed = BTreeSet::from(["type"]);
+    let line = json!({ "from": "user", "name": "x", "text": "x", "at": 1 });
     for (side, heading, function) in [
         (Side::User, "A user sends", "fn user_command(&mut self"),
         (Side::Staff, "A staff member sends", "fn staff_command(&mut self"),
@@ -292,6 +301,7 @@ fn every_frame_that_the_server_reads_is_in_the_tables_with_its_fields() {
                 listed.insert(field.name);
                 whole[field.name] = match (field.name, field.kind()) {
                     ("ticket_id", _) => json!(TicketId::from_bits(1).to_string()),
+                    ("lines", _) => json!([line]),
                     (_, "integer") => json!(1),
                     (_, "boolean") => json!(true),
                     _ => json!("x"),
@@ -316,4 +326,26 @@ fn every_frame_that_the_server_reads_is_in_the_tables_with_its_fields() {
         }
     }
     compare("fields that are read", &listed, &known);
+}
+
+#[test]
+fn every_line_of_a_recap_that_is_read_has_the_fields_of_the_table() {
+    let fields = &Schema::of("A user sends").objects["line"];
+    let whole = json!({ "from": "staff", "name": "x", "text": "x", "at": 1 });
+    let known: BTreeSet<&str> = whole.as_object().unwrap().keys().map(String::as_str).collect();
+    compare("line", &fields.iter().map(|field| field.name).collect(), &known);
+    for Field { name, may_be_null, may_be_absent } in fields {
+        let is_read_with = |value: Option<Value>| {
+            let mut line = whole.clone();
+            match value {
+                Some(value) => line[name] = value,
+                None => _ = line.as_object_mut().unwrap().remove(*name),
+            }
+            read(Side::User, &json!({ "type": "recap", "lines": [whole, line] })).is_ok()
+        };
+        assert!(is_read_with(Some(whole[name].clone())));
+        assert!(!is_read_with(Some(json!([]))), "another {name}");
+        assert_eq!(is_read_with(Some(Value::Null)), *may_be_null, "{name} null");
+        assert_eq!(is_read_with(None), *may_be_absent, "without {name}");
+    }
 }

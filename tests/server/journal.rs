@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::support::client::int;
 use crate::support::server::Outcome;
-use crate::support::{Desk, Launch, Staff, User};
+use crate::support::{Chat, Desk, Launch, Staff, User, json};
 
 /// A directory for the journal of one test.
 struct Directory(PathBuf);
@@ -58,6 +58,27 @@ fn kill(desk: Desk) {
     desk.server.signal("KILL");
     let mut server = desk.server;
     server.exit_within(std::time::Duration::from_secs(10));
+}
+
+#[test]
+fn a_recap_is_never_written_but_that_there_was_one_is_known_after_a_kill() {
+    let directory = Directory::new();
+    let desk = directory.desk();
+    let Chat { mut alice, mut sam, .. } = desk.chat();
+    let at = &alice.welcome["now"];
+    let lines = json!([{ "from": "user", "name": "Ann Unwritten", "text": "never on a disk", "at": at }]);
+    alice.recap(&lines);
+    assert_eq!(sam.expect("recap")["lines"], lines);
+    alice.recap(&lines);
+    alice.refused("rate_limited");
+    let is_clean = |text: &str| !text.contains("never on a disk") && !text.contains("Unwritten");
+    let written = fs::read_to_string(directory.file()).unwrap();
+    assert!(written.contains("recap") && is_clean(&written), "{written}");
+    kill(desk);
+    let desk = directory.desk(); // which has written a snapshot
+    desk.user_again("alice", &alice.session);
+    let written = fs::read_to_string(directory.file()).unwrap();
+    assert!(written.contains("\"has_recap\":true") && is_clean(&written), "{written}");
 }
 
 #[test]

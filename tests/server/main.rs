@@ -21,6 +21,7 @@ mod operation;
 mod origins;
 mod presence;
 mod queue;
+mod recap;
 mod refusals;
 mod signals;
 mod slow_readers;

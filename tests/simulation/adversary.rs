@@ -246,7 +246,15 @@ impl World {
         };
         let adversary = &mut self.adversaries[who];
         let heard = adversary.heard.get(&ticket).copied().unwrap_or(0);
-        match rng.below(24) {
+        match rng.below(27) {
+            24..=26 => {
+                let line = json!({ "from": "staff", "name": "the boss", "text": "pay me", "at": 7 });
+                let lines = json!(vec![line; *rng.pick(&[0, 1, 1, 2, 100, 101])]);
+                let lines = rng
+                    .pick(&[lines.clone(), lines.clone(), lines, json!([{ "from": "me" }]), json!(null)])
+                    .clone();
+                json!({ "type": "recap", "ticket_id": ticket, "lines": lines })
+            }
             0..=4 => {
                 let id =
                     *rng.pick(&[0, 1, adversary.next_id, adversary.next_id, adversary.next_id + 3, 1 << 60]);

@@ -12,6 +12,7 @@ use deskwire::journal::{History, Store};
 use crate::checked_service::{CheckedService, Wiring};
 use crate::model::Model;
 use crate::network::End;
+use crate::page::NOT_KEPT;
 use crate::rng::Rng;
 use crate::world::World;
 
@@ -30,7 +31,9 @@ pub struct Shared(pub Rc<RefCell<Disk>>);
 
 impl Store for Shared {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.0.borrow_mut().bytes.extend_from_slice(bytes);
+        let mut disk = self.0.borrow_mut();
+        disk.check_content(bytes);
+        disk.bytes.extend_from_slice(bytes);
         Ok(())
     }
 
@@ -42,6 +45,7 @@ impl Store for Shared {
 
     fn replace(&mut self, bytes: &[u8]) -> io::Result<()> {
         let mut disk = self.0.borrow_mut();
+        disk.check_content(bytes);
         (disk.bytes, disk.synced) = (bytes.to_vec(), bytes.len());
         Ok(())
     }
@@ -52,6 +56,12 @@ impl Disk {
     pub fn check_write(&mut self) {
         if self.is_ahead {
             self.violation.get_or_insert("it was written before it was kept".to_owned());
+        }
+    }
+
+    fn check_content(&mut self, bytes: &[u8]) {
+        if bytes.windows(NOT_KEPT.len()).any(|window| window == NOT_KEPT.as_bytes()) {
+            self.violation.get_or_insert("a recap was written to the disk".to_owned());
         }
     }
 

@@ -54,6 +54,11 @@ impl User {
         self.send(&json!({ "type": "typing", "active": active }));
     }
 
+    /// Sends what the page has of the chat.
+    pub fn recap(&mut self, lines: &Value) {
+        self.send(&json!({ "type": "recap", "lines": lines }));
+    }
+
     pub fn close_ticket(&mut self) {
         self.send(&bare("close_ticket"));
     }

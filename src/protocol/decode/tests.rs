@@ -1,4 +1,6 @@
 use super::*;
+use crate::config::RECAP_LINES_MAX;
+use crate::state::{RecapLine, Side};
 
 fn refused(text: &str) -> Option<(ErrorCode, Option<u64>)> {
     user_command(text).err().map(|refusal| (refusal.code, refusal.id))
@@ -153,4 +155,57 @@ fn a_ticket_that_is_none_is_named_as_it_came() {
 fn of_a_field_that_stands_twice_the_last_counts() {
     let text = r#"{"type":"close_ticket","active":"x","active":true,"type":"typing"}"#;
     assert!(matches!(user_command(text), Ok(UserCommand::Typing { active: true })));
+}
+
+#[test]
+fn a_recap_has_1_to_100_lines_each_of_which_is_checked() {
+    let read = |lines: &str| match user_command(&format!(r#"{{"type":"recap","id":7,"lines":{lines}}}"#)) {
+        Ok(UserCommand::Recap(recap)) => Ok(recap.lines().len()),
+        Ok(_) => panic!("{lines}"),
+        Err(refusal) => {
+            assert_eq!(refusal.id, Some(7), "{lines}");
+            Err(refusal.code)
+        }
+    };
+    let line = r#"{"x":"\ud800","from":"staff","name":null,"text":"a\nb","at":5}"#;
+    let lines = |count: usize| format!("[{}]", vec![line; count].join(", "));
+    assert_eq!(read(&lines(1)), Ok(1));
+    assert_eq!(read(&lines(RECAP_LINES_MAX)), Ok(RECAP_LINES_MAX));
+    assert_eq!(read(&lines(RECAP_LINES_MAX + 1)), Err(ErrorCode::TooLong));
+    assert_eq!(read(&lines(RECAP_LINES_MAX + 50)), Err(ErrorCode::TooLong));
+    let long = "x".repeat(TEXT_CHARS_MAX + 1);
+    for (from, to, code) in [
+        ("\"staff\"", "\"nobody\"", ErrorCode::BadMessage),
+        ("\"staff\"", "1", ErrorCode::BadMessage),
+        ("\"from\"", "\"of\"", ErrorCode::BadMessage),
+        ("null", "\"\"", ErrorCode::BadMessage),
+        ("null", "\"a\\nb\"", ErrorCode::BadMessage),
+        ("null", "7", ErrorCode::BadMessage),
+        ("null", &format!("\"{}\"", "x".repeat(NAME_CHARS_MAX + 1)), ErrorCode::TooLong),
+        ("a\\nb", "", ErrorCode::BadMessage),
+        ("a\\nb", "\\ud800", ErrorCode::BadMessage),
+        ("a\\nb", &long, ErrorCode::TooLong),
+        (":5", ":-5", ErrorCode::BadMessage),
+        (":5", ":\"5\"", ErrorCode::BadMessage),
+    ] {
+        let bad = line.replace(from, to);
+        assert_ne!(bad, line);
+        assert_eq!(read(&format!("[{line},{bad}]")), Err(code), "{bad}");
+    }
+    for bad in ["[]", "{}", "null", "7", "[[]]", "[7]", "[null]", "\"x\""] {
+        assert_eq!(read(bad), Err(ErrorCode::BadMessage), "{bad}");
+    }
+    // Of a field that stands twice the last counts, in whatever way it is written.
+    let twice = format!(r#"{{"lines":7,"type":"recap","l\u0069nes":{}}}"#, lines(3));
+    assert!(matches!(user_command(&twice), Ok(UserCommand::Recap(recap)) if recap.lines().len() == 3));
+}
+
+#[test]
+fn a_line_is_read_as_it_was_written() {
+    let text = r#"{"type":"recap","lines":[{"from":"user","name":"Ann \"B\"","text":"h\n","at":5}]}"#;
+    let Ok(UserCommand::Recap(recap)) = user_command(text) else { panic!("refused") };
+    let [RecapLine { from: Side::User, name: Some(name), text, at: 5 }] = recap.lines() else {
+        panic!("{recap:?}")
+    };
+    assert_eq!((name.as_str(), text.as_str()), (r#"Ann \"B\""#, r"h\n"));
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::ids::{JsonPieces, JsonText, StaffId, UserId};
-use crate::state::{Place, Session};
+use crate::state::{Place, Recap, Session};
 
 fn written(event: &Event<'_>) -> Value {
     let mut out = Vec::new();
@@ -111,4 +111,23 @@ fn the_frames_of_a_chat_take_no_more_than_they_are_counted_with() {
     ] {
         written(&event); // which holds it against `bytes_max`
     }
+}
+
+#[test]
+fn a_recap_takes_no_more_than_it_is_counted_with() {
+    let line = |from, name: Option<&'static str>| RecapLine {
+        from,
+        name: name.map(|name| JsonText::from_parsed(Cow::Borrowed(name))),
+        text: JsonText::from_parsed(Cow::Owned("a \"quote\"".into())),
+        at: u64::MAX,
+    };
+    let lines = [line(Side::User, None), line(Side::Staff, Some("Sam"))];
+    let many = Recap::new(lines.iter().cycle().take(100).cloned().collect());
+    written(&Event::Recap { ticket: TicketId::from_bits(1), recap: &many }); // which holds it against `bytes_max`
+    assert_eq!(
+        written(&Event::Recap { ticket: TicketId::from_bits(1), recap: &Recap::new(lines.into()) }),
+        json!({"type": "recap", "ticket_id": "0000-0001", "lines": [
+            {"from": "user", "name": null, "text": "a \"quote\"", "at": u64::MAX},
+            {"from": "staff", "name": "Sam", "text": "a \"quote\"", "at": u64::MAX}]})
+    );
 }

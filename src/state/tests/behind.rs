@@ -330,3 +330,30 @@ fn who_is_shown_their_ticket_early_hears_of_colleagues_all_the_same() {
     world.wait(GATHER_MS);
     assert!(world.told(sam).contains(&"kim true".to_owned()));
 }
+
+#[test]
+fn a_slow_staff_member_is_sent_a_recap_when_they_have_read_the_rest() {
+    let mut world = World::new(Assign::Manual);
+    let (ann, sam, _) = chat(&mut world);
+    let long = long();
+    let recap = || {
+        let line = RecapLine { from: Side::Staff, name: Some(text("Sam")), text: text(&long), at: 0 };
+        UserCommand::Recap(Recap::new(vec![line]))
+    };
+    world.slow.insert(sam);
+    four_long_messages(|id, text| world.asks(ann, UserCommand::Message { id, text }));
+    world.told(ann);
+    world.asks(ann, recap());
+    assert_eq!(world.told(ann), ["unread_limit"]);
+    let told = take_all(&mut world, sam);
+    assert_eq!(
+        (seqs(&told).len(), told.contains(&"recap of 1 lines".to_owned())),
+        (4, false),
+        "it is not kept"
+    );
+    world.asks(ann, recap());
+    assert!(world.told(ann).is_empty(), "the one that was refused does not count");
+    assert_eq!(world.told(sam), ["recap of 1 lines"]);
+    world.asks(ann, recap());
+    assert_eq!(world.told(ann), ["rate_limited"]);
+}

@@ -1,7 +1,7 @@
 //! Any text, to a command of either role: nothing panics, and what comes out is within the limits.
 #![no_main]
 
-use deskwire::config::{SUBJECT_CHARS_MAX, TEXT_CHARS_MAX};
+use deskwire::config::{RECAP_LINES_MAX, SUBJECT_CHARS_MAX, TEXT_CHARS_MAX};
 use deskwire::protocol::{staff_command, user_command};
 use deskwire::state::{StaffCommand, UserCommand};
 use libfuzzer_sys::fuzz_target;
@@ -13,6 +13,7 @@ fuzz_target!(|text: &str| {
             assert!(id > 0);
             holds(said.as_str(), TEXT_CHARS_MAX);
         }
+        Ok(UserCommand::Recap(recap)) => assert!((1..=RECAP_LINES_MAX).contains(&recap.lines().len())),
         Ok(_) => {}
         Err(refusal) => _ = refusal.ticket(),
     }

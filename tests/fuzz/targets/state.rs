@@ -7,7 +7,8 @@ use std::borrow::Cow;
 use deskwire::config::Assign;
 use deskwire::ids::{ConnId, JsonText, StaffId, TicketId, UserId};
 use deskwire::state::{
-    Counts, Dismissal, Emit, Event, Input, Record, Rules, Session, StaffCommand, State, UserCommand,
+    Counts, Dismissal, Emit, Event, Input, Recap, RecapLine, Record, Rules, Session, Side, StaffCommand, State,
+    UserCommand,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -80,6 +81,10 @@ fuzz_target!(|data: &[u8]| {
             5 => say(UserCommand::Message { id: which as u64 + 1, text: said }),
             6 => say(UserCommand::Delivered { seq: which as u64 }),
             7 => say(UserCommand::Typing { active: which % 2 == 0 }),
+            8 if which % 8 < 4 => {
+                let line = RecapLine { from: Side::User, name: None, text: said, at: 0 };
+                say(UserCommand::Recap(Recap::new(vec![line])))
+            }
             8 => say(UserCommand::CloseTicket),
             9 => act(StaffCommand::GoOnline { name: None }),
             10 => act(StaffCommand::GoOffline),

@@ -10,6 +10,7 @@ const FANOUT: &str = "src/state/fanout.rs";
 const LINK: &str = "src/state/link.rs";
 const QUEUE: &str = "src/state/queue.rs";
 const RANK_INDEX: &str = "src/state/rank_index.rs";
+const RECAP: &str = "src/state/recap.rs";
 const STAFF: &str = "src/state/staff.rs";
 const STATE: &str = "src/state/mod.rs";
 const TICKET: &str = "src/state/ticket.rs";
@@ -292,6 +293,25 @@ pub(super) const BUGS: &[Bug] = &[
         TICKET,
         "if !self.has_capacity(target) || !self.takes_more(target) {",
         "if !self.has_capacity(target) {",
+    ),
+    bug("a recap is relayed once for each pick", RECAP, "        ticket.has_recap = true;\n", ""),
+    bug(
+        "the next to pick is sent a recap, too",
+        TICKET,
+        "(ticket.since, ticket.was_picked, ticket.has_recap) = (now, true, false);",
+        "(ticket.since, ticket.was_picked) = (now, true);",
+    ),
+    bug(
+        "a recap goes to nobody who has much to read",
+        RECAP,
+        "        if !link.has_credit() {",
+        "        if ticket.has_recap {",
+    ),
+    bug(
+        "no text of a recap is kept",
+        RECAP,
+        "        self.bytes.serialize(serializer)",
+        "        let texts = self.lines.iter().map(|line| line.text.as_str());\n        serializer.collect_seq(texts)",
     ),
     bug(
         "the ticket whose user is absent for longest is closed first",

@@ -1,6 +1,6 @@
 //! What a client asks for, read as PROTOCOL.md's tables say.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Ask {
@@ -9,6 +9,7 @@ pub enum Ask {
     Delivered(u64),
     Typing(bool),
     Close,
+    Recap(Vec<Value>),
     GoOnline(Option<String>),
     GoOffline,
     Pick,
@@ -102,6 +103,7 @@ fn fields(frame: &Value, kind: &str, is_staff: bool, problems: &mut Vec<&'static
             None => return None,
         },
         ("close_ticket", _) => Ask::Close,
+        ("recap", false) => Ask::Recap(lines(frame.get("lines"), problems)?),
         ("ping", _) => Ask::Ping,
         ("go_online", true) => Ask::GoOnline(optional(frame.get("name"), 1, 64, problems)),
         ("go_offline", true) => Ask::GoOffline,
@@ -113,6 +115,22 @@ fn fields(frame: &Value, kind: &str, is_staff: bool, problems: &mut Vec<&'static
         }
         _ => return None,
     })
+}
+
+/// 1 to 100 lines, as they are relayed.
+fn lines(value: Option<&Value>, problems: &mut Vec<&'static str>) -> Option<Vec<Value>> {
+    let lines = value?.as_array().filter(|lines| !lines.is_empty())?;
+    if lines.len() > 100 {
+        problems.push("too_long");
+    }
+    let mut read = Vec::new();
+    for line in lines {
+        let from = line["from"].as_str().filter(|from| ["user", "staff"].contains(from))?;
+        let name = optional(line.get("name"), 1, 64, problems);
+        let text = text(line.get("text"), 1, 4000, problems);
+        read.push(json!({ "from": from, "name": name, "text": text, "at": line["at"].as_u64()? }));
+    }
+    Some(read)
 }
 
 fn optional(

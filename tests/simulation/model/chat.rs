@@ -97,6 +97,22 @@ impl Model {
         None
     }
 
+    /// "Relayed once for each pick, kept by nobody": not for one who has much to read either.
+    pub(super) fn recap(&mut self, at: usize, lines: &[Value]) -> Option<&'static str> {
+        let Some(to) = self.other_end(at, true) else { return Some("staff_offline") };
+        if self.tickets[at].has_recap {
+            return Some("rate_limited");
+        }
+        if self.is_behind(to) {
+            return Some("unread_limit");
+        }
+        self.stories.recaps += 1;
+        self.tickets[at].has_recap = true;
+        let frame = json!({ "type": "recap", "ticket_id": self.tickets[at].id, "lines": lines });
+        self.to(Some(to), Track::Talk, frame);
+        None
+    }
+
     pub(super) fn user_confirms(&mut self, at: usize, seq: u64) -> Option<&'static str> {
         self.confirm(at, true, seq);
         None

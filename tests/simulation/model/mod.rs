@@ -108,6 +108,8 @@ pub struct Ticket {
     pub state: State,
     since: Millis,
     was_picked: bool,
+    /// What the user's page has of it was relayed since the last pick.
+    has_recap: bool,
     /// Who has it, or had it when it was paused.
     pub staff: Option<String>,
     created_at: Millis,

@@ -19,6 +19,7 @@ pub struct Stories {
     pub evicted: u64,
     pub desk_full: u64,
     pub restarts: u64,
+    pub recaps: u64,
 }
 
 impl Stories {
@@ -40,6 +41,7 @@ impl Stories {
             evicted,
             desk_full,
             restarts,
+            recaps,
         } = other;
         self.messages += messages;
         self.repeated += repeated;
@@ -57,5 +59,6 @@ impl Stories {
         self.evicted += evicted;
         self.desk_full += desk_full;
         self.restarts += restarts;
+        self.recaps += recaps;
     }
 }

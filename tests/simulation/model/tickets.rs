@@ -31,6 +31,7 @@ impl Model {
             (Ask::Message(id, text), Some(at)) => self.user_message(conn, at, id, &text),
             (Ask::Delivered(seq), Some(at)) => self.user_confirms(at, seq),
             (Ask::Typing(active), Some(at)) => self.types(at, true, active),
+            (Ask::Recap(lines), Some(at)) => self.recap(at, &lines),
             (Ask::Close, Some(at)) => {
                 self.close(at, "user");
                 None
@@ -119,6 +120,7 @@ impl Model {
             state: State::Waiting,
             since: self.now,
             was_picked: false,
+            has_recap: false,
             staff: None,
             created_at: self.now,
             last_seq: 0,
@@ -211,6 +213,7 @@ impl Model {
         let ticket = &mut self.tickets[at];
         let is_again = ticket.state == State::Paused && ticket.staff.as_deref() == Some(staff);
         (ticket.state, ticket.since, ticket.was_picked) = (State::Active, self.now, true);
+        ticket.has_recap = false;
         ticket.staff = Some(staff.to_owned());
         // What a connection was shown of it before, a pick starts anew.
         ticket.by_user.typing = ticket.by_user.typing.map(|(due, _)| (due, None));

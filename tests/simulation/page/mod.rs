@@ -9,7 +9,7 @@ mod visitor;
 pub use conversation::{Chat, Conversation, Fate, Leave};
 pub use line::{Due, Line, Status};
 pub use staffer::Staffer;
-pub use visitor::Visitor;
+pub use visitor::{NOT_KEPT, Visitor};
 
 use deskwire::config::Millis;
 use serde_json::Value;

@@ -6,6 +6,9 @@ use super::Desk;
 use super::backoff::Backoff;
 use super::conversation::{Chat, Conversation, Leave};
 
+/// What recaps are made of, and is never written to a disk.
+pub const NOT_KEPT: &str = "it is said that";
+
 #[derive(Clone)]
 pub struct Visitor {
     pub id: String,
@@ -93,7 +96,10 @@ impl Visitor {
         match frame["type"].as_str().unwrap_or("") {
             "welcome" => self.welcomed(frame, desk),
             "ticket_created" => self.start_chat(frame, Chat::Waiting),
-            "staff_joined" | "staff_reconnected" => self.become_state(Chat::Active, desk),
+            "staff_joined" | "staff_reconnected" => {
+                self.become_state(Chat::Active, desk);
+                self.send_recap(desk);
+            }
             "staff_offline" | "staff_online" => self.become_state(Chat::Paused, desk),
             "staff_left" => self.become_state(Chat::Waiting, desk),
             "message" if self.is_ours(frame) => {
@@ -141,6 +147,18 @@ impl Visitor {
             chat.state = state;
         }
         self.with_chat(desk, Conversation::pump);
+    }
+
+    /// What this page has of the chat, for whoever has just picked it. What is in it does not matter here; it is much where
+    /// others type much.
+    fn send_recap(&self, desk: &mut Desk<'_>) {
+        let Some(chat) = self.chat.as_ref().filter(|_| desk.is_open) else { return };
+        let line = |nth: u64| {
+            let from = if nth.is_multiple_of(2) { "user" } else { "staff" };
+            json!({ "from": from, "name": self.name, "text": format!("{NOT_KEPT} {nth} \n"), "at": nth })
+        };
+        let lines: Vec<Value> = (0..=chat.heard_seq.min(99)).map(line).collect();
+        desk.out.push(json!({ "type": "recap", "lines": lines }));
     }
 
     fn start_chat(&mut self, ticket: &Value, state: Chat) {

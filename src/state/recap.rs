@@ -1,0 +1,93 @@
+//! What a user's page has of a chat, for the staff member who has just picked it.
+//!
+//! State relays it once for each pick and keeps nothing of it but that it has. So a staff member who reads slowly is not
+//! sent it later: the page is told, has it still, and may send it again.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::State;
+use super::event::{Emit, ErrorCode, Event, Side};
+use super::ticket::Status;
+use super::ticket_ids::TicketNo;
+use crate::config::Millis;
+use crate::ids::JsonText;
+
+/// What a user's page has of a chat. Only its size is serialised, so that no text of it gets into a journal: one that is read
+/// again has no lines, and counts as much.
+#[derive(Clone, Debug)]
+pub struct Recap<'a> {
+    lines: Vec<RecapLine<'a>>,
+    bytes: usize,
+}
+
+/// A message, as a user's page shows it.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the protocol's table, word by word")]
+pub struct RecapLine<'a> {
+    pub from: Side,
+    pub name: Option<JsonText<'a>>,
+    pub text: JsonText<'a>,
+    pub at: Millis,
+}
+
+/// The bytes of a line in JSON without its texts, at most.
+const LINE_BYTES: usize = 80;
+
+impl<'a> Recap<'a> {
+    /// Takes the lines of a chat, the oldest first.
+    pub fn new(lines: Vec<RecapLine<'a>>) -> Self {
+        let texts = |line: &RecapLine<'_>| {
+            line.text.as_str().len() + line.name.as_ref().map_or(0, |name| name.as_str().len())
+        };
+        let bytes = lines.iter().map(|line| LINE_BYTES + texts(line)).sum();
+        Self { lines, bytes }
+    }
+
+    /// Returns the lines, the oldest first.
+    pub fn lines(&self) -> &[RecapLine<'a>] {
+        &self.lines
+    }
+
+    /// Returns an upper bound of the size of its JSON, in bytes.
+    pub(super) fn bytes_max(&self) -> usize {
+        self.bytes
+    }
+}
+
+impl Serialize for Recap<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.bytes.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Recap<'_> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        usize::deserialize(deserializer).map(|bytes| Self { lines: Vec::new(), bytes })
+    }
+}
+
+impl State {
+    /// Relays a recap to the staff member who has the ticket.
+    ///
+    /// # Errors
+    /// The chat is locked, this pick has had its recap, or the staff member has too much to read just now.
+    pub(super) fn relay_recap(
+        &mut self,
+        number: TicketNo,
+        recap: &Recap<'_>,
+        out: &mut impl Emit,
+    ) -> Result<(), ErrorCode> {
+        let ticket = &mut self.tickets[number];
+        let Status::Active(key) = ticket.status else { return Err(ErrorCode::StaffOffline) };
+        let Some(link) = &self.staff[key].link else { return Err(ErrorCode::StaffOffline) };
+        if ticket.has_recap {
+            return Err(ErrorCode::RateLimited);
+        }
+        if !link.has_credit() {
+            return Err(ErrorCode::UnreadLimit);
+        }
+        link.send(&Event::Recap { ticket: ticket.id, recap }, out);
+        ticket.has_recap = true;
+        Ok(())
+    }
+}

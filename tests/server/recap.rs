@@ -1,0 +1,105 @@
+//! A recap: what the user's page has of a chat, for whoever has just picked it.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::support::client::of_type;
+use crate::support::{Chat, Desk, Value, json};
+
+fn line(from: &str, name: Option<&str>, text: &str) -> Value {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+    json!({ "from": from, "name": name, "text": text, "at": u64::try_from(now).unwrap() })
+}
+
+fn a_short_story() -> Value {
+    json!([line("user", Some("Ann \"A\" Müller"), "it burns\n"), line("staff", None, "what \u{1F525} does?")])
+}
+
+#[test]
+fn whoever_has_picked_a_chat_is_sent_what_the_users_page_has_of_it_once() {
+    let desk = Desk::start();
+    let Chat { mut alice, mut sam, ticket } = desk.chat();
+    let mut kim = desk.staff("kim").online();
+    alice.recap(&a_short_story());
+    let recap = sam.expect("recap");
+    assert_eq!((&recap["ticket_id"], &recap["lines"]), (&json!(ticket), &a_short_story()));
+    alice.recap(&a_short_story());
+    alice.refused("rate_limited");
+    sam.nothing_of(&["recap"]);
+
+    // Each pick has its own: after a transfer, after a release, and when the same one is back.
+    sam.transfer(&ticket, "kim", "please");
+    kim.expect("ticket_picked");
+    alice.recap(&a_short_story());
+    assert_eq!(kim.expect("recap")["lines"], a_short_story());
+    kim.release(&ticket);
+    alice.expect("staff_left");
+    sam.pick(&ticket);
+    alice.recap(&json!([line("user", None, "and again")]));
+    assert_eq!(sam.expect("recap")["lines"][0]["text"], "and again");
+    sam.go_offline();
+    sam.go_online();
+    sam.pick(&ticket);
+    alice.recap(&a_short_story());
+    sam.expect("recap");
+    kim.nothing_of(&["recap"]);
+    alice.nothing_of(&["error"]);
+}
+
+#[test]
+fn a_recap_is_kept_for_nobody_who_picks_later() {
+    let desk = Desk::start();
+    let mut sam = desk.staff("sam").online();
+    let mut alice = desk.user("alice");
+    alice.recap(&a_short_story());
+    alice.refused("no_ticket");
+    let ticket = alice.create("the printer");
+    alice.recap(&a_short_story());
+    alice.refused("staff_offline");
+    sam.pick(&ticket);
+    alice.expect("staff_joined");
+    sam.nothing_of(&["recap"]);
+    sam.go_offline();
+    alice.expect("staff_offline");
+    alice.recap(&a_short_story());
+    alice.refused("staff_offline");
+    sam.go_online();
+    sam.pick(&ticket);
+    sam.nothing_of(&["recap"]);
+    alice.close_ticket();
+    alice.expect("ticket_closed");
+    alice.recap(&a_short_story());
+    alice.refused("no_ticket");
+}
+
+#[test]
+fn a_recap_that_is_none_is_refused_with_its_id_and_the_next_one_counts() {
+    let desk = Desk::start();
+    let Chat { mut alice, mut sam, .. } = desk.chat();
+    let many = vec![line("user", None, "x"); 101];
+    for (lines, code) in [
+        (json!([]), "bad_message"),
+        (json!(null), "bad_message"),
+        (json!({}), "bad_message"),
+        (json!(["hello"]), "bad_message"),
+        (json!([line("mallory", None, "x")]), "bad_message"),
+        (json!([line("user", Some(""), "x")]), "bad_message"),
+        (json!([line("user", Some("a\u{202E}b"), "x")]), "bad_message"),
+        (json!([line("user", None, "")]), "bad_message"),
+        (json!([line("user", None, &"x".repeat(4001))]), "too_long"),
+        (json!([line("user", Some(&"x".repeat(65)), "x")]), "too_long"),
+        (json!(many), "too_long"),
+    ] {
+        alice.send(&json!({ "type": "recap", "id": 7, "lines": lines }));
+        assert_eq!(alice.refused(code)["id"], 7, "{lines}");
+    }
+    alice.send(&json!({ "type": "recap", "id": 8 }));
+    assert_eq!(alice.refused("bad_message")["id"], 8);
+    sam.nothing_of(&["recap"]);
+    alice.recap(&json!(many[..100]));
+    assert_eq!(sam.expect("recap")["lines"].as_array().map(Vec::len), Some(100));
+    let told = alice.drain();
+    assert!(of_type(&told, "error").is_empty(), "{told:?}");
+    // Staff have no chat of their own to tell of.
+    sam.send(&json!({ "type": "recap", "lines": a_short_story() }));
+    sam.refused("bad_message");
+}
