@@ -155,6 +155,10 @@ pub const NAME_CHARS_MAX: usize = 64;
 pub const PAGE_CHARS_MAX: usize = 300;
 /// Lines of a recap. What a page shows of a longer chat would not fit into a message.
 pub const RECAP_LINES_MAX: usize = 100;
+/// The scores of a rating.
+pub const SCORE_MIN: u8 = 1;
+/// The best of them.
+pub const SCORE_MAX: u8 = 5;
 /// A message's id. Beyond 2^53 - 1 a page's numbers skip integers, and no id could follow (RFC 8259 6).
 pub const MESSAGE_ID_MAX: u64 = (1 << 53) - 1;
 /// A user's or staff member's id, in bytes.

@@ -1,9 +1,10 @@
 //! What the desk counts, and the page that /metrics answers with. examples/host/metrics.md lists them all.
 
 use super::Desk;
+use crate::config::{SCORE_MAX, SCORE_MIN};
 use crate::metrics::{Metrics, Page};
 use crate::net::http::{Body, Response, Status};
-use crate::state::{Counts, ErrorCode};
+use crate::state::{Counts, ErrorCode, Score};
 
 /// What the desk counts.
 #[derive(Debug, Default)]
@@ -18,6 +19,8 @@ pub(super) struct Counters {
     pub(super) wrong_sessions: u64,
     /// Messages refused, by `ErrorCode`.
     pub(super) refused: [u64; ErrorCode::ALL.len()],
+    /// Tickets rated, by score.
+    pub(super) ratings: [u64; (SCORE_MAX - SCORE_MIN + 1) as usize],
 }
 
 impl Counters {
@@ -52,6 +55,8 @@ impl Counters {
         let refused = ErrorCode::ALL.map(|code| (code.code(), self.refused[code as usize]));
         page.family("deskwire_messages_refused_total", "counter", "Messages refused, by error code.")
             .labelled("code", refused);
+        page.family("deskwire_ratings_total", "counter", "Tickets rated by their users, by score.")
+            .labelled("score", Score::all().map(Score::number).zip(self.ratings));
     }
 }
 

@@ -242,7 +242,9 @@ impl Service for Desk {
                 Ok(command) if verdict == RateVerdict::Within => {
                     return self.user_asks(now, (conn, client), command, out);
                 }
-                Ok(command) => (ErrorCode::RateLimited, command.message_id(), None),
+                Ok(command) => {
+                    (ErrorCode::RateLimited, command.message_id(), command.ticket().map(TicketRef::Id))
+                }
                 Err(refusal) => return self.refuse_message(conn, &refusal, verdict, out),
             },
             Role::Staff => match protocol::staff_command(&text) {

@@ -3,6 +3,7 @@
 use log::info;
 
 use super::counters::Counters;
+use crate::config::{SCORE_MAX, SCORE_MIN};
 use crate::ids::ConnId;
 use crate::net::frame::Opcode;
 use crate::outbox::Outbox;
@@ -66,6 +67,10 @@ impl Emit for EventWriter<'_> {
                 info!("ticket {} {:?}: staff {staff}, user {} {user}", view.ticket, view.state, view.user);
             }
             Record::TicketClosed { ticket, by } => info!("ticket {ticket} closed: {by:?}"),
+            Record::TicketRated { ticket, score } => {
+                info!("ticket {ticket} rated {} of {SCORE_MAX}", score.number());
+                self.counters.ratings[usize::from(score.number() - SCORE_MIN)] += 1;
+            }
             Record::StaffPresence { staff, online } => {
                 info!("staff {staff} went {}", if *online { "online" } else { "offline" });
             }

@@ -22,7 +22,7 @@ use crate::config::{
     TEXT_CHARS_MAX,
 };
 use crate::ids::{JsonText, TicketId, is_name};
-use crate::state::{ErrorCode, StaffCommand, TicketRef, UserCommand};
+use crate::state::{ErrorCode, Score, StaffCommand, TicketRef, UserCommand};
 
 /// Why a message was refused, with its id and its ticket as far as these could be read.
 #[derive(Debug, PartialEq, Eq)]
@@ -80,6 +80,7 @@ struct Message<'a> {
     name: Value<'a>,
     page: Value<'a>,
     lines: Value<'a>,
+    score: Value<'a>,
 }
 
 /// A value of a field. What no field may be is `Other`.
@@ -135,6 +136,7 @@ impl<'a> Message<'a> {
             "name" => &mut self.name,
             "page" => &mut self.page,
             "lines" => &mut self.lines,
+            "score" => &mut self.score,
             _ => return None,
         })
     }
@@ -162,6 +164,10 @@ impl<'a> Message<'a> {
             "typing" => UserCommand::Typing { active: self.active.bool()? },
             "close_ticket" => UserCommand::CloseTicket,
             "recap" => UserCommand::Recap(recap::read(text)?),
+            "rate_ticket" => {
+                let score = Score::new(self.score.integer()?).ok_or(ErrorCode::BadMessage)?;
+                UserCommand::RateTicket { ticket: self.ticket()?, score }
+            }
             "ping" => UserCommand::Ping,
             _ => return Err(ErrorCode::BadMessage),
         })

@@ -55,6 +55,9 @@ pub fn append_event(out: &mut Vec<u8>, event: &Event<'_>) {
             frame(out, "ticket_closed").ticket(*ticket).text("by", closed_by(*by)).num("at", *at).end();
         }
         Event::Pong { now } => frame(out, "pong").num("now", *now).end(),
+        Event::Rated { ticket, score } => {
+            frame(out, "rated").ticket(*ticket).num("score", score.number().into()).end();
+        }
         Event::Recap { ticket, recap } => {
             frame(out, "recap").ticket(*ticket).objects("lines", recap.lines(), recap_line).end();
         }

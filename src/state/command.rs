@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Recap, Rules};
+use super::{Recap, Rules, Score};
 use crate::ids::{ConnId, JsonText, SecretHash, StaffId, TicketId, UserId, is_id};
 
 /// An input of State. With the time it is all that State depends on.
@@ -135,6 +135,10 @@ pub enum UserCommand<'a> {
     },
     CloseTicket,
     Recap(#[serde(borrow)] Recap<'a>),
+    RateTicket {
+        ticket: TicketId,
+        score: Score,
+    },
     Ping,
 }
 
@@ -182,6 +186,11 @@ impl UserCommand<'_> {
     /// Returns the message's id, which a refusal names.
     pub(crate) fn message_id(&self) -> Option<u64> {
         if let Self::Message { id, .. } = self { Some(*id) } else { None }
+    }
+
+    /// Returns the ticket that the command names: only a rating is about another than the user's own.
+    pub(crate) fn ticket(&self) -> Option<TicketId> {
+        if let Self::RateTicket { ticket, .. } = self { Some(*ticket) } else { None }
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::command::Session;
+use super::rating::Score;
 use super::recap::Recap;
 use crate::config::{Assign, ID_BYTES_MAX, Millis};
 use crate::ids::{ConnId, JsonPieces, JsonStr, StaffId, TicketId, UserId};
@@ -46,6 +47,7 @@ pub enum Record<'a> {
     TicketOpened { ticket: TicketId, user: &'a UserId },
     TicketChanged(TicketView<'a>),
     TicketClosed { ticket: TicketId, by: ClosedBy },
+    TicketRated { ticket: TicketId, score: Score },
     StaffPresence { staff: &'a StaffId, online: bool },
 }
 
@@ -70,6 +72,7 @@ pub enum Event<'a> {
     Delivered { ticket: TicketId, seq: u64, at: Millis },
     Typing { ticket: TicketId, active: bool },
     TicketClosed { ticket: TicketId, by: ClosedBy, at: Millis },
+    Rated { ticket: TicketId, score: Score },
     Recap { ticket: TicketId, recap: &'a Recap<'a> },
     Error { code: ErrorCode, id: Option<u64>, ticket: Option<TicketRef<'a>> },
     Pong { now: Millis },
@@ -116,6 +119,7 @@ impl Event<'_> {
             | Self::Delivered { .. }
             | Self::Typing { .. }
             | Self::Queue { .. }
+            | Self::Rated { .. }
             | Self::TicketClosed { .. } => return SMALL_FRAME_BYTES,
             Self::Recap { recap, .. } => recap.bytes_max(),
             Self::Error { ticket: Some(TicketRef::Unknown(text)), .. } => 6 * text.len(),

@@ -16,6 +16,7 @@
 //! | users | users: known, connected, away |
 //! | staff | staff: connected, online, their chats |
 //! | ticket | a ticket's life: created, picked, released, transferred, closed |
+//! | rating | what a user says of a ticket that has ended |
 //! | recap | what a user's page has of a chat, for whoever has picked it |
 //! | status | what a user is sent about their ticket's status |
 //! | chat | messages, receipts and typing between the two sides |
@@ -43,6 +44,7 @@ mod link;
 mod owners;
 mod queue;
 mod rank_index;
+mod rating;
 mod recap;
 mod restart;
 mod slots;
@@ -66,6 +68,7 @@ pub use self::event::{
     Place, Record, Side, StaffChange, StaffName, StaffWelcome, TicketRef, TicketState, TicketView,
     UserWelcome,
 };
+pub use self::rating::Score;
 pub use self::recap::{Recap, RecapLine};
 pub use self::ticket_ids::Seed;
 
@@ -219,13 +222,15 @@ impl State {
                 self.to_user(key, &Event::Pong { now }, out);
                 Ok(())
             }
+            UserCommand::RateTicket { ticket, score } => self.rate(key, *ticket, *score, out),
             _ => match self.users[key].ticket {
                 Some(number) => self.user_asks_of_ticket(now, number, command, out),
                 None => Err(ErrorCode::NoTicket),
             },
         };
         if let Err(code) = done {
-            self.to_user(key, &Event::Error { code, id: command.message_id(), ticket: None }, out);
+            let ticket = command.ticket().map(TicketRef::Id);
+            self.to_user(key, &Event::Error { code, id: command.message_id(), ticket }, out);
         }
     }
 
@@ -244,7 +249,7 @@ impl State {
             UserCommand::Typing { active } => self.types(now, (number, Side::User), *active, out),
             UserCommand::CloseTicket => self.close(now, number, ClosedBy::User, out),
             UserCommand::Recap(recap) => return self.relay_recap(number, recap, out),
-            UserCommand::CreateTicket { .. } | UserCommand::Ping => {}
+            UserCommand::CreateTicket { .. } | UserCommand::RateTicket { .. } | UserCommand::Ping => {}
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ use super::board::Board;
 use super::conversation::{Sender, Unrelayed};
 use super::event::{Dismissal, Emit, EndedTicket, Event, Record, Side, StaffName};
 use super::link::Link;
+use super::rating::Rated;
 use super::slots::{Key, key_type};
 use super::ticket_ids::TicketNo;
 use super::{Owner, State};
@@ -39,6 +40,8 @@ pub(super) struct Staff {
     pub(super) behind: BTreeSet<TicketNo>,
     /// Chats that have closed and of which something has yet to be sent.
     pub(super) closed: VecDeque<ClosedChat>,
+    /// Ratings that have yet to be sent.
+    pub(super) ratings: VecDeque<Rated>,
     /// Colleagues whose presence has yet to be sent.
     pub(super) colleagues: BTreeSet<StaffId>,
 }
@@ -183,6 +186,7 @@ impl State {
         if !self.send_closed(key, out) {
             return;
         }
+        self.send_ratings(key, out);
         self.take_changes(key);
         while self.takes_more(key)
             && let Some(number) = self.staff[key].behind.pop_first()
@@ -252,6 +256,7 @@ impl State {
             board: Board::default(),
             behind: BTreeSet::new(),
             closed: VecDeque::new(),
+            ratings: VecDeque::new(),
             colleagues: BTreeSet::new(),
         });
         self.staff_by_id.insert(id.clone(), key);
@@ -264,6 +269,7 @@ impl State {
         let link = staff.link.take();
         staff.behind.clear();
         staff.closed.clear();
+        staff.ratings.clear();
         staff.colleagues.clear();
         staff.board = Board::default();
         let conn = link.map(|link| link.conn);

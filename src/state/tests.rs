@@ -88,6 +88,7 @@ fn in_short(event: &Event<'_>) -> String {
         Event::Delivered { seq, .. } => format!("delivered {seq}"),
         Event::Typing { active, .. } => format!("typing {active}"),
         Event::TicketClosed { by, .. } => format!("closed {by:?}"),
+        Event::Rated { score, .. } => format!("rated {}", score.number()),
         Event::Recap { recap, .. } => format!("recap of {} lines", recap.lines().len()),
         Event::Error { code, .. } => code.code().into(),
     }

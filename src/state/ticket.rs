@@ -273,6 +273,7 @@ impl State {
                 self.alarms.remove(&(due, Alarm::Typing(number, side)));
             }
         }
+        self.note_unrated(&ticket);
         let ended = EndedTicket { ticket: ticket.id, by, at: now };
         match ticket.status {
             Status::Waiting => self.queue.leave(number, now),

@@ -6,6 +6,7 @@ use super::command::Session;
 use super::conversation::{Sender, Unrelayed};
 use super::event::{Dismissal, Emit, EndedTicket, ErrorCode, Event, OwnTicket, Side, UserWelcome};
 use super::link::Link;
+use super::rating::Unrated;
 use super::slots::{Key, key_type};
 use super::ticket::{Status, Ticket};
 use super::ticket_ids::TicketNo;
@@ -30,6 +31,7 @@ pub(super) struct User {
     /// Forgotten then, or their ticket closed, unless they come back.
     absent_until: Option<Millis>,
     ended: Option<Box<Ended>>,
+    pub(super) unrated: Option<Unrated>,
     /// The end of the grace time of a ticket that closed in their absence: until then the id stays theirs, whether they
     /// were sent its end or not.
     known_until: Millis,
@@ -258,6 +260,7 @@ impl State {
             desk_shown: false,
             absent_until: None,
             ended: None,
+            unrated: None,
             known_until: 0,
         };
         let key = self.users.insert(user);

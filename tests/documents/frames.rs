@@ -9,7 +9,7 @@ use deskwire::ids::{JsonStr, JsonText, StaffId, TicketId, UserId};
 use deskwire::protocol::{append_event, staff_command, user_command};
 use deskwire::state::{
     ClosedBy, EndedTicket, ErrorCode, Event, MessageView, OwnTicket, Participant, Picked, Place, Recap,
-    RecapLine, Session, StaffChange, StaffName, StaffWelcome, TicketRef, TicketState, TicketView,
+    RecapLine, Score, Session, StaffChange, StaffName, StaffWelcome, TicketRef, TicketState, TicketView,
     UserWelcome,
 };
 use serde_json::Map;
@@ -137,6 +137,7 @@ impl<'a> Parts<'a> {
     fn to_staff(&self) -> Vec<Event<'a>> {
         let Self { ticket, user, staff, .. } = *self;
         vec![
+            Event::Rated { ticket, score: Score::new(1).unwrap() },
             Event::Recap { ticket, recap: self.recap },
             Event::Presence { online: true },
             Event::Colleague { staff, online: true },

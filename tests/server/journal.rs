@@ -82,6 +82,28 @@ fn a_recap_is_never_written_but_that_there_was_one_is_known_after_a_kill() {
 }
 
 #[test]
+fn after_a_kill_a_ticket_that_has_ended_is_rated_once() {
+    let directory = Directory::new();
+    let desk = directory.desk();
+    let Chat { mut alice, mut sam, ticket } = desk.chat();
+    sam.close_ticket(&ticket);
+    alice.expect("ticket_closed");
+    let second = alice.create("again");
+    kill(desk);
+    let desk = directory.desk();
+    let mut sam = desk.staff("sam");
+    let mut alice = desk.user_again("alice", &alice.session);
+    assert_eq!(alice.welcome["ticket"]["ticket_id"], second.as_str());
+    alice.rate(&ticket, 2);
+    assert_eq!(sam.expect("rated")["score"], 2);
+    kill(desk);
+    let desk = directory.desk();
+    let mut alice = desk.user_again("alice", &alice.session);
+    alice.rate(&ticket, 5);
+    alice.refused("no_ticket");
+}
+
+#[test]
 fn after_a_kill_the_chat_is_there_and_locked_until_it_is_picked_again() {
     let directory = Directory::new();
     let desk = directory.desk();

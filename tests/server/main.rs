@@ -21,6 +21,7 @@ mod operation;
 mod origins;
 mod presence;
 mod queue;
+mod rating;
 mod recap;
 mod refusals;
 mod signals;

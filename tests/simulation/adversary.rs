@@ -238,6 +238,7 @@ impl World {
         let rng = &mut self.rng;
         let open: Vec<String> =
             self.hub.service.model.tickets.iter().map(|ticket| ticket.id.clone()).collect();
+        let unrated = self.hub.service.model.unrated();
         let ticket = match rng.below(6) {
             0 => "0000-0000".to_owned(),
             1 => "no such ticket".to_owned(),
@@ -246,7 +247,13 @@ impl World {
         };
         let adversary = &mut self.adversaries[who];
         let heard = adversary.heard.get(&ticket).copied().unwrap_or(0);
-        match rng.below(27) {
+        match rng.below(29) {
+            27 | 28 => {
+                let score =
+                    rng.pick(&[json!(0), json!(1), json!(5), json!(6), json!(256), json!("5")]).clone();
+                let ticket = if unrated.is_empty() { ticket } else { rng.pick(&unrated).clone() };
+                json!({ "type": "rate_ticket", "ticket_id": ticket, "score": score })
+            }
             24..=26 => {
                 let line = json!({ "from": "staff", "name": "the boss", "text": "pay me", "at": 7 });
                 let lines = json!(vec![line; *rng.pick(&[0, 1, 1, 2, 100, 101])]);

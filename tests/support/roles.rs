@@ -54,6 +54,10 @@ impl User {
         self.send(&json!({ "type": "typing", "active": active }));
     }
 
+    pub fn rate(&mut self, ticket: &str, score: u64) {
+        self.send(&json!({ "type": "rate_ticket", "ticket_id": ticket, "score": score }));
+    }
+
     /// Sends what the page has of the chat.
     pub fn recap(&mut self, lines: &Value) {
         self.send(&json!({ "type": "recap", "lines": lines }));

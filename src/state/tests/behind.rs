@@ -357,3 +357,21 @@ fn a_slow_staff_member_is_sent_a_recap_when_they_have_read_the_rest() {
     world.asks(ann, recap());
     assert_eq!(world.told(ann), ["rate_limited"]);
 }
+
+#[test]
+fn a_slow_staff_member_is_sent_ratings_when_they_have_read_the_rest() {
+    let mut world = World::new(Assign::Manual);
+    let (ann, sam, ticket) = chat(&mut world);
+    world.slow.insert(sam);
+    four_long_messages(|id, text| world.asks(ann, UserCommand::Message { id, text }));
+    world.asks(ann, UserCommand::CloseTicket);
+    for score in [5, 4] {
+        world.asks(ann, UserCommand::RateTicket { ticket, score: Score::new(score).unwrap() });
+    }
+    assert_eq!(world.told(ann).last().unwrap(), "no_ticket", "once");
+    let told = take_all(&mut world, sam);
+    let last = told.iter().rev().take(2).map(String::as_str).collect::<Vec<_>>();
+    assert_eq!(seqs(&told), [1, 2, 3, 4]);
+    assert!(last.contains(&"rated 5"), "after the end of the chat: {told:?}");
+    assert_eq!(told.iter().filter(|line| line.starts_with("rated")).count(), 1);
+}

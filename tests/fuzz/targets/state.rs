@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use deskwire::config::Assign;
 use deskwire::ids::{ConnId, JsonText, StaffId, TicketId, UserId};
 use deskwire::state::{
-    Counts, Dismissal, Emit, Event, Input, Recap, RecapLine, Record, Rules, Session, Side, StaffCommand, State,
+    Counts, Dismissal, Emit, Event, Input, Recap, RecapLine, Record, Rules, Score, Session, Side, StaffCommand, State,
     UserCommand,
 };
 use libfuzzer_sys::fuzz_target;
@@ -84,6 +84,10 @@ fuzz_target!(|data: &[u8]| {
             8 if which % 8 < 4 => {
                 let line = RecapLine { from: Side::User, name: None, text: said, at: 0 };
                 say(UserCommand::Recap(Recap::new(vec![line])))
+            }
+            9 if which % 8 < 4 => {
+                let score = Score::new(which as u64 % 5 + 1).unwrap();
+                say(UserCommand::RateTicket { ticket, score })
             }
             8 => say(UserCommand::CloseTicket),
             9 => act(StaffCommand::GoOnline { name: None }),

@@ -10,6 +10,7 @@ const FANOUT: &str = "src/state/fanout.rs";
 const LINK: &str = "src/state/link.rs";
 const QUEUE: &str = "src/state/queue.rs";
 const RANK_INDEX: &str = "src/state/rank_index.rs";
+const RATING: &str = "src/state/rating.rs";
 const RECAP: &str = "src/state/recap.rs";
 const STAFF: &str = "src/state/staff.rs";
 const STATE: &str = "src/state/mod.rs";
@@ -293,6 +294,25 @@ pub(super) const BUGS: &[Bug] = &[
         TICKET,
         "if !self.has_capacity(target) || !self.takes_more(target) {",
         "if !self.has_capacity(target) {",
+    ),
+    bug(
+        "a ticket is rated once",
+        RATING,
+        "let Unrated { staff, .. } = unrated.ok_or(ErrorCode::NoTicket)?;",
+        "let Unrated { staff, .. } = unrated.ok_or(ErrorCode::NoTicket)?;\n        self.users[key].unrated = Some(Unrated { ticket, staff: staff.clone() });",
+    ),
+    bug(
+        "a ticket is rated by its own user alone",
+        RATING,
+        "let unrated = self.users[key].unrated.take_if(|unrated| unrated.ticket == ticket);",
+        "let theirs = self.users.keys::<UserKey>().into_iter().find(|key| self.users[*key].unrated.as_ref().is_some_and(|unrated| unrated.ticket == ticket));\n        let unrated = theirs.and_then(|key| self.users[key].unrated.take());",
+    ),
+    bug("a rating is sent to a slow reader in the end", STAFF, "        self.send_ratings(key, out);\n", ""),
+    bug(
+        "a ticket that was released was last with the one who released it",
+        RATING,
+        "Status::Waiting => ticket.released_by.clone(),",
+        "Status::Waiting => None,",
     ),
     bug("a recap is relayed once for each pick", RECAP, "        ticket.has_recap = true;\n", ""),
     bug(

@@ -10,6 +10,7 @@ pub enum Ask {
     Typing(bool),
     Close,
     Recap(Vec<Value>),
+    Rate(u64),
     GoOnline(Option<String>),
     GoOffline,
     Pick,
@@ -58,7 +59,8 @@ pub fn read(text: &str, is_staff: bool) -> Frame {
     let mut problems = Vec::new();
     let ask = fields(&frame, kind, is_staff, &mut problems);
     let ticket = frame.get("ticket_id").and_then(Value::as_str).map(str::to_owned);
-    let needs_ticket = is_staff && !matches!(kind, "go_online" | "go_offline" | "ping");
+    let of_staff = is_staff && !matches!(kind, "go_online" | "go_offline" | "ping");
+    let needs_ticket = of_staff || (!is_staff && kind == "rate_ticket");
     if needs_ticket && ticket.is_none() {
         problems.push("bad_message");
     }
@@ -104,6 +106,13 @@ fn fields(frame: &Value, kind: &str, is_staff: bool, problems: &mut Vec<&'static
         },
         ("close_ticket", _) => Ask::Close,
         ("recap", false) => Ask::Recap(lines(frame.get("lines"), problems)?),
+        ("rate_ticket", false) => {
+            let score = whole("score", problems);
+            if !(1..=5).contains(&score) {
+                problems.push("bad_message");
+            }
+            Ask::Rate(score)
+        }
         ("ping", _) => Ask::Ping,
         ("go_online", true) => Ask::GoOnline(optional(frame.get("name"), 1, 64, problems)),
         ("go_offline", true) => Ask::GoOffline,

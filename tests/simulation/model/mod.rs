@@ -74,6 +74,8 @@ pub struct User {
     /// When a ticket of theirs closed in their absence.
     closed_away: Option<Millis>,
     ended: Option<Ended>,
+    /// The ticket of theirs that ended last, and who had it last, until it is rated.
+    unrated: Option<(String, Option<String>)>,
 }
 
 /// A ticket that has closed, and whose user has not been told all of it.

@@ -32,7 +32,15 @@ impl Model {
             }
             self.users.insert(
                 id.to_owned(),
-                User { session, conn: None, ticket: None, away_since: 0, closed_away: None, ended: None },
+                User {
+                    session,
+                    conn: None,
+                    ticket: None,
+                    away_since: 0,
+                    closed_away: None,
+                    ended: None,
+                    unrated: None,
+                },
             );
         }
         let desk_online = self.staff.values().any(|staff| staff.online);

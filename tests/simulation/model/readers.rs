@@ -29,6 +29,7 @@ pub struct Reader {
     /// By ticket: messages, and the end of the chat.
     chats: BTreeMap<String, VecDeque<Rc<Value>>>,
     receipts: BTreeMap<String, u64>,
+    ratings: VecDeque<Rc<Value>>,
     /// Whether the other side types, and whether that must be told.
     typing: BTreeMap<String, (bool, bool)>,
     pub shown: Shown,
@@ -71,6 +72,7 @@ impl Reader {
                 self.typing.remove(&ticket);
                 self.chats.entry(ticket).or_default().push_back(Rc::clone(frame));
             }
+            "rated" => self.ratings.push_back(Rc::clone(frame)),
             "delivered" => _ = self.receipts.insert(ticket, frame["seq"].as_u64().unwrap_or(0)),
             "typing" => {
                 let active = frame["active"] == true;
@@ -94,6 +96,7 @@ impl Reader {
                 self.chats.retain(|_, owed| !owed.is_empty());
                 next.as_deref() == Some(frame)
             }
+            "rated" => self.ratings.pop_front().as_deref() == Some(frame),
             "delivered" => self.receipts.remove(&ticket) == frame["seq"].as_u64() && frame["at"] == now,
             "typing" => self.typing.remove(&ticket).is_some_and(|(active, _)| frame["active"] == active),
             // What was written before a chat was locked comes before the word that it is.
@@ -112,7 +115,11 @@ impl Reader {
         let message = self.chats.values().flatten().next().map(|frame| frame.to_string());
         let receipt = self.receipts.iter().next().map(|(ticket, seq)| format!("delivered {seq} in {ticket}"));
         let mut typing = self.typing.iter().filter(|(_, (_, is_due))| *is_due);
-        message.or(receipt).or(typing.next().map(|(ticket, active)| format!("typing {active:?} in {ticket}")))
+        let rating = self.ratings.front().map(|frame| frame.to_string());
+        message
+            .or(receipt)
+            .or(rating)
+            .or(typing.next().map(|(ticket, active)| format!("typing {active:?} in {ticket}")))
     }
 
     /// Whether messages or the end of this chat are owed.

@@ -20,6 +20,7 @@ pub struct Stories {
     pub desk_full: u64,
     pub restarts: u64,
     pub recaps: u64,
+    pub ratings: u64,
 }
 
 impl Stories {
@@ -42,6 +43,7 @@ impl Stories {
             desk_full,
             restarts,
             recaps,
+            ratings,
         } = other;
         self.messages += messages;
         self.repeated += repeated;
@@ -60,5 +62,6 @@ impl Stories {
         self.desk_full += desk_full;
         self.restarts += restarts;
         self.recaps += recaps;
+        self.ratings += ratings;
     }
 }

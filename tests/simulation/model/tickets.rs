@@ -26,6 +26,7 @@ impl Model {
                 }
                 refused => refused,
             },
+            (Ask::Rate(score), _) => self.rate(id, frame.ticket.as_deref(), score),
             (Ask::Create(_), Some(_)) => Some("ticket_exists"),
             (_, None) => Some("no_ticket"),
             (Ask::Message(id, text), Some(at)) => self.user_message(conn, at, id, &text),
@@ -317,9 +318,37 @@ impl Model {
         }
     }
 
+    /// Tickets that their users may rate.
+    pub fn unrated(&self) -> Vec<String> {
+        self.users
+            .values()
+            .filter_map(|user| user.unrated.as_ref())
+            .map(|(ticket, _)| ticket.clone())
+            .collect()
+    }
+
+    /// "The ticket of this user that ended last, once": to the staff member who had it last.
+    fn rate(&mut self, user: &str, ticket: Option<&str>, score: u64) -> Option<&'static str> {
+        let unrated = self.users.get_mut(user).map(|user| &mut user.unrated);
+        let is_it = |unrated: &&mut Option<(String, _)>| {
+            unrated.as_ref().is_some_and(|(rateable, _)| Some(rateable.as_str()) == ticket)
+        };
+        let Some((ticket, staff)) = unrated.filter(is_it).and_then(Option::take) else {
+            return Some("no_ticket");
+        };
+        self.stories.ratings += 1;
+        let conn = staff.and_then(|staff| self.staff.get(&staff)).map(|staff| staff.conn);
+        self.to(conn, Track::Loose, json!({ "type": "rated", "ticket_id": ticket, "score": score }));
+        None
+    }
+
     pub(super) fn close(&mut self, at: usize, by: &str) {
         self.end_typing(at, true);
         let ticket = self.tickets.remove(at);
+        let last = ticket.staff.clone().or_else(|| ticket.released_by.clone());
+        if let Some(user) = self.users.get_mut(&ticket.user) {
+            user.unrated = Some((ticket.id.clone(), last));
+        }
         let owner = ticket.staff.as_deref().filter(|_| ticket.state == State::Active);
         let conn = owner.and_then(|owner| self.staff.get(owner)).map(|staff| staff.conn);
         self.to(

@@ -206,7 +206,8 @@ impl List {
 /// Who has much to read is told these later, together, or as they then stand.
 fn is_deferrable(frame: &Value) -> bool {
     let kind = frame["type"].as_str().unwrap_or("");
-    kind.starts_with("staff_") || matches!(kind, "message" | "delivered" | "typing" | "ticket_closed")
+    kind.starts_with("staff_")
+        || matches!(kind, "message" | "delivered" | "typing" | "ticket_closed" | "rated")
 }
 
 /// What is told to all, a moment later and as it then stands.

@@ -111,7 +111,11 @@ impl Visitor {
                     chat.delivered(frame["seq"].as_u64().unwrap_or(0), leave, desk);
                 });
             }
-            "ticket_closed" if self.is_ours(frame) => self.with_chat(desk, |chat, _, _| chat.end()),
+            "ticket_closed" if self.is_ours(frame) => {
+                self.with_chat(desk, |chat, _, _| chat.end());
+                self.rate(frame, desk);
+            }
+            "error" if frame["ticket_id"].is_string() => {} // of a rating
             "error" => {
                 let code = frame["code"].as_str().unwrap_or("");
                 match frame["id"].as_u64() {
@@ -132,6 +136,7 @@ impl Visitor {
         }
         match code {
             _ if self.asking.is_none() => {}
+            "no_ticket" | "staff_offline" | "unread_limit" => {} // of a recap
             "rate_limited" => self.ask_again.wait(desk.now, 1000, 10_000),
             "desk_full" => self.ask_again.wait(desk.now, 15_000, 60_000),
             _ => self.set_asking(None),
@@ -159,6 +164,13 @@ impl Visitor {
         };
         let lines: Vec<Value> = (0..=chat.heard_seq.min(99)).map(line).collect();
         desk.out.push(json!({ "type": "recap", "lines": lines }));
+    }
+
+    /// Says how it was, or does not, or does so twice.
+    fn rate(&self, ended: &Value, desk: &mut Desk<'_>) {
+        let at = ended["at"].as_u64().unwrap_or(0);
+        let frame = json!({ "type": "rate_ticket", "ticket_id": ended["ticket_id"], "score": 1 + at % 5 });
+        desk.out.extend((0..at % 3).map(|_| frame.clone()));
     }
 
     fn start_chat(&mut self, ticket: &Value, state: Chat) {
@@ -189,6 +201,9 @@ impl Visitor {
         } else {
             // What was missed follows this welcome, and is still shown.
             self.with_chat(desk, |chat, _, _| chat.end());
+            if frame["ended"].is_object() {
+                self.rate(&frame["ended"], desk);
+            }
             self.send_asking(desk);
         }
     }
