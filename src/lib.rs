@@ -57,6 +57,9 @@
 //! - **spare**: an output buffer that no connection uses now.
 //! - **turn**: one pass of the loop, from a poll to the next.
 
+#[cfg(test)]
+extern crate self as deskwire; // tests/support/stream.rs calls it so, wherever it is compiled
+
 pub mod clock;
 pub mod config;
 pub mod desk;

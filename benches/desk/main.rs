@@ -10,6 +10,7 @@
 //! | check, script, script_hub | instructions and allocations of a fixed script, against those recorded |
 //! | crowd, metronome | the load generator: one loop, many client connections; its clock |
 //! | awake | keeps the cores from going to sleep |
+//! | stream (of tests/support) | a connection in memory |
 //! | websocket (of tests/support), frame | a client's frames and the fields in a server's |
 //! | lobby | gets users and staff to where a workload begins |
 //! | peers, server, usage | which servers there are; one of them as a process; what it uses |
@@ -42,6 +43,8 @@ mod script;
 mod script_hub;
 mod server;
 mod soak;
+#[path = "../../tests/support/stream.rs"]
+mod stream;
 mod table;
 mod usage;
 mod visits;

@@ -1,7 +1,6 @@
 //! The script's part on the hub: connections are buffers, and everything else is as it is in the server.
 
 use std::cell::RefCell;
-use std::io::{self, ErrorKind, Read, Write};
 use std::net::Ipv4Addr;
 use std::rc::Rc;
 
@@ -9,58 +8,18 @@ use deskwire::config::{Limits, Millis};
 use deskwire::desk::Desk;
 use deskwire::desk::auth::{SecretSource, StaffTokens};
 use deskwire::hub::Hub;
-use deskwire::net::connection::Stream;
 use deskwire::net::input::Readiness;
 
 use crate::frame::Frame;
 use crate::script::{NOTICE_MS, NOW, RULES, SUBJECT, Scene, TEXT};
 use crate::server::TOKEN;
+use crate::stream::{End, Peer, Socket};
 use crate::websocket;
-
-/// Both directions of a connection. The buffers are large enough from the start, so that what is allocated is the hub's.
-struct Pipe {
-    to_server: Vec<u8>,
-    to_client: Vec<u8>,
-    ended: bool,
-}
-
-/// The server's end.
-struct Socket(Rc<RefCell<Pipe>>);
-
-impl Read for Socket {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut pipe = self.0.borrow_mut();
-        let length = pipe.to_server.len().min(buffer.len());
-        if length == 0 && !pipe.ended {
-            return Err(ErrorKind::WouldBlock.into());
-        }
-        buffer[..length].copy_from_slice(&pipe.to_server[..length]);
-        pipe.to_server.drain(..length);
-        Ok(length)
-    }
-}
-
-impl Write for Socket {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.borrow_mut().to_client.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Stream for Socket {
-    fn shutdown_write(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 /// The client's end.
 #[derive(Clone)]
 struct Client {
-    pipe: Rc<RefCell<Pipe>>,
+    peer: Rc<RefCell<Peer>>,
     slot: u32,
 }
 
@@ -122,16 +81,16 @@ impl HubScene {
     fn comes(&mut self) -> (Client, String) {
         self.connections += 1;
         let user = connect(&mut self.hub, self.now, &format!("/ws/user/user-{}", self.connections), None);
-        user.pipe.borrow_mut().to_client.clear(); // the welcome
+        user.peer.borrow_mut().received.clear(); // the welcome
         self.says(&user, |out| {
             for part in [r#"{"type":"create_ticket","subject":""#, SUBJECT, r#""}"#] {
                 out.extend_from_slice(part.as_bytes());
             }
         });
         let ticket = {
-            let pipe = user.pipe.borrow();
-            let (_, payload) = websocket::next_frame(&pipe.to_client).expect("ticket_created");
-            let json = std::str::from_utf8(&pipe.to_client[payload]).expect("UTF-8");
+            let peer = user.peer.borrow();
+            let (_, payload) = websocket::next_frame(&peer.received).expect("ticket_created");
+            let json = std::str::from_utf8(&peer.received[payload]).expect("UTF-8");
             Frame::read(json).ticket.to_owned()
         };
         self.forget_output(&user);
@@ -140,7 +99,7 @@ impl HubScene {
 
     /// A client sends a text, and the hub does what it does in a turn.
     fn says(&mut self, client: &Client, write: impl FnOnce(&mut Vec<u8>)) {
-        websocket::append(&mut client.pipe.borrow_mut().to_server, websocket::TEXT, write);
+        websocket::append(&mut client.peer.borrow_mut().sent, websocket::TEXT, write);
         turn(&mut self.hub, self.now, client.slot);
     }
 
@@ -159,20 +118,22 @@ impl HubScene {
     }
 
     fn forget_output(&self, client: &Client) {
-        client.pipe.borrow_mut().to_client.clear();
+        client.peer.borrow_mut().received.clear();
     }
 }
 
 fn connect(hub: &mut Hub<Socket, Desk>, now: Millis, path: &str, secret: Option<&str>) -> Client {
     const BUFFER_BYTES: usize = 1024;
+    // Large enough from the start, so that what is allocated is the hub's.
     let buffer = || Vec::with_capacity(BUFFER_BYTES);
-    let pipe = Rc::new(RefCell::new(Pipe { to_server: buffer(), to_client: buffer(), ended: false }));
-    websocket::append_request(&mut pipe.borrow_mut().to_server, "127.0.0.1:8000", path, secret);
-    let slot = hub.admit(Socket(Rc::clone(&pipe)), Ipv4Addr::LOCALHOST.into(), now).expect("no limit");
+    let (socket, peer) = Socket::pair();
+    *peer.borrow_mut() = Peer { sent: buffer(), received: buffer(), ..Peer::default() };
+    websocket::append_request(&mut peer.borrow_mut().sent, "127.0.0.1:8000", path, secret);
+    let slot = hub.admit(socket, Ipv4Addr::LOCALHOST.into(), now).expect("no limit");
     turn(hub, now, slot);
-    let length = websocket::answer_length(&pipe.borrow().to_client).expect("101");
-    pipe.borrow_mut().to_client.drain(..length);
-    Client { pipe, slot }
+    let length = websocket::answer_length(&peer.borrow().received).expect("101");
+    peer.borrow_mut().received.drain(..length);
+    Client { peer, slot }
 }
 
 fn turn(hub: &mut Hub<Socket, Desk>, now: Millis, slot: u32) {
@@ -216,7 +177,7 @@ impl Scene for HubScene {
             number(out, r#""seq":"#, seq);
             out.push(b'}');
         });
-        assert!(!from.pipe.borrow().to_client.is_empty(), "an ack and a receipt");
+        assert!(!from.peer.borrow().received.is_empty(), "an ack and a receipt");
         self.forget_output(&user);
         self.forget_output(&staff);
     }
@@ -227,11 +188,11 @@ impl Scene for HubScene {
             self.staff_asks(command, &ticket);
         }
         self.says(&user, |out| out.extend_from_slice(br#"{"type":"close_ticket"}"#));
-        websocket::append(&mut user.pipe.borrow_mut().to_server, websocket::CLOSE, |out| {
+        websocket::append(&mut user.peer.borrow_mut().sent, websocket::CLOSE, |out| {
             out.extend_from_slice(&1000_u16.to_be_bytes());
         });
         turn(&mut self.hub, self.now, user.slot);
-        user.pipe.borrow_mut().ended = true;
+        user.peer.borrow_mut().end = Some(End::Eof);
         turn(&mut self.hub, self.now, user.slot);
         self.forget_output(&self.staff);
         self.now += 1;

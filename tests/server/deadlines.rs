@@ -1,77 +1,42 @@
 //! The deadlines of a connection, with a clock and a socket of the test's own.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::cell::{Ref, RefCell};
+use std::rc::Rc;
 
 use deskwire::config::{
     CLOSING_BYTES_MAX, CLOSING_MS, HEAD_MS, HTTP_MS, LINGER_MS, Limits, Millis, OUTPUT_BEHIND_BYTES, PONG_MS,
     STALL_MS,
 };
 use deskwire::net::close::{GOING_AWAY, TOO_BIG};
-use deskwire::net::connection::{Connection, GivenUp, PhaseName, Stream};
+use deskwire::net::connection::{Connection, GivenUp, PhaseName};
 use deskwire::net::http::{Method, Status};
 use deskwire::net::input::{Readiness, Received};
 use deskwire::net::websocket::Codec;
+
+use crate::support::stream::{Peer, Socket};
 
 const START: Millis = 1_000_000;
 const CLOSE_1000: [u8; 8] = [0x88, 0x82, 0, 0, 0, 0, 0x03, 0xE8]; // masked with zeros
 
 const PING: [u8; 6] = [0x89, 0x80, 0, 0, 0, 0];
 
-#[derive(Default)]
-struct Socket {
-    incoming: Vec<u8>,
-    /// How many more bytes can be written before it blocks.
-    accepts: usize,
-    written: Vec<u8>,
-    is_shut: bool,
-}
-
-impl Read for Socket {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.incoming.is_empty() {
-            return Err(ErrorKind::WouldBlock.into());
-        }
-        let length = self.incoming.len().min(buffer.len());
-        buffer[..length].copy_from_slice(&self.incoming[..length]);
-        self.incoming.drain(..length);
-        Ok(length)
-    }
-}
-
-impl Write for Socket {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let length = self.accepts.min(bytes.len());
-        if length == 0 {
-            return Err(ErrorKind::WouldBlock.into());
-        }
-        self.accepts -= length;
-        self.written.extend_from_slice(&bytes[..length]);
-        Ok(length)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Stream for Socket {
-    fn shutdown_write(&mut self) -> io::Result<()> {
-        self.is_shut = true;
-        Ok(())
-    }
-}
-
 /// A connection, and what the hub has beside it.
 struct Harness {
     connection: Connection<Socket>,
+    peer: Rc<RefCell<Peer>>,
     limits: Limits,
     spare: Vec<Vec<u8>>,
 }
 
 impl Harness {
     fn accepted() -> Self {
-        let socket = Socket { accepts: usize::MAX, ..Socket::default() };
-        Self { connection: Connection::new(socket, START), limits: Limits::default(), spare: Vec::new() }
+        let (socket, peer) = Socket::pair();
+        Self {
+            connection: Connection::new(socket, START),
+            peer,
+            limits: Limits::default(),
+            spare: Vec::new(),
+        }
     }
 
     fn open() -> Self {
@@ -86,18 +51,23 @@ impl Harness {
 
     /// Writes while the socket accepts this many bytes.
     fn flush(&mut self, accepts: usize, now: Millis) -> usize {
-        self.connection.stream().accepts = accepts;
+        self.peer.borrow_mut().takes = accepts;
         self.connection.flush(now, &mut self.spare)
     }
 
     /// The peer sends these bytes; returns how many of them one read has taken.
     fn receive(&mut self, bytes: &[u8], buffer: &mut [u8], now: Millis) -> usize {
-        self.connection.stream().incoming.extend_from_slice(bytes);
+        self.peer.borrow_mut().sent.extend_from_slice(bytes);
         self.connection.note_readiness(Readiness { readable: true, ..Readiness::default() });
         match self.connection.receive(buffer, now) {
             Received::Bytes(length) => length,
             other => panic!("{other:?}"),
         }
+    }
+
+    /// Everything that was written.
+    fn written(&self) -> Ref<'_, Vec<u8>> {
+        Ref::map(self.peer.borrow(), |peer| &peer.received)
     }
 
     /// Asserts that the deadline is this long after `since`, and lets it pass.
@@ -120,7 +90,7 @@ fn a_head_that_does_not_come_is_answered_and_the_answer_has_its_own_time() {
     harness.is(PhaseName::Flushing);
     let since = START + HEAD_MS;
     harness.flush(10, since + 1);
-    assert_eq!(harness.connection.stream().written, b"HTTP/1.1 4");
+    assert_eq!(*harness.written(), b"HTTP/1.1 4");
     harness.is(PhaseName::Flushing);
     assert_eq!(harness.expires(since, HTTP_MS), None);
     harness.is(PhaseName::Dead);
@@ -132,7 +102,7 @@ fn a_silent_peer_is_pinged_and_then_given_up() {
     let interval = harness.limits.ping_interval_ms;
     assert_eq!(harness.expires(START, interval), None);
     harness.flush(usize::MAX, START + interval);
-    assert_eq!(harness.connection.stream().written, [0x89, 0]);
+    assert_eq!(*harness.written(), [0x89, 0]);
     harness.is(PhaseName::Open);
 
     // Any byte is an answer: the silence starts again.
@@ -140,7 +110,7 @@ fn a_silent_peer_is_pinged_and_then_given_up() {
     harness.receive(&[0x8A], &mut [0; 16], heard);
     assert_eq!(harness.expires(heard, interval), None);
     harness.flush(usize::MAX, heard + interval);
-    assert_eq!(harness.connection.stream().written, [0x89, 0, 0x89, 0]);
+    assert_eq!(*harness.written(), [0x89, 0, 0x89, 0]);
     // A process that was stopped meanwhile pings late, and the answer still has its whole time.
     let asked = heard + interval + 60_000;
     let mut late = Harness::open();
@@ -172,7 +142,7 @@ fn a_socket_that_takes_nothing_is_given_up_and_each_byte_it_takes_gives_it_time(
     harness.flush(0, given_up);
     assert_eq!(harness.connection.deadline(&harness.limits), given_up + HTTP_MS);
     harness.flush(usize::MAX, given_up + 1);
-    let written = &harness.connection.stream().written;
+    let written = harness.written();
     assert_eq!(written[written.len() - 20..], *b"\x88\x12\x03\xF5you take nothing");
     harness.is(PhaseName::Linger);
 }
@@ -217,7 +187,7 @@ fn a_closing_handshake_and_a_linger_have_their_time() {
     harness.connection.respond(&Status::NotFound.into(), Method::Get, START + 7);
     harness.flush(usize::MAX, START + 9);
     harness.is(PhaseName::Linger);
-    assert!(harness.connection.stream().is_shut);
+    assert!(harness.peer.borrow().is_shut);
     assert_eq!(harness.expires(START + 9, LINGER_MS), None);
     harness.is(PhaseName::Dead);
 }
@@ -282,7 +252,7 @@ fn what_comes_instead_of_the_peers_close_frame_is_read_up_to_a_limit() {
         }
         harness.is(phase);
         assert!(read_bytes <= CLOSING_BYTES_MAX + 1000, "{read_bytes} bytes");
-        let written = &harness.connection.stream().written;
+        let written = harness.written();
         assert_eq!(
             (&written[..4], written.len()),
             (&[0x88, 26, 0x03, 0xE9][..], 28),
@@ -311,7 +281,7 @@ fn after_an_orderly_close_only_a_peer_that_goes_on_sending_is_lingered_for() {
                 .is_none()
         );
         harness.flush(usize::MAX, START);
-        assert_eq!(harness.connection.stream().written, [0x88, 2, 0x03, 0xE8]);
+        assert_eq!(*harness.written(), [0x88, 2, 0x03, 0xE8]);
         harness.is(phase);
     }
 }

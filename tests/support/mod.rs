@@ -10,6 +10,7 @@ pub mod roles;
 pub mod scenario;
 pub mod schema;
 pub mod server;
+pub mod stream;
 pub mod websocket;
 pub mod wire;
 

@@ -1,6 +1,6 @@
 //! Deadlines, above all those that passed while the process was stopped.
 
-use super::{HEAD, Input, World};
+use super::{HEAD, World};
 use crate::config::{HEAD_MS, PONG_MS, STALL_MS, TURN_EXPIRIES_MAX};
 
 #[test]
@@ -11,7 +11,7 @@ fn a_pong_that_came_while_the_process_was_stopped_counts_though_no_event_told_of
     world.rest();
     assert!((0..3).all(|number| world.received(number).ends_with(&[0x89, 0])), "each has a ping");
     // Stopped for an hour. One has answered in time; another did so as well, and more wait before it is told of.
-    world.sends_untold(0, Input::Bytes(vec![0x8A, 0x80, 0, 0, 0, 0]));
+    world.sends_untold(0, &[0x8A, 0x80, 0, 0, 0, 0]);
     world.sends(1, &[0x8A, 0x80, 0, 0, 0, 0]);
     world.now += 60 * 60 * 1000;
     world.rest();
@@ -40,7 +40,7 @@ fn a_head_that_came_while_the_process_was_stopped_is_read() {
         let mut world = World::open(0);
         world.admit();
         world.rest();
-        world.sends_untold(0, Input::Bytes(sent.to_vec()));
+        world.sends_untold(0, sent);
         world.now += HEAD_MS;
         world.rest();
         assert!(world.received(0).starts_with(answer));

@@ -1,14 +1,17 @@
 //! The end of a connection, and who hears of it when.
 
-use super::{Input, World};
+use super::{End, World};
 
 #[test]
 fn whoever_is_read_after_the_end_of_a_connection_finds_it_closed() {
-    let protocol_error = vec![0x83, 0x80, 0, 0, 0, 0];
-    let close = vec![0x88, 0x80, 0, 0, 0, 0];
-    for end in [Input::Eof, Input::Reset, Input::Bytes(protocol_error), Input::Bytes(close)] {
+    let protocol_error = &[0x83, 0x80, 0, 0, 0, 0];
+    let close = &[0x88, 0x80, 0, 0, 0, 0];
+    let ends: [(&[u8], Option<End>); 4] =
+        [(&[], Some(End::Eof)), (&[], Some(End::Reset)), (protocol_error, None), (close, None)];
+    for (bytes, end) in ends {
         let mut world = World::open(2);
-        world.sends_untold(0, end);
+        world.sends_untold(0, bytes);
+        world.peers[0].borrow_mut().end = end;
         world.ready(0, false);
         world.says(1, "send 0 10");
         world.received(0);
@@ -22,7 +25,7 @@ fn whoever_is_read_after_the_end_of_a_connection_finds_it_closed() {
 fn whoever_is_read_before_the_end_of_a_connection_finds_it_open() {
     let mut world = World::open(2);
     world.says(1, "send 0 10");
-    world.sends_untold(0, Input::Eof);
+    world.ends_untold(0, End::Eof);
     world.ready(0, true);
     world.turn();
     assert_eq!(world.told(), ["1 says send", "0 closed"]);

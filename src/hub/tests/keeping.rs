@@ -19,7 +19,7 @@ fn a_turn_is_kept_once_however_many_ask_and_leave_in_it() {
     world.says(0, "send 1 10");
     world.says(1, "send 0 10");
     world.says(2, "close 3");
-    world.sends_untold(4, Input::Reset);
+    world.ends_untold(4, End::Reset);
     world.ready(4, true);
     world.turn();
     assert_eq!(world.hub.service.kept, Some(1));

@@ -6,11 +6,12 @@ mod deadlines;
 mod ends;
 mod keeping;
 mod output;
+#[path = "../../../tests/support/stream.rs"]
+mod stream;
 mod turns;
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind};
 use std::net::Ipv4Addr;
 use std::rc::Rc;
 
@@ -22,77 +23,11 @@ use crate::net::rate::RateVerdict;
 use crate::net::websocket::Incoming;
 use crate::service::{Answer, Priority};
 
+use stream::{End, Peer, Socket};
+
 const START: Millis = 1_000_000;
 const HEAD: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-
-/// What one read of a socket finds.
-enum Input {
-    Bytes(Vec<u8>),
-    Eof,
-    Reset,
-}
-
-/// The peer's side of a socket.
-#[derive(Default)]
-struct Peer {
-    sent: VecDeque<Input>,
-    /// So many bytes are taken more; then the socket blocks.
-    takes: usize,
-    received: Vec<u8>,
-    /// Every write fails.
-    is_gone: bool,
-    reads: usize,
-}
-
-struct Socket(Rc<RefCell<Peer>>);
-
-impl Read for Socket {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut peer = self.0.borrow_mut();
-        peer.reads += 1;
-        match peer.sent.front_mut() {
-            None => Err(ErrorKind::WouldBlock.into()),
-            Some(Input::Eof) => Ok(0),
-            Some(Input::Reset) => Err(ErrorKind::ConnectionReset.into()),
-            Some(Input::Bytes(bytes)) => {
-                let length = bytes.len().min(buffer.len());
-                buffer[..length].copy_from_slice(&bytes[..length]);
-                bytes.drain(..length);
-                if bytes.is_empty() {
-                    peer.sent.pop_front();
-                }
-                Ok(length)
-            }
-        }
-    }
-}
-
-impl Write for Socket {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut peer = self.0.borrow_mut();
-        if peer.is_gone {
-            return Err(ErrorKind::BrokenPipe.into());
-        }
-        let length = bytes.len().min(peer.takes);
-        if length == 0 {
-            return Err(ErrorKind::WouldBlock.into());
-        }
-        peer.takes -= length;
-        peer.received.extend_from_slice(&bytes[..length]);
-        Ok(length)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Stream for Socket {
-    fn shutdown_write(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 /// Does what a message says, and remembers what it was told.
 #[derive(Default)]
@@ -195,21 +130,26 @@ impl World {
     }
 
     fn admit(&mut self) {
-        let peer = Rc::new(RefCell::new(Peer { takes: usize::MAX, ..Peer::default() }));
-        let slot = self.hub.admit(Socket(Rc::clone(&peer)), Ipv4Addr::LOCALHOST.into(), self.now).unwrap();
+        let (socket, peer) = Socket::pair();
+        let slot = self.hub.admit(socket, Ipv4Addr::LOCALHOST.into(), self.now).unwrap();
         assert_eq!(slot as usize, self.peers.len());
         self.peers.push(peer);
     }
 
     /// The peer sends this, and the poll tells of it.
     fn sends(&mut self, number: usize, bytes: &[u8]) {
-        self.sends_untold(number, Input::Bytes(bytes.to_vec()));
+        self.sends_untold(number, bytes);
         self.ready(number, false);
     }
 
     /// The peer sends this, and the poll has not come to tell of it yet.
-    fn sends_untold(&mut self, number: usize, input: Input) {
-        self.peers[number].borrow_mut().sent.push_back(input);
+    fn sends_untold(&mut self, number: usize, bytes: &[u8]) {
+        self.peers[number].borrow_mut().sent.extend_from_slice(bytes);
+    }
+
+    /// The peer ends, and the poll has not come to tell of it yet.
+    fn ends_untold(&mut self, number: usize, end: End) {
+        self.peers[number].borrow_mut().end = Some(end);
     }
 
     fn says(&mut self, number: usize, text: &str) {

@@ -1,6 +1,6 @@
 //! Output that waits, and what is not read because of it.
 
-use super::{Input, World, frame};
+use super::{End, World, frame};
 use crate::config::{OUTPUT_BEHIND_BYTES, STALL_MS};
 use crate::net::close;
 
@@ -48,7 +48,7 @@ fn what_a_peer_sent_before_its_end_is_done_though_it_reads_late() {
     let mut world = World::open(1);
     world.peers[0].borrow_mut().takes = 0;
     world.sends(0, &frame(b"send 0 1000").repeat(50));
-    world.sends_untold(0, Input::Eof);
+    world.ends_untold(0, End::Eof);
     world.ready(0, true);
     world.rest();
     assert_eq!(heard(&world.told()), 33);
@@ -132,7 +132,7 @@ fn the_service_is_told_once_for_each_time_it_asked_that_the_output_of_an_open_co
     // One that is closed meanwhile is none that wants more.
     world.peers[0].borrow_mut().takes = 0;
     world.sends(1, &[frame(b"send 0 1000"), frame(b"ask 0"), frame(b"ask 2"), frame(b"close 0")].concat());
-    world.sends_untold(2, Input::Eof);
+    world.ends_untold(2, End::Eof);
     world.ready(2, true);
     world.rest();
     world.peers[0].borrow_mut().takes = usize::MAX;
