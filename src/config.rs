@@ -235,11 +235,12 @@ impl Limits {
     }
 }
 
-/// Messages that may come at once, in seconds of their rate. What is beyond twice as much is a flood.
+/// Messages that may come at once, in seconds of their rate.
 pub const MESSAGES_BURST_S: u64 = 2;
 /// Bytes of payload that may come at once, in seconds of their rate: 256 KiB, which is 16 messages of the longest.
-/// What is beyond twice as much is a flood.
 pub const PAYLOAD_BURST_S: u64 = 4;
+/// So many times what may come at once is a flood. What is less is refused, so that a page that was too fast can wait.
+pub const FLOOD_FACTOR: u64 = 2;
 
 // The defaults of the command line. Where `Limits` has the same, it takes it from here.
 

@@ -348,12 +348,17 @@ impl<S: Stream, V: Service> Hub<S, V> {
         self.keep(now); // of a turn that has sent nothing
         self.tidy_eviction_queue();
         if freed > 0 {
-            let slots = &self.slots;
-            self.deadlines.tidy(slots.len(), |due, id| {
-                slots.get(id.slot as usize).is_some_and(|slot| slot.id == id && slot.scheduled_at == due)
-            });
+            self.tidy_deadlines();
         }
         freed
+    }
+
+    /// Drops deadlines of connections that have gone, once there are too many of them.
+    fn tidy_deadlines(&mut self) {
+        let slots = &self.slots;
+        self.deadlines.tidy(slots.len(), |due, id| {
+            slots.get(id.slot as usize).is_some_and(|slot| slot.id == id && slot.scheduled_at == due)
+        });
     }
 
     /// Has the service read its configuration again.

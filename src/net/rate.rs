@@ -1,7 +1,7 @@
 //! The rate limits of a connection: messages a second, and bytes of their payload a second.
 
 use super::websocket::Incoming;
-use crate::config::{Limits, MESSAGES_BURST_S, Millis, PAYLOAD_BURST_S};
+use crate::config::{FLOOD_FACTOR, Limits, MESSAGES_BURST_S, Millis, PAYLOAD_BURST_S};
 
 const US_PER_MS: u64 = 1000;
 const US_PER_S: u64 = 1_000_000;
@@ -73,7 +73,7 @@ fn count(bucket: &mut Bucket, amount: u64, per_s: u32, burst_s: u64, now: Millis
     bucket.take(amount * US_PER_S / u64::from(per_s), now);
     match bucket.debt_us(now) {
         debt if debt <= burst_s * US_PER_S => RateVerdict::Within,
-        debt if debt <= 2 * burst_s * US_PER_S => RateVerdict::Exceeded,
+        debt if debt <= FLOOD_FACTOR * burst_s * US_PER_S => RateVerdict::Exceeded,
         _ => RateVerdict::Flood,
     }
 }

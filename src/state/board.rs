@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::State;
 use super::event::{Emit, Event, Record, StaffName, StaffWelcome, TicketView};
+use super::fanout::Change;
 use super::staff::StaffKey;
 use super::ticket::Ticket;
 use super::ticket_ids::TicketNo;
@@ -32,6 +33,18 @@ impl Board {
     /// Whether it shows this ticket, or did until the ticket closed.
     pub(super) fn shows(&self, number: TicketNo) -> bool {
         self.sent_upto.is_some_and(|last| number <= last)
+    }
+
+    /// Whether the board of `staff` lacks this change.
+    pub(super) fn lacks(&self, change: Change, staff: StaffKey) -> bool {
+        change.number > self.seen && change.sent_to != Some(staff)
+    }
+
+    /// Notes that a ticket has changed that cannot be sent now. One that it does not show is sent when its turn comes.
+    pub(super) fn note(&mut self, number: TicketNo) {
+        if self.shows(number) {
+            self.dirty.insert(number);
+        }
     }
 }
 

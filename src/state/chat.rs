@@ -43,20 +43,9 @@ impl State {
                 let seq = ticket.conversation.accept((side, author), id, text, now, &mut self.spare)?;
                 is_behind = !reader.has_credit();
                 if !is_behind {
-                    let user = &self.users[ticket.user];
-                    let message = MessageView {
-                        seq,
-                        from: match staff {
-                            Some(staff) => Participant::Staff(staff.name()),
-                            None => Participant::User {
-                                id: &user.id,
-                                name: ticket.user_name.as_ref().map(StoredText::as_json),
-                            },
-                        },
-                        id,
-                        text: text.as_json().into(),
-                        at: now,
-                    };
+                    let user = user_of(&self.users, ticket);
+                    let from = staff.map_or(user.into(), |staff| Participant::Staff(staff.name()));
+                    let message = MessageView { seq, from, id, text: text.as_json().into(), at: now };
                     reader.send(&Event::Message { ticket: name, message }, out);
                     ticket.conversation.set_relayed(side, seq);
                 }
@@ -141,10 +130,7 @@ impl State {
     pub(super) fn relay_held(&mut self, number: TicketNo, from: Side, out: &mut impl Emit) {
         let Some(reader) = self.link_of(number, from.other()) else { return };
         let ticket = &self.tickets[number];
-        let user = Sender {
-            id: &self.users[ticket.user].id,
-            name: ticket.user_name.as_ref().map(StoredText::as_json),
-        };
+        let user = user_of(&self.users, ticket);
         let sent = ticket.conversation.sent_by(from);
         let (relayed, is_whole) = sent.held.relay(sent.relayed_seq, (ticket.id, user), reader, out);
         self.tickets[number].conversation.set_relayed(from, relayed);
@@ -212,4 +198,9 @@ fn link_of<'a>(
         (Side::Staff, Status::Active(key)) => staff[key].link.as_ref(),
         (Side::Staff, Status::Waiting | Status::Paused(_)) => None,
     }
+}
+
+/// Returns a ticket's user as the sender of a message.
+fn user_of<'a>(users: &'a Slots<User>, ticket: &'a Ticket) -> Sender<'a> {
+    Sender { id: &users[ticket.user].id, name: ticket.user_name.as_ref().map(StoredText::as_json) }
 }

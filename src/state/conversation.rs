@@ -194,6 +194,12 @@ pub(super) struct Sender<'a> {
     pub(super) name: Option<JsonStr<'a>>,
 }
 
+impl<'a> From<Sender<'a>> for Participant<'a> {
+    fn from(user: Sender<'a>) -> Self {
+        Self::User { id: user.id, name: user.name }
+    }
+}
+
 impl Rings {
     fn push(&mut self, message: HeldMessage, text: &str) {
         self.texts.extend(text.as_bytes());
@@ -240,7 +246,7 @@ impl Held {
                 seq: message.seq,
                 from: match &message.author {
                     Some(author) => Participant::Staff(author.name()),
-                    None => Participant::User { id: user.id, name: user.name },
+                    None => user.into(),
                 },
                 id: message.id,
                 text: JsonPieces::from_ring(in_front, &back[in_back]),
@@ -276,10 +282,15 @@ impl Held {
 #[derive(Debug, Hash, Serialize, Deserialize)]
 pub(super) struct Unrelayed {
     held: Held,
-    pub(super) relayed_seq: u64,
+    relayed_seq: u64,
 }
 
 impl Unrelayed {
+    /// The reader has another connection, which has been sent none of it.
+    pub(super) fn reset_connection(&mut self) {
+        self.relayed_seq = 0;
+    }
+
     /// Sends the rest, as far as the credit goes. Returns whether that is all.
     pub(super) fn relay(
         &mut self,

@@ -34,10 +34,10 @@ pub(super) struct Fanout {
 
 /// A ticket's latest change.
 #[derive(Clone, Copy, Debug, Hash, Serialize, Deserialize)]
-struct Change {
-    number: u64,
+pub(super) struct Change {
+    pub(super) number: u64,
     /// The staff member to whom it was sent at once.
-    sent_to: Option<StaffKey>,
+    pub(super) sent_to: Option<StaffKey>,
 }
 
 /// Changes that are being sent.
@@ -152,11 +152,10 @@ impl State {
         for key in staff {
             let member = &mut self.staff[*key];
             let Some(link) = &member.link else { continue };
-            if change.number <= member.board.seen || change.sent_to == Some(*key) {
+            if !member.board.lacks(change, *key) {
                 continue;
             }
-            let is_shown = member.board.shows(number);
-            match (link.has_credit(), is_shown) {
+            match (link.has_credit(), member.board.shows(number)) {
                 (true, true) => {
                     knowing.push(link.conn);
                     link.charge(bytes.max(REMOVED_BYTES), out);
@@ -166,8 +165,8 @@ impl State {
                     member.board.sent_upto = Some(number);
                     link.charge(bytes, out);
                 }
-                (false, true) => _ = member.board.dirty.insert(number),
-                (_, false) => {} // comes and goes unseen, or is sent when its turn comes
+                (true, false) => {} // has come and gone unseen
+                (false, _) => member.board.note(number),
             }
         }
         match self.tickets.get(number) {
@@ -196,8 +195,8 @@ impl State {
         let batch = self.fanout.batch.iter().flat_map(|batch| &batch.tickets).copied();
         let gathered = self.fanout.tickets.iter().map(|(number, change)| (*number, *change));
         for (number, change) in batch.chain(gathered) {
-            if change.number > board.seen && change.sent_to != Some(key) && board.shows(number) {
-                board.dirty.insert(number);
+            if board.lacks(change, key) {
+                board.note(number);
             }
         }
         board.seen = self.fanout.changes;

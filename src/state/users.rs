@@ -207,7 +207,7 @@ impl State {
         let mut ended = self.users[key].ended.take();
         self.users[key].desk_shown = desk_online;
         if let Some(ended) = &mut ended {
-            ended.unrelayed.relayed_seq = 0; // what an earlier connection was sent may not have arrived
+            ended.unrelayed.reset_connection(); // what an earlier one was sent may not have arrived
         }
         let user = &self.users[key];
         let welcome = UserWelcome {

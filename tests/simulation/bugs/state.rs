@@ -33,8 +33,8 @@ pub(super) const BUGS: &[Bug] = &[
     bug(
         "what was held for a user whose ticket ended is sent after the welcome, too",
         USERS,
-        "ended.unrelayed.relayed_seq = 0;",
-        "ended.unrelayed.relayed_seq += 0;",
+        "ended.unrelayed.reset_connection();",
+        "let _ = &ended.unrelayed;",
     ),
     bug(
         "what is not confirmed is sent again after a pick",
@@ -261,8 +261,8 @@ pub(super) const BUGS: &[Bug] = &[
     bug(
         "a change is sent to a slow board in the end",
         FANOUT,
-        "(false, true) => _ = member.board.dirty.insert(number),",
-        "(false, true) => {}",
+        "(false, _) => member.board.note(number),",
+        "(false, _) => {}",
     ),
     bug(
         "changes are gathered",
