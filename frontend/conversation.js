@@ -224,9 +224,10 @@ class Conversation {
   receive({ seq, sender_id, sender_name, text, at }) {
     const isNew = seq > this.receivedSeq;
     if (isNew) {
+      const isFirstUnread = !this.host.onScreen() && this.confirmedSeq >= this.receivedSeq;
       this.receivedSeq = seq;
       const sender = sender_name ?? sender_id;
-      this.append({ kind: "message", from: "them", sender, senderId: sender_id, text, at, seq });
+      this.append({ kind: "message", from: "them", sender, senderId: sender_id, text, at, seq }, isFirstUnread);
     } else {
       this.confirmedSeq = Math.min(this.confirmedSeq, seq - 1); // our receipt was lost as well
     }
@@ -264,9 +265,9 @@ class Conversation {
     this.append({ kind: "system", what, values, at });
   }
 
-  append(entry) {
+  append(entry, isFirstUnread = false) {
     this.entries.push(entry);
-    this.host.appended(entry);
+    this.host.appended(entry, isFirstUnread);
     this.host.save();
   }
 

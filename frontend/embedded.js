@@ -13,6 +13,9 @@ function embeddingPage() {
   return page ? page.slice(0, 300) : undefined;
 }
 
+// In a frame, the focus may be on the other site, where its reader is writing.
+const mayTakeFocus = () => !isEmbedded || document.hasFocus();
+
 if (isEmbedded) {
   alerts.isHidden = () => document.hidden || !isShown;
   alerts.onCount = (count) => tellEmbedder({ deskwire: "unread", count });

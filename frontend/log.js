@@ -1,7 +1,8 @@
-// log.js: draws a conversation: days, messages with their state, system lines, and the "3 new" button.
+// log.js: draws a conversation: days, groups of messages, system lines, what is unread, and the "3 new" button.
 "use strict";
 
 const NEAR_END_PX = 48; // closer than this to the end counts as reading the end
+const GROUP_MS = 180000; // messages of one sender within this time tell name and time once
 
 const FENCE = /```\n?([^]*?)\n?```/; // three backticks give a block in monospace
 const LINK = /(https?:\/\/[^\s<>"]*[^\s<>"'.,;:!?)\]}])/i;
@@ -32,20 +33,23 @@ class Log {
     }).observe(log);
   }
 
-  // Draws earlier entries. The live region is off meanwhile, so that they are not read out again.
-  show(entries) {
+  // Draws earlier entries, of which those of the other side up to `seenSeq` were on the screen before. The live region is
+  // off meanwhile, so that they are not read out again.
+  show(entries, seenSeq) {
     this.log.setAttribute("aria-live", "off");
     this.list.replaceChildren();
     this.rows.clear();
-    this.lastDay = null;
-    for (const entry of entries) this.add(entry);
-    this.scrollToEnd();
+    this.lastDay = this.divider = this.group = this.run = this.lastOwn = null;
+    const firstUnread = entries.find((entry) => entry.from === "them" && entry.seq > seenSeq);
+    for (const entry of entries) this.add(entry, entry === firstUnread);
+    this.scrollToUnread();
     clearTimeout(this.announceTimer);
     this.announceTimer = setTimeout(() => this.log.setAttribute("aria-live", "polite"), 300);
   }
 
-  append(entry) {
-    this.add(entry);
+  append(entry, isFirstUnread) {
+    const isFirstBelow = !this.isAtEnd && !this.newCount && entry.from === "them";
+    this.add(entry, isFirstUnread || isFirstBelow);
     if (this.isAtEnd || entry.from === "me") return this.scrollToEnd();
     if (entry.kind === "message") this.newCount += 1;
     this.drawNewButton();
@@ -60,23 +64,69 @@ class Log {
   }
 
   remove(entry) {
-    this.rows.get(entry)?.remove();
+    const row = this.rows.get(entry);
+    // The next of its group tells name and time now.
+    if (row && !row.hasAttribute("data-follows")) row.nextElementSibling?.removeAttribute("data-follows");
+    row?.remove();
     this.rows.delete(entry);
+    if (this.group?.row === row) this.group = null;
+    if (this.lastOwn === row) this.setLastOwn([...this.list.querySelectorAll(".message[data-from=me]")].at(-1));
   }
 
-  add(entry) {
+  add(entry, isFirstUnread) {
     if (dayKey(entry.at) !== this.lastDay) {
       this.lastDay = dayKey(entry.at);
-      this.list.append(make("li", { class: "day" }, timeElement(entry.at, dayName(entry.at))));
+      this.separate(make("li", { class: "day" }, timeElement(entry.at, dayName(entry.at))));
     }
+    if (isFirstUnread) {
+      if (this.divider) this.divider.hidden = true;
+      this.divider = this.separate(make("li", { class: "unread" }, t("unread-divider")));
+    }
+    if (entry.what === "created" && entry.values.subject) this.list.append(this.subjectRow(entry));
     const row = entry.kind === "message" ? this.messageRow(entry) : this.systemRow(entry);
     this.rows.set(entry, row);
     this.list.append(row);
   }
 
+  separate(row) {
+    this.list.append(row);
+    this.group = this.run = null;
+    return row;
+  }
+
+  // What was asked is the first that was said.
+  subjectRow({ at, values }) {
+    const meta = make("p", { class: "meta" }, make("bdi", {}, t("you")), timeElement(at, clockTime(at)));
+    const text = make("span", { class: "said", dir: "auto" }, values.subject);
+    return make("li", { class: "asked", "data-from": "me" }, meta, make("p", { class: "text" }, text));
+  }
+
   systemRow(entry) {
     const text = make("span", { dir: "auto" }, this.lineText(entry));
-    return make("li", { class: "system", "data-kind": entry.what }, text, " ", timeElement(entry.at, clockTime(entry.at)));
+    const row = make("li", { class: "system", "data-kind": entry.what }, text, " ", timeElement(entry.at, clockTime(entry.at)));
+    this.group = null;
+    if (entry.what === "note") this.run = null; // it is somebody's words
+    else this.fold(row);
+    return row;
+  }
+
+  // System lines that follow each other are one line: the last, with a button that shows those before it.
+  fold(row) {
+    const run = (this.run ??= { rows: [], isOpen: false });
+    run.rows.push(row);
+    run.button ??= button("", { class: "small" }, () => {
+      run.isOpen = !run.isOpen;
+      this.drawRun(run);
+    });
+    if (run.rows.length > 1) row.append(" ", run.button);
+    this.drawRun(run);
+  }
+
+  drawRun({ rows, button, isOpen }) {
+    const earlier = rows.slice(0, -1);
+    for (const row of earlier) row.hidden = !isOpen;
+    button.setAttribute("aria-expanded", isOpen);
+    setText(button, t(isOpen ? "earlier-hide" : "earlier-show", { count: earlier.length }));
   }
 
   lineText({ what, values }) {
@@ -84,16 +134,35 @@ class Log {
   }
 
   messageRow(entry) {
+    const isMine = entry.from === "me";
     const row = make("li", { class: "message", "data-from": entry.from });
-    const who = entry.from === "me" ? t("you") : entry.sender;
-    const sender = make("bdi", { class: "who", title: entry.senderId ?? null }, who);
-    const state = make("span", { class: "state" });
+    const sender = make("bdi", { class: "who", title: entry.senderId ?? null }, isMine ? t("you") : entry.sender);
     row.append(
+      make("p", { class: "meta" }, sender, timeElement(entry.at, clockTime(entry.at))),
       make("p", { class: "text" }, make("span", { class: "said", dir: "auto" }, ...piecesOf(entry.text))),
-      make("p", { class: "meta" }, sender, timeElement(entry.at, clockTime(entry.at)), state),
     );
+    this.run = null;
+    this.joinGroup(row, entry);
+    if (!isMine) return row;
+    row.setAttribute("aria-live", "off"); // who has written it knows it, and its state changes three times
+    row.append(make("p", { class: "state" }));
     this.fillState(row, entry);
+    this.setLastOwn(row);
     return row;
+  }
+
+  // The state of what was said last is shown; those before it are delivered as well, or say so themselves.
+  setLastOwn(row) {
+    this.lastOwn?.removeAttribute("data-last");
+    this.lastOwn = row;
+    if (row) row.dataset.last = "";
+  }
+
+  joinGroup(row, { from, senderId, at }) {
+    const { group } = this;
+    const isNext = group?.from === from && group.senderId === senderId && at - group.at < GROUP_MS;
+    if (isNext) row.dataset.follows = "";
+    else this.group = { row, from, senderId, at };
   }
 
   fillState(row, entry) {
@@ -128,6 +197,12 @@ class Log {
     this.log.scrollTop = this.log.scrollHeight;
     this.isAtEnd = true;
     this.clearNewCount();
+  }
+
+  // What is unread is read from its beginning.
+  scrollToUnread() {
+    this.scrollToEnd();
+    if (this.divider) this.log.scrollTop = Math.min(this.log.scrollTop, this.divider.offsetTop);
   }
 
   clearNewCount() {

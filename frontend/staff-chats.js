@@ -45,7 +45,7 @@ const chats = {
       canSend: () => this.lockCode(this.all.get(id)) === null,
       onScreen: () => shown() && this.isSeen() && this.all.get(id).state === "active",
       transmit: (frame) => wire.send(frame),
-      appended: (entry) => shown() && this.log.append(entry),
+      appended: (entry, isFirstUnread) => shown() && this.log.append(entry, isFirstUnread),
       changed: (entry) => shown() && this.log.update(entry),
       removed: (entry) => shown() && this.log.remove(entry),
       holdChanged: () => shown() && this.drawConversation(),
@@ -86,14 +86,14 @@ const chats = {
       this.composer.stopTyping(); // in the chat that was shown
       this.shown = chat?.open ? chat : null;
       this.typingIndicator.set("");
-      if (this.shown) this.log.show(chat.entries);
+      if (this.shown) this.log.show(chat.entries, chat.confirmedSeq);
       this.composer.set(this.shown?.draft ?? "");
       store.tab.set("shown", this.shown?.ticketId ?? null);
     }
     setRegion(this.shown ? "conversation" : document.body.dataset.region === "board" ? "board" : "chats");
     this.draw();
     this.read();
-    if (this.shown) this.log.scrollToEnd();
+    if (this.shown) this.log.scrollToUnread();
     if (focus && this.shown) byId("text").focus();
   },
 

@@ -262,7 +262,7 @@ canned.start();
 notifications.start();
 startKeys();
 startSettings(() => {
-  if (chats.shown) chats.log.show(chats.shown.entries);
+  if (chats.shown) chats.log.show(chats.shown.entries, chats.shown.confirmedSeq);
   drawHelp();
   notifications.draw();
   draw();

@@ -56,6 +56,11 @@ Object.assign(STRINGS, {
   "confirm-close": ["End this chat?", "Diesen Chat beenden?", "Terminer cette discussion ?"],
   "confirm-close-note": ["It cannot be opened again.", "Er lässt sich nicht wieder öffnen.", "On ne pourra pas la rouvrir."],
   "place-next": ["You are next", "Sie sind als Nächstes dran", "C’est bientôt à vous"],
+  "place-first": [
+    "Nobody is online yet. You are first.",
+    "Noch ist niemand online. Sie sind zuerst dran.",
+    "Personne n’est encore en ligne. Vous êtes en tête.",
+  ],
   place: ["You are number {count}", "Sie sind Nummer {count}", "Vous êtes numéro {count}"],
   waiting: ["Waiting in all: {count}.", "Insgesamt warten: {count}.", "En attente : {count}."],
   wait: ["Expected wait: about {time}.", "Erwartete Wartezeit: etwa {time}.", "Attente prévue : environ {time}."],

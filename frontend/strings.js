@@ -42,6 +42,13 @@ const STRINGS = {
   "confirm-no": ["Keep it open", "Offen lassen", "Continuer"],
   cancel: ["Cancel", "Abbrechen", "Annuler"],
   conversation: ["Conversation", "Gespräch", "Discussion"],
+  "unread-divider": ["New", "Neu", "Nouveau"],
+  "earlier-show": [
+    { one: "{count} earlier line", other: "{count} earlier lines" },
+    { one: "{count} Zeile davor", other: "{count} Zeilen davor" },
+    { one: "{count} ligne avant", other: "{count} lignes avant" },
+  ],
+  "earlier-hide": ["Show less", "Weniger zeigen", "Voir moins"],
   you: ["You", "Sie", "Vous"],
   typing: ["{name} is typing…", "{name} schreibt …", "{name} écrit…"],
   message: ["Message", "Nachricht", "Message"],

@@ -49,7 +49,7 @@ const host = {
   canSend: () => wire.state === "open" && chat.state === "active",
   onScreen: () => !alerts.isHidden() && chat.state !== "closed",
   transmit: (frame) => wire.send(frame),
-  appended: (entry) => log.append(entry),
+  appended: (entry, isFirstUnread) => log.append(entry, isFirstUnread),
   changed: (entry) => log.update(entry),
   removed: (entry) => log.remove(entry),
   holdChanged: () => draw(),
@@ -76,8 +76,7 @@ const frames = {
   },
 
   ticket_created(frame) {
-    startChat(frame.ticket_id, frame.subject, "waiting");
-    chat.addLine("created", { ticket: frame.ticket_id }, frame.at);
+    startChat(frame.ticket_id, frame.subject, "waiting", frame.at);
     draw();
     byId("log").focus();
   },
@@ -133,6 +132,7 @@ function staffChanged(state, what, { staff_id, staff_name, at }) {
   chat.sendNext();
   if (state === "active") alerts.notify();
   draw();
+  if (state === "active") focusStart();
 }
 
 // People read names. Who gave none is called by the id.
@@ -146,8 +146,7 @@ function setStaff(id, name) {
 function resumeTicket(ticket) {
   setAsking(null);
   if (chat?.ticketId !== ticket.ticket_id) {
-    startChat(ticket.ticket_id, ticket.subject, ticket.state);
-    chat.addLine("created", { ticket: ticket.ticket_id }, ticket.created_at);
+    startChat(ticket.ticket_id, ticket.subject, ticket.state, ticket.created_at);
   } else if (ticket.state !== chat.state || (ticket.staff_id ?? chat.staff) !== chat.staff) {
     const what = { waiting: "left", paused: "offline", active: "joined" }[ticket.state];
     chat.addLine(what, { name: ticket.staff_name ?? ticket.staff_id ?? chat.staffName });
@@ -195,9 +194,10 @@ function connectionChanged(state, reason, before) {
 // ---- Actions of the user
 
 // What was not sent in the last chat is the draft of the next.
-function startChat(ticketId, subject, state) {
+function startChat(ticketId, subject, state, at) {
   chat = new Conversation(host, { ticketId, subject, state, staff: null, staffName: null, draft: unsentText() });
   openChat();
+  chat.addLine("created", { ticket: ticketId, subject }, at);
   setAsking(null);
 }
 
@@ -207,7 +207,7 @@ function unsentText() {
 }
 
 function openChat() {
-  log.show(chat.entries);
+  log.show(chat.entries, chat.confirmedSeq);
   composer.set(chat.draft);
   showsForm = false;
 }
@@ -262,7 +262,7 @@ function fillForm() {
 
 // Gives the focus to where the reader writes.
 function focusStart() {
-  if (document.querySelector("dialog[open]")) return;
+  if (!mayTakeFocus()) return;
   byId(document.body.dataset.view === "ask" ? "subject" : "text").focus();
 }
 
@@ -348,8 +348,10 @@ function drawChat() {
 function drawQueue() {
   const { position, waiting, wait_s } = queue;
   const wait = wait_s === null ? "" : t("wait", { time: duration(wait_s) });
-  setText(byId("queue-place"), t(position === 1 ? "place-next" : "place", { count: position }));
-  setText(byId("queue-wait"), `${t("waiting", { count: waiting })} ${deskOnline ? wait : t("wait-nobody")}`);
+  const place = position > 1 ? "place" : deskOnline ? "place-next" : "place-first";
+  setText(byId("queue-place"), t(place, { count: position }));
+  const outlook = deskOnline ? wait : place === "place-first" ? "" : t("wait-nobody");
+  setText(byId("queue-wait"), `${t("waiting", { count: waiting })} ${outlook}`);
 }
 
 function lockCode() {
@@ -364,7 +366,7 @@ function lockCode() {
 // ---- Start
 
 startSettings(() => {
-  if (chat) log.show(chat.entries);
+  if (chat) log.show(chat.entries, chat.confirmedSeq);
   draw();
 });
 fillForm();

@@ -36,6 +36,7 @@ mod hostile;
 mod i18n;
 mod keyboard;
 mod layout;
+mod log;
 mod people;
 mod refusals;
 mod reverse_proxy;

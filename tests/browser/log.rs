@@ -1,0 +1,229 @@
+//! The conversation as it is read: groups, what is unread, system lines, the first line, and what is read out.
+
+use crate::page::{Page, quoted};
+use crate::setup::{Kind, Source, Stage, chat, chat_with_staff, row, stories};
+
+stories![
+    messages_of_one_sender_within_three_minutes_are_one_group,
+    what_is_unread_is_behind_a_divider,
+    system_lines_that_follow_each_other_are_one,
+    a_line_is_never_too_long_and_a_typing_notice_moves_nothing,
+    what_was_asked_is_the_first_line_and_who_is_first_is_told_so,
+    whoever_waits_can_write_as_soon_as_somebody_joins,
+    the_state_of_a_message_is_not_read_out,
+];
+
+/// Whether the name above a message is seen.
+fn names_sender(text: &str, from: &str) -> String {
+    format!("!getComputedStyle({}.querySelector('.who')).clipPath.includes('inset')", row(text, from))
+}
+
+fn messages_of_one_sender_within_three_minutes_are_one_group(source: Source) {
+    let stage = Stage::new(source);
+    let (user, console, _) = chat(&stage);
+    for text in ["one", "two", "three"] {
+        user.say(text);
+        user.until_said(text, "delivered");
+    }
+    console.say("four");
+    user.until_received("four");
+    console.say("five");
+    user.until_received("five");
+    for (page, [first, next]) in [(&*user, ["me", "them"]), (&*console, ["them", "me"])] {
+        for (text, from, isfirst) in [
+            ("one", first, true),
+            ("two", first, false),
+            ("three", first, false),
+            ("four", next, true),
+            ("five", next, false),
+        ] {
+            assert_eq!(page.is(&names_sender(text, from)), isfirst, "{text}");
+            // All of it is there to be read out, the sender first.
+            page.check(&format!("/^\\S.*\\d\\d:\\d\\d.*{text}/.test({}.textContent)", row(text, from)));
+        }
+        let time =
+            format!("getComputedStyle({}.querySelector('.meta')).clipPath == 'none'", row("three", first));
+        page.check(&format!("!({time})"));
+        page.hover(&row("three", first));
+        page.until(&time);
+        page.hover("document.querySelector('#text')");
+        page.until(&format!("!({time})"));
+        page.key("Shift+Tab");
+        page.eval("document.querySelector('#log').focus()");
+        page.until(&time);
+    }
+    // The first was said four minutes ago.
+    user.eval(
+        "{ const key = 'deskwire.chat@' + deskAddress, kept = JSON.parse(sessionStorage.getItem(key)); \
+        kept.entries.find(entry => entry.text == 'one').at -= 240_000; \
+        store.tab.set = () => {}; sessionStorage.setItem(key, JSON.stringify(kept)); }",
+    );
+    user.reload();
+    user.until_unlocked();
+    user.check(&names_sender("two", "me"));
+    user.check(&format!("!({})", names_sender("three", "me")));
+}
+
+impl Page {
+    /// Moves the mouse over the middle of an element.
+    fn hover(&self, element: &str) {
+        let middle = format!(
+            "(({{ x, y, width, height }}) => [x + width / 2, y + height / 2])({element}.getBoundingClientRect())"
+        );
+        let at = self.eval(&middle);
+        self.cdp(
+            "Input.dispatchMouseEvent",
+            serde_json::json!({ "type": "mouseMoved", "x": at[0], "y": at[1] }),
+        );
+    }
+}
+
+/// Returns an expression for the message behind the only divider that is seen.
+const FIRST_UNREAD: &str = "(all => all.length == 1 && all[0].nextElementSibling.querySelector('.text').textContent)\
+    ([...document.querySelectorAll('#log .unread')].filter(e => e.checkVisibility()))";
+
+fn what_is_unread_is_behind_a_divider(source: Source) {
+    let stage = Stage::new(source);
+    let (user, console, ticket) = chat(&stage);
+    user.say("seen");
+    user.until_said("seen", "delivered");
+    console.say("seen too");
+    console.until_said("seen too", "delivered");
+    for page in [&*user, &*console] {
+        assert_eq!(page.count("#log .unread"), 0);
+    }
+    // On a page that is hidden, twice.
+    for round in 1..=2 {
+        let tab = user.hide();
+        for text in ["first", "second"] {
+            console.say(&format!("{text} {round}"));
+            user.until_received(&format!("{text} {round}"));
+        }
+        user.show_again(&tab);
+        user.until(&format!("{FIRST_UNREAD} == 'first {round}'"));
+        console.until_said(&format!("second {round}"), "delivered");
+    }
+    // In a chat that is not the one on the screen.
+    let mut bob = stage.desk.user("bob");
+    let other = bob.create("the door");
+    console.pick(&other);
+    user.say("not seen");
+    console.until_there("[data-unread]");
+    console.click(&format!("#chat-list [data-chat='{ticket}'] button"));
+    console.until(&format!("{FIRST_UNREAD} == 'not seen'"));
+}
+
+/// Returns the kinds of the system lines that are seen.
+const SEEN_LINES: &str = "[...document.querySelectorAll('#log .system')].filter(e => e.checkVisibility()).map(e => e.dataset.kind).join()";
+
+fn system_lines_that_follow_each_other_are_one(source: Source) {
+    let stage = Stage::new(source);
+    let (user, mut sam, ticket) = chat_with_staff(&stage, stage.page(Kind::User));
+    assert_eq!(user.lines(), ["created", "joined"]);
+    user.check(&format!("{SEEN_LINES} == 'joined'"));
+    user.say("hello");
+    sam.go_offline();
+    sam.go_online();
+    sam.pick(&ticket);
+    user.until(&format!("{SEEN_LINES} == 'joined,reconnected'"));
+    let last = "#log li:last-child button";
+    assert_eq!(user.text(last), "2 earlier lines");
+    user.click(last);
+    user.until(&format!("{SEEN_LINES} == 'joined,offline,online,reconnected'"));
+    user.check(&format!("document.querySelector('{last}').getAttribute('aria-expanded') == 'true'"));
+    user.click(last);
+    user.until(&format!("{SEEN_LINES} == 'joined,reconnected'"));
+    // A note is somebody's words, and not folded away.
+    let kim = stage.console("kim");
+    kim.go_online();
+    sam.transfer(&ticket, "kim", "she has tried it twice");
+    kim.until_there(".system[data-kind=note]");
+    kim.say("hello");
+    kim.until_there(".system[data-kind=transferred]");
+}
+
+fn a_line_is_never_too_long_and_a_typing_notice_moves_nothing(source: Source) {
+    let stage = Stage::new(source);
+    let (user, console, _) = chat(&stage);
+    for (page, other) in [(&*user, &*console), (&*console, &*user)] {
+        page.resize(1920, 1080);
+        page.next_frame();
+        for part in ["#log ol", "#text"] {
+            page.check(&format!("document.querySelector('{part}').getBoundingClientRect().width <= 48 * 16"));
+        }
+        let places = "JSON.stringify(['#log', '#composer', '#text'].map(css => document.querySelector(css).getBoundingClientRect()))";
+        let before = page.eval(places);
+        other.fill("#text", "a word");
+        page.until_text("#typing", "typing");
+        assert_eq!(page.eval(places), before);
+        other.fill("#text", "");
+        page.until("!document.querySelector('#typing').textContent");
+        assert_eq!(page.eval(places), before);
+    }
+}
+
+fn what_was_asked_is_the_first_line_and_who_is_first_is_told_so(source: Source) {
+    let stage = Stage::new(source);
+    let user = stage.user();
+    user.check("document.activeElement.id == 'subject'"); // the start has the focus
+    user.ask("my lamp is dark");
+    user.until_text("#queue-place", "Nobody is online yet. You are first.");
+    user.check("!document.querySelector('#queue').textContent.includes('right now')");
+    let first = "document.querySelector('#log li:not(.day)')";
+    user.check(&format!("{first}.querySelector('.text').textContent == {}", quoted("my lamp is dark")));
+    user.check(&format!("{first}.dataset.from == 'me'"));
+    user.reload();
+    user.until_text("#queue-place", "You are first.");
+    user.check(&format!("{first}.querySelector('.text').textContent == {}", quoted("my lamp is dark")));
+    assert_eq!(user.count(".asked"), 1);
+    let _sam = stage.desk.staff("sam").online();
+    user.until_text("#queue-place", "You are next");
+}
+
+fn whoever_waits_can_write_as_soon_as_somebody_joins(source: Source) {
+    let stage = Stage::new(source);
+    let mut sam = stage.desk.staff("sam").online();
+    let user = stage.user();
+    let ticket = user.ask("the printer");
+    user.check("document.activeElement.id == 'log'");
+    sam.pick(&ticket);
+    user.until("document.activeElement.id == 'text'");
+    // Not out of a dialog.
+    user.click("#open-settings");
+    sam.go_offline();
+    user.until_locked("staff-offline");
+    sam.go_online();
+    sam.pick(&ticket);
+    user.until_unlocked();
+    user.check("document.activeElement.closest('#settings')");
+}
+
+/// Keeps every text that a live region would read out: that was added within one that is not off. A change of a text
+/// replaces its node.
+const LISTEN: &str = "
+    window.heard = [];
+    new MutationObserver(changes => {
+        for (const { target, addedNodes } of changes) {
+            for (const node of addedNodes) {
+                const element = node.closest ? node : target;
+                const live = element.closest?.('[aria-live]')?.ariaLive ?? (element.closest?.('[role=status], [role=alert]') ? 'polite' : 'off');
+                if (live != 'off') heard.push(node.textContent);
+            }
+        }
+    }).observe(document, { childList: true, subtree: true });";
+
+fn the_state_of_a_message_is_not_read_out(source: Source) {
+    let stage = Stage::new(source);
+    let user = stage.page(Kind::User).before(LISTEN);
+    let (user, mut sam, ticket) = chat_with_staff(&stage, user);
+    user.until("document.querySelector('#log').getAttribute('aria-live') == 'polite'");
+    user.say("hello");
+    sam.expect("message");
+    sam.delivered(&ticket, 1);
+    user.until_said("hello", "delivered");
+    sam.say(&ticket, 1, "good day");
+    user.until_received("good day");
+    user.until("heard.some(text => text.includes('good day') && text.includes('sam'))");
+    user.check("!heard.some(text => /Sending|Sent|Delivered/.test(text))");
+    assert_eq!(user.text("li.message[data-from=me] .state"), "Delivered"); // it is there to be read
+}
