@@ -4,7 +4,7 @@
 const isEmbedded = window.parent !== window;
 let isShown = true; // whether the site shows the frame
 
-// The policy of the desk says which sites may embed this page. What they are told is no secret: a number, or to close.
+// The policy of the desk says which sites may embed this page. What they are sent is no secret: a number, or to close.
 const tellEmbedder = (message) => window.parent.postMessage(message, "*");
 
 // The page that the widget stands on, for staff to see.

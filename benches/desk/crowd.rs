@@ -169,7 +169,7 @@ impl Crowd {
         self.members[who].stream = None;
     }
 
-    /// One turn: writes what is queued, waits for input until `until` at the latest, hands it on.
+    /// One turn: writes what is queued, waits for input until `until` at the latest, passes it on.
     /// Gives the number of events.
     pub(crate) fn turn(&mut self, script: &mut impl Script, until: Nanos) -> usize {
         self.flush();

@@ -117,7 +117,7 @@ pub(crate) struct FullDesk {
     lobby: Lobby,
     users: Vec<usize>,
     tickets: usize,
-    /// Has whoever chats.
+    /// Has those who chat.
     picker: usize,
     colleague: usize,
     visiting_staff: usize,
@@ -183,23 +183,23 @@ impl FullDesk {
         self.cost_since(before, times)
     }
 
-    /// The only staff member online comes, or goes, and all users are told.
+    /// The only staff member online comes, or goes, and all users get a notice.
     pub(crate) fn open_or_close(&mut self, online: bool) -> Cost {
         self.rest();
-        let (before, told) = (self.so_far(), self.lobby.count(Kind::Desk));
+        let (before, notices) = (self.so_far(), self.lobby.count(Kind::Desk));
         self.ask(self.picker, if online { GO_ONLINE } else { GO_OFFLINE }, Kind::Presence);
-        self.lobby.await_more(&mut self.crowd, Kind::Desk, told, self.users.len() + 1);
+        self.lobby.await_more(&mut self.crowd, Kind::Desk, notices, self.users.len() + 1);
         self.crowd.run_until_quiet(&mut self.lobby, SILENCE);
         self.cost_since(before, 1)
     }
 
-    /// The first in the queue is picked, and all others are told their places.
+    /// The first in the queue is picked, and all others get their places.
     pub(crate) fn pick_the_first(&mut self) -> Cost {
         self.rest();
-        let (before, told) = (self.so_far(), self.lobby.count(Kind::Queue));
+        let (before, notices) = (self.so_far(), self.lobby.count(Kind::Queue));
         let ticket = self.lobby.ticket(self.customer).to_owned();
         self.staff_ask("pick_ticket", &ticket, Kind::StaffJoined);
-        self.lobby.await_more(&mut self.crowd, Kind::Queue, told, self.tickets - 1);
+        self.lobby.await_more(&mut self.crowd, Kind::Queue, notices, self.tickets - 1);
         self.cost_since(before, 1)
     }
 

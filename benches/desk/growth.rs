@@ -31,7 +31,7 @@ struct Row {
 const BESIDES: [(&str, &str); 5] = [
     ("a ping and its pong", "the ping"),
     ("presence and a queue notice that nobody needs", "1 to them, 1 to the other, twice"),
-    ("user with a ticket leaves, is back, is told the place", "1 more than without the place"),
+    ("user with a ticket leaves, is back, gets the place", "1 more than without the place"),
     ("pick of the first, and a queue notice to all", "1 to each who waits"),
     ("the only staff member goes online or offline", "1 or 2 to each who is connected"),
 ];

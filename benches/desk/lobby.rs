@@ -1,4 +1,4 @@
-//! Gets users and staff to where a workload begins, and counts what they are told.
+//! Gets users and staff to where a workload begins, and counts what they are sent.
 
 use crate::crowd::{Crowd, Nanos, Script};
 use crate::frame::{Frame, Kind};

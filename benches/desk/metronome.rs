@@ -1,6 +1,6 @@
 //! Wakes the load generator at fixed times that lie closer together than the whole milliseconds an epoll waits for.
 //!
-//! Asking again and again would do as well on an idle machine; but whoever always wants to run is not let run at once
+//! Asking again and again would do as well on an idle machine; but a process that always wants to run does not run at once
 //! where others want to, and that would show as the server's latency.
 
 use std::sync::Arc;

@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_has_no_debt_is_forgotten() {
+    fn an_address_without_a_debt_is_forgotten() {
         let mut rate = TicketRate::default();
         for number in 0..100_000 {
             assert!(opens(&mut rate, NOW + u64::from(number), number, number));

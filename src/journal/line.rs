@@ -1,4 +1,4 @@
-//! A journal's lines, and how damage is told from a last write that did not come to its end.
+//! A journal's lines, and how damage differs from a last write that was cut off.
 //!
 //! ```text
 //! deskwire journal 1 state 2

@@ -122,7 +122,7 @@ impl Handshake {
     }
 }
 
-/// Parses a request head, of which at most `HEAD_BYTES_MAX` bytes are looked at.
+/// Parses a request head, at most `HEAD_BYTES_MAX` bytes of it.
 pub(crate) fn parse(bytes: &[u8]) -> Head<'_> {
     let mut fields = [httparse::EMPTY_HEADER; HEAD_FIELDS_MAX];
     let mut head = httparse::Request::new(&mut fields);

@@ -8,7 +8,7 @@ use crate::state::{
     StaffChange, StaffName, StaffWelcome, TicketRef, TicketState, TicketView, UserWelcome,
 };
 
-/// The protocol's version, told in each welcome.
+/// The protocol's version, sent in each welcome.
 const VERSION: u64 = 1;
 
 /// Appends an event.

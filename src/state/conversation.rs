@@ -32,7 +32,7 @@ pub(super) struct Sent {
     last_id_at: Millis,
     /// Up to here the other side has confirmed.
     pub(super) delivered_seq: u64,
-    /// Up to here the sender's connection has been told that it is confirmed.
+    /// Up to here the sender's connection has been sent a receipt.
     pub(super) receipt_seq: u64,
     /// Accepted, and not yet confirmed by the other side.
     pub(super) held: Held,
@@ -154,7 +154,7 @@ impl Conversation {
         self.sent_by_mut(side).relayed_seq = seq;
     }
 
-    /// The connection of `side` has been told that what it wrote is confirmed up to `seq`.
+    /// The connection of `side` has been sent a receipt up to `seq`.
     pub(super) fn set_receipt(&mut self, side: Side, seq: u64) {
         self.sent_by_mut(side).receipt_seq = seq;
     }

@@ -17,7 +17,7 @@
 //! | staff | staff: connected, online, their chats |
 //! | ticket | a ticket's life: created, picked, released, transferred, closed |
 //! | rating | what a user says of a ticket that has ended |
-//! | recap | what a user's page has of a chat, for whoever has picked it |
+//! | recap | what a user's page has of a chat, for the staff member who has picked it |
 //! | status | what a user is sent about their ticket's status |
 //! | chat | messages, receipts and typing between the two sides |
 //! | conversation | a chat's numbers, and the messages that are not confirmed yet |

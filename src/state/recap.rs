@@ -1,7 +1,7 @@
 //! What a user's page has of a chat, for the staff member who has just picked it.
 //!
 //! State relays it once for each pick and keeps nothing of it but that it has. So a staff member who reads slowly is not
-//! sent it later: the page is told, has it still, and may send it again.
+//! sent it later: the page gets an error, still has it, and may send it again.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 

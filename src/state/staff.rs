@@ -36,9 +36,9 @@ pub(super) struct Staff {
     pub(super) paused: BTreeSet<TicketNo>,
     pub(super) turn: Turn,
     pub(super) board: Board,
-    /// Chats of which something has yet to be sent.
+    /// Chats with something that has yet to be sent.
     pub(super) behind: BTreeSet<TicketNo>,
-    /// Chats that have closed and of which something has yet to be sent.
+    /// Chats that have closed, with something that has yet to be sent.
     pub(super) closed: VecDeque<ClosedChat>,
     /// Ratings that have yet to be sent.
     pub(super) ratings: VecDeque<Rated>,
@@ -95,7 +95,7 @@ impl State {
         self.welcome_staff(now, key, out);
     }
 
-    /// Takes the name that the operator has given a staff member, or takes it back. Who sees it is told of a new one.
+    /// Takes the name that the operator has given a staff member, or takes it back. Those who see it are sent a new one.
     pub(super) fn list_name(
         &mut self,
         now: Millis,

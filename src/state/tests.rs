@@ -11,19 +11,19 @@ use super::*;
 use crate::config::GATHER_MS;
 use crate::ids::JsonText;
 
-/// A desk, everybody at it, and what each connection was told, as a word or two.
+/// A desk, everybody at it, and what each connection was sent, as a word or two.
 struct World {
     state: State,
     replay: replay::Replay,
     now: Millis,
-    told: Told,
+    sent: Sent,
     next_slot: u32,
     /// Connections that take nothing until `drain`.
     slow: BTreeSet<ConnId>,
 }
 
 #[derive(Default)]
-struct Told {
+struct Sent {
     by_conn: BTreeMap<ConnId, Vec<String>>,
     closed: Vec<(ConnId, Dismissal)>,
     undrained: BTreeSet<ConnId>,
@@ -33,7 +33,7 @@ struct Told {
     events: usize,
 }
 
-impl Emit for Told {
+impl Emit for Sent {
     fn emit(&mut self, to: ConnId, event: &Event<'_>) {
         self.events += 1;
         *self.bytes.entry(to).or_default() += event.bytes_max();
@@ -104,7 +104,7 @@ impl World {
             state: State::new(rules, [7, 9]),
             replay: replay::Replay::new(rules),
             now: 1_000_000,
-            told: Told::default(),
+            sent: Sent::default(),
             next_slot: 0,
             slow: BTreeSet::new(),
         }
@@ -117,19 +117,19 @@ impl World {
 
     /// Applies an input, and lets everything that was sent leave, but for the slow ones.
     fn apply(&mut self, input: &Input<'_>) {
-        self.state.apply(self.now, input, &mut self.told);
+        self.state.apply(self.now, input, &mut self.sent);
         self.replay.apply(self.now, input, &self.state);
-        while let Some(conn) = self.told.undrained.difference(&self.slow).next().copied() {
+        while let Some(conn) = self.sent.undrained.difference(&self.slow).next().copied() {
             self.drain(conn);
         }
     }
 
     /// Everything that was sent to this connection has left.
     fn drain(&mut self, conn: ConnId) {
-        if self.told.undrained.remove(&conn) {
-            self.told.bytes.remove(&conn);
+        if self.sent.undrained.remove(&conn) {
+            self.sent.bytes.remove(&conn);
             let input = Input::Drained(conn);
-            self.state.apply(self.now, &input, &mut self.told);
+            self.state.apply(self.now, &input, &mut self.sent);
             self.replay.apply(self.now, &input, &self.state);
         }
     }
@@ -163,11 +163,11 @@ impl World {
 
     fn create(&mut self, user: ConnId) -> TicketId {
         self.asks(user, create());
-        self.told.created.take().unwrap()
+        self.sent.created.take().unwrap()
     }
 
     fn leave(&mut self, conn: ConnId) {
-        self.told.undrained.remove(&conn);
+        self.sent.undrained.remove(&conn);
         self.apply(&Input::Leaves(conn));
     }
 
@@ -181,9 +181,9 @@ impl World {
         self.now = end;
     }
 
-    /// What a connection was told since it was asked last.
-    fn told(&mut self, conn: ConnId) -> Vec<String> {
-        self.told.by_conn.remove(&conn).unwrap_or_default()
+    /// What a connection was sent since the last call.
+    fn sent(&mut self, conn: ConnId) -> Vec<String> {
+        self.sent.by_conn.remove(&conn).unwrap_or_default()
     }
 }
 
@@ -224,7 +224,7 @@ fn the_same_commands_give_the_same_state() {
     for assign in [Assign::Manual, Assign::RoundRobin, Assign::LeastBusy] {
         let (one, other) = (a_busy_hour(assign), a_busy_hour(assign));
         assert_eq!(one.state.digest(), other.state.digest());
-        assert_eq!(one.told.by_conn, other.told.by_conn);
+        assert_eq!(one.sent.by_conn, other.sent.by_conn);
     }
     assert_ne!(a_busy_hour(Assign::Manual).state.digest(), a_busy_hour(Assign::RoundRobin).state.digest());
 }
@@ -257,7 +257,7 @@ fn a_state_that_was_stored_and_read_again_goes_on_as_before() {
         world.create(kim);
         world.wait(1_000_000);
     }
-    assert_eq!(one.told.by_conn, other.told.by_conn);
+    assert_eq!(one.sent.by_conn, other.sent.by_conn);
 }
 
 #[test]
@@ -291,13 +291,13 @@ fn an_absent_user_finds_out_what_became_of_the_ticket_and_only_once() {
     world.wait(59_999);
     assert_eq!(world.state.counts().tickets_active, 1, "the grace time is not over");
     world.wait(1);
-    assert!(world.told(sam).ends_with(&["closed Timeout".to_owned(), "removed".to_owned()]));
+    assert!(world.sent(sam).ends_with(&["closed Timeout".to_owned(), "removed".to_owned()]));
     world.wait(59_999);
     let ann = world.user("ann");
-    assert_eq!(world.told(ann), ["welcome, ended", "message 1 are you there?"]);
+    assert_eq!(world.sent(ann), ["welcome, ended", "message 1 are you there?"]);
     world.leave(ann);
     let ann = world.user("ann");
-    assert_eq!(world.told(ann), ["welcome"]);
+    assert_eq!(world.sent(ann), ["welcome"]);
 }
 
 #[test]
@@ -319,7 +319,7 @@ fn an_id_stays_its_users_for_the_grace_time_even_when_they_have_been_told() {
             offered: None,
             fresh: Session::parse("another").unwrap(),
         });
-        !world.told.closed.contains(&(conn, Dismissal::SessionMismatch))
+        !world.sent.closed.contains(&(conn, Dismissal::SessionMismatch))
     };
     assert!(!stranger_is_let_in(0));
     assert!(!stranger_is_let_in(59_999));
@@ -350,18 +350,18 @@ fn a_typing_notice_ends_by_itself_and_a_renewed_one_later() {
     let ticket = world.create(ann);
     world.does(sam, StaffCommand::PickTicket { ticket });
     world.wait(1_000);
-    world.told(sam);
+    world.sent(sam);
     world.asks(ann, UserCommand::Typing { active: true });
     world.wait(5_000);
     world.asks(ann, UserCommand::Typing { active: true });
     world.wait(5_999);
-    assert_eq!(world.told(sam), ["typing true", "typing true"]);
+    assert_eq!(world.sent(sam), ["typing true", "typing true"]);
     world.wait(1);
-    assert_eq!(world.told(sam), ["typing false"]);
+    assert_eq!(world.sent(sam), ["typing false"]);
     world.asks(ann, UserCommand::Typing { active: true });
     world.asks(ann, UserCommand::Message { id: 1, text: text("done") });
     world.wait(10_000);
-    assert_eq!(world.told(sam), ["typing true", "message 1 done", "typing false"]);
+    assert_eq!(world.sent(sam), ["typing true", "message 1 done", "typing false"]);
 }
 
 #[test]
@@ -371,18 +371,18 @@ fn a_staff_member_who_connects_again_is_one_person_and_has_to_pick_again() {
     let ticket = world.create(ann);
     world.does(sam, StaffCommand::PickTicket { ticket });
     world.wait(1_000);
-    world.told(ann);
+    world.sent(ann);
     let again = world.staff("sam");
-    assert_eq!(world.told.closed, [(sam, Dismissal::Elsewhere)]);
+    assert_eq!(world.sent.closed, [(sam, Dismissal::Elsewhere)]);
     world.wait(0);
-    assert_eq!(world.told(ann), ["staff Offline", "desk false"]);
+    assert_eq!(world.sent(ann), ["staff Offline", "desk false"]);
     world.does(sam, StaffCommand::Message { ticket, id: 1, text: text("from the older one") });
     world.leave(sam);
-    assert_eq!(world.told(ann), [""; 0], "the older connection counts for nothing");
+    assert_eq!(world.sent(ann), [""; 0], "the older connection counts for nothing");
     world.does(again, StaffCommand::GoOnline { name: None });
     world.does(again, StaffCommand::PickTicket { ticket });
     world.wait(0);
-    assert_eq!(world.told(ann), ["staff Online", "staff Reconnected", "desk true"]);
+    assert_eq!(world.sent(ann), ["staff Online", "staff Reconnected", "desk true"]);
 }
 
 #[test]
@@ -392,10 +392,10 @@ fn a_wrong_session_is_refused() {
     for offered in [None, Session::parse("guessed")] {
         let (conn, user) = (world.conn(), UserId::parse("ann").unwrap());
         world.apply(&Input::UserConnects { conn, user, offered, fresh: Session::parse("fresh").unwrap() });
-        assert_eq!(world.told.closed.pop(), Some((conn, Dismissal::SessionMismatch)));
-        assert_eq!(world.told(conn), [""; 0], "nothing else is said");
+        assert_eq!(world.sent.closed.pop(), Some((conn, Dismissal::SessionMismatch)));
+        assert_eq!(world.sent(conn), [""; 0], "nothing else is said");
     }
-    assert_eq!(world.told.closed, [], "and does not push out the one who is there");
+    assert_eq!(world.sent.closed, [], "and does not push out the one who is there");
 }
 
 #[test]
@@ -417,15 +417,15 @@ fn beyond_the_most_tickets_those_of_absent_users_that_nobody_picked_make_room_th
     assert_eq!(world.state.find(tickets[2]), Err(ErrorCode::NoTicket), "the longest absent");
     assert!(world.state.find(tickets[3]).is_ok());
     let back = world.user("second");
-    world.told(back);
+    world.sent(back);
     world.asks(late[1], create());
-    assert_eq!(world.told(late[1]), ["welcome", "desk_full"], "nobody is away but one who was picked once");
+    assert_eq!(world.sent(late[1]), ["welcome", "desk_full"], "nobody is away but one who was picked once");
     world.leave(back);
     world.create(late[1]);
     world.asks(late[2], create());
-    assert!(world.told(late[2]).contains(&"desk_full".to_owned()));
+    assert!(world.sent(late[2]).contains(&"desk_full".to_owned()));
     let first = world.user("first");
-    assert_eq!(world.told(first), ["welcome, ended"], "who comes back hears of it");
+    assert_eq!(world.sent(first), ["welcome, ended"], "who comes back hears of it");
 }
 
 #[test]

@@ -10,7 +10,7 @@ stories![
     each_view_has_a_language_a_title_one_h1_and_a_main,
     the_log_is_named_and_only_appended_to,
     history_is_not_announced_again,
-    changes_of_the_connection_are_told_once_each,
+    changes_of_the_connection_are_announced_once_each,
     errors_are_announced_and_tied_to_their_field,
     every_control_has_a_name,
     each_message_tells_its_sender_and_time,
@@ -105,7 +105,7 @@ fn history_is_not_announced_again(source: Source) {
     console.check("seen.some(change => change.added) && seen.every(change => change.live == 'off')");
 }
 
-fn changes_of_the_connection_are_told_once_each(source: Source) {
+fn changes_of_the_connection_are_announced_once_each(source: Source) {
     let stage = Stage::new(source);
     for kind in BOTH {
         let proxy = stage.proxy();

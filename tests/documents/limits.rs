@@ -169,7 +169,7 @@ fn default(argument: &clap::Arg) -> String {
     let values: Vec<_> = argument.get_default_values().iter().map(|v| v.to_string_lossy()).collect();
     let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
     match help.split_once("[default:") {
-        Some((_, told)) => told.trim_end_matches(']').trim().to_owned(),
+        Some((_, last)) => last.trim_end_matches(']').trim().to_owned(),
         None => values.join(","),
     }
 }

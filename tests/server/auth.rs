@@ -151,7 +151,7 @@ fn a_known_user_must_present_the_session() {
     desk.user_peer("alice", Some(&other)).expect_close(4403);
     desk.user_peer("alice", Some(TOKEN)).expect_close(4403);
     alice.nothing_more();
-    // Ids are told apart by case.
+    // Case makes another id.
     desk.user("Alice");
 }
 

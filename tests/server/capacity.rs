@@ -39,7 +39,7 @@ fn one_more_than_max_connections_is_told_that_the_server_is_full() {
 
 #[test]
 fn with_all_sockets_in_use_the_oldest_that_is_not_open_is_closed() {
-    /// Further connections that are accepted, to be told that the server is full.
+    /// Further connections that are accepted, to be answered that the server is full.
     const OVERFLOW: usize = 32;
     let desk = Desk::with(&["--max-connections", "1"]);
     let mut alice = desk.user("alice");

@@ -124,7 +124,7 @@ fn trust_proxy_none_trusts_nobody() {
 
 #[test]
 fn far_beyond_the_limit_of_an_address_connections_are_dropped() {
-    /// Those over the limit who are still told so.
+    /// Those over the limit who still get an answer that says so.
     const TOLD: usize = 16;
     let desk = Desk::with(&["--max-per-address", "1"]);
     let mut ann = forwarded_user(&desk, "ann", ADDRESS);

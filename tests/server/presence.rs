@@ -1,4 +1,4 @@
-//! Presence: who is online, who is told, and how a silent peer is noticed.
+//! Presence: who is online, who hears of it, and how a silent peer is noticed.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ const PONG_S: u64 = 20;
 /// How long a typing notice is valid.
 const TYPING_S: u64 = 6;
 
-/// When Sam disconnects, the chat is locked, and user and colleagues are told.
+/// When Sam disconnects, the chat is locked, and user and colleagues hear of it.
 fn sam_disconnects(desk: &Desk, chat: Chat, end: impl FnOnce(Staff)) {
     let Chat { mut alice, sam, ticket } = chat;
     let mut kim = desk.staff("kim").online();
@@ -229,7 +229,7 @@ fn staff_are_told_who_goes_online_and_offline_but_not_about_themselves() {
     assert_eq!(staff, ["kim", "sam"]);
     kim.go_offline();
     assert_eq!(sam.next(), colleague("kim", false));
-    // Was offline already: nobody is told.
+    // Was offline already: nobody is sent anything.
     kim.leave();
     sam.nothing_more();
     let mut lee = desk.staff("lee");
@@ -251,8 +251,8 @@ fn going_online_twice_is_confirmed_twice_and_announced_once() {
     sam.nothing_more();
     assert_eq!([kim.next(), kim.next()], [colleague("sam", true), colleague("sam", false)]);
     kim.nothing_more();
-    let told: Vec<Value> = of_type(&alice.drain(), "desk").iter().map(|m| m["online"].clone()).collect();
-    assert_eq!(told, [true, false]);
+    let online: Vec<Value> = of_type(&alice.drain(), "desk").iter().map(|m| m["online"].clone()).collect();
+    assert_eq!(online, [true, false]);
 }
 
 #[test]

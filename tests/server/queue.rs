@@ -53,12 +53,12 @@ fn places_that_change_quickly_are_told_at_most_once_a_second() {
     for ticket in &tickets {
         sam.pick(ticket);
     }
-    let mut told = 0;
+    let mut notices = 0;
     while int(&last.expect("queue"), "position") != 1 {
-        told += 1;
+        notices += 1;
     }
     let seconds = started.elapsed().as_secs();
-    assert!(told <= seconds + 1, "{told} notices before the last, in {seconds} s");
+    assert!(notices <= seconds + 1, "{notices} notices before the last, in {seconds} s");
 }
 
 // --- capacity

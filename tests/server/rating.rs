@@ -3,7 +3,7 @@
 use crate::support::{Chat, Desk, json};
 
 #[test]
-fn a_ticket_is_rated_once_and_whoever_had_it_last_is_told() {
+fn a_ticket_is_rated_once_and_the_rating_is_sent_to_the_staff_member_who_had_it_last() {
     let desk = Desk::start();
     let Chat { mut alice, mut sam, ticket } = desk.chat();
     let mut kim = desk.staff("kim").online();
@@ -48,14 +48,14 @@ fn a_ticket_is_rated_by_nobody_else_and_only_the_last_one() {
     alice.rate(&second, 1);
     alice.refused("no_ticket");
     alice.rate(&third, 3); // nobody ever had it
-    let told = alice.drain();
-    assert!(told.iter().all(|frame| frame["type"] != "error"), "{told:?}");
+    let sent = alice.drain();
+    assert!(sent.iter().all(|frame| frame["type"] != "error"), "{sent:?}");
     sam.nothing_of(&["rated"]);
     assert_eq!(desk.metrics().total(&["deskwire_ratings_total"]), 2.0);
 }
 
 #[test]
-fn whoever_had_it_last_is_the_one_who_was_paused_or_has_released_it() {
+fn a_paused_or_released_ticket_was_had_last_by_the_staff_member_before() {
     let desk = Desk::start();
     let Chat { mut alice, mut sam, ticket } = desk.chat();
     let mut kim = desk.staff("kim").online();
@@ -73,7 +73,7 @@ fn whoever_had_it_last_is_the_one_who_was_paused_or_has_released_it() {
     alice.close_ticket();
     alice.rate(&second, 3);
     assert_eq!(sam.expect("rated")["score"], 3);
-    // One who is not there is not told, and not later either.
+    // An absent staff member is not sent it, and not later either.
     let third = alice.create("the printer");
     sam.pick(&third);
     sam.close_ticket(&third);
@@ -87,7 +87,7 @@ fn whoever_had_it_last_is_the_one_who_was_paused_or_has_released_it() {
 }
 
 #[test]
-fn a_ticket_that_ended_in_absence_is_rated_by_whoever_comes_back_in_time() {
+fn a_ticket_that_ended_in_absence_can_be_rated_by_a_user_who_returns_in_time() {
     let desk = Desk::with(&["--user-grace", "600"]);
     let Chat { alice, mut sam, ticket } = desk.chat();
     let session = alice.session.clone();

@@ -1,4 +1,4 @@
-//! A recap: what the user's page has of a chat, for whoever has just picked it.
+//! A recap: what the user's page has of a chat, for the staff member who has just picked it.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -15,7 +15,7 @@ fn a_short_story() -> Value {
 }
 
 #[test]
-fn whoever_has_picked_a_chat_is_sent_what_the_users_page_has_of_it_once() {
+fn a_staff_member_who_has_picked_a_chat_is_sent_what_the_users_page_has_of_it_once() {
     let desk = Desk::start();
     let Chat { mut alice, mut sam, ticket } = desk.chat();
     let mut kim = desk.staff("kim").online();
@@ -97,8 +97,8 @@ fn a_recap_that_is_none_is_refused_with_its_id_and_the_next_one_counts() {
     sam.nothing_of(&["recap"]);
     alice.recap(&json!(many[..100]));
     assert_eq!(sam.expect("recap")["lines"].as_array().map(Vec::len), Some(100));
-    let told = alice.drain();
-    assert!(of_type(&told, "error").is_empty(), "{told:?}");
+    let sent = alice.drain();
+    assert!(of_type(&sent, "error").is_empty(), "{sent:?}");
     // Staff have no chat of their own to tell of.
     sam.send(&json!({ "type": "recap", "lines": a_short_story() }));
     sam.refused("bad_message");

@@ -65,7 +65,7 @@ fn a_peer_that_reads_half_as_fast_as_the_other_side_sends_is_not_closed_and_miss
     let mut id = 1;
     while id <= MESSAGES {
         bob.say(id, &text);
-        // Sam confirms meanwhile, and Bob is told so.
+        // Sam confirms meanwhile, and Bob gets the receipt.
         let answer = loop {
             let answer = bob.next();
             if answer["type"] != "delivered" {

@@ -1,4 +1,4 @@
-//! The states of a ticket: every way into each of them, who may do what, and what each side is told.
+//! The states of a ticket: every way into each of them, who may do what, and what each side is sent.
 
 use std::collections::BTreeSet;
 
@@ -262,7 +262,7 @@ fn a_paused_ticket_can_be_picked_by_another_who_is_new_to_the_user() {
     let joined = alice.next();
     assert_eq!((&joined["type"], &joined["staff_id"]), (&json!("staff_joined"), &json!("kim")));
     assert_eq!(sam.sees(&ticket, "active")["staff_id"], "kim");
-    // The former owner comes back, cannot pick it, and the user is not told.
+    // The former owner comes back, cannot pick it, and the user hears nothing of it.
     sam.go_online();
     sam.ask_for(&ticket);
     sam.refused("ticket_taken");

@@ -212,10 +212,10 @@ pub(crate) fn presence_churn(stage: &mut Stage) {
     let users = stage.users(stage.connections, "idle-");
     let staff = stage.staff(1, "flapping-")[0];
     stage.ready();
-    let (mut changes, mut told) = (0, 0);
+    let (mut changes, mut notices) = (0, 0);
     let mut gone = 0;
     while let Some(all) = stage.turn() {
-        told += all.iter().filter(|news| is_kind(news, Kind::Desk)).count() as u64;
+        notices += all.iter().filter(|news| is_kind(news, Kind::Desk)).count() as u64;
         gone += all.iter().filter(|news| matches!(news, News::Gone(..))).count() as u64;
         if stage.elapsed() > PAUSE * changes {
             let online = if changes.is_multiple_of(2) { "go_online" } else { "go_offline" };
@@ -224,7 +224,7 @@ pub(crate) fn presence_churn(stage: &mut Stage) {
         }
     }
     stage.did("changes", u64::from(changes), 4);
-    stage.did("desk notices", told, users.len() as u64 * 2);
+    stage.did("desk notices", notices, users.len() as u64 * 2);
     stage.harm("connections closed", gone);
 }
 

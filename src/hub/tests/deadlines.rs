@@ -10,12 +10,12 @@ fn a_pong_that_came_while_the_process_was_stopped_counts_though_no_event_told_of
     world.now += interval;
     world.rest();
     assert!((0..3).all(|number| world.received(number).ends_with(&[0x89, 0])), "each has a ping");
-    // Stopped for an hour. One has answered in time; another did so as well, and more wait before it is told of.
+    // Stopped for an hour. One has answered in time; another did so as well, and more wait before it is reported.
     world.sends_untold(0, &[0x8A, 0x80, 0, 0, 0, 0]);
     world.sends(1, &[0x8A, 0x80, 0, 0, 0, 0]);
     world.now += 60 * 60 * 1000;
     world.rest();
-    assert_eq!(world.told(), ["2 closed"], "it alone was silent");
+    assert_eq!(world.calls(), ["2 closed"], "it alone was silent");
     assert_eq!(world.hub.metrics.expired, 1);
 }
 
@@ -28,10 +28,10 @@ fn after_a_stop_the_silent_are_asked_and_have_time_to_answer() {
     assert_eq!(world.received(0), [0x89, 0]);
     world.now += PONG_MS - 1;
     world.rest();
-    assert!(world.told().is_empty());
+    assert!(world.calls().is_empty());
     world.now += 1;
     world.rest();
-    assert_eq!(world.told(), ["0 closed"]);
+    assert_eq!(world.calls(), ["0 closed"]);
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn a_head_that_came_while_the_process_was_stopped_is_read() {
 
 #[test]
 fn a_socket_that_takes_what_waits_after_a_stop_has_not_stalled() {
-    for (takes, told) in
+    for (takes, calls) in
         [(1_000_000, &["0 says send"]), (0, &["0 says send", "0 closed"])] as [(_, &[&str]); 2]
     {
         let mut world = World::open(1);
@@ -59,7 +59,7 @@ fn a_socket_that_takes_what_waits_after_a_stop_has_not_stalled() {
         world.peers[0].borrow_mut().takes = takes;
         world.now += STALL_MS;
         world.rest();
-        assert_eq!(world.told(), told);
+        assert_eq!(world.calls(), calls);
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{End, World};
 
 #[test]
-fn whoever_is_read_after_the_end_of_a_connection_finds_it_closed() {
+fn one_that_is_read_after_the_end_of_a_connection_finds_it_closed() {
     let protocol_error = &[0x83, 0x80, 0, 0, 0, 0];
     let close = &[0x88, 0x80, 0, 0, 0, 0];
     let ends: [(&[u8], Option<End>); 4] =
@@ -16,17 +16,17 @@ fn whoever_is_read_after_the_end_of_a_connection_finds_it_closed() {
         world.says(1, "send 0 10");
         world.received(0);
         world.turn();
-        assert_eq!(world.told(), ["0 closed", "1 says send"]);
+        assert_eq!(world.calls(), ["0 closed", "1 says send"]);
         assert!(!world.received(0).windows(2).any(|bytes| bytes == b"xx"), "it was sent what came later");
     }
 }
 
 #[test]
-fn whoever_is_read_before_the_end_of_a_connection_finds_it_open() {
+fn one_that_is_read_before_the_end_of_a_connection_finds_it_open() {
     let mut world = World::open(2);
     world.says(1, "send 0 10");
     world.ends_untold(0, End::Eof);
     world.ready(0, true);
     world.turn();
-    assert_eq!(world.told(), ["1 says send", "0 closed"]);
+    assert_eq!(world.calls(), ["1 says send", "0 closed"]);
 }

@@ -8,7 +8,7 @@ const PONG: &[u8] = b"\x8a\0";
 fn open_and_kept(connections: usize) -> World {
     let mut world = World::open(connections);
     world.hub.service.kept = Some(0);
-    world.told();
+    world.calls();
     (0..connections).for_each(|number| drop(world.received(number)));
     world
 }
@@ -46,7 +46,7 @@ fn one_who_is_behind_is_not_written_to_in_the_middle_of_a_turn() {
     world.hub.serve(world.now);
     assert_eq!(world.received(0).len(), 0);
     world.rest();
-    assert_eq!(world.told().len(), 5, "the rest is read later");
+    assert_eq!(world.calls().len(), 5, "the rest is read later");
     assert_eq!(world.received(0).len(), 5 * (4 + 20_000));
 }
 
@@ -54,7 +54,7 @@ fn one_who_is_behind_is_not_written_to_in_the_middle_of_a_turn() {
 fn what_cannot_be_kept_leaves_nothing_behind_and_ends_all_connections() {
     let mut world = open_and_kept(5);
     world.peers[1].borrow_mut().takes = 7;
-    world.says(0, "send 1 10"); // of which five bytes wait
+    world.says(0, "send 1 10"); // five bytes of it wait
     world.rest();
     world.sends(0, &[PING, &frame(b"send 1 100"), &frame(b"send 0 100"), &frame(b"send 0 50")].concat());
     world.says(2, "close 3");
@@ -84,7 +84,7 @@ fn a_failed_write_is_kept_before_others_hear_of_it() {
     world.peers[1].borrow_mut().is_gone = true;
     world.peers[2].borrow_mut().is_gone = true;
     world.turn();
-    assert_eq!(world.told(), ["0 says send", "0 says send", "1 closed", "2 closed"]);
+    assert_eq!(world.calls(), ["0 says send", "0 says send", "1 closed", "2 closed"]);
     assert_eq!(world.hub.service.kept, Some(2), "both ends together");
     assert_eq!(world.hub.stats().connections, 1);
 }

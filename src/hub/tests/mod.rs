@@ -1,4 +1,4 @@
-//! The hub over sockets in memory, with a service that remembers what it is told.
+//! The hub over sockets in memory, with a service that records its calls.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -29,12 +29,12 @@ const START: Millis = 1_000_000;
 const HEAD: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
-/// Does what a message says, and remembers what it was told.
+/// Does what a message says, and records its calls.
 #[derive(Default)]
 struct Recorder {
     conns: Vec<ConnId>,
-    told: Vec<String>,
-    /// How often it has kept what it was told; `None` if it keeps nothing.
+    calls: Vec<String>,
+    /// How often it has kept its calls; `None` if it keeps nothing.
     kept: Option<usize>,
     is_ahead: bool,
     is_broken: bool,
@@ -42,8 +42,8 @@ struct Recorder {
 }
 
 impl Recorder {
-    fn tell(&mut self, what: String) {
-        self.told.push(what);
+    fn record(&mut self, what: String) {
+        self.calls.push(what);
         self.is_ahead = self.kept.is_some() && !self.has_failed;
     }
 
@@ -83,15 +83,15 @@ impl Service for Recorder {
             "ask" => out.notify_drained(self.conns[number(1)]),
             _ => {}
         }
-        self.tell(format!("{} says {}", self.number(conn), words[0]));
+        self.record(format!("{} says {}", self.number(conn), words[0]));
     }
 
     fn closed(&mut self, _: Millis, (conn, ()): (ConnId, ()), _: &mut Outbox) {
-        self.tell(format!("{} closed", self.number(conn)));
+        self.record(format!("{} closed", self.number(conn)));
     }
 
     fn drained(&mut self, _: Millis, (conn, ()): (ConnId, ()), _: &mut Outbox) {
-        self.tell(format!("{} drained", self.number(conn)));
+        self.record(format!("{} drained", self.number(conn)));
     }
 
     fn is_kept(&self) -> bool {
@@ -177,8 +177,8 @@ impl World {
         panic!("the hub does not come to rest");
     }
 
-    fn told(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.hub.service.told)
+    fn calls(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.hub.service.calls)
     }
 
     fn received(&mut self, number: usize) -> Vec<u8> {

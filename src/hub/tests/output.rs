@@ -4,10 +4,10 @@ use super::{End, World, frame};
 use crate::config::{OUTPUT_BEHIND_BYTES, STALL_MS};
 use crate::net::close;
 
-/// How many of those who say "send" were heard, and nothing else was told.
-fn heard(told: &[String]) -> usize {
-    assert!(told.iter().all(|line| line == "0 says send"), "{told:?}");
-    told.len()
+/// How many of those who say "send" were heard, and that there was no other call.
+fn heard(calls: &[String]) -> usize {
+    assert!(calls.iter().all(|line| line == "0 says send"), "{calls:?}");
+    calls.len()
 }
 
 #[test]
@@ -16,21 +16,21 @@ fn one_who_asks_faster_than_it_reads_is_not_read_until_it_does_and_loses_nothing
     world.peers[0].borrow_mut().takes = 0;
     world.sends(0, &frame(b"send 0 1000").repeat(200));
     world.rest();
-    assert_eq!(heard(&world.told()), 33, "32 KiB and a frame");
+    assert_eq!(heard(&world.calls()), 33, "32 KiB and a frame");
     world.sends(0, &frame(b"send 0 1000").repeat(100));
     world.rest();
-    assert_eq!((heard(&world.told()), world.hub.stats().output_bytes_max), (0, 33 * 1004));
+    assert_eq!((heard(&world.calls()), world.hub.stats().output_bytes_max), (0, 33 * 1004));
     // What was read ahead of it is not another's.
     world.says(1, "hello");
     world.rest();
-    assert_eq!(world.told(), ["1 says hello"]);
+    assert_eq!(world.calls(), ["1 says hello"]);
 
     let mut all = 33;
     while all < 300 {
         world.peers[0].borrow_mut().takes = 5000;
         world.ready(0, false);
         world.rest();
-        let more = heard(&world.told());
+        let more = heard(&world.calls());
         assert!((4..=6).contains(&more) || all + more == 300, "{more} more after {all}");
         assert!(world.hub.stats().output_bytes_max <= OUTPUT_BEHIND_BYTES + 1004);
         all += more;
@@ -51,14 +51,14 @@ fn what_a_peer_sent_before_its_end_is_done_though_it_reads_late() {
     world.ends_untold(0, End::Eof);
     world.ready(0, true);
     world.rest();
-    assert_eq!(heard(&world.told()), 33);
+    assert_eq!(heard(&world.calls()), 33);
     world.peers[0].borrow_mut().takes = 32 * 1004;
     world.ready(0, true);
     world.rest();
-    assert_eq!(world.told().iter().map(String::as_str).collect::<Vec<_>>(), {
-        let mut told = vec!["0 says send"; 17];
-        told.push("0 closed");
-        told
+    assert_eq!(world.calls().iter().map(String::as_str).collect::<Vec<_>>(), {
+        let mut calls = vec!["0 says send"; 17];
+        calls.push("0 closed");
+        calls
     });
 }
 
@@ -68,14 +68,14 @@ fn what_was_kept_of_one_who_is_closed_meanwhile_is_not_done() {
     world.peers[0].borrow_mut().takes = 0;
     world.sends(0, &frame(b"send 0 1000").repeat(50));
     world.rest();
-    assert_eq!(heard(&world.told()), 33);
+    assert_eq!(heard(&world.calls()), 33);
     world.says(1, "close 0");
     world.rest();
-    assert_eq!(world.told(), ["1 says close", "0 closed"]);
+    assert_eq!(world.calls(), ["1 says close", "0 closed"]);
     world.peers[0].borrow_mut().takes = usize::MAX;
     world.ready(0, false);
     world.rest();
-    assert!(world.told().is_empty());
+    assert!(world.calls().is_empty());
 }
 
 #[test]
@@ -91,10 +91,10 @@ fn one_who_takes_nothing_for_long_is_closed_and_can_read_why() {
     world.rest();
     world.now += STALL_MS - 1;
     world.rest();
-    assert_eq!(world.told(), ["1 says send"]);
+    assert_eq!(world.calls(), ["1 says send"]);
     world.now += 1;
     world.rest();
-    assert_eq!(world.told(), ["0 closed"]);
+    assert_eq!(world.calls(), ["0 closed"]);
     assert_eq!(world.hub.metrics.closes.get(&close::TAKES_NOTHING.code), Some(&1));
     world.peers[0].borrow_mut().takes = usize::MAX;
     world.ready(0, false);
@@ -107,27 +107,27 @@ fn the_service_is_told_once_for_each_time_it_asked_that_the_output_of_an_open_co
     let mut world = World::open(3);
     world.says(1, "ask 0"); // nothing waits: the next turn
     world.turn();
-    assert_eq!(world.told(), ["1 says ask"]);
+    assert_eq!(world.calls(), ["1 says ask"]);
     world.turn();
-    assert_eq!(world.told(), ["0 drained"]);
+    assert_eq!(world.calls(), ["0 drained"]);
 
     world.peers[0].borrow_mut().takes = 500;
     world.sends(1, &[frame(b"send 0 1000"), frame(b"ask 0"), frame(b"ask 0")].concat());
     world.rest();
-    assert_eq!(world.told(), ["1 says send", "1 says ask", "1 says ask"]);
+    assert_eq!(world.calls(), ["1 says send", "1 says ask", "1 says ask"]);
     world.peers[0].borrow_mut().takes = 500; // four bytes of header are left
     world.ready(0, false);
     world.rest();
-    assert!(world.told().is_empty());
+    assert!(world.calls().is_empty());
     world.peers[0].borrow_mut().takes = 500;
     world.ready(0, false);
     world.turn();
     world.turn();
-    assert_eq!(world.told(), ["0 drained"]);
+    assert_eq!(world.calls(), ["0 drained"]);
     world.peers[0].borrow_mut().takes = usize::MAX;
     world.says(1, "send 0 1000");
     world.rest();
-    assert_eq!(world.told(), ["1 says send"]);
+    assert_eq!(world.calls(), ["1 says send"]);
 
     // One that is closed meanwhile is none that wants more.
     world.peers[0].borrow_mut().takes = 0;
@@ -142,8 +142,8 @@ fn the_service_is_told_once_for_each_time_it_asked_that_the_output_of_an_open_co
     world.turn();
     world.hub.close_all(close::GOING_AWAY, world.now);
     world.rest();
-    let told = world.told();
-    assert!(!told.iter().any(|line| line.ends_with("drained")), "{told:?}");
+    let calls = world.calls();
+    assert!(!calls.iter().any(|line| line.ends_with("drained")), "{calls:?}");
 }
 
 #[test]

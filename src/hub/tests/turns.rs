@@ -10,7 +10,7 @@ fn a_turn_reads_so_many_connections_and_the_next_ones_read_the_rest() {
     for count in [512, 512, 176] {
         assert!(world.hub.has_work(), "the next turn is at once");
         world.turn();
-        assert_eq!(world.told().len(), count);
+        assert_eq!(world.calls().len(), count);
     }
 }
 
@@ -28,10 +28,10 @@ fn a_turn_reads_so_many_bytes_and_a_little_more_at_most() {
         world.turn();
         let read = world.hub.metrics.bytes_in - before;
         assert!(read <= (TURN_BYTES_MAX + RECV_BYTES_MIN) as u64, "{read} bytes");
-        let told = world.told();
-        let hellos = told.iter().filter(|line| line.ends_with("hello")).count();
+        let calls = world.calls();
+        let hellos = calls.iter().filter(|line| line.ends_with("hello")).count();
         assert_eq!(hellos, lights, "those who send little, in turn {turns}");
-        all += told.len() - hellos;
+        all += calls.len() - hellos;
         turns += 1;
     }
     // 15 reads of each peer; what a read ends with is the first part of a message, which counts more.
@@ -78,7 +78,7 @@ fn one_who_sends_much_is_read_though_others_use_up_every_turn() {
     let mut world = World::open(601);
     world.sends(0, &frame(&[b'x'; 8000]).repeat(50));
     world.turn();
-    world.told();
+    world.calls();
     let mut reads = 0;
     for _ in 0..7 {
         (1..601).for_each(|number| world.says(number, "hello"));

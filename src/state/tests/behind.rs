@@ -8,14 +8,14 @@ fn long() -> String {
     "\u{1F5A8}".repeat(TEXT_CHARS_MAX)
 }
 
-/// A chat of ann and sam; only what is told from here on counts.
+/// A chat of ann and sam; only what is sent from here on counts.
 fn chat(world: &mut World) -> (ConnId, ConnId, TicketId) {
     let (ann, sam) = (world.user("ann"), world.online("sam"));
     let ticket = world.create(ann);
     world.does(sam, StaffCommand::PickTicket { ticket });
     world.wait(1_000);
-    world.told(ann);
-    world.told(sam);
+    world.sent(ann);
+    world.sent(sam);
     (ann, sam, ticket)
 }
 
@@ -25,19 +25,19 @@ fn four_long_messages(mut say: impl FnMut(u64, JsonText<'_>)) {
     (1..=4).for_each(|id| say(id, text(&long)));
 }
 
-fn seqs(told: &[String]) -> Vec<u64> {
-    let words = told.iter().filter_map(|line| line.strip_prefix("message "));
+fn seqs(sent: &[String]) -> Vec<u64> {
+    let words = sent.iter().filter_map(|line| line.strip_prefix("message "));
     words.filter_map(|rest| rest.split(' ').next()?.parse().ok()).collect()
 }
 
 /// Drains a connection until nothing more comes; each part has a bounded size.
 fn take_all(world: &mut World, conn: ConnId) -> Vec<String> {
-    let mut all = world.told(conn);
-    while world.told.undrained.contains(&conn) {
-        let bytes = world.told.bytes.get(&conn).copied().unwrap_or_default();
+    let mut all = world.sent(conn);
+    while world.sent.undrained.contains(&conn) {
+        let bytes = world.sent.bytes.get(&conn).copied().unwrap_or_default();
         assert!(bytes <= CREDIT_BYTES + 20_000, "{bytes} bytes at once");
         world.drain(conn);
-        all.extend(world.told(conn));
+        all.extend(world.sent(conn));
     }
     all
 }
@@ -53,14 +53,14 @@ fn a_slow_staff_member_is_sent_a_burst_in_order_as_fast_as_they_take_it() {
     }
     world.asks(ann, UserCommand::Message { id: 5, text: text(&long) });
     assert_eq!(
-        world.told(ann),
+        world.sent(ann),
         ["ack 1 Some(1)", "ack 2 Some(2)", "ack 3 Some(3)", "ack 4 Some(4)", "unread_limit"]
     );
-    let told = take_all(&mut world, sam);
-    assert_eq!(seqs(&told), [1, 2, 3, 4]);
+    let sent = take_all(&mut world, sam);
+    assert_eq!(seqs(&sent), [1, 2, 3, 4]);
     world.does(sam, StaffCommand::Delivered { ticket, seq: 4 });
     world.asks(ann, UserCommand::Message { id: 5, text: text("now") });
-    assert_eq!(world.told(ann), ["delivered 4", "ack 5 Some(5)"]);
+    assert_eq!(world.sent(ann), ["delivered 4", "ack 5 Some(5)"]);
 }
 
 #[test]
@@ -80,11 +80,11 @@ fn what_was_accepted_comes_before_the_end_and_the_chat_counts_until_then() {
     world.slow.clear();
     world.drain(sam);
     world.apply(&Input::Tick);
-    let told = world.told(sam);
-    assert_eq!(seqs(&told), [1, 2, 3, 4]);
+    let sent = world.sent(sam);
+    assert_eq!(seqs(&sent), [1, 2, 3, 4]);
     let place =
-        |what: &str| told.iter().position(|line| line == what).unwrap_or_else(|| panic!("{what}: {told:?}"));
-    let last = told.iter().rposition(|line| line.starts_with("message 4")).unwrap();
+        |what: &str| sent.iter().position(|line| line == what).unwrap_or_else(|| panic!("{what}: {sent:?}"));
+    let last = sent.iter().rposition(|line| line.starts_with("message 4")).unwrap();
     assert!(last < place("closed User") && place("closed User") < place("picked bob, auto"));
     assert!(world.state.find(ticket).is_err());
     assert_eq!(world.state.counts().tickets_active, 2);
@@ -98,10 +98,10 @@ fn a_slow_user_hears_of_the_end_after_the_last_message_and_has_no_other_ticket_b
     four_long_messages(|id, text| world.does(sam, StaffCommand::Message { ticket, id, text }));
     world.does(sam, StaffCommand::CloseTicket { ticket });
     world.asks(ann, create());
-    let told = take_all(&mut world, ann);
-    assert_eq!(seqs(&told), [1, 2, 3, 4]);
-    assert_eq!(told.last().map(String::as_str), Some("closed Staff"));
-    assert!(told.contains(&"ticket_exists".to_owned()));
+    let sent = take_all(&mut world, ann);
+    assert_eq!(seqs(&sent), [1, 2, 3, 4]);
+    assert_eq!(sent.last().map(String::as_str), Some("closed Staff"));
+    assert!(sent.contains(&"ticket_exists".to_owned()));
     world.create(ann);
 }
 
@@ -114,10 +114,10 @@ fn a_user_who_leaves_before_the_end_was_told_finds_it_with_the_next_welcome() {
     world.does(sam, StaffCommand::CloseTicket { ticket });
     world.leave(ann);
     let ann = world.user("ann");
-    let told = world.told(ann);
-    assert_eq!(told[0], "welcome, ended");
-    assert_eq!(seqs(&told), [1, 2, 3, 4], "all of it, whatever of it had left before");
-    assert_eq!(told.len(), 5, "and the end is told once");
+    let sent = world.sent(ann);
+    assert_eq!(sent[0], "welcome, ended");
+    assert_eq!(seqs(&sent), [1, 2, 3, 4], "all of it, whatever of it had left before");
+    assert_eq!(sent.len(), 5, "and the end is sent once");
 }
 
 #[test]
@@ -140,9 +140,9 @@ fn a_slow_user_is_told_the_status_as_it_stands_and_not_what_it_was_on_the_way() 
         world.wait(50);
     }
     world.does(sam, StaffCommand::TransferTicket { ticket, to: "tom".into(), note: None });
-    let told = take_all(&mut world, ann);
-    assert_eq!(seqs(&told), [1, 2, 3]);
-    let others: Vec<_> = told.iter().filter(|line| !line.starts_with("message")).collect();
+    let sent = take_all(&mut world, ann);
+    assert_eq!(seqs(&sent), [1, 2, 3]);
+    let others: Vec<_> = sent.iter().filter(|line| !line.starts_with("message")).collect();
     assert_eq!(others, ["staff Joined"], "one change, from sam to tom");
 }
 
@@ -166,12 +166,12 @@ fn a_return_with_many_unread_chats_comes_in_parts() {
     world.leave(sam);
     world.slow.insert(ConnId { slot: world.next_slot + 1, generation: 0 });
     let sam = world.online("sam");
-    let mut told = take_all(&mut world, sam);
-    assert_eq!(told.iter().filter(|line| line.starts_with("picked")).count(), 20);
-    assert_eq!(seqs(&told).len(), 80);
-    told.retain(|line| line.starts_with("picked"));
-    told.dedup();
-    assert_eq!(told.len(), 20, "each once");
+    let mut sent = take_all(&mut world, sam);
+    assert_eq!(sent.iter().filter(|line| line.starts_with("picked")).count(), 20);
+    assert_eq!(seqs(&sent).len(), 80);
+    sent.retain(|line| line.starts_with("picked"));
+    sent.dedup();
+    assert_eq!(sent.len(), 20, "each once");
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn a_slow_board_is_told_what_changed_in_the_end() {
     let tom = world.online("tom");
     world.slow.insert(ConnId { slot: world.next_slot + 1, generation: 0 });
     let sam = world.staff("sam");
-    let first = world.told(sam);
+    let first = world.sent(sam);
     assert_eq!(first, ["welcome, 200 tickets, 100 more"]);
     for _ in 0..1_000 {
         world.does(tom, StaffCommand::PickTicket { ticket: tickets[7] });
@@ -197,18 +197,18 @@ fn a_slow_board_is_told_what_changed_in_the_end() {
     world.asks(users[3], UserCommand::CloseTicket);
     world.asks(users[250], UserCommand::CloseTicket);
     world.does(tom, StaffCommand::GoOffline);
-    assert_eq!(world.told(sam), [""; 0], "nothing is sent to one who takes nothing");
-    let told = take_all(&mut world, sam);
-    let (added, others): (Vec<_>, Vec<_>) = told.iter().partition(|line| line.starts_with("added"));
+    assert_eq!(world.sent(sam), [""; 0], "nothing is sent to one who takes nothing");
+    let sent = take_all(&mut world, sam);
+    let (added, others): (Vec<_>, Vec<_>) = sent.iter().partition(|line| line.starts_with("added"));
     assert_eq!(others, ["tom false", "removed", "updated u7 Waiting"]);
     let expected: Vec<_> = (200..300).filter(|n| *n != 250).map(|n| format!("added u{n}")).collect();
     assert_eq!(added, expected.iter().collect::<Vec<_>>());
     world.slow.clear();
     world.wait(GATHER_MS);
-    assert_eq!(world.told(sam), [""; 0], "all of that has been told");
+    assert_eq!(world.sent(sam), [""; 0], "all of that has been sent");
     world.create(users[3]);
     world.wait(GATHER_MS);
-    assert_eq!(world.told(sam), ["added u3"]);
+    assert_eq!(world.sent(sam), ["added u3"]);
 }
 
 #[test]
@@ -217,16 +217,16 @@ fn a_ticket_that_comes_and_goes_within_a_moment_is_told_to_nobody() {
     let (sam, ann) = (world.staff("sam"), world.user("ann"));
     world.create(ann);
     world.wait(0);
-    assert_eq!(world.told(sam), ["welcome, 0 tickets, 0 more", "added ann"], "the first change at once");
+    assert_eq!(world.sent(sam), ["welcome, 0 tickets, 0 more", "added ann"], "the first change at once");
     for _ in 0..20 {
         world.asks(ann, UserCommand::CloseTicket);
         world.create(ann);
     }
     world.asks(ann, UserCommand::CloseTicket);
     world.wait(GATHER_MS - 1);
-    assert_eq!(world.told(sam), [""; 0]);
+    assert_eq!(world.sent(sam), [""; 0]);
     world.wait(1);
-    assert_eq!(world.told(sam), ["removed"]);
+    assert_eq!(world.sent(sam), ["removed"]);
 }
 
 #[test]
@@ -235,29 +235,29 @@ fn who_has_a_ticket_is_told_of_it_at_once_and_only_once() {
     let (ann, sam, _) = chat(&mut world);
     let tom = world.staff("tom");
     world.wait(1_000);
-    world.told(tom);
-    world.told(sam);
+    world.sent(tom);
+    world.sent(sam);
     world.leave(ann);
-    assert_eq!(world.told(sam), ["updated ann Active"]);
+    assert_eq!(world.sent(sam), ["updated ann Active"]);
     let ann = world.user("ann");
-    assert_eq!(world.told(sam), ["updated ann Active"]);
+    assert_eq!(world.sent(sam), ["updated ann Active"]);
     world.wait(1_000);
-    assert_eq!((world.told(sam), world.told(tom)), (vec![], vec!["updated ann Active".to_owned()]));
-    world.told(ann);
+    assert_eq!((world.sent(sam), world.sent(tom)), (vec![], vec!["updated ann Active".to_owned()]));
+    world.sent(ann);
 }
 
 #[test]
 fn everybody_is_told_that_staff_are_online_a_part_a_turn() {
     let mut world = World::new(Assign::Manual);
     let users: Vec<_> = (0..3_000).map(|n| world.user(&format!("u{n}"))).collect();
-    users.iter().for_each(|user| _ = world.told(*user));
+    users.iter().for_each(|user| _ = world.sent(*user));
     let sam = world.staff("sam");
     let most = |world: &mut World| {
         let mut most = 0;
         while world.state.next_due().is_some_and(|due| due <= world.now) {
-            let before = world.told.events;
+            let before = world.sent.events;
             world.apply(&Input::Tick);
-            most = most.max(world.told.events - before);
+            most = most.max(world.sent.events - before);
         }
         most
     };
@@ -266,7 +266,7 @@ fn everybody_is_told_that_staff_are_online_a_part_a_turn() {
         world.does(sam, command);
         assert!(most(&mut world) <= 600);
         for user in &users {
-            assert_eq!(world.told(*user), [format!("desk {online}")]);
+            assert_eq!(world.sent(*user), [format!("desk {online}")]);
         }
     }
 }
@@ -288,12 +288,12 @@ fn a_welcome_and_the_parts_of_a_board_are_bounded_however_long_ids_and_subjects_
         world.wait(1_000);
         world.slow.insert(ConnId { slot: world.next_slot + 1, generation: 0 });
         let sam = world.staff("sam");
-        assert!(world.told.bytes[&sam] <= WELCOME_BYTES_MAX + 1_000, "{} bytes", world.told.bytes[&sam]);
+        assert!(world.sent.bytes[&sam] <= WELCOME_BYTES_MAX + 1_000, "{} bytes", world.sent.bytes[&sam]);
         world.drain(sam);
-        let told = take_all(&mut world, sam);
-        let added = told.iter().filter(|line| line.starts_with("added")).count();
+        let sent = take_all(&mut world, sam);
+        let added = sent.iter().filter(|line| line.starts_with("added")).count();
         let listed: usize =
-            told[0].strip_prefix("welcome, ").and_then(|rest| rest.split(' ').next()?.parse().ok()).unwrap();
+            sent[0].strip_prefix("welcome, ").and_then(|rest| rest.split(' ').next()?.parse().ok()).unwrap();
         assert_eq!(listed + added, 400);
     }
 }
@@ -311,9 +311,9 @@ fn who_had_a_ticket_sees_it_come_and_go_however_quickly() {
     world.apply(&Input::Tick);
     world.asks(ann, UserCommand::CloseTicket);
     world.wait(GATHER_MS);
-    let told = world.told(sam);
+    let sent = world.sent(sam);
     assert_eq!(
-        told[1..],
+        sent[1..],
         ["presence true", "picked ann", "added ann", "presence false", "updated ann Paused", "removed"]
     );
 }
@@ -323,12 +323,12 @@ fn who_is_shown_their_ticket_early_hears_of_colleagues_all_the_same() {
     let mut world = World::new(Assign::Manual);
     let (sam, ann) = (world.online("sam"), world.user("ann"));
     world.wait(GATHER_MS);
-    world.told(sam);
+    world.sent(sam);
     let ticket = world.create(ann);
     world.online("kim");
     world.does(sam, StaffCommand::PickTicket { ticket });
     world.wait(GATHER_MS);
-    assert!(world.told(sam).contains(&"kim true".to_owned()));
+    assert!(world.sent(sam).contains(&"kim true".to_owned()));
 }
 
 #[test]
@@ -342,20 +342,20 @@ fn a_slow_staff_member_is_sent_a_recap_when_they_have_read_the_rest() {
     };
     world.slow.insert(sam);
     four_long_messages(|id, text| world.asks(ann, UserCommand::Message { id, text }));
-    world.told(ann);
+    world.sent(ann);
     world.asks(ann, recap());
-    assert_eq!(world.told(ann), ["unread_limit"]);
-    let told = take_all(&mut world, sam);
+    assert_eq!(world.sent(ann), ["unread_limit"]);
+    let sent = take_all(&mut world, sam);
     assert_eq!(
-        (seqs(&told).len(), told.contains(&"recap of 1 lines".to_owned())),
+        (seqs(&sent).len(), sent.contains(&"recap of 1 lines".to_owned())),
         (4, false),
         "it is not kept"
     );
     world.asks(ann, recap());
-    assert!(world.told(ann).is_empty(), "the one that was refused does not count");
-    assert_eq!(world.told(sam), ["recap of 1 lines"]);
+    assert!(world.sent(ann).is_empty(), "the one that was refused does not count");
+    assert_eq!(world.sent(sam), ["recap of 1 lines"]);
     world.asks(ann, recap());
-    assert_eq!(world.told(ann), ["rate_limited"]);
+    assert_eq!(world.sent(ann), ["rate_limited"]);
 }
 
 #[test]
@@ -368,10 +368,10 @@ fn a_slow_staff_member_is_sent_ratings_when_they_have_read_the_rest() {
     for score in [5, 4] {
         world.asks(ann, UserCommand::RateTicket { ticket, score: Score::new(score).unwrap() });
     }
-    assert_eq!(world.told(ann).last().unwrap(), "no_ticket", "once");
-    let told = take_all(&mut world, sam);
-    let last = told.iter().rev().take(2).map(String::as_str).collect::<Vec<_>>();
-    assert_eq!(seqs(&told), [1, 2, 3, 4]);
-    assert!(last.contains(&"rated 5"), "after the end of the chat: {told:?}");
-    assert_eq!(told.iter().filter(|line| line.starts_with("rated")).count(), 1);
+    assert_eq!(world.sent(ann).last().unwrap(), "no_ticket", "once");
+    let sent = take_all(&mut world, sam);
+    let last = sent.iter().rev().take(2).map(String::as_str).collect::<Vec<_>>();
+    assert_eq!(seqs(&sent), [1, 2, 3, 4]);
+    assert!(last.contains(&"rated 5"), "after the end of the chat: {sent:?}");
+    assert_eq!(sent.iter().filter(|line| line.starts_with("rated")).count(), 1);
 }

@@ -8,23 +8,23 @@ fn places_are_told_once_a_second_and_the_wait_is_estimated_from_the_picks() {
     let sam = world.online("sam");
     let users: Vec<_> = (0..6).map(|n| world.user(&format!("u{n}"))).collect();
     let tickets: Vec<_> = users.iter().map(|user| world.create(*user)).collect();
-    assert_eq!(world.told(users[5]), ["welcome", "created", "place 6 of 6, None s"]);
+    assert_eq!(world.sent(users[5]), ["welcome", "created", "place 6 of 6, None s"]);
     world.wait(1_000);
-    assert_eq!(world.told(users[5]), [""; 0], "a place that is known is not told again");
+    assert_eq!(world.sent(users[5]), [""; 0], "a place that is known is not sent again");
     for ticket in &tickets[..2] {
         world.does(sam, StaffCommand::PickTicket { ticket: *ticket });
         world.wait(10_000);
     }
     // Picks ten seconds apart; four wait.
-    assert_eq!(world.told(users[5]), ["place 5 of 5, None s", "place 4 of 4, Some(40) s"]);
+    assert_eq!(world.sent(users[5]), ["place 5 of 5, None s", "place 4 of 4, Some(40) s"]);
     world.does(sam, StaffCommand::ReleaseTicket { ticket: tickets[0] });
     world.does(sam, StaffCommand::ReleaseTicket { ticket: tickets[1] });
     world.wait(1_000);
-    assert_eq!(world.told(users[5]), ["place 6 of 6, Some(60) s"], "two changes, one notice");
-    assert!(world.told(users[0]).contains(&"place 1 of 6, Some(10) s".to_owned()), "at its old place");
+    assert_eq!(world.sent(users[5]), ["place 6 of 6, Some(60) s"], "two changes, one notice");
+    assert!(world.sent(users[0]).contains(&"place 1 of 6, Some(10) s".to_owned()), "at its old place");
     world.does(sam, StaffCommand::GoOffline);
     world.wait(1_000);
-    assert_eq!(world.told(users[5]), ["desk false", "place 6 of 6, None s"], "nobody is there to pick");
+    assert_eq!(world.sent(users[5]), ["desk false", "place 6 of 6, None s"], "nobody is there to pick");
 }
 
 #[test]
@@ -34,11 +34,11 @@ fn a_place_that_changes_a_second_after_a_notice_is_told_at_once_and_where_nobody
     let [first, second, third] = ["u1", "u2", "u3"].map(|id| world.user(id));
     let tickets = [first, second, third].map(|user| world.create(user));
     world.wait(1_000);
-    assert_eq!(world.told(second).last().map(String::as_str), Some("place 2 of 3, None s"));
+    assert_eq!(world.sent(second).last().map(String::as_str), Some("place 2 of 3, None s"));
     world.wait(1_000);
     world.does(sam, StaffCommand::PickTicket { ticket: tickets[0] });
     world.wait(0);
-    assert_eq!(world.told(second), ["place 1 of 2, None s"]);
+    assert_eq!(world.sent(second), ["place 1 of 2, None s"]);
     world.asks(third, UserCommand::CloseTicket);
     world.wait(1_000);
     world.does(sam, StaffCommand::PickTicket { ticket: tickets[1] });
@@ -57,7 +57,7 @@ fn the_wait_is_as_long_as_the_picks_of_late_have_taken() {
         world.wait(after_ms);
     }
     // Two intervals of 15 s on average; four wait.
-    assert_eq!(world.told(users[6]).last().map(String::as_str), Some("place 4 of 4, Some(60) s"));
+    assert_eq!(world.sent(users[6]).last().map(String::as_str), Some("place 4 of 4, Some(60) s"));
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn whatever_happens_within_a_second_everybody_knows_their_place_after_the_next()
             match (roll(6), *open) {
                 (0 | 1, _) => {
                     world.asks(*user, create());
-                    *open = world.told.created.take().or(*open);
+                    *open = world.sent.created.take().or(*open);
                 }
                 (2, _) => world.asks(*user, UserCommand::CloseTicket),
                 (3, Some(ticket)) => world.does(member, StaffCommand::PickTicket { ticket }),
@@ -93,17 +93,17 @@ fn whatever_happens_within_a_second_everybody_knows_their_place_after_the_next()
                 ),
             }
         }
-        let before = world.told.events;
+        let before = world.sent.events;
         world.wait(2_000);
         let state = &world.state;
         let waiting = state.tickets.range(..).filter(|(_, ticket)| ticket.status == ticket::Status::Waiting);
         let known: Vec<_> = waiting.map(|(_, ticket)| ticket.last_notice.map(|(place, _)| place)).collect();
         let estimate = state.queue.estimate(state.staff_online);
-        told_by_estimate[usize::from(known_estimate == estimate)] += world.told.events - before;
+        told_by_estimate[usize::from(known_estimate == estimate)] += world.sent.events - before;
         let expected: Vec<_> = (1..=known.len() as u64).map(|n| Some(estimate.place(n))).collect();
         assert_eq!(known, expected);
     }
-    assert!(told_by_estimate.iter().all(|told| *told > 1_000), "{told_by_estimate:?}");
+    assert!(told_by_estimate.iter().all(|sent| *sent > 1_000), "{told_by_estimate:?}");
 }
 
 #[test]
@@ -116,10 +116,10 @@ fn round_robin_goes_by_turn_and_least_busy_by_load() {
         if closing {
             world.does(sam, StaffCommand::CloseTicket { ticket });
         }
-        world.told(sam);
+        world.sent(sam);
         let second = world.user("second");
         world.create(second);
-        (world.told(sam).iter().any(|t| t == "picked second, auto"), world.told(tom).len())
+        (world.sent(sam).iter().any(|t| t == "picked second, auto"), world.sent(tom).len())
     };
     assert!(!picked(Assign::RoundRobin, false).0);
     assert!(!picked(Assign::RoundRobin, true).0, "it is the other one's turn");
@@ -133,14 +133,14 @@ fn a_ticket_that_waits_is_assigned_as_soon_as_there_is_room() {
     let users: Vec<_> = (0..4).map(|n| world.user(&format!("u{n}"))).collect();
     let tickets: Vec<_> = users.iter().map(|user| world.create(*user)).collect();
     assert_eq!(world.state.counts().tickets_waiting, 2, "two chats are all that one may have");
-    world.told(sam);
+    world.sent(sam);
     world.does(sam, StaffCommand::CloseTicket { ticket: tickets[0] });
-    assert!(world.told(sam).contains(&"picked u2, auto".to_owned()), "the oldest that waits");
+    assert!(world.sent(sam).contains(&"picked u2, auto".to_owned()), "the oldest that waits");
     let tom = world.online("tom");
-    assert!(world.told(tom).contains(&"picked u3, auto".to_owned()));
+    assert!(world.sent(tom).contains(&"picked u3, auto".to_owned()));
     // Given back, it goes to somebody else if there is one.
     world.does(sam, StaffCommand::ReleaseTicket { ticket: tickets[1] });
-    assert!(world.told(tom).contains(&"picked u1, auto".to_owned()));
+    assert!(world.sent(tom).contains(&"picked u1, auto".to_owned()));
     world.does(tom, StaffCommand::GoOffline);
     assert_eq!(world.state.counts().tickets_paused, 1, "one found room with the other");
     world.does(tom, StaffCommand::GoOnline { name: None });
@@ -157,25 +157,25 @@ fn a_long_board_is_sent_in_parts_and_what_was_not_sent_is_not_spoken_of() {
     world.wait(1_000);
     world.slow.insert(ConnId { slot: world.next_slot + 1, generation: 0 });
     let sam = world.staff("sam");
-    assert_eq!(world.told(sam), ["welcome, 200 tickets, 1300 more"]);
+    assert_eq!(world.sent(sam), ["welcome, 200 tickets, 1300 more"]);
     world.does(tom, StaffCommand::PickTicket { ticket: tickets[199] });
     world.does(tom, StaffCommand::PickTicket { ticket: tickets[200] });
     world.asks(users[201], UserCommand::CloseTicket);
     world.wait(1_000);
-    assert_eq!(world.told(sam), [""; 0], "nothing while what was sent has not left");
+    assert_eq!(world.sent(sam), [""; 0], "nothing while what was sent has not left");
     let mut parts = 0;
-    while world.told.undrained.contains(&sam) {
+    while world.sent.undrained.contains(&sam) {
         world.drain(sam);
         parts += 1;
     }
     assert!(parts > 3, "{parts} parts");
-    let told = world.told(sam);
+    let sent = world.sent(sam);
     let expected = (200..1500).filter(|n| *n != 201).map(|n| format!("added u{n}"));
-    assert_eq!(told, std::iter::once("updated u199 Active".to_owned()).chain(expected).collect::<Vec<_>>());
+    assert_eq!(sent, std::iter::once("updated u199 Active".to_owned()).chain(expected).collect::<Vec<_>>());
     let late = world.user("late");
     world.create(late);
     world.wait(GATHER_MS);
-    assert_eq!(world.told(sam), ["added late"]);
+    assert_eq!(world.sent(sam), ["added late"]);
 }
 
 #[test]
@@ -186,9 +186,9 @@ fn one_pick_costs_the_same_at_a_large_desk() {
         let tickets: Vec<_> = users.iter().map(|user| world.create(*user)).collect();
         let sam = world.online("sam");
         world.wait(2_000);
-        let before = world.told.events;
+        let before = world.sent.events;
         world.does(sam, StaffCommand::PickTicket { ticket: tickets[waiting / 2] });
-        world.told.events - before
+        world.sent.events - before
     };
     assert_eq!(events_of_a_pick(10), events_of_a_pick(3_000));
 }

@@ -109,16 +109,16 @@ fn a_start_ends_what_depended_on_connections() {
     world.wait(50_000);
     assert_eq!(world.state.counts(), counts, "everybody has a minute from the start on");
     let ann = world.user("ann");
-    assert_eq!(world.told(ann), ["welcome"]);
+    assert_eq!(world.sent(ann), ["welcome"]);
     let sam = world.staff("sam");
-    world.told(ann);
+    world.sent(ann);
     world.does(sam, StaffCommand::GoOnline { name: None });
     world.does(sam, StaffCommand::PickTicket { ticket: with_sam });
-    let told = world.told(sam);
-    assert!(told.contains(&"picked ann".to_owned()), "{told:?}");
-    assert!(told.iter().any(|line| line.starts_with("message")), "held since before the start: {told:?}");
+    let sent = world.sent(sam);
+    assert!(sent.contains(&"picked ann".to_owned()), "{sent:?}");
+    assert!(sent.iter().any(|line| line.starts_with("message")), "held since before the start: {sent:?}");
     world.does(sam, StaffCommand::PickTicket { ticket: waiting });
-    assert!(world.told(sam).contains(&"at_capacity".to_owned()), "the rules are those of the start");
+    assert!(world.sent(sam).contains(&"at_capacity".to_owned()), "the rules are those of the start");
     world.wait(60_000);
     assert_eq!(world.state.counts().tickets_waiting, 0, "{left} and {waiting} have closed");
 }

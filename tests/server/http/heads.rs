@@ -66,7 +66,7 @@ fn a_malformed_request_is_400() {
         b"GET / HTTP/1.1\r\nHost : x\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\n\r\n",
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-        // A browser that was told https: the start of a TLS ClientHello.
+        // A browser with an https link: the start of a TLS ClientHello.
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     ];
     for head in heads {
