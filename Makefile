@@ -1,5 +1,5 @@
 # deskwire's commands; `make` alone lists them.
-.PHONY: help run test test-server test-slow test-firefox test-unit test-metrics test-proxy check conformance simulate sabotage kill fuzz bench bench-awake bench-growth bench-check bench-honest soak screenshots clean
+.PHONY: help run test test-server test-slow test-firefox test-unit test-metrics test-proxy test-image check deny static dist test-dist image conformance simulate sabotage kill fuzz bench bench-awake bench-growth bench-check bench-honest soak screenshots clean
 .DEFAULT_GOAL := help
 CARGO ?= cargo
 FUZZ_SECONDS ?= 60
@@ -9,6 +9,14 @@ FIRST_SEED ?= 0
 KILLS ?= 300
 CYCLES ?= 1000000
 ROUNDS ?= 5
+# What the static binary is for. A machine of another kind needs a linker: Debian's gcc-aarch64-linux-gnu.
+TARGET ?= $(shell uname -m)-unknown-linux-musl
+STATIC = target/$(TARGET)/release/deskwire
+ifneq ($(shell uname -m),aarch64)
+export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_LINKER ?= aarch64-linux-gnu-gcc
+endif
+# Files name neither this folder nor the user's, so that a build in another one gives the same bytes.
+REMAP = --remap-path-prefix=$(CURDIR)=/deskwire --remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}=/cargo
 # A test waits for most of its time: one more at once than there are cores.
 test test-server: export RUST_TEST_THREADS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 # Every test crate but the browser's.
@@ -32,10 +40,28 @@ test-firefox: ## the main story once more in a real Firefox
 test-proxy: ## the desk behind nginx and Caddy, as examples/host configures them (apt-get install nginx caddy)
 	$(CARGO) test --test browser -- --ignored reverse_proxy
 
+test-image: image ## the image: as another user, read-only, without a network but loopback, stopped as process 1
+	tests/image/run
+
+test-dist: dist ## that a build in another folder gives the same bytes
+	tests/image/rebuild $(TARGET)
+
 check: ## formatting, clippy and the documentation, all without a warning
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --quiet -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps --quiet
+
+deny: ## licences, sources and bans of all dependencies (cargo install cargo-deny)
+	$(CARGO) deny --all-features check licenses bans sources
+
+static: ## the static binary, for any Linux with this processor, or with TARGET's (rustup target add TARGET)
+	RUSTFLAGS="$(REMAP)" $(CARGO) build --release --locked --target $(TARGET)
+
+dist: static ## the static binary, its checksum and its SBOM in target/dist (cargo install cargo-cyclonedx)
+	tests/image/dist $(TARGET)
+
+image: static ## the container image deskwire, from the static binary, by buildah, podman or docker
+	tests/image/build $(TARGET)
 
 conformance: ## Autobahn's 301 cases without compression, through examples/echo.rs
 	@tests/conformance/run

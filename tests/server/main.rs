@@ -13,6 +13,7 @@ mod doctor;
 mod handshake;
 mod hostile;
 mod http;
+mod image;
 mod journal;
 mod limits;
 mod log;

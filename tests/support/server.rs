@@ -16,6 +16,7 @@ pub const TOKEN: &str = "test-token-of-the-whole-desk";
 
 /// How the child is to be started.
 pub struct Launch {
+    program: Vec<String>,
     args: Vec<String>,
     env: Vec<(String, String)>,
     setup: Option<String>,
@@ -31,7 +32,14 @@ impl Launch {
 
     /// No argument and no token.
     pub fn bare() -> Self {
-        Self { args: Vec::new(), env: Vec::new(), setup: None, stdin: Stdio::null(), stderr: None }
+        let program = vec![env!("CARGO_BIN_EXE_deskwire").to_owned()];
+        Self { program, args: Vec::new(), env: Vec::new(), setup: None, stdin: Stdio::null(), stderr: None }
+    }
+
+    /// Another program than the one that was built for the tests, such as one that runs a desk from elsewhere.
+    pub fn program(mut self, words: &[&str]) -> Self {
+        self.program = words.iter().map(ToString::to_string).collect();
+        self
     }
 
     pub fn args(mut self, args: &[&str]) -> Self {
@@ -100,7 +108,7 @@ impl Launch {
     }
 
     fn spawn(self) -> (Child, Lines, Lines) {
-        let binary = env!("CARGO_BIN_EXE_deskwire");
+        let (binary, before) = self.program.split_first().expect("a program");
         let mut command = match self.setup {
             None => Command::new(binary),
             Some(setup) => {
@@ -113,7 +121,7 @@ impl Launch {
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("DESKWIRE_")) {
             command.env_remove(name);
         }
-        command.args(&self.args).envs(self.env);
+        command.args(before).args(&self.args).envs(self.env);
         command.stdin(self.stdin).stdout(Stdio::piped()).stderr(self.stderr.unwrap_or_else(Stdio::piped));
         let mut child = command.spawn().expect("the server binary starts");
         let out = Lines::follow(child.stdout.take().expect("stdout is piped"));
@@ -140,8 +148,18 @@ pub struct Server {
 impl Server {
     /// Sends a signal by its name: `TERM`, `INT`, `HUP`, `STOP`, `CONT`.
     pub fn signal(&self, name: &str) {
+        self.signal_to(name, self.child.id());
+    }
+
+    /// Sends a signal to the one child of the program that runs the desk.
+    pub fn signal_child(&self, name: &str) {
+        let children = self.proc_file(&format!("task/{}/children", self.child.id()));
+        self.signal_to(name, children.trim().parse().expect("one child"));
+    }
+
+    fn signal_to(&self, name: &str, pid: u32) {
         // The shell's own `kill`, since a minimal system has no other.
-        let kill = format!("kill -{name} {}", self.child.id());
+        let kill = format!("kill -{name} {pid}");
         let status = Command::new("sh").arg("-c").arg(kill).status().expect("sh runs");
         assert!(
             status.success(),
