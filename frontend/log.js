@@ -135,8 +135,9 @@ class Log {
 
   messageRow(entry) {
     const isMine = entry.from === "me";
-    const row = make("li", { class: "message", "data-from": entry.from });
+    const row = make("li", { class: "message", "data-from": entry.from, "data-recap": entry.isRecap ? "" : null });
     const sender = make("bdi", { class: "who", title: entry.senderId ?? null }, isMine ? t("you") : entry.sender);
+    if (!isMine) row.append(avatar(entry.sender, entry.senderId));
     row.append(
       make("p", { class: "meta" }, sender, timeElement(entry.at, clockTime(entry.at))),
       make("p", { class: "text" }, make("span", { class: "said", dir: "auto" }, ...piecesOf(entry.text))),

@@ -85,7 +85,7 @@ const board = {
     row.append(
       make("p", { class: "subject", dir: "auto", title: subject, id: "subject-of-" + ticket_id }, subject),
       make("p", { class: "state-line" }, make("span", { class: "badge" }), " ", make("span", { class: "age" })),
-      make("p", { class: "facts" }, user, make("span", { class: "away" }), make("code", {}, ticket_id)),
+      make("p", { class: "facts" }, avatar(user_name ?? user_id, user_id), user, make("span", { class: "away" }), make("code", {}, ticket_id)),
       make("p", { class: "cannot" }),
       make("button", { type: "button", "aria-describedby": "subject-of-" + ticket_id }),
     );
@@ -141,7 +141,7 @@ const board = {
   drawColleagues() {
     const colleagues = this.sortedColleagues();
     byId("colleagues-empty").hidden = colleagues.length > 0;
-    const row = ([id, name]) => make("li", { "data-colleague": id, title: id }, make("bdi", {}, name));
+    const row = ([id, name]) => make("li", { class: "facts", "data-colleague": id, title: id }, avatar(name, id), make("bdi", {}, name));
     const drawn = JSON.stringify(colleagues);
     if (drawn === this.drawnColleagues) return;
     this.drawnColleagues = drawn;

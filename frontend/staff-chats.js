@@ -197,7 +197,7 @@ const chats = {
       "button",
       { type: "button", "aria-current": current ? "true" : null },
       make("span", { class: "subject", dir: "auto" }, chat.subject),
-      make("span", { class: "facts" }, make("bdi", { title: chat.userId ?? null }, chat.user), badge),
+      make("span", { class: "facts" }, avatar(chat.user, chat.userId), make("bdi", { title: chat.userId ?? null }, chat.user), badge),
     );
     if (chat.unread) {
       // Screen readers are given the number in words.

@@ -12,6 +12,7 @@ const desk = {
   me: "",
   token: "",
   name: "", // as users see it, unless the staff file has another
+  shownName: "", // the one that users see
   online: false,
   wantsOnline: store.tab.get("online", isBoolean, false), // goes online again by itself
   maxChats: 0,
@@ -77,6 +78,7 @@ const frames = {
     const wasSignedOut = document.body.dataset.view === "sign-in";
     setDeskClock(frame.now);
     store.tab.set("staff", { id: desk.me, token: desk.token, name: desk.name });
+    desk.shownName = frame.staff_name ?? (desk.name || desk.me);
     desk.online = frame.online;
     desk.maxChats = frame.max_chats;
     desk.assign = frame.assign;
@@ -143,7 +145,7 @@ const frames = {
     const isOurPick = pending?.type === "pick_ticket";
     const chat = chats.all.get(frame.ticket_id) ?? chats.add({ ticketId: frame.ticket_id });
     const { subject, user_id: userId, user_name: name, page } = frame;
-    Object.assign(chat, { subject, user: name ?? userId, userId, page, state: "active", open: true });
+    Object.assign(chat, { subject, user: name ?? userId, userId, page, state: "active", open: true, pickedAt: frame.at });
     addAssignmentLines(chat, frame);
     chat.resume(frame);
     const isShown = chat === chats.shown || !chats.shown;
@@ -158,6 +160,17 @@ const frames = {
     if (!chat?.open) return;
     chatClosed(chat, "closed", { by: t("by-" + frame.by) }, frame.at);
     if (chat === chats.shown && frame.by === "staff") byId("dismiss").focus();
+  },
+
+  recap(frame) {
+    const chat = chats.all.get(frame.ticket_id);
+    if (chat?.open) addRecap(chat, frame.lines);
+  },
+
+  rated({ ticket_id, score }) {
+    const chat = chats.all.get(ticket_id);
+    if (chat?.open) chat.addLine("rated", { name: chat.user, score });
+    desk.report("outcome-rated", { ticket: ticket_id, score });
   },
 
   message(frame) {
@@ -234,7 +247,8 @@ function draw() {
   setText(byId("sign-in-address"), isServed ? "" : t("signs-in-at", { address: deskAddress }));
   byId("status").hidden = !signedIn && wire.state === "stopped"; // before signing in there is no connection to speak of
   if (!signedIn) return;
-  setText(byId("who"), desk.me);
+  setText(byId("who"), desk.shownName);
+  byId("who").title = desk.me;
   setText(byId("presence-text"), t(desk.online ? "presence-online" : "presence-offline"));
   byId("presence").dataset.online = desk.online;
   byId("go-online").hidden = desk.online;

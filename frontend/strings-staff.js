@@ -243,6 +243,11 @@ Object.assign(STRINGS, {
   ],
   "problem-go_offline": ["Still online: {why}.", "Noch online: {why}.", "Toujours en ligne : {why}."],
   "problem-go_online": ["Still offline: {why}.", "Noch offline: {why}.", "Toujours hors ligne : {why}."],
+  "outcome-rated": [
+    "Ticket {ticket} was rated {score} of 5.",
+    "Ticket {ticket} wurde mit {score} von 5 bewertet.",
+    "Le ticket {ticket} a reçu {score} sur 5.",
+  ],
   "outcome-picked": ["Ticket {ticket} is yours.", "Ticket {ticket} ist Ihres.", "Le ticket {ticket} est à vous."],
   "outcome-auto": [
     "The desk gave you ticket {ticket}.",
@@ -290,6 +295,12 @@ Object.assign(STRINGS, {
     "Der Besucher ist abwesend. Sie können schreiben, wenn er zurück ist.",
     "Le visiteur est absent. Vous pourrez écrire à son retour.",
   ],
+  "line-recap": [
+    "What was said before, as the browser of {name} has it",
+    "Was vorher gesagt wurde, laut dem Browser von {name}",
+    "Ce qui a été dit avant, d’après le navigateur de {name}",
+  ],
+  "line-rated": ["{name} gave {score} of 5.", "{name} gab {score} von 5.", "{name} a donné {score} sur 5."],
   "line-joined": ["You joined.", "Sie sind da.", "Vous êtes là."],
   "line-auto": [
     "The desk gave you this ticket.",

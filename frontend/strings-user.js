@@ -31,6 +31,24 @@ Object.assign(STRINGS, {
   ],
   "subject-long": ["At most 200 characters, please.", "Bitte höchstens 200 Zeichen.", "200 caractères au maximum."],
   name: ["Your name (optional)", "Ihr Name (freiwillig)", "Votre nom (facultatif)"],
+  shared: ["This is a shared computer", "Diesen Computer nutzen auch andere", "Cet ordinateur est partagé"],
+  "shared-note": [
+    "Then the chat is forgotten when you close this tab. Otherwise you can come back to it.",
+    "Dann wird der Chat vergessen, wenn Sie diesen Tab schließen. Sonst können Sie zurückkommen.",
+    "La discussion sera alors oubliée à la fermeture de l’onglet. Sinon, vous pourrez y revenir.",
+  ],
+  rating: [
+    "How was it? 1 is poor, 5 is very good.",
+    "Wie war es? 1 ist schlecht, 5 ist sehr gut.",
+    "Comment était-ce ? 1 : mauvais, 5 : très bien.",
+  ],
+  score: ["{score} of 5", "{score} von 5", "{score} sur 5"],
+  rated: ["Thank you. You gave {score} of 5.", "Danke. Sie haben {score} von 5 gegeben.", "Merci. Votre note : {score} sur 5."],
+  "rated-late": [
+    "This chat can be rated no longer.",
+    "Dieser Chat lässt sich nicht mehr bewerten.",
+    "Cette discussion ne peut plus être notée.",
+  ],
   "asking-lost": [
     "We ask for you as soon as you are connected.",
     "Wir fragen für Sie, sobald Sie verbunden sind.",

@@ -3,11 +3,14 @@
 
 const SUBJECT_MAX = 200; // characters
 const ENDED_LINE_MS = 300;
+const RECAP_CODES = new Set(["no_ticket", "staff_offline"]); // no ticket that is asked for is refused with these
 
 const isOptional = (value, isValid) => value === undefined || isValid(value);
-const isStoredUser = (value) => isId(value?.id) && isOptional(value.session, isSecret) && isOptional(value.name, isText);
+const isStoredUser = (value) =>
+  isId(value?.id) && isOptional(value.session, isSecret) && isOptional(value.name, isText) && isOptional(value.isShared, isBoolean);
 
-let user = store.tab.get("user", isStoredUser) ?? { id: newId() };
+const saved = resumed();
+let user = saved.user;
 let asking = store.tab.get("asking", isText); // the subject of a ticket that was asked for and is not there yet
 let askRefusal = null; // the code with which the desk refused it; we ask again
 let isClosing = false; // asked the desk to close the ticket, and it is not closed yet
@@ -53,7 +56,7 @@ const host = {
   changed: (entry) => log.update(entry),
   removed: (entry) => log.remove(entry),
   holdChanged: () => draw(),
-  save: () => store.tab.set("chat", chat),
+  save: keepAll,
 };
 
 // ---- Frames of the desk
@@ -63,7 +66,7 @@ const frames = {
     setDeskClock(frame.now);
     deskOnline = frame.desk_online;
     user.session = frame.session;
-    store.tab.set("user", user);
+    keepAll();
     if (frame.ticket) resumeTicket(frame.ticket);
     else if (chat && chat.state !== "closed") ticketEnded(frame);
     if (!frame.ticket) sendAsking();
@@ -107,10 +110,12 @@ const frames = {
 
   error(frame) {
     if (frame.id) return chat?.refused(frame);
+    if (frame.ticket_id && chat?.score) return ratingRefused(frame.code); // nothing else is sent of a ticket that has ended
+    if (frame.code === "unread_limit") return recapAgain.wait();
     // The frame does not say what was refused: whatever it may have been is sent again.
     if (frame.code === "rate_limited") chat?.receiptRefused();
     if (frame.code === "rate_limited" && isClosing) closeAgain.wait();
-    if (!asking) return;
+    if (!asking || RECAP_CODES.has(frame.code)) return;
     if (frame.code in askAgain) askLater(frame.code);
     else {
       setAsking(null);
@@ -129,6 +134,7 @@ function staffChanged(state, what, { staff_id, staff_name, at }) {
   queue = null;
   typingIndicator.set("");
   chat.addLine(what, { name: chat.staffName }, at);
+  if (state === "active") sendRecap();
   chat.sendNext();
   if (state === "active") alerts.notify();
   draw();
@@ -145,6 +151,7 @@ function setStaff(id, name) {
 // Connected again and the ticket is still open: shows what has changed, then sends what is queued.
 function resumeTicket(ticket) {
   setAsking(null);
+  const isPicked = ticket.state === "active" && (chat?.state !== "active" || chat.staff !== ticket.staff_id);
   if (chat?.ticketId !== ticket.ticket_id) {
     startChat(ticket.ticket_id, ticket.subject, ticket.state, ticket.created_at);
   } else if (ticket.state !== chat.state || (ticket.staff_id ?? chat.staff) !== chat.staff) {
@@ -158,6 +165,7 @@ function resumeTicket(ticket) {
   if (chat.wasDisconnected) chat.addLine("back");
   chat.wasDisconnected = false;
   chat.resume(ticket);
+  if (isPicked) sendRecap();
   chat.sendReceipt();
 }
 
@@ -171,6 +179,7 @@ function ticketEnded({ ended }) {
 function closeChat(what, by, at) {
   setClosing(false);
   chat.state = "closed";
+  chat.canBeRated = what !== "restarted" && Boolean(chat.staff);
   chat.addLine(what, { by: t("by-" + by) }, at);
   chat.close();
   typingIndicator.set("");
@@ -241,7 +250,8 @@ function ask(event) {
   setError(byId("subject"), problem ? t(problem) : "");
   if (problem) return byId("subject").focus();
   user.name = tidyName(byId("name").value);
-  store.tab.set("user", user);
+  user.isShared = byId("shared").checked;
+  keepAll();
   setAsking(subject);
   sendAsking();
   draw();
@@ -258,6 +268,7 @@ function showForm(wanted) {
 function fillForm() {
   byId("subject").value = asking ?? "";
   byId("name").value = user.name ?? "";
+  byId("shared").checked = Boolean(user.isShared);
 }
 
 // Gives the focus to where the reader writes.
@@ -267,8 +278,8 @@ function focusStart() {
 }
 
 function startFresh() {
-  user = { id: newId(), name: user.name };
-  store.tab.set("user", user);
+  user = { id: newId(), name: user.name, isShared: user.isShared };
+  keepAll();
   wire.start();
 }
 
@@ -337,6 +348,7 @@ function drawChat() {
   byId("close-ticket").hidden = chat.state === "closed";
   byId("close-ticket").disabled = wire.state !== "open";
   byId("ended").hidden = chat.state !== "closed";
+  drawRating();
   byId("composer").hidden = chat.state === "closed" && !chat.draft;
   byId("queue").hidden = !waits;
   if (waits) drawQueue();
@@ -370,9 +382,8 @@ startSettings(() => {
   draw();
 });
 fillForm();
-const saved = store.tab.get("chat", isChat);
-if (saved) {
-  chat = new Conversation(host, saved);
+if (saved.chat) {
+  chat = new Conversation(host, saved.chat);
   openChat();
   showsForm = asking !== null && chat.state === "closed";
 }

@@ -13,7 +13,7 @@ const STOP_REASONS = { 4401: "refused", 4403: "not-yours", 4409: "elsewhere" };
 const RETRY_REASONS = { 1011: "failed", 1012: "restarting", 1013: "full" };
 const RESTART_TRIES = 4; // so many tries may fail during a restart; after that the desk counts as lost
 // The desk does not answer these, so silence after them means nothing.
-const UNANSWERED = new Set(["delivered", "typing"]);
+const UNANSWERED = new Set(["delivered", "typing", "recap", "rate_ticket"]);
 
 class Wire {
   // target() returns { url, secret }. Calls onState(state, reason, before) and onFrame(frame).

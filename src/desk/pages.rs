@@ -24,10 +24,10 @@ macro_rules! files {
 /// The files of frontend/.
 const FILES: &[(&str, &str)] = files![
     "address.js" "alerts.js" "backoff.js" "chat.css" "checks.js" "composer.js" "connection.js" "conversation.js"
-    "dialogs.js" "elements.js" "embedded.js" "i18n.js" "log.js" "settings.js" "staff-board.js" "staff-canned.js"
-    "staff-changes.js" "staff-chats.js" "staff-keys.js" "staff-lists.css" "staff-notify.js" "staff-sign-in.js"
+    "dialogs.js" "elements.js" "embedded.js" "i18n.js" "log.js" "people.js" "settings.js" "staff-board.js" "staff-canned.js"
+    "staff-changes.js" "staff-chats.js" "staff-keys.js" "staff-lists.css" "staff-notify.js" "staff-recap.js" "staff-sign-in.js"
     "staff.css" "staff.html" "staff.js" "storage.js" "strings-staff.js" "strings-user.js" "strings.js" "style.css"
-    "time.js" "user.html" "user.js" "widget.js" "wire.js"
+    "time.js" "user-history.js" "user.html" "user.js" "widget.js" "wire.js"
 ];
 
 /// The pages of a desk.

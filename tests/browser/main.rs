@@ -32,6 +32,7 @@ mod chat;
 mod disconnects;
 mod firefox;
 mod focus;
+mod history;
 mod hostile;
 mod i18n;
 mod keyboard;

@@ -23,7 +23,7 @@ const FAMILIES: &[(&str, &str, &[&str])] = &[
     ("by-", "", &["user", "staff", "timeout"]),
     ("line-", "", &["joined", "offline", "online", "left", "closed", "ended", "lost", "back"]),
     ("line-", "user.html", &["created", "reconnected", "restarted"]),
-    ("line-", "staff.html", &["auto", "transferred", "note", "taken", "elsewhere"]),
+    ("line-", "staff.html", &["recap", "rated", "auto", "transferred", "note", "taken", "elsewhere"]),
     ("lock-", "", &["lost", "closed"]),
     ("lock-", "user.html", &["waiting", "staff-offline", "staff-back"]),
     ("lock-", "staff.html", &["elsewhere", "repick", "user-offline"]),

@@ -50,9 +50,10 @@ impl Line {
         self.asked_at = Some(now); // the welcome is owed
     }
 
-    /// The desk does not answer `delivered` and `typing`, so silence after them means nothing.
+    /// The desk does not answer these, so silence after them means nothing.
     pub fn note_sent(&mut self, frame: &Value, now: Millis) {
-        if frame["type"] != "delivered" && frame["type"] != "typing" {
+        let kind = frame["type"].as_str().unwrap_or("");
+        if !matches!(kind, "delivered" | "typing" | "recap" | "rate_ticket") {
             self.asked_at.get_or_insert(now);
         }
     }

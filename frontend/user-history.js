@@ -1,0 +1,84 @@
+// user-history.js: what the user's browser has of the chat, since the desk keeps nothing: for a tab that was closed, and for
+// the staff member who has just picked the ticket. And what the user says of it in the end.
+"use strict";
+
+const RECAP_LINES_MAX = 100;
+const RECAP_BYTES_MAX = 15000; // the desk takes frames of 16 KiB
+const KEPT_MS_MAX = 86400000; // a day; no desk waits as long for anybody
+const SCORES = [1, 2, 3, 4, 5];
+
+// ---- In this browser
+
+const isKeptUser = (value) => isStoredUser(value) && Date.now() - value.keptAt < KEPT_MS_MAX;
+
+// Until the ticket ends, a tab that is closed can be followed by another: not on a shared computer. What another tab keeps
+// for another user, or for this one in our place, is not ours to change.
+function keepAll() {
+  store.tab.set("user", user);
+  store.tab.set("chat", chat);
+  const others = store.browser.get("user", isKeptUser);
+  if (wire.reason === "elsewhere" || (others && others.id !== user.id)) return;
+  const isKept = chat && chat.state !== "closed" && !user.isShared;
+  store.browser.set("user", isKept ? { ...user, keptAt: Date.now() } : null);
+  store.browser.set("chat", isKept ? chat : null);
+}
+
+// A tab has its own user, or goes on where another one was closed.
+function resumed() {
+  const own = store.tab.get("user", isStoredUser);
+  const kept = own ? null : store.browser.get("user", isKeptUser);
+  return { user: own ?? kept ?? { id: newId() }, chat: (kept ? store.browser : store.tab).get("chat", isChat) };
+}
+
+// ---- For the staff member who has picked the ticket
+
+const recapAgain = new Backoff(sendRecap, 2000, 15000);
+
+// What the other side has not confirmed is left out: the desk has that, and sends it by itself.
+function recapLines() {
+  const lines = [];
+  let bytes = 0;
+  const seen = chat.entries.filter(({ kind, from, state }) => kind === "message" && (from === "them" || state === "delivered"));
+  for (const { from, sender, text, at } of seen.slice(-RECAP_LINES_MAX).reverse()) {
+    const who = from === "them" ? { from: "staff", name: sender } : { from: "user", name: user.name || undefined };
+    const line = { ...who, text, at: Math.max(0, Math.round(at)) };
+    bytes += new TextEncoder().encode(JSON.stringify(line)).length + 1;
+    if (bytes > RECAP_BYTES_MAX) break;
+    lines.unshift(line);
+  }
+  return lines;
+}
+
+// Somebody new has not seen what was said, and one who is back may have lost it.
+function sendRecap() {
+  recapAgain.reset();
+  const lines = chat?.state === "active" ? recapLines() : [];
+  if (lines.length) wire.send({ type: "recap", lines });
+}
+
+// ---- In the end
+
+function rate(score) {
+  if (!wire.send({ type: "rate_ticket", ticket_id: chat.ticketId, score })) return;
+  chat.score = score;
+  keepAll();
+  draw();
+  byId("new-ticket").focus();
+}
+
+// Too fast may be tried again. Otherwise the desk knows no more of the ticket.
+function ratingRefused(code) {
+  chat.score = code === "rate_limited" ? null : 0;
+  keepAll();
+  draw();
+}
+
+function drawRating() {
+  const isOffered = chat.state === "closed" && chat.canBeRated && wire.state === "open";
+  byId("rating").hidden = !isOffered || (chat.score ?? null) !== null;
+  byId("rated").hidden = !chat.canBeRated;
+  setText(byId("rated"), chat.score > 0 ? t("rated", { score: chat.score }) : chat.score === 0 ? t("rated-late") : "");
+  for (const score of SCORES) byId("scores").children[score - 1].setAttribute("aria-label", t("score", { score }));
+}
+
+for (const score of SCORES) byId("scores").append(button(String(score), { "data-score": score }, () => rate(score)));
