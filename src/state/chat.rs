@@ -3,8 +3,9 @@
 //! What one side does is sent to the other side's connection at once, if that has credit. If it has none, nothing is
 //! queued: the conversation knows how far that connection has come, and `catch_up_chat` sends the rest from there.
 
-use super::conversation::{Author, Sender};
-use super::event::{Emit, ErrorCode, Event, MessageView, Participant, Side};
+use super::error_code::ErrorCode;
+use super::event::{Emit, Event, MessageView, Participant, Side};
+use super::held::{Author, Sender};
 use super::link::Link;
 use super::slots::Slots;
 use super::staff::Staff;

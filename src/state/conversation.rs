@@ -1,18 +1,12 @@
-//! A chat's two sides: counters, and the messages that were accepted and not yet confirmed. No other text is kept.
-
-mod stored;
-
-use std::collections::VecDeque;
-use std::hash::{Hash, Hasher};
+//! A chat's two sides: what each has sent, and how much of it the other has confirmed.
 
 use serde::{Deserialize, Serialize};
 
-use super::event::{Emit, ErrorCode, Event, MessageView, Participant, Side, StaffName};
-use super::link::Link;
-use crate::config::{
-    HELD_BYTES_MAX, HELD_MESSAGES_MAX, Millis, SPARE_HELD_BUFFER_BYTES_MAX, SPARE_HELD_BYTES_MAX,
-};
-use crate::ids::{JsonPieces, JsonStr, JsonText, StaffId, StoredText, TicketId, UserId};
+use super::error_code::ErrorCode;
+use super::event::Side;
+use super::held::{Author, Held, HeldMessage, Spare, Unrelayed};
+use crate::config::Millis;
+use crate::ids::JsonText;
 
 /// What is known of a ticket's messages.
 #[derive(Debug, Default, Hash, Serialize, Deserialize)]
@@ -42,19 +36,6 @@ pub(super) struct Sent {
     pub(super) typing_until: Option<Millis>,
     /// The other side's connection shows that the sender types.
     pub(super) typing_shown: bool,
-}
-
-/// A member of the staff who wrote a message.
-#[derive(Clone, Debug, Hash, Serialize, Deserialize)]
-pub(super) struct Author {
-    pub(super) id: StaffId,
-    pub(super) name: Option<StoredText>,
-}
-
-impl Author {
-    pub(super) fn name(&self) -> StaffName<'_> {
-        StaffName { id: &self.id, name: self.name.as_ref().map(StoredText::as_json) }
-    }
 }
 
 impl Conversation {
@@ -99,8 +80,7 @@ impl Conversation {
         if !sent.held.has_capacity(text) {
             return Err(ErrorCode::UnreadLimit);
         }
-        let rings = sent.held.0.get_or_insert_with(|| spare.take());
-        rings.push(HeldMessage { seq, id, at, author, text_bytes: text.len() }, text);
+        sent.held.push(HeldMessage { seq, id, at, author, text_bytes: text.len() }, text, spare);
         (sent.last_id, sent.last_id_seq, sent.last_id_at) = (id, seq, at);
         self.last_seq = seq;
         Ok(seq)
@@ -115,12 +95,7 @@ impl Conversation {
         let is_news = seq > sent.delivered_seq;
         if is_news {
             sent.delivered_seq = seq;
-            sent.held.drop_until(seq);
-            if sent.held.is_empty()
-                && let Some(rings) = sent.held.0.take()
-            {
-                spare.put(rings);
-            }
+            sent.held.drop_until(seq, spare);
         }
         is_news
     }
@@ -162,183 +137,17 @@ impl Conversation {
     /// Takes what `side` wrote and the other side has not confirmed.
     pub(super) fn take_unrelayed(&mut self, side: Side) -> Unrelayed {
         let sent = self.sent_by_mut(side);
-        Unrelayed { held: std::mem::take(&mut sent.held), relayed_seq: sent.relayed_seq }
+        Unrelayed::new(std::mem::take(&mut sent.held), sent.relayed_seq)
     }
-}
-
-/// Messages in order. A ticket that nobody has written in takes no memory for them.
-#[derive(Debug, Default, Hash, Serialize, Deserialize)]
-pub(super) struct Held(Option<Box<Rings>>);
-
-/// The texts stand one behind the other, in two rings that are filled and emptied without allocating.
-#[derive(Debug, Default, Hash)]
-struct Rings {
-    messages: VecDeque<HeldMessage>,
-    texts: VecDeque<u8>,
-}
-
-#[derive(Debug, Hash)]
-struct HeldMessage {
-    seq: u64,
-    id: u64,
-    at: Millis,
-    /// Who wrote it, on the side where that may change.
-    author: Option<Author>,
-    text_bytes: usize,
-}
-
-/// The user of a conversation, as the sender of its messages.
-#[derive(Clone, Copy)]
-pub(super) struct Sender<'a> {
-    pub(super) id: &'a UserId,
-    pub(super) name: Option<JsonStr<'a>>,
-}
-
-impl<'a> From<Sender<'a>> for Participant<'a> {
-    fn from(user: Sender<'a>) -> Self {
-        Self::User { id: user.id, name: user.name }
-    }
-}
-
-impl Rings {
-    fn push(&mut self, message: HeldMessage, text: &str) {
-        self.texts.extend(text.as_bytes());
-        self.messages.push_back(message);
-    }
-
-    fn heap_bytes(&self) -> usize {
-        self.texts.capacity() + self.messages.capacity() * size_of::<HeldMessage>()
-    }
-}
-
-impl Held {
-    fn has_capacity(&self, text: &str) -> bool {
-        self.0.as_ref().is_none_or(|rings| {
-            rings.messages.len() < HELD_MESSAGES_MAX && rings.texts.len() + text.len() <= HELD_BYTES_MAX
-        })
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.as_ref().is_none_or(|rings| rings.messages.is_empty())
-    }
-
-    fn drop_until(&mut self, seq: u64) {
-        let Some(rings) = &mut self.0 else { return };
-        while rings.messages.front().is_some_and(|message| message.seq <= seq) {
-            if let Some(message) = rings.messages.pop_front() {
-                rings.texts.drain(..message.text_bytes);
-            }
-        }
-    }
-
-    /// What follows a number, in order. Messages without an author are the user's.
-    pub(super) fn after<'a>(&'a self, seq: u64, user: Sender<'a>) -> impl Iterator<Item = MessageView<'a>> {
-        let rings = self.0.as_deref();
-        let (front, back) = rings.map_or((&[][..], &[][..]), |rings| rings.texts.as_slices());
-        let mut start = 0;
-        let messages = rings.map(|rings| rings.messages.iter()).into_iter().flatten();
-        let views = messages.map(move |message| {
-            let range = start..start + message.text_bytes;
-            start = range.end;
-            let in_front = &front[range.start.min(front.len())..range.end.min(front.len())];
-            let in_back = range.start.saturating_sub(front.len())..range.end.saturating_sub(front.len());
-            MessageView {
-                seq: message.seq,
-                from: match &message.author {
-                    Some(author) => Participant::Staff(author.name()),
-                    None => user.into(),
-                },
-                id: message.id,
-                text: JsonPieces::from_ring(in_front, &back[in_back]),
-                at: message.at,
-            }
-        });
-        views.skip_while(move |view| view.seq <= seq)
-    }
-}
-
-impl Held {
-    /// Sends what follows `relayed_seq`, as far as the credit goes. Returns up to where, and whether that is all.
-    pub(super) fn relay(
-        &self,
-        relayed_seq: u64,
-        (ticket, user): (TicketId, Sender<'_>),
-        reader: &Link,
-        out: &mut impl Emit,
-    ) -> (u64, bool) {
-        let mut relayed = relayed_seq;
-        for message in self.after(relayed_seq, user) {
-            if !reader.has_credit() {
-                return (relayed, false);
-            }
-            relayed = message.seq;
-            reader.send(&Event::Message { ticket, message }, out);
-        }
-        (relayed, true)
-    }
-}
-
-/// What was held when its ticket closed, for a connection that has not been sent all of it.
-#[derive(Debug, Hash, Serialize, Deserialize)]
-pub(super) struct Unrelayed {
-    held: Held,
-    relayed_seq: u64,
-}
-
-impl Unrelayed {
-    /// The reader has another connection, which has been sent none of it.
-    pub(super) fn reset_connection(&mut self) {
-        self.relayed_seq = 0;
-    }
-
-    /// Sends the rest, as far as the credit goes. Returns whether that is all.
-    pub(super) fn relay(
-        &mut self,
-        about: (TicketId, Sender<'_>),
-        reader: &Link,
-        out: &mut impl Emit,
-    ) -> bool {
-        let (relayed, is_whole) = self.held.relay(self.relayed_seq, about, reader, out);
-        self.relayed_seq = relayed;
-        is_whole
-    }
-}
-
-/// Buffers that nothing is held in, for the next chat that holds something: one that has gone quiet keeps none, and those
-/// in full swing allocate none. No part of the State: without them it is the same.
-#[derive(Debug, Default)]
-#[expect(clippy::vec_box, reason = "they go into conversations as they are")]
-pub(super) struct Spare {
-    rings: Vec<Box<Rings>>,
-    bytes: usize,
-}
-
-impl Spare {
-    /// Returns the buffer that was used last: what the processor's cache holds of it need not be read again.
-    fn take(&mut self) -> Box<Rings> {
-        let rings = self.rings.pop().unwrap_or_default();
-        self.bytes -= rings.heap_bytes();
-        rings
-    }
-
-    fn put(&mut self, rings: Box<Rings>) {
-        let bytes = rings.heap_bytes();
-        if bytes > 0 && bytes <= SPARE_HELD_BUFFER_BYTES_MAX && self.bytes + bytes <= SPARE_HELD_BYTES_MAX {
-            self.bytes += bytes;
-            self.rings.push(rings);
-        }
-    }
-}
-
-impl Hash for Spare {
-    fn hash<H: Hasher>(&self, _: &mut H) {}
 }
 
 #[cfg(test)]
 mod tests {
     use std::borrow::Cow;
 
+    use super::super::held::Sender;
     use super::*;
+    use crate::ids::UserId;
 
     fn with_user<T>(act: impl FnOnce(Sender<'_>) -> T) -> T {
         act(Sender { id: &UserId::parse("u").unwrap(), name: None })
@@ -397,38 +206,6 @@ mod tests {
     }
 
     #[test]
-    fn a_chat_that_has_gone_quiet_keeps_no_buffer_and_the_next_one_gets_it() {
-        let mut spare = Spare::default();
-        let mut conversation = Conversation::default();
-        let mut use_buffer = |bytes: usize, spare: &mut Spare| {
-            let seq = accept_into(&mut conversation, 1, &"x".repeat(bytes), spare).unwrap();
-            conversation.confirm(Side::Staff, seq, spare);
-            assert!(conversation.user.held.0.is_none());
-            conversation = Conversation::default();
-        };
-        use_buffer(100, &mut spare);
-        use_buffer(100, &mut spare);
-        assert_eq!(spare.rings.len(), 1, "one for both");
-        use_buffer(SPARE_HELD_BUFFER_BYTES_MAX + 1, &mut spare);
-        assert_eq!((spare.rings.len(), spare.bytes), (0, 0), "it has become too large to be kept");
-    }
-
-    #[test]
-    fn spare_buffers_are_bounded_in_all() {
-        let mut spare = Spare::default();
-        for _ in 0..SPARE_HELD_BYTES_MAX / 1024 {
-            let mut rings = Box::<Rings>::default();
-            rings.texts.reserve_exact(2048);
-            spare.put(rings);
-        }
-        assert!(spare.bytes <= SPARE_HELD_BYTES_MAX && spare.bytes > SPARE_HELD_BYTES_MAX / 2);
-        while spare.bytes > 0 {
-            spare.take();
-        }
-        assert!(spare.rings.is_empty());
-    }
-
-    #[test]
     fn texts_come_back_whole_wherever_they_lie_in_the_ring() {
         let (mut conversation, spare) = (Conversation::default(), &mut Spare::default());
         let text = |id: u64| format!("{id:03} {}", "x".repeat(usize::try_from(id % 50).unwrap()));
@@ -445,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_repeated_id_is_told_apart() {
+    fn a_repeated_id_is_recognised() {
         let mut conversation = Conversation::default();
         accept(&mut conversation, 3, "a").unwrap();
         accept(&mut conversation, 7, "b").unwrap();

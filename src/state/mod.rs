@@ -13,14 +13,16 @@
 //! | --- | --- |
 //! | command | the inputs, and what users and staff ask for |
 //! | event | what State sends, and to which connections |
+//! | error_code | why something is refused |
 //! | users | users: known, connected, away |
 //! | staff | staff: connected, online, their chats |
-//! | ticket | a ticket's life: created, picked, released, transferred, closed |
+//! | ticket | the steps of a ticket: created, picked, released, transferred, closed |
 //! | rating | what a user says of a ticket that has ended |
 //! | recap | what a user's page has of a chat, for the staff member who has picked it |
 //! | status | what a user is sent about their ticket's status |
 //! | chat | messages, receipts and typing between the two sides |
-//! | conversation | a chat's numbers, and the messages that are not confirmed yet |
+//! | conversation | a chat's numbers: accepted, confirmed, relayed |
+//! | held | the messages that are not confirmed yet |
 //! | queue | who waits, where, and for how long |
 //! | rank_index | the order of those who wait |
 //! | assign | which staff member gets the next ticket, if nobody picks |
@@ -38,8 +40,10 @@ mod chat;
 mod command;
 mod conversation;
 mod digest;
+mod error_code;
 mod event;
 mod fanout;
+mod held;
 mod link;
 mod owners;
 mod queue;
@@ -63,19 +67,19 @@ use std::hash::{Hash, Hasher as _};
 use serde::{Deserialize, Serialize};
 
 pub use self::command::{Input, Session, StaffCommand, UserCommand};
+pub use self::error_code::ErrorCode;
 pub use self::event::{
-    ClosedBy, Dismissal, Emit, EndedTicket, ErrorCode, Event, MessageView, OwnTicket, Participant, Picked,
-    Place, Record, Side, StaffChange, StaffName, StaffWelcome, TicketRef, TicketState, TicketView,
-    UserWelcome,
+    ClosedBy, Dismissal, Emit, EndedTicket, Event, MessageView, OwnTicket, Participant, Picked, Place,
+    Record, Side, StaffChange, StaffName, StaffWelcome, TicketRef, TicketState, TicketView, UserWelcome,
 };
 pub use self::rating::Score;
 pub use self::recap::{Recap, RecapLine};
 pub use self::ticket_ids::Seed;
 
 use self::assign::Turns;
-use self::conversation::Spare;
 use self::digest::Fnv;
 use self::fanout::Fanout;
+use self::held::Spare;
 use self::link::Link;
 use self::owners::{Owner, Owners};
 use self::queue::Queue;

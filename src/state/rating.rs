@@ -6,7 +6,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::State;
-use super::event::{Emit, ErrorCode, Event, Record};
+use super::error_code::ErrorCode;
+use super::event::{Emit, Event, Record};
 use super::link::Link;
 use super::staff::StaffKey;
 use super::ticket::{Status, Ticket};

@@ -6,7 +6,8 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::State;
-use super::event::{Emit, ErrorCode, Event, Side};
+use super::error_code::ErrorCode;
+use super::event::{Emit, Event, Side};
 use super::ticket::Status;
 use super::ticket_ids::TicketNo;
 use crate::config::Millis;

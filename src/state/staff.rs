@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::assign::Turn;
 use super::board::Board;
-use super::conversation::{Sender, Unrelayed};
 use super::event::{Dismissal, Emit, EndedTicket, Event, Record, Side, StaffName};
+use super::held::{Sender, Unrelayed};
 use super::link::Link;
 use super::rating::Rated;
 use super::slots::{Key, key_type};

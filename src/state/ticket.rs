@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::conversation::Conversation;
-use super::event::{ClosedBy, Emit, EndedTicket, ErrorCode, Event, Picked, Place, Record, Side, TicketState};
+use super::error_code::ErrorCode;
+use super::event::{ClosedBy, Emit, EndedTicket, Event, Picked, Place, Record, Side, TicketState};
 use super::link::Link;
 use super::staff::{ClosedChat, StaffKey};
 use super::status::Shown;

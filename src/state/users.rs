@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::command::Session;
-use super::conversation::{Sender, Unrelayed};
-use super::event::{Dismissal, Emit, EndedTicket, ErrorCode, Event, OwnTicket, Side, UserWelcome};
+use super::error_code::ErrorCode;
+use super::event::{Dismissal, Emit, EndedTicket, Event, OwnTicket, Side, UserWelcome};
+use super::held::{Sender, Unrelayed};
 use super::link::Link;
 use super::rating::Unrated;
 use super::slots::{Key, key_type};

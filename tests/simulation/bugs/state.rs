@@ -6,6 +6,7 @@ const ASSIGN: &str = "src/state/assign.rs";
 const BOARD: &str = "src/state/board.rs";
 const CHAT: &str = "src/state/chat.rs";
 const CONVERSATION: &str = "src/state/conversation.rs";
+const HELD: &str = "src/state/held.rs";
 const FANOUT: &str = "src/state/fanout.rs";
 const LINK: &str = "src/state/link.rs";
 const QUEUE: &str = "src/state/queue.rs";
@@ -74,19 +75,19 @@ pub(super) const BUGS: &[Bug] = &[
     ),
     bug(
         "what is not confirmed stays",
-        CONVERSATION,
+        HELD,
         "rings.messages.front().is_some_and(|message| message.seq <= seq)",
         "rings.messages.front().is_some_and(|message| message.seq <= seq + 1)",
     ),
     bug(
         "200 messages are held, and no more",
-        CONVERSATION,
+        HELD,
         "rings.messages.len() < HELD_MESSAGES_MAX &&",
         "rings.messages.len() < 2 * HELD_MESSAGES_MAX &&",
     ),
     bug(
         "64 KiB are held, and no more",
-        CONVERSATION,
+        HELD,
         "rings.texts.len() + text.len() <= HELD_BYTES_MAX",
         "rings.texts.len() + text.len() <= 2 * HELD_BYTES_MAX",
     ),

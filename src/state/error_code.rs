@@ -1,0 +1,81 @@
+//! Why State, or the parser before it, refuses what a peer asks for.
+
+/// Why something was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "each is said in words by `text`")]
+pub enum ErrorCode {
+    BadMessage,
+    TooLong,
+    RateLimited,
+    NoTicket,
+    TicketExists,
+    TicketTaken,
+    NotYours,
+    YouAreOffline,
+    StaffOffline,
+    UserOffline,
+    AtCapacity,
+    UnknownStaff,
+    DeskFull,
+    UnreadLimit,
+}
+
+impl ErrorCode {
+    /// All of them, in their order.
+    pub const ALL: [Self; 14] = [
+        Self::BadMessage,
+        Self::TooLong,
+        Self::RateLimited,
+        Self::NoTicket,
+        Self::TicketExists,
+        Self::TicketTaken,
+        Self::NotYours,
+        Self::YouAreOffline,
+        Self::StaffOffline,
+        Self::UserOffline,
+        Self::AtCapacity,
+        Self::UnknownStaff,
+        Self::DeskFull,
+        Self::UnreadLimit,
+    ];
+
+    /// Returns the code as it is on the wire.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::BadMessage => "bad_message",
+            Self::TooLong => "too_long",
+            Self::RateLimited => "rate_limited",
+            Self::NoTicket => "no_ticket",
+            Self::TicketExists => "ticket_exists",
+            Self::TicketTaken => "ticket_taken",
+            Self::NotYours => "not_yours",
+            Self::YouAreOffline => "you_are_offline",
+            Self::StaffOffline => "staff_offline",
+            Self::UserOffline => "user_offline",
+            Self::AtCapacity => "at_capacity",
+            Self::UnknownStaff => "unknown_staff",
+            Self::DeskFull => "desk_full",
+            Self::UnreadLimit => "unread_limit",
+        }
+    }
+
+    /// Returns the code in words, for a developer who reads a console.
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Self::BadMessage => "not a message of this protocol",
+            Self::TooLong => "too long",
+            Self::RateLimited => "too fast, this one was not done",
+            Self::NoTicket => "there is no such ticket",
+            Self::TicketExists => "you have an open ticket already",
+            Self::TicketTaken => "somebody has this ticket",
+            Self::NotYours => "this ticket is not with you",
+            Self::YouAreOffline => "go online first",
+            Self::StaffOffline => "that staff member is not online",
+            Self::UserOffline => "the user is not connected",
+            Self::AtCapacity => "no room for another chat",
+            Self::UnknownStaff => "there is no other staff member of that id here",
+            Self::DeskFull => "the desk takes no more tickets just now",
+            Self::UnreadLimit => "the other side has too much to read",
+        }
+    }
+}
