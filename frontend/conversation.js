@@ -190,11 +190,14 @@ class Conversation {
     this.sendNext();
   }
 
-  // Connected again, or picked again: the desk says how far it has come.
+  // Connected again, or picked again: the desk says how far it has come. What was sent on this connection is still going
+  // to be answered; sent twice, it could be refused once and accepted once.
   resume({ last_id, last_seq, delivered_seq }) {
-    this.stopSending();
+    this.#repeat = null;
+    this.#hold.end();
     this.nextId = Math.max(this.nextId, last_id + 1);
-    for (const entry of this.unsent().filter((entry) => entry.id && entry.id <= last_id)) {
+    const unanswered = this.unsent().filter((entry) => entry !== this.#inFlight);
+    for (const entry of unanswered.filter((entry) => entry.id && entry.id <= last_id)) {
       if (entry.id < last_id) {
         this.markFailed(entry, "unsure"); // we never have two in flight, so another page has sent on our side
         continue;
@@ -230,6 +233,7 @@ class Conversation {
       this.append({ kind: "message", from: "them", sender, senderId: sender_id, text, at, seq }, isFirstUnread);
     } else {
       this.confirmedSeq = Math.min(this.confirmedSeq, seq - 1); // our receipt was lost as well
+      this.host.save();
     }
     this.sendReceipt();
     return isNew;
@@ -257,6 +261,7 @@ class Conversation {
   receiptRefused() {
     if (this.receivedSeq === 0) return;
     this.confirmedSeq = Math.min(this.confirmedSeq, this.receivedSeq - 1);
+    this.host.save();
     this.sendReceiptIn(RECEIPT_AGAIN_MS);
   }
 

@@ -54,12 +54,13 @@ function ticketChanged(chat, ticket, before) {
 }
 
 function pickedByColleague(chat, name) {
+  const wasTaken = chat.state === "taken";
+  chat.state = "taken"; // before anything else that waits is sent
   chat.markUnsure();
   const pending = takePending(chat.ticketId)?.type;
   if (pending === "transfer_ticket") byId("transfer-note").value = ""; // kept until now for another try
   if (pending === "transfer_ticket" || pending === "release_ticket") return leaveChat(chat, "outcome-handed", name);
-  if (chat.state !== "taken") chat.addLine("taken", { name });
-  chat.state = "taken";
+  if (!wasTaken) chat.addLine("taken", { name });
   chats.draw();
 }
 

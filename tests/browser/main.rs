@@ -23,10 +23,15 @@ mod proxy;
 mod record;
 mod scripted;
 mod setup;
+mod simulation;
 mod windows;
+
+// The simulation's files name each other from the root of their crate.
+use simulation::*;
 
 // The tests.
 mod accessibility;
+mod agreement;
 mod alerts;
 mod chat;
 mod disconnects;

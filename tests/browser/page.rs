@@ -47,6 +47,14 @@ impl Page {
         self.scripts.borrow_mut().push(added["identifier"].clone());
     }
 
+    /// Does the same, in place of all that were added.
+    pub fn replace_scripts(&self, script: &str) {
+        for added in self.scripts.take() {
+            self.cdp("Page.removeScriptToEvaluateOnNewDocument", json!({ "identifier": added }));
+        }
+        self.before_scripts(script);
+    }
+
     // ---- Looking
 
     pub fn ask(&self, method: &str, params: Value) -> Result<Value, String> {

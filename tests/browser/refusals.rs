@@ -10,6 +10,7 @@ use crate::setup::{BOTH, Kind, Source, Stage, chat, sign_in, stories};
 stories![
     what_the_other_side_has_not_read_holds_the_next_messages_until_its_receipt,
     a_held_message_goes_on_after_the_next_connection,
+    a_message_that_is_on_its_way_when_its_ticket_is_given_again_is_not_sent_twice,
     a_message_that_was_too_fast_is_sent_again_after_longer_and_longer_waits,
     a_repeat_that_was_too_fast_is_never_called_failed,
     many_messages_at_once_arrive_in_order_while_the_other_side_looks_away,
@@ -134,6 +135,25 @@ fn a_held_message_goes_on_after_the_next_connection(source: Source) {
         page.until("document.querySelectorAll('li.message[data-state=sent]').length == 3");
         assert_eq!(page.messages(), ["one", "two", "three"]);
     }
+}
+
+/// A ticket that was given back and comes again at once: the message was sent in between, and is answered after it. Were
+/// it sent a second time before that, it could be refused once and accepted once.
+fn a_message_that_is_on_its_way_when_its_ticket_is_given_again_is_not_sent_twice(source: Source) {
+    let stage = Stage::new(source);
+    let (page, _desk, mut connection) = chat_at(&stage, Kind::Staff, 1);
+    say_all(&page, &["one"]);
+    let first = connection.expect_message("one");
+    connection.picked(0, 0);
+    is_silent(&page, &mut connection);
+    connection.refuse(&first, "unread_limit");
+    is_silent(&page, &mut connection);
+    connection.delivered(0);
+    let again = connection.expect_message("one");
+    assert!(again.as_u64() > first.as_u64());
+    connection.ack(&again, 1);
+    is_silent(&page, &mut connection);
+    assert_eq!(states(&page), ["sent"]);
 }
 
 /// Each page once, since it takes long.

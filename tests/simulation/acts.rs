@@ -1,9 +1,7 @@
 //! One step: who does what, drawn from the step's salt.
 
-use serde_json::json;
-
 use crate::network::End;
-use crate::page::{Chat, Conversation, Page, Status, Tab};
+use crate::pages::{Act, Chat, Conversation, Fate, Page, Staffer, Status, Tab, Visitor};
 use crate::plan::{Step, What};
 use crate::rng::Rng;
 use crate::world::{RATES, World};
@@ -28,7 +26,7 @@ impl World {
             What::Pick => self.pick(),
             What::Show => self.show(),
             What::Hide | What::Look => self.look(step.what == What::Look),
-            What::Retry => self.with_some_chat(|chat, leave, desk| chat.retry(leave, desk)),
+            What::Retry => self.retry(),
             What::Reload | What::Duplicate | What::Leave | What::Return => self.open_or_leave(step.what),
             What::Mischief => self.mischief(),
             What::Snapshot => self.check_state(),
@@ -43,40 +41,40 @@ impl World {
         (!fitting.is_empty()).then(|| *self.rng.pick(&fitting))
     }
 
-    fn ask(&mut self) {
-        let Some(tab) = self.some_tab(|tab| matches!(tab.page, Page::Visitor(_))) else { return };
-        let subject =
-            self.rng.pick(&["help", "Hilfe \u{e4}\u{1F600}", "a \"quoted\"\nsubject", "x"]).to_string();
-        self.with_page(tab, |page, desk| {
-            if let Page::Visitor(visitor) = page {
-                visitor.ask(subject, desk);
-            }
-        });
+    fn some_visitor(&mut self, fits: impl Fn(&Visitor) -> bool) -> Option<usize> {
+        self.some_tab(|tab| tab.is_loaded && matches!(&tab.page, Page::Visitor(visitor) if fits(visitor)))
     }
 
-    /// Some page's chat, as long as it is not closed.
-    fn with_some_chat(
-        &mut self,
-        act: impl FnOnce(&mut Conversation, crate::page::Leave, &mut crate::page::Desk<'_>),
-    ) {
-        let has_chat =
-            |tab: &Tab| tab.page.chats().iter().any(|chat| chat.is_open && chat.state != Chat::Closed);
-        let Some(tab) = self.some_tab(has_chat) else { return };
+    fn some_staffer(&mut self, fits: impl Fn(&Staffer) -> bool) -> Option<usize> {
+        self.some_tab(|tab| tab.is_loaded && matches!(&tab.page, Page::Staffer(staffer) if fits(staffer)))
+    }
+
+    fn ask(&mut self) {
+        let Some(tab) = self.some_visitor(|_| true) else { return };
+        let subject =
+            self.rng.pick(&["help", "Hilfe \u{e4}\u{1F600}", "a \"quoted\"\tsubject", "x"]).to_string();
+        if matches!(&self.tabs[tab].page, Page::Visitor(visitor) if visitor.may_ask()) {
+            self.act(tab, &Act::Ask(subject));
+        }
+    }
+
+    /// Some page's chat, as long as it is not closed: the tab and the ticket. Staff may write only in the one that is on
+    /// the screen.
+    fn some_chat(&mut self) -> Option<(usize, String)> {
+        let is_there = |chat: &Conversation| chat.is_open && chat.state != Chat::Closed;
+        let tab = self.some_tab(|tab| tab.is_loaded && tab.page.chats().iter().any(is_there))?;
         let nth = self.rng.below(4);
-        self.with_page(tab, |page, desk| match page {
-            Page::Visitor(visitor) => visitor.with_chat(desk, act),
-            Page::Staffer(staffer) => {
-                let open: Vec<String> = staffer
-                    .chats
-                    .values()
-                    .filter(|chat| chat.is_open)
-                    .map(|chat| chat.ticket.clone())
-                    .collect();
-                if !open.is_empty() {
-                    staffer.with_chat(&open[nth % open.len()], desk, act);
-                }
-            }
-        });
+        let open: Vec<&Conversation> = self.tabs[tab].page.chats().iter().filter(|c| c.is_open).collect();
+        Some((tab, open[nth % open.len()].ticket.clone()))
+    }
+
+    /// Shows a chat. True if something can be written in it.
+    fn show_to_write(&mut self, tab: usize, ticket: &str) -> bool {
+        let is_elsewhere = matches!(&self.tabs[tab].page, Page::Staffer(staffer) if staffer.shown.as_deref() != Some(ticket));
+        if is_elsewhere {
+            self.act(tab, &Act::Show(Some(ticket.to_owned())));
+        }
+        self.tabs[tab].page.may_write(self.tabs[tab].line.status == Status::Open)
     }
 
     fn say_something(&mut self, count: usize, is_long: bool) {
@@ -84,13 +82,15 @@ impl World {
             *self.rng.pick(&["hello ", "\u{e4}\u{f6}\u{fc} ", "\u{1F600}", "\"\\\n\t", "</script>"]);
         let length = if self.rng.one_in(20) { 300 } else { self.rng.below(30) };
         let (filling, length) = if is_long { ("\u{1F600}", 15_900) } else { (filling, length) };
-        self.with_some_chat(|chat, leave, desk| {
-            // The composer is locked while nothing can be sent.
-            for _ in 0..if leave.can_send { count } else { 0 } {
-                let text = desk.ledger.text(&chat.ticket, chat.is_user, length, filling);
-                chat.say(text, leave, desk);
-            }
-        });
+        let Some((tab, ticket)) = self.some_chat() else { return };
+        if !self.show_to_write(tab, &ticket) {
+            return; // the composer is locked
+        }
+        let by_user = matches!(self.tabs[tab].page, Page::Visitor(_));
+        for _ in 0..count {
+            let text = self.ledger.text(&ticket, by_user, length, filling);
+            self.act(tab, &Act::Write(text));
+        }
     }
 
     /// More than is held for one who does not confirm, or more than waits for one who does not read.
@@ -101,107 +101,105 @@ impl World {
     }
 
     fn type_something(&mut self) {
-        let active = !self.rng.one_in(3);
-        self.with_some_chat(|chat, leave, desk| {
-            if leave.can_send {
-                desk.out.push(json!({ "type": "typing", "ticket_id": chat.ticket, "active": active }));
-            }
-        });
+        let is_something = !self.rng.one_in(3);
+        let Some((tab, ticket)) = self.some_chat() else { return };
+        if self.show_to_write(tab, &ticket) {
+            self.act(tab, &Act::Type(is_something));
+        }
+    }
+
+    fn retry(&mut self) {
+        let Some((tab, ticket)) = self.some_chat() else { return };
+        let page = &self.tabs[tab].page;
+        let chat = page.chats().iter().find(|chat| chat.ticket == ticket && chat.state != Chat::Closed);
+        if chat.is_some_and(|chat| chat.entries.iter().any(|entry| entry.fate == Fate::Failed)) {
+            let by_user = matches!(page, Page::Visitor(_));
+            let text = self.ledger.text(&ticket, by_user, 0, "");
+            self.act(tab, &Act::Retry(ticket, text));
+        }
     }
 
     /// A button is pressed that ends a chat for this one; sometimes for a ticket that is not theirs.
     fn end_chat(&mut self, what: What) {
         let by_user = what == What::CloseTicket && self.rng.one_in(2);
-        let Some(tab) = self.some_tab(|tab| matches!(tab.page, Page::Visitor(_)) == by_user) else { return };
+        let tab = if by_user { self.some_visitor(|_| true) } else { self.some_staffer(|_| true) };
+        let Some(tab) = tab else { return };
         let nth = self.rng.below(8);
         let colleague = format!("staff-{}", self.rng.below(self.setup.staff + 1));
         let note = *self.rng.pick(&["", "please", "knows \"more\""]);
-        self.with_page(tab, |page, desk| match page {
-            Page::Visitor(visitor) => visitor.with_chat(desk, |chat, _, desk| {
-                if desk.is_open && chat.state != Chat::Closed {
-                    desk.out.push(json!({ "type": "close_ticket" }));
-                }
-            }),
+        let is_open = self.tabs[tab].line.status == Status::Open;
+        let act = match &self.tabs[tab].page {
+            Page::Visitor(visitor) => {
+                let is_closed = visitor.chat.as_ref().is_none_or(|chat| chat.state == Chat::Closed);
+                (is_open && !is_closed).then_some(Act::CloseOwn)
+            }
             Page::Staffer(staffer) => {
                 let mut tickets = staffer.active();
                 if nth == 0 {
                     tickets = staffer.board.keys().cloned().collect();
                 }
-                let Some(ticket) = tickets.get(nth % tickets.len().max(1)) else { return };
-                match what {
-                    What::Release => staffer.act("release_ticket", ticket, None, desk),
-                    What::Transfer => staffer.act("transfer_ticket", ticket, Some((&colleague, note)), desk),
-                    _ => staffer.act("close_ticket", ticket, None, desk),
-                }
+                let ticket = tickets.get(nth % tickets.len().max(1)).cloned();
+                ticket.map(|ticket| match what {
+                    What::Release => Act::Button("release_ticket", ticket, None),
+                    What::Transfer => {
+                        Act::Button("transfer_ticket", ticket, Some((colleague, note.to_owned())))
+                    }
+                    _ => Act::Button("close_ticket", ticket, None),
+                })
             }
-        });
+        };
+        if let Some(act) = act {
+            self.act(tab, &act);
+        }
     }
 
     fn set_online(&mut self, online: bool) {
-        let Some(tab) =
-            self.some_tab(|tab| matches!(&tab.page, Page::Staffer(staffer) if staffer.online != online))
-        else {
-            return;
-        };
-        self.with_page(tab, |page, desk| {
-            if let Page::Staffer(staffer) = page {
-                staffer.set_online(online, desk);
-            }
-        });
+        if let Some(tab) = self.some_staffer(|staffer| staffer.online != online) {
+            self.act(tab, &Act::GoOnline(online));
+        }
     }
 
     /// Mostly what can be picked; sometimes what others have, or without room.
     fn pick(&mut self) {
-        let Some(tab) =
-            self.some_tab(|tab| matches!(&tab.page, Page::Staffer(staffer) if !staffer.board.is_empty()))
-        else {
-            return;
-        };
+        let Some(tab) = self.some_staffer(|staffer| !staffer.board.is_empty()) else { return };
         let (any, nth) = (self.rng.one_in(6), self.rng.below(8));
-        self.with_page(tab, |page, desk| {
-            let Page::Staffer(staffer) = page else { return };
-            let free = |ticket: &serde_json::Value| any || ticket["state"] != "active";
-            let tickets: Vec<String> =
-                staffer.board.iter().filter(|(_, ticket)| free(ticket)).map(|(id, _)| id.clone()).collect();
-            if let Some(ticket) = tickets.get(nth % tickets.len().max(1)) {
-                staffer.act("pick_ticket", ticket, None, desk);
-            }
-        });
+        let Page::Staffer(staffer) = &self.tabs[tab].page else { return };
+        let free = |ticket: &serde_json::Value| any || ticket["state"] != "active";
+        let tickets: Vec<String> =
+            staffer.board.iter().filter(|(_, ticket)| free(ticket)).map(|(id, _)| id.clone()).collect();
+        if let Some(ticket) = tickets.get(nth % tickets.len().max(1)) {
+            self.act(tab, &Act::Button("pick_ticket", ticket.clone(), None));
+        }
     }
 
     fn show(&mut self) {
-        let Some(tab) =
-            self.some_tab(|tab| matches!(&tab.page, Page::Staffer(staffer) if !staffer.chats.is_empty()))
-        else {
-            return;
-        };
+        let Some(tab) = self.some_staffer(|staffer| !staffer.opened().is_empty()) else { return };
         let nth = self.rng.below(8);
-        self.with_page(tab, |page, desk| {
-            let Page::Staffer(staffer) = page else { return };
-            let ticket = staffer.chats.keys().nth(nth % staffer.chats.len()).cloned();
-            staffer.show(ticket.as_deref(), desk);
-        });
+        let Page::Staffer(staffer) = &self.tabs[tab].page else { return };
+        let opened = staffer.opened();
+        self.act(tab, &Act::Show(Some(opened[nth % opened.len()].clone())));
     }
 
     fn look(&mut self, looks: bool) {
-        let Some(tab) = self.some_tab(|tab| tab.hidden == looks) else { return };
-        self.tabs[tab].hidden = !looks;
-        self.with_page(tab, |page, desk| page.look(desk));
+        if let Some(tab) = self.some_tab(|tab| tab.is_loaded && tab.hidden == looks) {
+            self.act(tab, &Act::Look(looks));
+        }
     }
 
     fn open_or_leave(&mut self, what: What) {
         let is_stopped = |tab: &Tab| tab.line.status == Status::Stopped;
         let Some(tab) = self.some_tab(|tab| is_stopped(tab) == (what == What::Return)) else { return };
+        let now = self.now;
         match what {
-            What::Return => self.tabs[tab].line.start(),
+            What::Return => self.tabs[tab].start(now),
             What::Duplicate => {
                 let path = self.tabs[tab].path();
                 if self.tabs.iter().filter(|tab| tab.path() == path).count() < TABS_EACH {
                     let mut copy = self.tabs[tab].clone();
-                    copy.reload();
-                    copy.line.start();
+                    copy.unload(now);
+                    copy.start(now);
                     copy.number = copy.number.map(|_| self.tabs.len() as u64);
-                    let queued = copy.page.chats().into_iter().flat_map(Conversation::queued);
+                    let queued = copy.page.chats().iter().flat_map(Conversation::queued);
                     queued.for_each(|text| self.ledger.copied(text));
                     self.tabs.push(copy);
                 }
@@ -215,9 +213,9 @@ impl World {
                 if let Some(link) = link {
                     self.clients[link].kind = crate::client::Kind::Nobody;
                 }
-                self.tabs[tab].reload();
+                self.tabs[tab].unload(now);
                 if what == What::Reload {
-                    self.tabs[tab].line.start();
+                    self.tabs[tab].start(now);
                 }
             }
         }
@@ -253,7 +251,7 @@ impl World {
                 let kind = self.clients[at].kind;
                 self.leave(at, Some(End::Reset));
                 if let crate::client::Kind::Tab(tab) = kind {
-                    self.tab_lost(tab, 1006);
+                    self.tab_lost(tab, Some(1006));
                 }
                 return;
             }

@@ -139,7 +139,7 @@ impl World {
         self.check_end(link, how);
         let code = self.clients[link].code;
         if let Kind::Tab(tab) = self.clients[link].kind {
-            self.tab_lost(tab, code.unwrap_or(1006));
+            self.tab_lost(tab, Some(code.unwrap_or(1006)));
         }
     }
 

@@ -12,7 +12,7 @@ use deskwire::journal::{History, Store};
 use crate::checked_service::{CheckedService, Wiring};
 use crate::model::Model;
 use crate::network::End;
-use crate::page::NOT_KEPT;
+use crate::pages::NOT_KEPT;
 use crate::rng::Rng;
 use crate::world::World;
 
@@ -107,7 +107,8 @@ impl World {
         }
         let model = std::mem::replace(&mut self.hub.service.model, Model::new(self.setup.rules));
         self.end_all_links();
-        self.now += self.rng.in_ms(0, 2000);
+        let down_ms = self.rng.in_ms(0, 2000);
+        self.pass_without_server(down_ms);
         let now = self.now;
         let mut desk = self.new_desk();
         desk.keep_in(disk, rules, Some(history), now).expect("a disk in memory");

@@ -21,12 +21,13 @@ struct Said {
 }
 
 impl Ledger {
-    /// A new text, of about this length.
+    /// A new text, of about this length. No page sends spaces at the end.
     pub fn text(&mut self, ticket: &str, by_user: bool, length: usize, filling: &str) -> String {
         let mut text = format!("#{} ", self.said.len());
         while text.len() < length {
             text.push_str(filling);
         }
+        text.truncate(text.trim_end().len());
         self.said.push(Said { ticket: ticket.to_owned(), by_user, is_shown: false, is_copied: false });
         text
     }

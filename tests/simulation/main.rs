@@ -6,7 +6,7 @@
 //! network           sockets and the network between them
 //! codec             RFC 6455 from the client's side, shared with other tests
 //! websocket         what a client reads of the server's frames
-//! page              the two pages, as far as they speak to the desk
+//! pages             the two pages, as far as they speak to the desk
 //! adversary         peers who break the rules
 //! checked_service   the desk, with each call and each frame held against the model
 //! model             a naive desk, written from PROTOCOL.md
@@ -34,7 +34,8 @@ mod disk;
 mod ledger;
 mod model;
 mod network;
-mod page;
+#[allow(dead_code, reason = "its record is for tests/browser/agreement.rs")]
+mod pages;
 mod plan;
 mod quiesce;
 mod rng;

@@ -4,6 +4,7 @@ use deskwire::config::{Assign, Millis};
 use deskwire::state::Rules;
 
 use crate::rng::Rng;
+use crate::world::MESSAGES_PER_S;
 
 #[derive(Clone, Copy, Debug)]
 pub struct Setup {
@@ -21,6 +22,10 @@ pub struct Setup {
     pub has_journal: bool,
     /// Pages count their messages from 1, and do not choose ids that no other tab chooses (`SIM_COUNTED_IDS=1`).
     pub counts_ids: bool,
+    /// Frames that a connection may send, a second.
+    pub messages_per_s: u32,
+    /// What happens to each tab is recorded.
+    pub records: bool,
 }
 
 /// Time passes, and somebody does something. Who and how is drawn from the salt.
@@ -126,6 +131,8 @@ pub fn plan(seed: u64, steps: usize) -> (Setup, Vec<Step>) {
         // Which of those who were away longest is forgotten first is not the same after a restart.
         has_journal: !is_small && seed % 2 == 1,
         counts_ids: std::env::var_os("SIM_COUNTED_IDS").is_some(),
+        messages_per_s: MESSAGES_PER_S,
+        records: false,
     };
     // A world in which some things never happen, and others often, finds what an even mixture does not. Without tickets
     // and words it would find nothing.

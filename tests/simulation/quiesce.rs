@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::client::Kind;
 use crate::model::State;
 use crate::network::End;
-use crate::page::{Chat, Conversation, Fate, Page, Staffer, Status};
+use crate::pages::{Act, Chat, Conversation, Fate, Page, Staffer, Status};
 use crate::rng::Rng;
 use crate::world::World;
 
@@ -80,60 +80,64 @@ impl World {
         }
         let mut paths = std::collections::BTreeSet::new();
         for at in 0..self.tabs.len() {
-            (self.tabs[at].is_cut_off, self.tabs[at].hidden) = (false, false);
+            self.tabs[at].is_cut_off = false;
+            match self.tabs[at].is_loaded {
+                true => self.act(at, &Act::Look(true)),
+                false => self.tabs[at].hidden = false,
+            }
             if !paths.insert(self.tabs[at].path()) {
                 // Of two tabs of the same one, the first stays.
                 self.detach(at);
-                self.tabs[at].reload();
+                self.tabs[at].unload(self.now);
             } else if self.tabs[at].line.status == Status::Stopped {
-                self.tabs[at].line.start();
+                self.tabs[at].start(self.now);
             }
         }
         self.pass(500);
         for at in 0..self.tabs.len() {
             if self.tabs[at].line.reason == Some("elsewhere") {
-                self.tabs[at].line.start();
+                self.tabs[at].start(self.now);
             }
         }
     }
 
-    fn with_staffers(&mut self, act: impl Fn(&mut Staffer, &mut crate::page::Desk<'_>)) {
+    /// Everybody at a console that is connected does what this gives.
+    fn all_staff_act(&mut self, act: impl Fn(&Staffer) -> Option<Act>) {
         for tab in 0..self.tabs.len() {
-            self.with_page(tab, |page, desk| {
-                if let Page::Staffer(staffer) = page
-                    && desk.is_open
-                {
-                    act(staffer, desk);
-                }
-            });
+            let Page::Staffer(staffer) = &self.tabs[tab].page else { continue };
+            if self.tabs[tab].line.status == Status::Open
+                && let Some(act) = act(staffer)
+            {
+                self.act(tab, &act);
+            }
         }
         self.pass(400);
     }
 
     /// Staff go online, and pick what they have room for.
     fn pick_all(&mut self) {
-        self.with_staffers(|staffer, desk| staffer.set_online(true, desk));
+        self.all_staff_act(|_| Some(Act::GoOnline(true)));
         for _ in 0..6 {
-            self.with_staffers(|staffer, desk| {
-                let free = staffer.board.values().find(|ticket| ticket["state"] != "active");
-                if let Some(ticket) = free.and_then(|ticket| ticket["ticket_id"].as_str()).map(str::to_owned)
-                    && staffer.active().len() < staffer.max_chats
-                {
-                    staffer.act("pick_ticket", &ticket, None, desk);
-                }
+            self.all_staff_act(|staffer| {
+                let free = staffer.board.values().find(|ticket| ticket["state"] != "active")?;
+                let ticket = free["ticket_id"].as_str()?.to_owned();
+                let has_room = staffer.active().len() < staffer.max_chats;
+                has_room.then_some(Act::Button("pick_ticket", ticket, None))
             });
         }
     }
 
     fn look_at_all_chats(&mut self) {
         for nth in 0..10 {
-            self.with_staffers(|staffer, desk| {
+            self.all_staff_act(|staffer| {
                 let active = staffer.active();
-                staffer.show(active.get(nth % active.len().max(1)).map(String::as_str), desk);
+                Some(Act::Show(active.get(nth % active.len().max(1)).cloned()))
             });
         }
         for tab in 0..self.tabs.len() {
-            self.with_page(tab, |page, desk| page.look(desk));
+            if self.tabs[tab].is_loaded {
+                self.act(tab, &Act::Look(true));
+            }
         }
         self.pass(3000);
     }
@@ -186,15 +190,16 @@ impl World {
         let mut chats: Vec<&str> =
             model.tickets.iter().filter(mine).map(|ticket| ticket.id.as_str()).collect();
         chats.sort_unstable();
-        let shown = staffer.active();
+        let mut shown = staffer.active();
+        shown.sort_unstable();
         (shown != chats).then(|| format!("{} has {shown:?}; right is {chats:?}", staffer.id))
     }
 
     /// "What was accepted ends delivered": both sides are there, and look at it.
     fn check_chat(&self, chat: &Conversation) -> Option<String> {
-        let is_there = |tab: &crate::page::Tab| {
+        let is_there = |tab: &crate::pages::Tab| {
             let is_other_side = matches!(tab.page, Page::Visitor(_)) != chat.is_user;
-            let is_open = |other: &&Conversation| {
+            let is_open = |other: &Conversation| {
                 other.ticket == chat.ticket && other.is_open && other.state == Chat::Active
             };
             tab.line.status == Status::Open && is_other_side && tab.page.chats().iter().any(is_open)
@@ -211,7 +216,7 @@ impl World {
     fn all_leave(&mut self) {
         for tab in 0..self.tabs.len() {
             let Some(link) = self.tabs[tab].line.socket else {
-                self.tabs[tab].reload();
+                self.tabs[tab].unload(self.now);
                 continue;
             };
             match self.rng.below(4) {
@@ -227,7 +232,7 @@ impl World {
                 _ => self.detach(tab),
             }
             self.clients[link].kind = Kind::Nobody;
-            self.tabs[tab].reload();
+            self.tabs[tab].unload(self.now);
         }
     }
 

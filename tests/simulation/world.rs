@@ -19,7 +19,7 @@ use crate::disk;
 use crate::ledger::Ledger;
 use crate::model::Model;
 use crate::network::{End, Ends, Link, Shared, Socket, Written};
-use crate::page::{Page, Staffer, Status, Tab, Visitor};
+use crate::pages::{Act, Page, Staffer, Tab, Visitor};
 use crate::plan::Setup;
 use crate::rng::{Rng, Trail};
 use crate::websocket;
@@ -27,6 +27,9 @@ use crate::websocket;
 pub const TOKEN: &str = "the-staff-token";
 /// When the world begins.
 pub const START: Millis = 1_700_000_000_000;
+
+/// "Frames (50 a second and connection)."
+pub const MESSAGES_PER_S: u32 = 50;
 
 /// How fast slow readers read, in bytes a second.
 pub const RATES: [u64; 7] = [300, 900, 5000, 40_000, 200_000, 900_000, 2_000_000];
@@ -68,7 +71,8 @@ thread_local! {
 
 impl World {
     pub fn new(setup: Setup, tells: bool) -> Self {
-        let limits = Limits { ping_interval_ms: setup.ping_interval_ms, ..Limits::default() };
+        let (ping_interval_ms, messages_per_s) = (setup.ping_interval_ms, setup.messages_per_s);
+        let limits = Limits { ping_interval_ms, messages_per_s, ..Limits::default() };
         let mut desk = new_desk(setup, setup.seed);
         let disk = disk::Shared::default();
         if setup.has_journal {
@@ -89,6 +93,7 @@ impl World {
         let mut tabs = Vec::new();
         for number in 0..setup.users {
             let mut visitor = Visitor::new(format!("user-{number}"));
+            visitor.looks_back = !setup.records;
             if setup.has_names && number % 2 == 0 {
                 visitor.name = Some(format!("Ann \"{number}\" M\u{fc}ller"));
                 visitor.came_from = Some("https://example.com/?a=1&b=\u{1F600}".to_owned());
@@ -124,7 +129,8 @@ impl World {
             story: tells.then(Vec::new),
         };
         for tab in &mut world.tabs {
-            tab.line.start();
+            tab.record = setup.records.then(Vec::new);
+            tab.start(START);
             tab.number = tab.number.filter(|_| !setup.counts_ids);
         }
         world
@@ -165,6 +171,17 @@ impl World {
         }
         self.now = end;
         self.settle();
+    }
+
+    /// Lets time pass for the pages, while no process listens.
+    pub fn pass_without_server(&mut self, span: Millis) {
+        let end = self.now + span;
+        self.listens = false;
+        while let Some(next) = self.tabs.iter().filter_map(Tab::next_due).min().filter(|next| *next <= end) {
+            self.now = self.now.max(next);
+            self.wake_tabs();
+        }
+        (self.now, self.listens) = (end, true);
     }
 
     /// All that happens at this moment.
@@ -227,19 +244,23 @@ impl World {
     }
 
     fn wake_tabs(&mut self) -> bool {
-        use crate::page::Due;
+        use crate::pages::Due;
         let mut acted = false;
         for at in 0..self.tabs.len() {
             if self.tabs[at].page.next_due().is_some_and(|due| due <= self.now) {
                 acted = true;
-                self.with_page(at, |page, desk| page.go_on(desk));
+                let out = self.tabs[at].go_on(self.now, &mut self.ledger);
+                self.send_from_tab(at, out);
             }
             let Some(due) = self.tabs[at].line.due(self.now) else { continue };
             acted = true;
             match due {
                 Due::Connect => self.connect_tab(at),
                 Due::Lost => self.give_up(at),
-                Due::Probe => self.send_from_tab(at, vec![serde_json::json!({ "type": "ping" })]),
+                Due::Probe => {
+                    let ping = self.tabs[at].probe(self.now);
+                    self.send_from_tab(at, ping);
+                }
             }
         }
         acted
@@ -258,6 +279,10 @@ impl World {
             false => Link { lag, room, pieces, ..Link::default() },
         };
         link.note.was_slow = link.room < 1 << 20;
+        if self.setup.messages_per_s < MESSAGES_PER_S {
+            link.note.flooded = true;
+            link.note.blame = Some("whoever writes much floods");
+        }
         link.throttle(rate.filter(|_| !self.is_calm));
         let is_reachable = self.listens && !matches!(kind, Kind::Tab(tab) if self.tabs[tab].is_cut_off);
         if !is_reachable {
@@ -279,7 +304,7 @@ impl World {
         protocols.extend(self.tabs[tab].secret().map(|secret| format!("secret.{secret}")));
         let path = self.tabs[tab].path();
         let head = websocket::head(&path, &protocols);
-        self.tabs[tab].line.connected(link, self.now);
+        self.tabs[tab].connected(link, self.now);
         self.links[link].borrow_mut().send(&head, self.now);
         self.tell(|| format!("link {link}: {path} connects"));
     }
@@ -294,21 +319,17 @@ impl World {
     pub fn give_up(&mut self, tab: usize) {
         self.tell(|| format!("tab {tab} gives up its line"));
         self.detach(tab);
-        self.tab_lost(tab, 1006);
+        self.tab_lost(tab, None);
     }
 
-    pub fn tab_lost(&mut self, tab: usize, code: u16) {
-        let was_open = self.tabs[tab].line.status == Status::Open;
+    /// The tab's socket is closed with this code; without one, the page has given it up.
+    pub fn tab_lost(&mut self, tab: usize, code: Option<u16>) {
         if let Some(link) = self.tabs[tab].line.socket {
             self.clients[link].kind = Kind::Nobody;
         }
-        let why = self.tabs[tab].line.lost(code, self.now, &mut self.rng);
-        self.tell(|| format!("tab {tab} is lost: {why} ({code})"));
-        self.tabs[tab].now = self.now;
-        if was_open {
-            let (_, out) = self.tabs[tab].act(&mut self.ledger, |page, desk| page.line_lost(why, desk));
-            self.send_from_tab(tab, out);
-        }
+        let (why, out) = self.tabs[tab].lost(code, self.now, &mut self.rng, &mut self.ledger);
+        self.tell(|| format!("tab {tab} is lost: {why} ({code:?})"));
+        self.send_from_tab(tab, out);
     }
 
     pub fn send_from_tab(&mut self, tab: usize, frames: Vec<Value>) {
@@ -319,10 +340,9 @@ impl World {
         }
     }
 
-    /// Does something with a page, and sends what it says.
-    pub fn with_page(&mut self, tab: usize, act: impl FnOnce(&mut Page, &mut crate::page::Desk<'_>)) {
-        self.tabs[tab].now = self.now;
-        let (_, out) = self.tabs[tab].act(&mut self.ledger, act);
+    /// The person at a page does something.
+    pub fn act(&mut self, tab: usize, act: &Act) {
+        let out = self.tabs[tab].act(act, self.now, &mut self.ledger);
         self.send_from_tab(tab, out);
     }
 

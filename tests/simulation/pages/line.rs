@@ -9,6 +9,8 @@ const RETRY_FIRST: Millis = 500;
 const RETRY_MAX: Millis = 15_000;
 const ANSWER_MAX: Millis = 8000;
 const SILENCE_MAX: Millis = 25_000;
+/// The page looks at its clock so often.
+const CHECK: Millis = 1000;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Status {
@@ -26,6 +28,7 @@ pub struct Line {
     /// The link of the socket.
     pub socket: Option<usize>,
     failures: u32,
+    connected_at: Millis,
     heard_at: Millis,
     asked_at: Option<Millis>,
     retry_at: Option<Millis>,
@@ -47,6 +50,7 @@ impl Line {
     pub fn connected(&mut self, socket: usize, now: Millis) {
         self.socket = Some(socket);
         self.retry_at = None;
+        self.connected_at = now;
         self.asked_at = Some(now); // the welcome is owed
     }
 
@@ -69,11 +73,24 @@ impl Line {
         }
     }
 
+    /// The page is looked at again. True if it has to send a ping.
+    pub fn check_now(&mut self, now: Millis) -> bool {
+        if self.status == Status::Retrying && self.socket.is_none() {
+            self.retry_at = Some(now);
+        }
+        self.status == Status::Open && self.asked_at.is_none() && now - self.heard_at > CHECK
+    }
+
     pub fn next_due(&self) -> Option<Millis> {
         let probe = (self.status == Status::Open && self.asked_at.is_none())
-            .then_some(self.heard_at + SILENCE_MAX + 1);
-        let answer = self.asked_at.map(|at| at + ANSWER_MAX + 1);
+            .then(|| self.check_after(self.heard_at + SILENCE_MAX));
+        let answer = self.asked_at.map(|at| self.check_after(at + ANSWER_MAX));
         self.retry_at.into_iter().chain(probe).chain(answer).min()
+    }
+
+    /// The first look at the clock after this time.
+    fn check_after(&self, time: Millis) -> Millis {
+        self.connected_at + ((time - self.connected_at) / CHECK + 1) * CHECK
     }
 
     pub fn due(&self, now: Millis) -> Option<Due> {
@@ -87,8 +104,9 @@ impl Line {
         })
     }
 
-    /// Forgets the socket; the code says whether to try again. Gives the reason.
-    pub fn lost(&mut self, code: u16, now: Millis, rng: &mut Rng) -> &'static str {
+    /// Forgets the socket; the code says whether to try again. Gives the reason, and which part of the longest wait is
+    /// waited, from 0.5 to 1.
+    pub fn lost(&mut self, code: u16, now: Millis, rng: &mut Rng) -> (&'static str, f64) {
         self.socket = None;
         self.asked_at = None;
         let stop = match code {
@@ -96,16 +114,17 @@ impl Line {
             4403 => "not-yours",
             4409 => "elsewhere",
             _ => {
-                let wait = RETRY_MAX.min(RETRY_FIRST << self.failures);
+                let longest = RETRY_MAX.min(RETRY_FIRST << self.failures);
                 self.failures = (self.failures + 1).min(10);
-                self.retry_at = Some(now + rng.in_ms(wait / 2, wait));
+                let wait = rng.in_ms(longest / 2, longest);
+                self.retry_at = Some(now + wait);
                 self.status = Status::Retrying;
                 self.reason = Some("lost");
-                return "lost";
+                return ("lost", wait as f64 / longest as f64);
             }
         };
         self.status = Status::Stopped;
         self.reason = Some(stop);
-        stop
+        (stop, 0.5)
     }
 }

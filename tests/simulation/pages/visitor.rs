@@ -1,53 +1,113 @@
 //! user.js: the visitor's page.
 
+use deskwire::config::Millis;
 use serde_json::{Value, json};
 
-use super::Desk;
 use super::backoff::Backoff;
+use super::composer::Composer;
 use super::conversation::{Chat, Conversation, Leave};
+use super::{Act, Desk};
 
 /// What recaps are made of, and is never written to a disk.
 pub const NOT_KEPT: &str = "it is said that";
+
+/// What was missed follows the welcome that tells of the end, so the end waits for it.
+const ENDED: Millis = 300;
 
 #[derive(Clone)]
 pub struct Visitor {
     pub id: String,
     pub session: Option<String>,
     pub chat: Option<Conversation>,
+    pub composer: Composer,
     /// The subject of a ticket that was asked for and is not there yet.
-    asking: Option<String>,
-    pub ask_again: Backoff,
+    pub asking: Option<String>,
+    /// `desk_full` lasts until others close their tickets, the limit on new tickets for some seconds.
+    too_fast: Backoff,
+    desk_full: Backoff,
+    /// The desk was asked to close the ticket, and it is not closed yet.
+    is_closing: bool,
+    close_again: Backoff,
+    ends_at: Option<Millis>,
     pub name: Option<String>,
     /// The page that they came from.
     pub came_from: Option<String>,
+    /// It sends recaps and ratings. What is in them is made up here.
+    pub looks_back: bool,
 }
 
 impl Visitor {
     pub fn new(id: String) -> Self {
-        let ask_again = Backoff::default();
-        Self { id, session: None, chat: None, asking: None, ask_again, name: None, came_from: None }
+        Self {
+            id,
+            session: None,
+            chat: None,
+            composer: Composer::default(),
+            asking: None,
+            too_fast: Backoff::new(1000, 10_000),
+            desk_full: Backoff::new(15_000, 60_000),
+            is_closing: false,
+            close_again: Backoff::new(1000, 10_000),
+            ends_at: None,
+            name: None,
+            came_from: None,
+            looks_back: true,
+        }
     }
 
     pub fn reload(&mut self) {
-        self.ask_again.reset();
+        let kept = std::mem::replace(self, Self::new(self.id.clone()));
+        (self.session, self.chat, self.asking) = (kept.session, kept.chat, kept.asking);
+        (self.name, self.came_from, self.looks_back) = (kept.name, kept.came_from, kept.looks_back);
         self.chat.iter_mut().for_each(Conversation::reload);
     }
 
-    pub fn ask(&mut self, subject: String, desk: &mut Desk<'_>) {
-        if self.chat.as_ref().is_some_and(|chat| chat.state != Chat::Closed) || self.asking.is_some() {
-            return;
+    pub fn may_ask(&self) -> bool {
+        self.chat.as_ref().is_none_or(|chat| chat.state == Chat::Closed) && self.asking.is_none()
+    }
+
+    pub fn may_write(&self, is_open: bool) -> bool {
+        is_open && self.chat.as_ref().is_some_and(|chat| chat.state == Chat::Active)
+    }
+
+    pub fn act(&mut self, act: &Act, desk: &mut Desk<'_>) {
+        match act {
+            Act::Ask(subject) => {
+                self.set_asking(Some(subject.clone()));
+                self.send_asking(desk);
+            }
+            Act::CloseOwn => {
+                self.set_closing(true);
+                desk.send(json!({ "type": "close_ticket" }));
+            }
+            Act::Write(text) => {
+                let typing = self.composer.stop_typing();
+                send_typing(typing, desk);
+                self.with_chat(desk, |chat, leave, desk| chat.say(text.clone(), leave, desk));
+            }
+            Act::Type(is_something) => {
+                let typing = self.composer.changed(!is_something, desk.now);
+                send_typing(typing, desk);
+            }
+            Act::Retry(_, text) => self.with_chat(desk, |chat, leave, desk| chat.retry(text, leave, desk)),
+            Act::Look(_) => self.with_chat(desk, Conversation::confirm),
+            Act::GoOnline(_) | Act::Button(..) | Act::Show(_) => {}
         }
-        self.set_asking(Some(subject));
-        self.send_asking(desk);
     }
 
     fn set_asking(&mut self, subject: Option<String>) {
         self.asking = subject;
-        self.ask_again.reset();
+        self.too_fast.reset();
+        self.desk_full.reset();
+    }
+
+    fn set_closing(&mut self, is_wanted: bool) {
+        self.is_closing = is_wanted;
+        self.close_again.reset();
     }
 
     fn send_asking(&self, desk: &mut Desk<'_>) {
-        if let Some(subject) = self.asking.as_ref().filter(|_| desk.is_open) {
+        if let Some(subject) = &self.asking {
             let mut frame = json!({ "type": "create_ticket", "subject": subject });
             if let Some(name) = &self.name {
                 frame["name"] = name.as_str().into();
@@ -55,35 +115,46 @@ impl Visitor {
             if let Some(page) = &self.came_from {
                 frame["page"] = page.as_str().into();
             }
-            desk.out.push(frame);
+            desk.send(frame);
         }
     }
 
-    /// Asks again for what the desk did not take.
+    pub fn next_due(&self) -> Option<Millis> {
+        let waits = [&self.too_fast, &self.desk_full, &self.close_again];
+        waits.into_iter().filter_map(Backoff::due).chain(self.ends_at).min()
+    }
+
+    /// Does what was put off until now.
     pub fn go_on(&mut self, desk: &mut Desk<'_>) {
-        if self.ask_again.is_over(desk.now) {
+        self.with_chat(desk, Conversation::go_on);
+        if self.too_fast.is_over(desk.now) {
             self.send_asking(desk);
+        }
+        if self.desk_full.is_over(desk.now) {
+            self.send_asking(desk);
+        }
+        if self.close_again.is_over(desk.now) {
+            desk.send(json!({ "type": "close_ticket" }));
+        }
+        if self.ends_at.take_if(|at| *at <= desk.now).is_some() {
+            self.close_chat();
         }
     }
 
     /// Does something with the chat, as far as it may.
-    pub fn with_chat(
-        &mut self,
-        desk: &mut Desk<'_>,
-        act: impl FnOnce(&mut Conversation, Leave, &mut Desk<'_>),
-    ) {
+    fn with_chat(&mut self, desk: &mut Desk<'_>, act: impl FnOnce(&mut Conversation, Leave, &mut Desk<'_>)) {
         if let Some(chat) = &mut self.chat {
             let leave = leave(chat, desk);
             act(chat, leave, desk);
         }
     }
 
-    pub fn look(&mut self, desk: &mut Desk<'_>) {
-        self.with_chat(desk, Conversation::confirm);
-    }
-
-    pub fn line_lost(&mut self, why: &'static str, desk: &mut Desk<'_>) {
-        self.ask_again.reset(); // the next welcome asks
+    pub fn line_lost(&mut self, was_open: bool, why: &'static str, desk: &mut Desk<'_>) {
+        self.set_closing(false);
+        self.set_asking(self.asking.clone()); // the next welcome asks
+        if !was_open {
+            return;
+        }
         self.with_chat(desk, |chat, leave, desk| {
             if why == "elsewhere" {
                 chat.doubt(leave, desk);
@@ -112,10 +183,10 @@ impl Visitor {
                 });
             }
             "ticket_closed" if self.is_ours(frame) => {
-                self.with_chat(desk, |chat, _, _| chat.end());
+                self.close_chat();
                 self.rate(frame, desk);
             }
-            "error" if frame["ticket_id"].is_string() => {} // of a rating
+            "error" if frame["ticket_id"].is_string() && frame["id"].is_null() => {} // of a rating
             "error" => {
                 let code = frame["code"].as_str().unwrap_or("");
                 match frame["id"].as_u64() {
@@ -133,12 +204,15 @@ impl Visitor {
     fn is_refused(&mut self, code: &str, desk: &mut Desk<'_>) {
         if code == "rate_limited" {
             self.with_chat(desk, |chat, _, desk| chat.receipt_refused(desk));
+            if self.is_closing {
+                self.close_again.wait(desk.now);
+            }
         }
         match code {
             _ if self.asking.is_none() => {}
             "no_ticket" | "staff_offline" | "unread_limit" => {} // of a recap
-            "rate_limited" => self.ask_again.wait(desk.now, 1000, 10_000),
-            "desk_full" => self.ask_again.wait(desk.now, 15_000, 60_000),
+            "rate_limited" => self.too_fast.wait(desk.now),
+            "desk_full" => self.desk_full.wait(desk.now),
             _ => self.set_asking(None),
         }
     }
@@ -157,29 +231,38 @@ impl Visitor {
     /// What this page has of the chat, for whoever has just picked it. What is in it does not matter here; it is much where
     /// others type much.
     fn send_recap(&self, desk: &mut Desk<'_>) {
-        let Some(chat) = self.chat.as_ref().filter(|_| desk.is_open) else { return };
+        let Some(chat) = self.chat.as_ref().filter(|_| self.looks_back) else { return };
         let line = |nth: u64| {
             let from = if nth.is_multiple_of(2) { "user" } else { "staff" };
             json!({ "from": from, "name": self.name, "text": format!("{NOT_KEPT} {nth} \n"), "at": nth })
         };
         let lines: Vec<Value> = (0..=chat.heard_seq.min(99)).map(line).collect();
-        desk.out.push(json!({ "type": "recap", "lines": lines }));
+        desk.send(json!({ "type": "recap", "lines": lines }));
     }
 
     /// Says how it was, or does not, or does so twice.
     fn rate(&self, ended: &Value, desk: &mut Desk<'_>) {
         let at = ended["at"].as_u64().unwrap_or(0);
         let frame = json!({ "type": "rate_ticket", "ticket_id": ended["ticket_id"], "score": 1 + at % 5 });
-        desk.out.extend((0..at % 3).map(|_| frame.clone()));
+        (0..if self.looks_back { at % 3 } else { 0 }).for_each(|_| desk.send(frame.clone()));
     }
 
     fn start_chat(&mut self, ticket: &Value, state: Chat) {
         self.set_asking(None);
+        self.ends_at = None;
         self.chat = Some(Conversation::new(ticket["ticket_id"].as_str().unwrap_or(""), true, state));
+    }
+
+    fn close_chat(&mut self) {
+        self.set_closing(false);
+        self.ends_at = None;
+        self.chat.iter_mut().for_each(Conversation::end);
     }
 
     fn welcomed(&mut self, frame: &Value, desk: &mut Desk<'_>) {
         self.session = frame["session"].as_str().map(str::to_owned);
+        self.set_closing(false);
+        self.set_asking(self.asking.clone());
         let ticket = &frame["ticket"];
         if ticket.is_object() {
             let state = match ticket["state"].as_str() {
@@ -199,13 +282,30 @@ impl Visitor {
                 chat.confirm(leave, desk);
             });
         } else {
-            // What was missed follows this welcome, and is still shown.
-            self.with_chat(desk, |chat, _, _| chat.end());
+            self.ticket_ended(&frame["ended"], desk.now);
             if frame["ended"].is_object() {
                 self.rate(&frame["ended"], desk);
             }
             self.send_asking(desk);
         }
+    }
+
+    fn ticket_ended(&mut self, ended: &Value, now: Millis) {
+        let is_told = self.is_ours(ended);
+        match &mut self.chat {
+            Some(chat) if chat.state != Chat::Closed && is_told => {
+                chat.state = Chat::Closed;
+                self.ends_at = Some(now + ENDED);
+            }
+            Some(chat) if chat.state != Chat::Closed => self.close_chat(),
+            _ => {}
+        }
+    }
+}
+
+fn send_typing(active: Option<bool>, desk: &mut Desk<'_>) {
+    if let Some(active) = active {
+        desk.send(json!({ "type": "typing", "active": active }));
     }
 }
 

@@ -4,14 +4,13 @@ use deskwire::config::Millis;
 use serde_json::{Value, json};
 
 use super::Desk;
-use super::backoff::Backoff;
+use super::hold::{Hold, RATE_LIMITED, UNREAD_LIMIT};
 
-/// After `rate_limited`, the message is sent again.
-const REFUSED_FIRST: Millis = 1000;
-const REFUSED_MAX: Millis = 10_000;
 /// A burst is confirmed by a few receipts; one that was refused is sent again.
 const RECEIPT: Millis = 100;
 const RECEIPT_AGAIN: Millis = 2000;
+/// Messages that are compared with those of a real page, which keeps less of a long chat.
+const SHOWN_MAX: usize = 100;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
@@ -66,26 +65,6 @@ pub struct Conversation {
     receipt_at: Option<Millis>,
 }
 
-/// Why the messages of a chat wait. `unread_limit` ends with the other side's next receipt, `rate_limited` after a while.
-#[derive(Clone, Debug, Default)]
-struct Hold {
-    for_receipt: bool,
-    backoff: Backoff,
-}
-
-impl Hold {
-    fn is_on(&self) -> bool {
-        self.for_receipt || self.backoff.due().is_some()
-    }
-
-    fn begin(&mut self, code: &str, now: Millis) {
-        self.for_receipt = code == "unread_limit";
-        if !self.for_receipt {
-            self.backoff.wait(now, REFUSED_FIRST, REFUSED_MAX);
-        }
-    }
-}
-
 /// What a conversation may do just now.
 #[derive(Clone, Copy)]
 pub struct Leave {
@@ -108,7 +87,7 @@ impl Conversation {
             delivered_seq: 0,
             in_flight: None,
             repeat: None,
-            hold: Hold::default(),
+            hold: Hold::new(),
             receipt_at: None,
         }
     }
@@ -129,7 +108,8 @@ impl Conversation {
 
     /// Nothing is on its way any more.
     fn stop_sending(&mut self) {
-        (self.in_flight, self.repeat, self.hold) = (None, None, Hold::default());
+        (self.in_flight, self.repeat) = (None, None);
+        self.hold.end();
     }
 
     /// What was on its way when the page went away: the next `resume` tells whether it arrived.
@@ -178,7 +158,7 @@ impl Conversation {
             .or_else(|| find(&|entry| is_unsent(entry) && entry.id.is_some()))
             .or_else(|| find(&is_unsent));
         let Some(next) = next else {
-            self.hold = Hold::default();
+            self.hold.end();
             return;
         };
         if !leave.can_send || in_flight.is_some() || self.hold.is_on() {
@@ -223,10 +203,11 @@ impl Conversation {
         if self.in_flight == Some(entry.key) {
             self.in_flight = None;
         }
-        let is_held = matches!(code, "rate_limited" | "unread_limit");
-        if is_held {
+        let held = [RATE_LIMITED, UNREAD_LIMIT].into_iter().find(|held| *held == code);
+        if let Some(code) = held {
             self.hold.begin(code, desk.now);
         }
+        let is_held = held.is_some();
         match is_unsent(entry) {
             false => self.repeat = is_held.then_some(entry.key), // accepted before, and it stays so
             true if is_held => entry.id = None,                  // never accepted: a new id cannot double it
@@ -243,18 +224,42 @@ impl Conversation {
                 mark(entry, Fate::Delivered, desk);
             }
         }
-        if self.hold.for_receipt {
-            self.hold = Hold::default();
+        if self.hold.code == Some(UNREAD_LIMIT) {
+            self.hold.end();
         }
         self.pump(leave, desk);
     }
 
-    /// Says a failed message again. It was never accepted; the plus is there so that no text is said twice.
-    pub fn retry(&mut self, leave: Leave, desk: &mut Desk<'_>) {
+    /// Says a failed message again, with another text: it was never accepted, and no text is to be said twice.
+    pub fn retry(&mut self, text: &str, leave: Leave, desk: &mut Desk<'_>) {
         let Some(at) = self.entries.iter().position(|entry| entry.fate == Fate::Failed) else { return };
         self.entries.remove(at);
-        let text = desk.ledger.text(&self.ticket, self.is_user, 0, "");
-        self.say(text, leave, desk);
+        self.say(text.to_owned(), leave, desk);
+    }
+
+    /// What is seen of it, in short.
+    pub fn shows(&self) -> Value {
+        let letter = |entry: &Entry| match entry.fate {
+            _ if !entry.is_mine => 't',
+            Fate::Queued => 'q',
+            Fate::Sending => 'g',
+            Fate::Sent => 's',
+            Fate::Delivered => 'd',
+            Fate::Failed => 'f',
+        };
+        let state = match self.state {
+            Chat::Waiting => "waiting",
+            Chat::Active => "active",
+            Chat::Paused => "paused",
+            Chat::Closed => "closed",
+            Chat::Repick => "repick",
+            Chat::Taken => "taken",
+        };
+        let is_open = (!self.is_user).then_some(self.is_open);
+        let first = self.entries.len().saturating_sub(SHOWN_MAX);
+        json!({ "ticket": self.ticket, "state": state, "open": is_open,
+            "messages": self.entries[first..].iter().map(letter).collect::<String>(),
+            "last": self.entries.last().map(|entry| entry.text.as_str()) })
     }
 
     /// The line is dead: what was on its way waits again.
@@ -267,11 +272,14 @@ impl Conversation {
     pub fn resume(&mut self, told: &Value, leave: Leave, desk: &mut Desk<'_>) {
         let number = |name: &str| told[name].as_u64().unwrap_or(0);
         let (last_id, last_seq) = (number("last_id"), number("last_seq"));
-        self.stop_sending();
+        // What was sent on this connection is still going to be answered.
+        self.repeat = None;
+        self.hold.end();
         self.next_id = self.next_id.max(last_id + 1);
         for at in 0..self.entries.len() {
             let entry = &mut self.entries[at];
-            let Some(id) = entry.id.filter(|id| is_unsent(entry) && *id <= last_id) else { continue };
+            let is_unanswered = is_unsent(entry) && self.in_flight != Some(entry.key);
+            let Some(id) = entry.id.filter(|id| is_unanswered && *id <= last_id) else { continue };
             if id < last_id {
                 fail(entry); // somebody else spoke on our side
                 continue;

@@ -1,0 +1,36 @@
+//! The simulation's world and its model of the pages (`tests/simulation`), for the test that holds them to the real ones.
+#![allow(dead_code, unused_imports, reason = "what only the simulation itself uses")]
+#![allow(clippy::cast_possible_truncation, reason = "the numbers of a simulation are small")]
+
+pub use crate::support::websocket as codec;
+
+#[path = "../simulation/acts.rs"]
+pub mod acts;
+#[path = "../simulation/adversary.rs"]
+pub mod adversary;
+#[path = "../simulation/checked_service.rs"]
+pub mod checked_service;
+#[path = "../simulation/client.rs"]
+pub mod client;
+#[path = "../simulation/disk.rs"]
+pub mod disk;
+#[path = "../simulation/ledger.rs"]
+pub mod ledger;
+#[path = "../simulation/model/mod.rs"]
+pub mod model;
+#[path = "../simulation/network.rs"]
+pub mod network;
+#[path = "../simulation/pages/mod.rs"]
+pub mod pages;
+#[path = "../simulation/plan.rs"]
+pub mod plan;
+#[path = "../simulation/quiesce.rs"]
+pub mod quiesce;
+#[path = "../simulation/rng.rs"]
+pub mod rng;
+#[path = "../simulation/turns.rs"]
+pub mod turns;
+#[path = "../simulation/websocket.rs"]
+pub mod websocket;
+#[path = "../simulation/world.rs"]
+pub mod world;

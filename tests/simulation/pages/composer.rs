@@ -1,0 +1,33 @@
+//! composer.js: the field in which a message is written, as far as the other side hears of it.
+
+use deskwire::config::Millis;
+
+/// "Holds for 6 s unless renewed": the page renews it after 3 s.
+const RENEW: Millis = 3000;
+
+#[derive(Clone, Debug, Default)]
+pub struct Composer {
+    typing_since: Option<Millis>,
+}
+
+impl Composer {
+    /// The text has changed. Returns what is to be told of that, if anything.
+    pub fn changed(&mut self, is_empty: bool, now: Millis) -> Option<bool> {
+        if is_empty {
+            return self.stop_typing();
+        }
+        if self.typing_since.is_some_and(|since| now - since < RENEW) {
+            return None;
+        }
+        self.typing_since = Some(now);
+        Some(true)
+    }
+
+    pub fn stop_typing(&mut self) -> Option<bool> {
+        self.typing_since.take().map(|_| false)
+    }
+
+    pub fn lock(&mut self) {
+        self.typing_since = None;
+    }
+}
