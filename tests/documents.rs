@@ -15,17 +15,20 @@ use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use support::document::{Document, code};
 use support::schema::PROTOCOL;
 
-const DOCUMENTS: [(&str, &str); 5] = [
+const DOCUMENTS: [(&str, &str); 6] = [
     ("README.md", include_str!("../README.md")),
     ("benches/README.md", include_str!("../benches/README.md")),
     ("tests/README.md", include_str!("README.md")),
     ("src/protocol/PROTOCOL.md", include_str!("../src/protocol/PROTOCOL.md")),
+    ("examples/host/README.md", HOST),
     ("examples/host/metrics.md", include_str!("../examples/host/metrics.md")),
 ];
+const HOST: &str = include_str!("../examples/host/README.md");
 const MAKEFILE: &str = include_str!("../Makefile");
 
 fn readme() -> Document {
@@ -180,6 +183,38 @@ fn every_make_target_that_a_document_names_is_there() {
             assert!(is_there, "{document}: make {target}");
         }
     }
+}
+
+#[test]
+fn every_command_for_a_host_copies_what_is_there_and_every_variable_is_an_option() {
+    let options: String = Sources::of(&["src/config"]).0.into_iter().map(|(_, text)| text).collect();
+    for word in HOST.split(|c: char| c.is_whitespace() || "`=,".contains(c)) {
+        let is_there = !word.starts_with("examples/") || root().join(word).exists();
+        assert!(is_there, "there is no {word}");
+        let is_option = !word.starts_with("DESKWIRE_") || options.contains(&format!("\"{word}\""));
+        assert!(is_option, "{word} is no option");
+    }
+}
+
+/// The commands that run nothing and change nothing outside of a directory.
+#[test]
+fn the_commands_of_the_binary_for_a_host_do_what_they_say() {
+    let directory = std::env::temp_dir().join(format!("deskwire-host-{}", std::process::id()));
+    fs::create_dir_all(&directory).unwrap();
+    let staff = directory.join("staff");
+    let run = |command: &str| {
+        let (name, args) = command.split_once(' ').unwrap();
+        assert!(name == "deskwire" && HOST.contains(&format!("\n    {command}\n")), "{command}");
+        let args = args.replace("/etc/deskwire/staff", staff.to_str().unwrap());
+        let ran = Command::new(env!("CARGO_BIN_EXE_deskwire")).args(args.split(' ')).output().unwrap();
+        assert!(ran.status.success(), "{command}: {}", String::from_utf8_lossy(&ran.stderr));
+        String::from_utf8(ran.stdout).unwrap()
+    };
+    let line = run("deskwire staff-token sam").lines().last().unwrap().to_owned();
+    fs::write(&staff, format!("{line}\n")).unwrap();
+    let checked = run("deskwire check --staff-file /etc/deskwire/staff");
+    assert!(checked.contains("1 in the staff file"), "{checked}");
+    fs::remove_dir_all(&directory).unwrap();
 }
 
 #[test]
