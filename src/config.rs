@@ -117,6 +117,9 @@ pub const DESCRIPTORS_RESERVED: usize = 16;
 /// Sockets beside those of open WebSockets: heads that are still coming, plain requests, those that are closed since there is
 /// no place. When all are in use, the oldest connection that is not open is evicted.
 pub const OVERFLOW_CONNECTIONS: usize = 32;
+/// Memory for heads of which only a part has come, of all connections, in bytes: 1,024 of the longest. A head is whole at
+/// once but for those of attackers, so when it is more, the oldest connection that is not open is evicted.
+pub const PARTIAL_HEADS_BYTES_MAX: usize = 8 * 1024 * KIB;
 /// Places for connections that only staff with a valid token may have, so that users cannot lock staff out. A desk of 128
 /// places or fewer keeps half of them.
 pub const STAFF_PLACES: usize = 64;

@@ -2,7 +2,7 @@
 //!
 //! | what there is | who gets it | when there is none |
 //! | --- | --- | --- |
-//! | sockets | all clients | the oldest connection that is not open is evicted |
+//! | sockets, memory for partial heads | all clients | the oldest connection that is not open is evicted |
 //! | connections of one address | its clients | 1013 or 503; far beyond, dropped unread |
 //! | places for open connections | all clients, the last ones only those with `Priority::Kept` | 1013 |
 
@@ -17,7 +17,7 @@ use slab::Slab;
 
 use super::keeping::Kept;
 use super::{Drain, Hub, Place, Slot, find};
-use crate::config::{ADDRESS_OVERFLOW, Millis, TIDY_ENTRIES_MIN};
+use crate::config::{ADDRESS_OVERFLOW, Millis, PARTIAL_HEADS_BYTES_MAX, TIDY_ENTRIES_MIN};
 use crate::metrics::RefusalCause;
 use crate::net::ConnId;
 use crate::net::address::{AddressSource, ClientAddress, TrustedProxies};
@@ -185,6 +185,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
             origin,
             place: None,
             counted: PhaseName::Dead,
+            counted_head_bytes: 0,
             scheduled_at: NEVER,
             in_run_queue: false,
             is_dirty: false,
@@ -210,10 +211,23 @@ impl<S: Stream, V: Service> Hub<S, V> {
         self.remove(id);
     }
 
+    /// Evicts the oldest connections that are not open while partial heads take too much. Returns how many.
+    pub(super) fn evict_partial_heads(&mut self, now: Millis) -> usize {
+        let mut evicted = 0;
+        while self.partial_heads_bytes > PARTIAL_HEADS_BYTES_MAX
+            && let Some(oldest) = self.eviction_queue.oldest(&mut self.slots)
+        {
+            self.evict(oldest, now);
+            evicted += 1;
+        }
+        evicted
+    }
+
     /// Frees the slot of a connection, and drops its socket.
     pub(super) fn remove(&mut self, id: ConnId) {
         let Some(slot) = find(&mut self.slots, id) else { return };
         self.metrics.moved(slot.counted, PhaseName::Dead);
+        self.partial_heads_bytes -= slot.counted_head_bytes;
         if let Some(client) = slot.origin.counted_as {
             self.addresses.leave(client);
         }

@@ -49,6 +49,8 @@ pub struct Hub<S, V: Service> {
     open_ordinary: usize,
     /// Connections that may be evicted.
     eviction_queue: EvictionQueue,
+    /// What partial heads take, in bytes, as last counted.
+    partial_heads_bytes: usize,
     /// Connections that wait to be read.
     run_queue: RunQueue,
     /// Connections whose output has left, where the service has asked to be notified.
@@ -79,6 +81,8 @@ struct Slot<S, I> {
     place: Option<Place<I>>,
     /// The phase in which it was last counted.
     counted: PhaseName,
+    /// What its part of a head took then, in bytes.
+    counted_head_bytes: usize,
     /// The earliest entry for it among the deadlines.
     scheduled_at: Millis,
     in_run_queue: bool,
@@ -145,6 +149,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
             open: 0,
             open_ordinary: 0,
             eviction_queue: EvictionQueue::default(),
+            partial_heads_bytes: 0,
             run_queue: RunQueue::default(),
             drained: VecDeque::new(),
             queued_bytes: 0,
@@ -323,6 +328,9 @@ impl<S: Stream, V: Service> Hub<S, V> {
             }
             let phase = slot.connection.phase();
             self.metrics.moved(std::mem::replace(&mut slot.counted, phase), phase);
+            let head_bytes = slot.connection.partial_head_bytes();
+            self.partial_heads_bytes += head_bytes;
+            self.partial_heads_bytes -= std::mem::replace(&mut slot.counted_head_bytes, head_bytes);
             if phase == PhaseName::Dead && slot.place.is_some() {
                 self.mark_dirty(id); // the write has failed: the service is notified with others of whom the same is found
                 continue;
@@ -346,6 +354,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
         }
         self.dirty.clear();
         self.keep(now); // of a turn that has sent nothing
+        freed += self.evict_partial_heads(now);
         self.tidy_eviction_queue();
         if freed > 0 {
             self.tidy_deadlines();

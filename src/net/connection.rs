@@ -236,6 +236,11 @@ impl<S: Stream> Connection<S> {
         Some(head)
     }
 
+    /// Returns how much memory a part of a head takes, in bytes.
+    pub(crate) fn partial_head_bytes(&self) -> usize {
+        if let Phase::Head(so_far) = &self.phase { so_far.capacity() } else { 0 }
+    }
+
     /// Answers the request, which is all that this connection is for.
     pub fn respond(&mut self, response: &Response, method: Method, now: Millis) {
         if let Phase::Head(_) = self.phase {

@@ -100,9 +100,9 @@ pub(crate) const POURS: &[Attack] = &[
     attack("heads", "heads without end", &[8], pours::heads),
     attack("lengths", "2^63 bytes announced, and sent", &[8], pours::lengths),
     attack("pipelined", "requests for /metrics, pipelined", &[40], pours::pipelined),
-    // 8 KiB of head, and 2 for the connection itself.
+    // 8 MiB of heads, and 2 KiB for each connection itself.
     Attack {
-        bounds: memory(SHARED_KIB, 10),
+        bounds: memory(2 * SHARED_KIB, 2),
         ..attack("partial-heads", "8,000 bytes of a head, and no end", &[8000], pours::partial_heads)
     },
     attack("slow-heads", "heads, a byte now and then", &[1000], pours::slow_heads),

@@ -161,7 +161,8 @@ pub(crate) fn partial_heads(stage: &mut Stage) {
         head.resize(head.len() + 490, b'x');
         head.extend_from_slice(b"\r\n");
     }
-    hold(stage, |_| Plan::new(head.clone()));
+    const KEPT: usize = 1000; // in 8 MiB, a little less than what the desk keeps
+    hold(stage, KEPT, |_| Plan::new(head.clone()));
 }
 
 pub(crate) fn slow_heads(stage: &mut Stage) {
@@ -183,16 +184,18 @@ pub(crate) fn slow_heads(stage: &mut Stage) {
 }
 
 pub(crate) fn silent_sockets(stage: &mut Stage) {
-    hold(stage, |_| Plan::new(Vec::new()));
+    hold(stage, stage.connections * 9 / 10, |_| Plan::new(Vec::new()));
 }
 
 pub(crate) fn silent_users(stage: &mut Stage) {
     let host = stage.host();
-    hold(stage, |number| Plan::new(user_request(&host, &format!("silent-{number}"), None)));
+    hold(stage, stage.connections * 9 / 10, |number| {
+        Plan::new(user_request(&host, &format!("silent-{number}"), None))
+    });
 }
 
-/// Keeps the connections open, and tries twice a second whether a staff member still gets in.
-fn hold(stage: &mut Stage, plan: impl Fn(usize) -> Plan) {
+/// Keeps the connections open, at least so many of them, and tries twice a second whether a staff member still gets in.
+fn hold(stage: &mut Stage, open_least: usize, plan: impl Fn(usize) -> Plan) {
     const PAUSE: Duration = Duration::from_millis(500);
     stage.ready();
     let mut number = 0;
@@ -225,7 +228,7 @@ fn hold(stage: &mut Stage, plan: impl Fn(usize) -> Plan) {
             }
         }
     }
-    stage.did("sockets open", stage.swarm.open_count() as u64, stage.connections as u64 * 9 / 10);
+    stage.did("sockets open", stage.swarm.open_count() as u64, open_least as u64);
     stage.note("staff who came", let_in);
     stage.harm("staff refused", refused);
     stage.harm("staff not answered", u64::from(tries).saturating_sub(let_in + 1).saturating_sub(refused));

@@ -4,6 +4,7 @@
 
 mod deadlines;
 mod ends;
+mod heads;
 mod keeping;
 mod output;
 #[path = "../../../tests/support/stream.rs"]
