@@ -5,15 +5,29 @@ const ROWS_MAX = 200; // further tickets are found by the search
 const DRAW_MS = 50; // changes that come together are drawn together
 const AGES_MS = 20000; // the waiting times are drawn again this often
 
+// Which states each filter lists.
+const FILTERS = { "filter-waiting": ["waiting", "paused"], "filter-mine": ["mine"], "filter-taken": ["taken"] };
+
 const board = {
   tickets: new Map(), // by ticket_id, as the desk sent them
   colleagues: new Map(), // names by staff_id
   rows: new Map(),
+  filter: null, // the one that is on
 
   start() {
     byId("search").addEventListener("input", () => this.draw());
     onClick("pick-next", () => this.pickNext());
-    setInterval(() => this.draw(), AGES_MS);
+    for (const id of Object.keys(FILTERS)) onClick(id, () => this.setFilter(id));
+    setInterval(() => {
+      this.draw();
+      chats.drawList();
+    }, AGES_MS);
+  },
+
+  // A second click on a filter switches it off.
+  setFilter(id) {
+    this.filter = this.filter === id ? null : id;
+    this.draw();
   },
 
   // ---- What can be done with a ticket
@@ -58,13 +72,33 @@ const board = {
 
   draw() {
     const wanted = byId("search").value.trim().toLowerCase();
-    const matching = this.sorted().filter((ticket) => matches(ticket, wanted));
+    const matching = this.sorted().filter((ticket) => this.isListed(ticket, wanted));
     this.drawRows(matching.slice(0, ROWS_MAX));
     const more = matching.length - ROWS_MAX;
     setText(byId("board-more"), more > 0 ? t("board-more", { count: more }) : "");
-    setText(byId("board-empty"), matching.length ? "" : t(wanted ? "board-no-match" : "board-empty"));
+    const why = wanted || this.filter ? "board-no-match" : "board-empty";
+    const isEmpty = !matching.length && (why === "board-no-match" || !this.tickets.size);
+    setText(byId("board-empty"), isEmpty ? t(why) : "");
     this.drawSummary();
+    this.drawFilters();
     this.drawColleagues();
+    drawPrimary();
+  },
+
+  // Our own chats have a list of their own.
+  isListed(ticket, wanted) {
+    if (wanted && !matches(ticket, wanted)) return false;
+    if (this.filter) return FILTERS[this.filter].includes(this.stateOf(ticket));
+    return Boolean(wanted) || !chats.all.get(ticket.ticket_id)?.open;
+  },
+
+  drawFilters() {
+    const states = [...this.tickets.values()].map((ticket) => this.stateOf(ticket));
+    for (const [id, listed] of Object.entries(FILTERS)) {
+      const count = states.filter((state) => listed.includes(state)).length;
+      byId(id).setAttribute("aria-pressed", this.filter === id);
+      setText(byId(id), t(id, { count }));
+    }
   },
 
   // Rows are kept and moved, so that the focus stays on its button.
@@ -81,18 +115,19 @@ const board = {
 
   makeRow({ ticket_id, subject, user_id, user_name }) {
     const user = make("bdi", { title: user_id }, user_name ?? user_id);
-    const row = make("li", { class: "ticket", "data-ticket": ticket_id });
-    row.append(
-      make("p", { class: "subject", dir: "auto", title: subject, id: "subject-of-" + ticket_id }, subject),
-      make("p", { class: "state-line" }, make("span", { class: "badge" }), " ", make("span", { class: "age" })),
-      make("p", { class: "facts" }, avatar(user_name ?? user_id, user_id), user, make("span", { class: "away" }), make("code", {}, ticket_id)),
-      make("p", { class: "cannot" }),
-      make("button", { type: "button", "aria-describedby": "subject-of-" + ticket_id }),
-    );
-    row.querySelector("button").addEventListener("click", ({ currentTarget }) => {
+    const stateLine = make("span", { class: "state-line" }, make("span", { class: "badge" }), " ", make("span", { class: "age" }));
+    const choose = button("", { class: "row" }, ({ currentTarget }) => {
       if (currentTarget.hasAttribute("data-open")) chats.show(ticket_id);
       else this.pick(ticket_id);
     });
+    choose.append(
+      make("span", { class: "subject", dir: "auto", title: subject }, subject),
+      " ",
+      make("span", { class: "facts" }, avatar(user_name ?? user_id, user_id), user, " ", stateLine, " ", make("span", { class: "away" })),
+      " ",
+      make("span", { class: "act" }),
+    );
+    const row = make("li", { class: "ticket", "data-ticket": ticket_id, title: ticket_id }, choose);
     this.rows.set(ticket_id, row);
     return row;
   },
@@ -107,18 +142,16 @@ const board = {
     setText(row.querySelector(".badge"), stateText);
     setText(row.querySelector(".age"), age(ticket.since ?? ticket.created_at));
     setText(row.querySelector(".away"), ticket.user_online ? "" : t("away"));
-    const cannot = pickable === "offline" || pickable === "full";
-    setText(row.querySelector(".cannot"), cannot ? t("cannot-pick") : "");
     this.fillButton(row.querySelector("button"), state, pickable, ticket.ticket_id);
   },
 
   fillButton(element, state, pickable, ticketId) {
-    element.hidden = state === "taken";
     element.toggleAttribute("data-open", state === "mine");
-    if (state === "mine") element.removeAttribute("data-pick");
+    if (state === "mine" || state === "taken") element.removeAttribute("data-pick");
     else element.setAttribute("data-pick", ticketId);
     element.disabled = state !== "mine" && pickable !== "yes";
-    setText(element, t(state === "mine" ? "open" : "pick"));
+    const act = state === "mine" ? "open" : "pick";
+    setText(element.querySelector(".act"), element.disabled ? "" : t(act));
   },
 
   drawSummary() {
@@ -151,6 +184,11 @@ const board = {
   sortedColleagues() {
     return [...this.colleagues].sort(([, a], [, b]) => a.localeCompare(b));
   },
+
+  // How many chats a colleague has.
+  loadOf(id) {
+    return [...this.tickets.values()].filter((ticket) => ticket.state === "active" && ticket.staff_id === id).length;
+  },
 };
 
 const staffOf = (ticket) => ticket?.staff_name ?? ticket?.staff_id;
@@ -160,6 +198,7 @@ const isWaiting = ({ state, user_online }) => state === "waiting" || (state === 
 
 // How long the present state has lasted, in whole minutes.
 const lasting = (since) => duration((deskNow() - since) / 1000 - 59);
+const shortAge = (at) => (deskNow() - at < 60000 ? t("since-now") : duration((deskNow() - at) / 1000 - 59, "short"));
 const age = (since) => (deskNow() - since < 60000 ? t("since-now") : t("since", { time: lasting(since) }));
 
 function matches(ticket, wanted) {

@@ -18,7 +18,10 @@ const chats = {
       onRemove: (entry) => this.shown.remove(entry),
     });
     this.composer = new Composer({
-      onSend: (text) => this.shown.send(text),
+      onSend: (text) => {
+        this.shown.send(text);
+        this.drawList();
+      },
       onTyping: (active) => wire.send({ type: "typing", ticket_id: this.shown.ticketId, active }),
       onDraft: (text) => this.keepDraft(text),
     });
@@ -53,8 +56,10 @@ const chats = {
     };
   },
 
+  // Whoever has waited longest for an answer comes first, then the others in the order in which we got them.
   opened() {
-    return [...this.all.values()].filter((chat) => chat.open);
+    const open = [...this.all.values()].filter((chat) => chat.open);
+    return open.sort((a, b) => unansweredSince(a) - unansweredSince(b) || 0);
   },
 
   activeCount() {
@@ -153,7 +158,13 @@ const chats = {
 
   askTransfer() {
     const colleagues = board.sortedColleagues();
-    byId("transfer-to").replaceChildren(...colleagues.map(([id, name]) => make("option", { value: id, title: id }, name)));
+    const load = (id) => Math.max(0, board.loadOf(id));
+    colleagues.sort(([a], [b]) => load(a) - load(b));
+    const text = (id, name) =>
+      t(load(id) < desk.maxChats ? "transfer-room" : "transfer-full", { name, count: load(id), max: desk.maxChats });
+    byId("transfer-to").replaceChildren(
+      ...colleagues.map(([id, name]) => make("option", { value: id, title: id }, text(id, name))),
+    );
     byId("transfer-none").hidden = colleagues.length > 0;
     byId("transfer-fields").hidden = byId("transfer-send").hidden = !colleagues.length;
     byId("transfer-dialog").showModal();
@@ -192,13 +203,19 @@ const chats = {
 
   listRow(chat) {
     const current = chat === this.shown;
-    const badge = make("span", { class: "badge" }, t("chat-" + chat.state));
+    const last = chat.entries.findLast((entry) => entry.kind === "message");
+    const said = last ? (last.from === "me" ? `${t("you")}: ${last.text}` : last.text) : chat.subject;
     const choose = make(
       "button",
-      { type: "button", "aria-current": current ? "true" : null },
-      make("span", { class: "subject", dir: "auto" }, chat.subject),
-      make("span", { class: "facts" }, avatar(chat.user, chat.userId), make("bdi", { title: chat.userId ?? null }, chat.user), badge),
+      { type: "button", class: "row", "aria-current": current ? "true" : null, title: chat.subject },
+      avatar(chat.user, chat.userId),
+      make("bdi", { class: "subject", title: chat.userId ?? null }, chat.user),
+      " ",
+      make("span", { class: "age" }, last ? shortAge(last.at) : ""),
+      " ",
+      make("span", { class: "last-line", dir: "auto" }, said),
     );
+    if (chat.state !== "active") choose.append(" ", make("span", { class: "badge" }, t("chat-" + chat.state)));
     if (chat.unread) {
       // Screen readers are given the number in words.
       choose.append(
@@ -211,6 +228,11 @@ const chats = {
   },
 
   drawConversation() {
+    this.drawShown();
+    drawPrimary();
+  },
+
+  drawShown() {
     const chat = this.shown;
     byId("conversation-empty").hidden = Boolean(chat);
     byId("chat").hidden = !chat;
@@ -247,3 +269,10 @@ const chats = {
     return this.userOnline(chat) ? null : "user-offline";
   },
 };
+
+// Since when the user has had no answer; without an end if they have one.
+function unansweredSince({ state, entries }) {
+  if (state === "closed" || state === "taken") return Infinity;
+  const answered = entries.findLastIndex((entry) => entry.from === "me");
+  return entries.slice(answered + 1).find((entry) => entry.from === "them")?.at ?? Infinity;
+}

@@ -234,6 +234,16 @@ function setRegion(region) {
   byId("show-board").setAttribute("aria-pressed", region === "board");
   byId("show-chats").setAttribute("aria-pressed", region === "chats");
   chats.read();
+  drawPrimary();
+}
+
+// One action is the first; the others are quiet.
+const ACTIONS = ["use-here", "go-online", "pick-again", "send", "pick-mine", "pick-next"];
+
+function drawPrimary() {
+  const canBe = (element) => element.getClientRects().length && !element.disabled;
+  const first = ACTIONS.map(byId).find(canBe);
+  for (const id of ACTIONS) byId(id).classList.toggle("primary", byId(id) === first);
 }
 
 function draw() {

@@ -98,6 +98,16 @@ Object.assign(STRINGS, {
     "Les tickets sont distribués tant que vous êtes en ligne.",
   ],
   search: ["Search tickets", "Tickets suchen", "Chercher un ticket"],
+  filters: ["Show only", "Nur zeigen", "Montrer seulement"],
+  "filter-waiting": ["Waiting {count}", "Wartend {count}", "En attente {count}"],
+  "filter-mine": ["Mine {count}", "Meine {count}", "Les miens {count}"],
+  "filter-taken": ["Taken {count}", "Vergeben {count}", "Pris {count}"],
+  "transfer-room": ["{name} ({count} of {max} chats)", "{name} ({count} von {max} Chats)", "{name} ({count} sur {max})"],
+  "transfer-full": [
+    "{name} ({count} of {max} chats: no room)",
+    "{name} ({count} von {max} Chats: kein Platz)",
+    "{name} ({count} sur {max} : complet)",
+  ],
   "board-empty": [
     "No open tickets. Enjoy the quiet.",
     "Keine offenen Tickets. Genießen Sie die Ruhe.",
@@ -124,7 +134,6 @@ Object.assign(STRINGS, {
   "since-now": ["just now", "gerade eben", "à l’instant"],
   pick: ["Pick", "Nehmen", "Prendre"],
   open: ["Open", "Öffnen", "Ouvrir"],
-  "cannot-pick": ["Cannot pick now", "Geht gerade nicht", "Impossible maintenant"],
   "chats-empty": [
     "Chats that you pick appear here.",
     "Hier erscheinen die Chats, die Sie nehmen.",

@@ -14,8 +14,8 @@ const dayKey = (at) => new Date(at).toDateString();
 const timeElement = (at, text) => make("time", { datetime: new Date(at).toISOString() }, text);
 
 // "3 minutes", "2 hours": rounded up, never "0 minutes".
-function duration(seconds) {
+function duration(seconds, unitDisplay = "long") {
   const minutes = Math.max(1, Math.ceil(seconds / 60));
   const [count, unit] = minutes < 60 ? [minutes, "minute"] : [Math.round(minutes / 60), "hour"];
-  return new Intl.NumberFormat(i18n.language, { style: "unit", unit, unitDisplay: "long" }).format(count);
+  return new Intl.NumberFormat(i18n.language, { style: "unit", unit, unitDisplay }).format(count);
 }

@@ -138,7 +138,7 @@ function staffChanged(state, what, { staff_id, staff_name, at }) {
   chat.sendNext();
   if (state === "active") alerts.notify();
   draw();
-  if (state === "active") focusStart();
+  if (state === "active" && mayTakeFocus()) focusStart();
 }
 
 // People read names. Who gave none is called by the id.
@@ -273,7 +273,6 @@ function fillForm() {
 
 // Gives the focus to where the reader writes.
 function focusStart() {
-  if (!mayTakeFocus()) return;
   byId(document.body.dataset.view === "ask" ? "subject" : "text").focus();
 }
 

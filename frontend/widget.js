@@ -21,12 +21,15 @@
     :host { all: initial; position: fixed; inset-block-end: 16px; inset-inline-end: 16px; z-index: 2147483000 }
     button { position: relative; min-width: 56px; height: 56px; padding: 0 18px; border: 0; border-radius: 28px;
       background: __ACCENT__; color: #fff; font: 600 16px/1 system-ui, sans-serif; cursor: pointer;
-      box-shadow: 0 2px 10px #0005 }
+      box-shadow: 0 2px 10px #0004 }
+    button::before { content: ""; display: inline-block; width: 18px; height: 15px; margin-inline-end: 10px; vertical-align: -1px;
+      border-radius: 5px; border-end-start-radius: 0; background: currentcolor }
+    [aria-expanded=true]::before { content: "✕" / ""; background: none }
     button:focus-visible { outline: 3px solid __ACCENT__; outline-offset: 3px }
     span { position: absolute; inset-block-start: -6px; inset-inline-end: -6px; min-width: 22px; padding: 4px 0; border-radius: 11px;
       background: #ab1f2b; color: #fff; font-size: 13px; text-align: center }
     iframe { position: fixed; inset-block-end: 84px; inset-inline-end: 16px; width: min(400px, 100vw - 32px);
-      height: min(640px, 100dvh - 100px); border: 0; border-radius: 12px; box-shadow: 0 4px 30px #0006; background: Canvas }
+      height: min(640px, 100dvh - 100px); border: 0; border-radius: 12px; box-shadow: 0 4px 24px #0004; background: Canvas }
     @media (max-width: 480px) { iframe { inset: 0 0 76px; width: 100vw; height: calc(100dvh - 76px); border-radius: 0 } }
     [hidden] { display: none }
     @media (forced-colors: active) { button, span { border: 2px solid ButtonText } }`);

@@ -136,26 +136,30 @@ fn the_board_shows_what_waits_is_mine_is_taken_and_is_paused(source: Source) {
     console.check("document.querySelector('#tickets [data-pick]').disabled"); // offline sees, and cannot pick
     console.go_online();
     console.pick(&mine);
-    for (ticket, state, words) in [
-        (&waiting, "waiting", "Waiting"),
-        (&mine, "mine", "Yours"),
-        (&taken, "taken", "kim"),
-        (&paused, "paused", "lee"),
-    ] {
+    for (ticket, state, words) in
+        [(&waiting, "waiting", "Waiting"), (&taken, "taken", "kim"), (&paused, "paused", "lee")]
+    {
         console.until_ticket(ticket, state);
         console.until_text(&format!("#tickets [data-ticket='{ticket}']"), words);
     }
     let states = console.eval("[...document.querySelectorAll('#tickets li')].map(e => e.dataset.state)");
-    assert_eq!(states, json!(["waiting", "paused", "mine", "taken"]), "what can be picked comes first");
+    assert_eq!(states, json!(["waiting", "paused", "taken"]), "what can be picked comes first");
+    console.click("#filter-mine");
+    console.until_ticket(&mine, "mine");
+    console.until_text(&format!("#tickets [data-ticket='{mine}']"), "Yours");
+    console.click("#filter-mine");
     console.pick(&paused); // a colleague's, who was cut off
     console.until_there(&format!("#tickets [data-ticket='{waiting}'][data-pickable=full]"));
     console.until_text("#pick-note", "2 of 2");
     let look = |ticket: &str| {
-        console.eval(&format!("(s => [s.borderInlineStartColor, s.borderInlineStartStyle, s.backgroundColor, s.borderTopStyle])(getComputedStyle(document.querySelector(\"#tickets [data-ticket='{ticket}']\")))"))
+        let row = format!("document.querySelector(\"#tickets [data-ticket='{ticket}'] .row\")");
+        console.eval(&format!("(s => [s.borderTopWidth, s.borderInlineEndWidth, s.borderEndEndRadius])(getComputedStyle({row}, '::before'))"))
     };
-    assert_ne!(look(&waiting), look(&mine));
-    assert_ne!(look(&mine), look(&taken));
-    assert_ne!(look(&waiting), look(&taken));
+    let seen = [&waiting, &taken].map(|ticket| look(ticket));
+    console.click("#filter-mine");
+    console.until_ticket(&mine, "mine");
+    let mine = look(&mine);
+    assert!(seen[0] != seen[1] && !seen.contains(&mine), "each state has a mark of its own shape");
 }
 
 fn unread_messages_are_counted_until_they_are_read(source: Source) {

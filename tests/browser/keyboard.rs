@@ -136,7 +136,7 @@ fn a_staff_member_does_everything_by_keyboard(source: Source) {
     console.until_there("#confirm");
     tab_to(&console, "confirm-yes");
     console.key("Enter");
-    console.until_ticket(&second, "paused");
+    console.until_chat_is("repick");
     tab_to(&console, "open-settings");
     console.key("Enter");
     tab_to(&console, "sign-out");

@@ -34,6 +34,7 @@ mod accessibility;
 mod agreement;
 mod alerts;
 mod chat;
+mod console;
 mod disconnects;
 mod firefox;
 mod focus;

@@ -7,7 +7,9 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::page::Page;
-use crate::setup::{Console, Kind, Source, Stage, UserPage};
+use crate::setup::{Console, Kind, Source, Stage, UserPage, sign_in};
+use crate::support::{Staff, TOKEN, User};
+use crate::widget::{Shop, ShopPage};
 
 const BYTES_MAX: usize = 200_000; // README is to load on a train, too
 
@@ -17,46 +19,115 @@ fn screenshots() {
     let dir = std::env::var("SCREENSHOTS_DIR").expect("SCREENSHOTS_DIR names the directory for the pictures");
     let dir = Path::new(&dir);
     fs::create_dir_all(dir).expect("the directory can be made");
-    let stage = Stage::new(Source::Served);
-    let mut kim = stage.desk.staff("kim").online();
-    let user = stage.page(Kind::User).size(640, 720).user();
-    let console = stage.page(Kind::Staff).size(1280, 720).console("sam");
+    let shop = Shop::open();
+    let brand = ["--name", "Lumen Lamps", "--rate-limit", "0", "--allow-embed", &shop.origin()];
+    let stage = Stage::with(Source::Served, &brand);
+    let console = Console::from(stage.page(Kind::Staff).size(1280, 720).open());
+    console.put("#staff-name", "Sam");
+    sign_in(&console, "sam", TOKEN);
+    console.until_connected();
+    let user = stage.page(Kind::User).size(390, 700).user();
+    let shop = shop.sell(stage.desk.server.addr, "async", SHOP);
+    let shop = ShopPage::at(&stage.desk, &shop, (1280, 720));
 
-    // A desk in the middle of a day.
-    let mut users: Vec<_> = [
-        ("leo-4711", "My parcel says delivered, but it is not here"),
-        ("mia-2203", "Can I change the name on my order?"),
-        ("noor-0815", "Refund for the blue lamp"),
-        ("paul-3141", "The voucher is not accepted"),
-    ]
-    .map(|(name, subject)| {
-        let mut user = stage.desk.user(name);
-        let ticket = user.open(subject);
-        (user, ticket)
-    })
-    .into();
-    kim.pick(&users[2].1);
-    user.fill("#name", "Ada");
+    let mut day = Day::begin(&stage);
+    user.fill("#name", "Ada Okafor");
     let ticket = user.ask("The printer prints only in green");
     console.go_online();
-    console.pick(&users[0].1);
+    console.pick(&day.tickets[0]);
+    console.pick(&day.tickets[1]);
     console.pick(&ticket);
     user.until_unlocked();
+    day.go_on(&console);
     talk(&user, &console);
-    users[0].0.say(1, "Any news?");
-    console.until_there("[data-unread]");
+    shop.click();
+    let frame = shop.frame(&stage.desk, "");
+    frame.until_connected();
+    frame.fill("#name", "Mia");
+    frame.fill("#subject", "Does the blue one come with a bulb?");
     console.until("!byId('outcome').textContent"); // what was said a moment ago is gone again
     user.fill("#text", "It does now. Th");
     console.until_there("#typing");
 
-    user.eval("document.activeElement.blur()");
-    save(&user, &dir.join("user.png"));
-    save(&console, &dir.join("staff.png"));
-    console.media(&[("prefers-color-scheme", "dark")]);
-    save(&console, &dir.join("staff-dark.png"));
-    user.phone(390, 700);
-    save(&user, &dir.join("user-phone.png"));
+    shop.page.cdp("Target.activateTarget", json!({ "targetId": shop.page.target }));
+    for (scheme, end) in [("light", ""), ("dark", "-dark")] {
+        for (page, name) in [(&shop.page, "widget"), (&*console, "staff"), (&*user, "user-phone")] {
+            page.media(&[("prefers-color-scheme", scheme)]);
+            if name == "widget" {
+                frame.media(&[("prefers-color-scheme", scheme)]);
+            }
+            save(page, &dir.join(format!("{name}{end}.png")));
+        }
+    }
+    // Beside them, for whoever changes a style: both pages at the widths that are looked at.
+    let Ok(widths) = std::env::var("SCREENSHOTS_WIDTHS") else { return };
+    for width in widths.split(',').map(|width| width.parse().expect("a width")) {
+        for (scheme, page, name) in [
+            ("light", &*user, "user"),
+            ("dark", &*user, "user"),
+            ("light", &*console, "staff"),
+            ("dark", &*console, "staff"),
+        ] {
+            page.media(&[("prefers-color-scheme", scheme)]);
+            page.resize(width, if width < 600 { 700 } else { 900 });
+            save(page, &dir.join(format!("{name}-{width}-{scheme}.png")));
+        }
+    }
 }
+
+/// A desk in the middle of a day: eight users beside the one whose page is shown.
+struct Day {
+    users: Vec<User>,
+    tickets: Vec<String>,
+    _colleague: Staff,
+}
+
+impl Day {
+    fn begin(stage: &Stage) -> Self {
+        let mut colleague = stage.desk.staff("kim").online();
+        let asked = [
+            ("Leo Brandt", "My parcel says delivered, but it is not here"),
+            ("Анна Петрова", "Can I change the name on my order?"),
+            ("Noor Haddad", "Refund for the blue lamp"),
+            ("Paul Lindqvist", "The voucher is not accepted"),
+            ("Yuki Tanaka", "Which bulb fits the Halo 3?"),
+            ("Marta Kowalska", "Invoice without VAT for a company"),
+            ("Ben Osei", "It flickers when I dim it"),
+            ("Chloé Martin", "Où est ma commande ?"),
+        ];
+        let (mut users, mut tickets) = (Vec::new(), Vec::new());
+        for (n, (name, subject)) in asked.into_iter().enumerate() {
+            let mut user = stage.desk.user(&format!("user-{n}"));
+            user.send(&json!({ "type": "create_ticket", "subject": subject, "name": name, "page": "https://lumen.example/cart" }));
+            tickets.push(user.expect("ticket_created")["ticket_id"].as_str().expect("an id").to_owned());
+            users.push(user);
+        }
+        colleague.pick(&tickets[2]);
+        colleague.pick(&tickets[3]);
+        colleague.release(&tickets[3]);
+        Self { users, tickets, _colleague: colleague }
+    }
+
+    fn go_on(&mut self, console: &Console) {
+        for (n, text) in
+            [(0, "Any news?"), (0, "The neighbours have not seen it either."), (1, "It should be “Petrova”.")]
+        {
+            let id = if text.starts_with("The") { 2 } else { 1 };
+            self.users[n].say(id, text);
+        }
+        console.until_text(&format!("[data-chat='{}'] [data-unread]", self.tickets[0]), "2");
+    }
+}
+
+/// The page of a shop, plain enough to be read here.
+const SHOP: &str = "<style>
+    body { margin: 0; font: 1rem/1.5 system-ui, sans-serif; background: light-dark(#fffdf7, #17140f); color: light-dark(#2b2419, #eee6d8); color-scheme: light dark }
+    header { padding: 24px 48px; border-bottom: 1px solid #8885; font-weight: 700; letter-spacing: 0.08em }
+    main { padding: 32px 48px; display: grid; grid-template-columns: repeat(3, 200px); gap: 32px }
+    i { display: block; height: 180px; border-radius: 12px; background: radial-gradient(circle at 50% 40%, #fff6d5, #e0b45c) }
+    h1 { grid-column: 1 / -1; margin: 0 }
+    </style><header>LUMEN</header><main><h1>Lamps for long evenings</h1>
+    <p><i></i>Halo 3<br>€ 89</p><p><i></i>Blue Hour<br>€ 120</p><p><i></i>Ember<br>€ 64</p></main>";
 
 fn talk(user: &UserPage, console: &Console) {
     let turns: [(&Page, &Page, &str); 5] = [

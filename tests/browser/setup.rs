@@ -192,9 +192,7 @@ impl Console {
         self.click(&format!("#tickets li[data-ticket='{ticket}'] [data-pick]"));
         self.until_shown(ticket);
         // The board is drawn a little later; until then its rows are about to move.
-        self.until(&format!(
-            "document.querySelector(\"#tickets li[data-ticket='{ticket}'][data-state=mine]\")"
-        ));
+        self.until(&format!("!document.querySelector(\"#tickets li[data-ticket='{ticket}']\")"));
     }
 
     /// Waits until this chat is the one on the screen, and active.
