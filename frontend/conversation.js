@@ -7,6 +7,12 @@ const RESEND_MS_MAX = 10000;
 const HOLD_SHOWN_MS = 5000; // a wait that is longer is explained
 const RECEIPT_MS = 100; // a burst is confirmed by a few receipts: one for each message would be too many for the desk
 const RECEIPT_AGAIN_MS = 2000;
+const DRAFT_MS = 300;
+
+const drafts = new Map(); // the timers of the chats whose draft is not written down yet
+window.addEventListener("pagehide", () => {
+  for (const chat of [...drafts.keys()]) chat.saveDraft();
+});
 
 // Refused for now: the message waits and is sent by itself. Any other refusal is shown at the message.
 const HOLD_CODES = new Set(["rate_limited", "unread_limit"]);
@@ -268,6 +274,23 @@ class Conversation {
   // Adds a system line. Its text is looked up when it is drawn, in the language of that moment.
   addLine(what, values = {}, at = deskNow()) {
     this.append({ kind: "system", what, values, at });
+  }
+
+  // A draft changes with every key, and a long chat takes long to be written down: it is written when the keys rest.
+  keepDraft(text) {
+    this.draft = text;
+    clearTimeout(drafts.get(this));
+    drafts.set(this, setTimeout(() => this.saveDraft(), DRAFT_MS));
+  }
+
+  saveDraft() {
+    this.stopSavingDraft();
+    this.host.save();
+  }
+
+  stopSavingDraft() {
+    clearTimeout(drafts.get(this));
+    drafts.delete(this);
   }
 
   append(entry, isFirstUnread = false) {

@@ -38,6 +38,20 @@ function announce(text) {
   setTimeout(() => setText(byId("alert"), text), 50);
 }
 
+// Has news read out when nothing else is: the newest, and no more often than this.
+const NEWS_MS = 5000;
+let newsTimer = null;
+let newsAt = 0;
+let news = "";
+function announceNews(text) {
+  news = text;
+  newsTimer ??= setTimeout(() => {
+    newsTimer = null;
+    newsAt = Date.now();
+    byId("news").textContent = news; // even if it is the same: it has happened again
+  }, Math.max(50, newsAt + NEWS_MS - Date.now()));
+}
+
 // A second click at one place is meant for what was there a moment ago: a double click, or a list that has just moved.
 // What has taken that place ignores it.
 const SETTLE_MS = 500;

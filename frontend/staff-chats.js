@@ -23,7 +23,7 @@ const chats = {
         this.drawList();
       },
       onTyping: (active) => wire.send({ type: "typing", ticket_id: this.shown.ticketId, active }),
-      onDraft: (text) => this.keepDraft(text),
+      onDraft: (text) => this.shown?.keepDraft(text),
     });
     this.typingIndicator = new TypingIndicator(byId("typing"));
     for (const id of store.tab.get("chats", isListOfTexts, [])) {
@@ -79,6 +79,7 @@ const chats = {
   },
 
   forget(chat) {
+    chat.stopSavingDraft();
     this.all.delete(chat.ticketId);
     store.tab.set("chat." + chat.ticketId, null);
   },
@@ -122,12 +123,6 @@ const chats = {
   nextUnread() {
     const next = this.opened().find((chat) => chat.unread && chat !== this.shown);
     if (next) this.show(next.ticketId);
-  },
-
-  keepDraft(text) {
-    if (!this.shown) return;
-    this.shown.draft = text;
-    this.shown.host.save();
   },
 
   // ---- Actions

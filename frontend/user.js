@@ -31,10 +31,7 @@ const log = new Log({
 const composer = new Composer({
   onSend: (text) => chat.send(text),
   onTyping: (active) => wire.send({ type: "typing", active }),
-  onDraft: (text) => {
-    chat.draft = text;
-    host.save();
-  },
+  onDraft: (text) => chat.keepDraft(text),
 });
 const typingIndicator = new TypingIndicator(byId("typing"));
 const wire = new Wire({
@@ -85,8 +82,10 @@ const frames = {
   },
 
   queue(frame) {
+    const hasMoved = queue?.position !== frame.position;
     queue = frame;
     draw();
+    if (hasMoved) announceNews(byId("queue-place").textContent);
   },
 
   staff_joined: (frame) => staffChanged("active", "joined", frame),

@@ -11,6 +11,7 @@ stories![
     what_was_asked_is_the_first_line_and_who_is_first_is_told_so,
     whoever_waits_can_write_as_soon_as_somebody_joins,
     the_state_of_a_message_is_not_read_out,
+    news_is_read_out_politely_and_not_too_often,
 ];
 
 /// Whether the name above a message is seen.
@@ -226,4 +227,32 @@ fn the_state_of_a_message_is_not_read_out(source: Source) {
     user.until("heard.some(text => text.includes('good day') && text.includes('sam'))");
     user.check("!heard.some(text => /Sending|Sent|Delivered/.test(text))");
     assert_eq!(user.text("li.message[data-from=me] .state"), "Delivered"); // it is there to be read
+}
+
+fn news_is_read_out_politely_and_not_too_often(source: Source) {
+    let stage = Stage::new(source);
+    let mut first = stage.desk.user("first");
+    first.create("before you");
+    let user = stage.page(Kind::User).before(LISTEN).user();
+    user.ask("the printer");
+    user.until("heard.some(text => text == 'You are number 2')");
+    first.close_ticket();
+    user.until("heard.some(text => text == 'Nobody is online yet. You are first.')");
+
+    let console = stage.page(Kind::Staff).before(LISTEN).console("sam");
+    console.go_online();
+    let mut users = ["ann", "bob", "cat"].map(|name| stage.desk.user(name));
+    let tickets = users.each_mut().map(|user| user.create(&format!("from {}", user.name)));
+    console.until("heard.some(text => text == 'New ticket: from cat')");
+    // The newest, and no more often than once in five seconds.
+    console.eval("announceNews('one')");
+    console.until("heard.includes('one')");
+    console.eval("window.begun = performance.now(), announceNews('two'), announceNews('three')");
+    console.until("heard.includes('three')");
+    console.check("performance.now() - begun > 4000 && !heard.includes('two')");
+    console.pick(&tickets[0]);
+    console.pick(&tickets[1]);
+    users[0].say(1, "hello?");
+    console.until("heard.some(text => text == 'New message from ann')");
+    console.check("document.querySelector('#news').role == 'status'");
 }

@@ -9,6 +9,7 @@ stories![
     what_comes_in_never_moves_the_caret,
     drafts_one_a_ticket_survive_a_reload,
     the_users_draft_survives_a_reload,
+    a_key_does_not_write_the_whole_chat_down,
     a_text_that_is_too_long_is_told_while_it_is_written_and_never_cut,
 ];
 
@@ -123,6 +124,17 @@ fn the_users_draft_survives_a_reload(source: Source) {
     assert_eq!(user.value("#text"), "not yet said");
     assert_eq!(user.text("#ticket-id"), ticket);
     user.check(&format!("{}.dataset.state == 'delivered'", row("said", "me")));
+}
+
+fn a_key_does_not_write_the_whole_chat_down(source: Source) {
+    let stage = Stage::new(source);
+    let (user, console, ticket) = chat(&stage);
+    for (page, name) in [(&*user, "chat".to_owned()), (&*console, format!("chat.{ticket}"))] {
+        let stored = format!("sessionStorage.getItem(`deskwire.{name}@${{deskAddress}}`)");
+        let typed = "(field => (field.value = 'a draft', field.dispatchEvent(new Event('input'))))(document.querySelector('#text'))";
+        page.check(&format!("(before => {typed} && {stored} == before)({stored})"));
+        page.until(&format!("JSON.parse({stored}).draft == 'a draft'")); // once the keys rest
+    }
 }
 
 fn a_text_that_is_too_long_is_told_while_it_is_written_and_never_cut(source: Source) {
