@@ -193,10 +193,11 @@ fn without_notes(page: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// A style or script without the lines that are nothing but a comment.
+/// A style or script without what only its readers need: lines that are nothing but a comment, and indentation.
 fn without_comments(text: &str) -> String {
     let is_comment = |line: &str| line.starts_with("//") || (line.starts_with("/*") && line.ends_with("*/"));
-    text.lines().filter(|line| !is_comment(line.trim())).flat_map(|line| [line, "\n"]).collect()
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !is_comment(line));
+    lines.flat_map(|line| [line, "\n"]).collect()
 }
 
 /// The page with the company's name and greeting, which are there when it is first painted.
