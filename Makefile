@@ -1,5 +1,5 @@
 # deskwire's commands; `make` alone lists them.
-.PHONY: help run test test-server test-slow test-firefox test-unit test-metrics test-proxy test-image check deny static dist test-dist image conformance simulate sabotage kill fuzz bench bench-awake bench-growth bench-check bench-honest soak screenshots clean
+.PHONY: help run test test-server test-slow test-firefox test-tls test-unit test-metrics test-proxy test-image check deny static dist test-dist image conformance simulate sabotage kill fuzz bench bench-awake bench-growth bench-check bench-honest soak screenshots clean
 .DEFAULT_GOAL := help
 CARGO ?= cargo
 FUZZ_SECONDS ?= 60
@@ -20,7 +20,10 @@ REMAP = --remap-path-prefix=$(CURDIR)=/deskwire --remap-path-prefix=$${CARGO_HOM
 # A test waits for most of its time: one more at once than there are cores.
 test test-server: export RUST_TEST_THREADS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 # Every test crate but the browser's.
-SERVER_TESTS = $(filter-out browser,$(patsubst tests/%.rs,%,$(patsubst %/main.rs,%.rs,$(wildcard tests/*.rs tests/*/main.rs))))
+SERVER_TESTS = $(filter-out browser tls,$(patsubst tests/%.rs,%,$(patsubst %/main.rs,%.rs,$(wildcard tests/*.rs tests/*/main.rs))))
+
+# Socket tests that are told over TLS as well: all that need no address of their own, and no log line in a certain place.
+OVER_TLS = closing:: floods:: handshake:: http:: messages:: presence:: queue:: slow_readers:: texts:: tickets:: wire::
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -46,9 +49,14 @@ test-image: image ## the image: as another user, read-only, without a network bu
 test-dist: dist ## that a build in another folder gives the same bytes
 	tests/image/rebuild $(TARGET)
 
+test-tls: ## TLS in the binary: its own tests, and the socket tests over TLS
+	$(CARGO) test --features tls --lib --test documents --test tls
+	TEST_TLS=1 $(CARGO) test --features tls --test server -- $(OVER_TLS)
+
 check: ## formatting, clippy and the documentation, all without a warning
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --quiet -- -D warnings
+	$(CARGO) clippy --all-targets --all-features --quiet -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps --quiet
 
 deny: ## licences, sources and bans of all dependencies (cargo install cargo-deny)

@@ -4,6 +4,8 @@ mod doctor;
 #[cfg(feature = "journal")]
 mod journal;
 mod options;
+#[cfg(feature = "tls")]
+mod tls;
 
 use clap::ValueEnum;
 
@@ -15,6 +17,8 @@ pub use self::journal::{
     JOURNAL_AGE_MS, JOURNAL_BYTES_MAX, JOURNAL_SYNC_MS, JournalOptions, JournalRules, JournalSync,
 };
 pub use self::options::{Options, Task, TrustedProxy};
+#[cfg(feature = "tls")]
+pub use self::tls::TlsOptions;
 
 /// Milliseconds: of the Unix epoch where it is a time, plain where it is a span. The loop takes the wall clock once,
 /// at the start, and counts on from it monotonically, so that a corrected clock moves no deadline.
@@ -48,6 +52,26 @@ pub const SHUTDOWN_MS: Millis = 5 * SECOND;
 pub const ACCEPT_RETRY_MS: Millis = SECOND;
 /// Between two log lines that accepting is paused. One is enough for the operator; the metrics count on.
 pub const SAME_WARNING_MS: Millis = 60 * SECOND;
+
+/// What may be kept of a TLS handshake until the rest of its message has come, in bytes: the same as of a request head.
+#[cfg(feature = "tls")]
+pub(crate) const TLS_HANDSHAKE_BYTES_MAX: usize = HEAD_BYTES_MAX;
+/// What may be kept of a TLS record until its rest has come, in bytes: the longest is 2^14 and 2,048 of encryption, and 5 of
+/// its header (RFC 5246 6.2.3).
+#[cfg(feature = "tls")]
+pub(crate) const TLS_RECORD_BYTES_MAX: usize = 18 * KIB + 5;
+/// Output that is encrypted at once, in bytes: the most that a TLS record holds (RFC 8446 5.1). More waits unencrypted.
+#[cfg(feature = "tls")]
+pub(crate) const TLS_PLAINTEXT_BYTES_MAX: usize = 16 * KIB;
+/// What encrypting adds at most, in bytes: header, nonce and tag of a record, and a message about new keys before it.
+#[cfg(feature = "tls")]
+pub(crate) const TLS_OVERHEAD_BYTES: usize = 128;
+/// What a part of a TLS handshake counts beside its bytes: a signature and an agreement on keys are some 200 us.
+#[cfg(feature = "tls")]
+pub(crate) const TLS_HANDSHAKE_COST_BYTES: usize = 4 * KIB;
+/// Before a certificate expires, so long before it the log warns at each reading of it.
+#[cfg(feature = "tls")]
+pub(crate) const TLS_EXPIRY_WARNING: std::time::Duration = std::time::Duration::from_secs(14 * 24 * 60 * 60);
 
 /// A line of the log, in bytes. Two of them are less than PIPE_BUF, so that a pipe takes them whole or not at all.
 pub const LOG_LINE_BYTES_MAX: usize = KIB;

@@ -8,7 +8,7 @@
 //!           reading (from a socket to the service), delivery (from the service to sockets)
 //! net       one socket's life: connection (its phases), input and output, http, target and address (its request),
 //!           websocket and closing (bytes to messages), frame and close (messages to bytes), deadlines, rate and debt (its
-//!           limits), listener
+//!           limits), listener, stream, tls (behind the feature of this name)
 //! service   what the loop asks of the service that it runs: the desk, or examples/echo.rs
 //! desk      the service: who may connect, the pages, the metrics page, the limits on new tickets
 //! protocol  text to Command, Event to text

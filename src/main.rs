@@ -22,6 +22,8 @@ use deskwire::desk::auth::{AuthError, SecretSource, StaffTokens, new_token};
 use deskwire::desk::pages::Pages;
 use deskwire::ids::{ID_RULE, SecretHash, StaffId};
 use deskwire::logging;
+#[cfg(feature = "tls")]
+use deskwire::net::tls::Credentials;
 use deskwire::server::Server;
 use deskwire::state::Rules;
 
@@ -75,6 +77,8 @@ fn run(options: &Options) -> Result<(), Failure> {
         None => options.listen,
     };
     let (tokens, made) = staff_tokens(options, listen)?;
+    #[cfg(feature = "tls")]
+    let tls = credentials(options)?;
     logging::start(options.log_level).map_err(trouble)?;
     // As many connections as the operating system lets us have.
     let descriptors = rlimit::increase_nofile_limit(u64::MAX).map_err(trouble)?;
@@ -87,7 +91,13 @@ fn run(options: &Options) -> Result<(), Failure> {
     };
     let (staff_file, origins) = (options.staff_file.clone(), options.allow_origin.clone());
     let mut desk = Desk::new(rules, tokens, staff_file, origins, SecretSource::system()).map_err(trouble)?;
-    desk.serve_pages(Rc::new(Pages::new(&options.branding())));
+    let pages = Pages::new(&options.branding());
+    #[cfg(feature = "tls")]
+    let pages = match options.tls.tls_hsts {
+        Some(seconds) => pages.with_strict_transport(seconds),
+        None => pages,
+    };
+    desk.serve_pages(Rc::new(pages));
     if options.rate_limit > 0 {
         desk.limit_new_tickets();
     }
@@ -106,10 +116,16 @@ fn run(options: &Options) -> Result<(), Failure> {
         _ => trouble(error),
     })?;
     let server = server.with_trusted_proxies(options.trusted_proxies()).with_clock(clock);
+    #[cfg(feature = "tls")]
+    let server = match tls {
+        Some(tls) => server.with_tls(tls),
+        None => server,
+    };
     let address = server.address().map_err(trouble)?;
     info!("listening on {address}, for {} connections at most", limits.connections_max);
     let token = made.map_or_else(String::new, |token| format!("#token={token}"));
-    say(&format!("user page    http://{address}/\nstaff page   http://{address}/staff{token}\n"))?;
+    let scheme = options.scheme();
+    say(&format!("user page    {scheme}://{address}/\nstaff page   {scheme}://{address}/staff{token}\n"))?;
     server.run().map_err(|error| {
         error!("ended: {error}");
         log::logger().flush();
@@ -129,7 +145,21 @@ fn check(options: Vec<OsString>) -> Result<(), Failure> {
         0 => "one token for all".to_owned(),
         members => format!("{members} in the staff file, {} with a name", tokens.named()),
     };
-    say(&format!("the options are right: listen on {}, staff: {staff}\n", options.listen))
+    #[cfg(feature = "tls")]
+    let tls = credentials(&options)?
+        .map_or_else(String::new, |tls| format!(", TLS: the certificate {}", tls.validity()));
+    #[cfg(not(feature = "tls"))]
+    let tls = "";
+    say(&format!("the options are right: listen on {}, staff: {staff}{tls}\n", options.listen))
+}
+
+/// Reads certificate and key, if TLS is asked for.
+#[cfg(feature = "tls")]
+fn credentials(options: &Options) -> Result<Option<Credentials>, Failure> {
+    let (Some(certificate), Some(key)) = (&options.tls.tls_cert, &options.tls.tls_key) else {
+        return Ok(None);
+    };
+    Credentials::read(certificate, key).map(Some).map_err(|error| Failure::Mistake(error.to_string()))
 }
 
 /// Returns the listening socket that the service manager has handed in (sd_listen_fds(3)). It takes the place of `--listen`.

@@ -16,10 +16,13 @@ use crate::config::{ACCEPTS_PER_TURN, EVENTS_PER_TURN, Limits, Millis, SHUTDOWN_
 use crate::hub::Hub;
 use crate::logging;
 use crate::memory::{self, Trim};
+use crate::net::Socket;
 use crate::net::address::TrustedProxies;
 use crate::net::close;
 use crate::net::input::Readiness;
 use crate::net::listener::Listener;
+#[cfg(feature = "tls")]
+use crate::net::tls::{Acceptor, Credentials};
 use crate::service::Service;
 use crate::supervisor::Supervisor;
 
@@ -40,7 +43,10 @@ pub struct Server<V: Service> {
     failure: Option<io::Error>,
     supervisor: Supervisor,
     trim: Trim,
-    hub: Hub<TcpStream, V>,
+    /// `None` if connections come without TLS.
+    #[cfg(feature = "tls")]
+    tls: Option<Acceptor>,
+    hub: Hub<Socket, V>,
 }
 
 impl<V: Service> Server<V> {
@@ -73,6 +79,8 @@ impl<V: Service> Server<V> {
             failure: None,
             supervisor: Supervisor::from_environment(),
             trim: Trim::default(),
+            #[cfg(feature = "tls")]
+            tls: None,
             hub,
         })
     }
@@ -88,6 +96,14 @@ impl<V: Service> Server<V> {
     #[must_use]
     pub fn with_clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
+        self
+    }
+
+    /// Speaks TLS with all clients.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn with_tls(mut self, credentials: Credentials) -> Self {
+        self.tls = Some(Acceptor::new(credentials));
         self
     }
 
@@ -177,9 +193,16 @@ impl<V: Service> Server<V> {
     /// Phases "serve", "expire" and "settle". A descriptor that is free again may be one to accept with.
     fn turn(&mut self, now: Millis) {
         let (listener, registry) = (&mut self.listener, self.poll.registry());
+        #[cfg(feature = "tls")]
+        let into_socket = |stream| match &self.tls {
+            Some(tls) => tls.accept(stream),
+            None => Socket::Plain(stream),
+        };
+        #[cfg(not(feature = "tls"))]
+        let into_socket = |stream| stream;
         let freed = self.hub.turn(now, |hub| {
             if let Some(listener) = listener {
-                accept(hub, listener, registry, now);
+                accept(hub, listener, (registry, into_socket), now);
             }
         });
         if freed > 0
@@ -196,6 +219,8 @@ impl<V: Service> Server<V> {
             match signal {
                 SIGHUP => {
                     info!("SIGHUP: reading the configuration again");
+                    #[cfg(feature = "tls")]
+                    self.tls.iter_mut().for_each(Acceptor::reload);
                     self.hub.reload(now);
                 }
                 _ => stop = true,
@@ -225,9 +250,9 @@ impl<V: Service> Server<V> {
 
 /// Admits the sockets that wait, as many as a turn takes and as there is capacity for.
 fn accept<V: Service>(
-    hub: &mut Hub<TcpStream, V>,
+    hub: &mut Hub<Socket, V>,
     listener: &mut Listener,
-    registry: &Registry,
+    (registry, into_socket): (&Registry, impl Fn(TcpStream) -> Socket),
     now: Millis,
 ) {
     for _ in 0..ACCEPTS_PER_TURN {
@@ -246,7 +271,7 @@ fn accept<V: Service>(
             hub.metrics.accept_pauses += u64::from(listener.next_due().is_some());
             return;
         };
-        let Some(slot) = hub.admit(stream, address.ip(), now) else { continue };
+        let Some(slot) = hub.admit(into_socket(stream), address.ip(), now) else { continue };
         let registered =
             hub.with_stream(slot, |stream| registry.register(stream, Token(slot as usize), INTEREST));
         if let Err(error) = registered {

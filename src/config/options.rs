@@ -9,6 +9,8 @@ use log::LevelFilter;
 
 #[cfg(feature = "journal")]
 use super::JournalOptions;
+#[cfg(feature = "tls")]
+use super::TlsOptions;
 use super::{
     Assign, BRAND_CHARS_MAX, DEFAULT_LISTEN, DEFAULT_MAX_CHATS, DEFAULT_MAX_PER_ADDRESS, DEFAULT_MAX_TICKETS,
     DEFAULT_PING_INTERVAL_S, DEFAULT_RATE_LIMIT_PER_S, DEFAULT_USER_GRACE_S, DESCRIPTORS_RESERVED,
@@ -98,6 +100,10 @@ pub struct Options {
     #[cfg(feature = "journal")]
     #[command(flatten)]
     pub journal: JournalOptions,
+    /// TLS without a proxy
+    #[cfg(feature = "tls")]
+    #[command(flatten)]
+    pub tls: TlsOptions,
     /// What to do other than to run the desk
     #[command(subcommand)]
     pub command: Option<Task>,
@@ -184,6 +190,15 @@ impl Options {
             connections_per_address_max: self.max_per_address,
             ..defaults
         }
+    }
+
+    /// Returns the scheme of the desk's addresses.
+    pub fn scheme(&self) -> &'static str {
+        #[cfg(feature = "tls")]
+        if self.tls.tls_cert.is_some() {
+            return "https";
+        }
+        "http"
     }
 
     /// Returns the proxies whose X-Forwarded-For is trusted.

@@ -47,6 +47,18 @@ impl Pages {
             widget: Document::widget(branding),
         }
     }
+
+    /// Tells browsers to come back by https only, for so many seconds (RFC 6797).
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn with_strict_transport(mut self, seconds: u32) -> Self {
+        for document in [&mut self.user, &mut self.staff, &mut self.widget] {
+            for encoded in [&mut document.plain, &mut document.gzip] {
+                encoded.fields += &format!("Strict-Transport-Security: max-age={seconds}\r\n");
+            }
+        }
+        self
+    }
 }
 
 /// What is served at a path.
@@ -63,13 +75,16 @@ pub(super) struct Document {
 struct Encoded {
     bytes: Rc<[u8]>,
     tag: String,
+    /// What a 304 has as well.
+    fields: String,
 }
 
 impl Encoded {
     fn new(bytes: Vec<u8>) -> Self {
         // RFC 9110 8.8.3: a strong tag changes with every byte, so that both encodings have tags of their own.
         let tag = format!("\"{}\"", HEXLOWER.encode(&Sha256::digest(&bytes)[..12]));
-        Self { bytes: bytes.into(), tag }
+        let fields = format!("ETag: {tag}\r\nCache-Control: no-cache\r\nVary: Accept-Encoding\r\n");
+        Self { bytes: bytes.into(), tag, fields }
     }
 }
 
@@ -114,13 +129,11 @@ impl Document {
             let tag = tag.strip_prefix("W/").unwrap_or(tag);
             tag == "*" || tag == encoded.tag
         });
-        let caching =
-            format!("ETag: {}\r\nCache-Control: no-cache\r\nVary: Accept-Encoding\r\n", encoded.tag);
         let (status, fields, body) = match has_it {
-            true => (Status::NotModified, caching, Body::Static(b"")),
+            true => (Status::NotModified, encoded.fields.clone(), Body::Static(b"")),
             false => (
                 Status::Ok,
-                [&self.fields, coding, &caching].concat(),
+                [&self.fields, coding, &encoded.fields].concat(),
                 Body::Shared(Rc::clone(&encoded.bytes)),
             ),
         };

@@ -41,7 +41,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
             let mut scratch = std::mem::take(&mut self.scratch);
             let received = slot.connection.receive(&mut scratch[..budget.recv_bytes(most)], now);
             let length = if let Received::Bytes(length) = received { length } else { 0 };
-            let mut cost = length;
+            let mut cost = length + slot.connection.read_overhead();
             if length > 0 {
                 self.metrics.bytes_in += length as u64;
                 cost += self.read_bytes(id, &scratch[..length], now);

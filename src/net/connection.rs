@@ -11,9 +11,6 @@
 //!
 //! A method that ends a phase does nothing in any other: `respond` and `open` end `Head`, `close` and `refuse` end `Open`.
 
-use std::io::{self, Read, Write};
-use std::net::Shutdown;
-
 use super::close::{self, CloseReason};
 use super::closing::find_close;
 use super::deadlines::NEVER;
@@ -25,26 +22,12 @@ use super::output::Output;
 use super::phase::Phase;
 pub use super::phase::PhaseName;
 use super::rate::{RateLimit, RateVerdict};
+pub use super::stream::Stream;
 use super::websocket::{Codec, Incoming, ReadEnd, Reader};
 use crate::config::{
     CLOSING_BYTES_MAX, CLOSING_MS, HEAD_MS, HTTP_MS, LINGER_MS, Limits, Millis, OUTPUT_BEHIND_BYTES, PONG_MS,
     STALL_MS,
 };
-
-/// What a connection needs of a socket: non-blocking reads and writes, and to shut its own side.
-pub trait Stream: Read + Write {
-    /// Shuts down the sending side: the peer reads what was written, and then the end.
-    ///
-    /// # Errors
-    /// The peer has gone.
-    fn shutdown_write(&mut self) -> io::Result<()>;
-}
-
-impl Stream for mio::net::TcpStream {
-    fn shutdown_write(&mut self) -> io::Result<()> {
-        self.shutdown(Shutdown::Write)
-    }
-}
 
 /// Why a connection was ended by its deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,8 +85,10 @@ impl<S: Stream> Connection<S> {
         matches!(self.phase, Phase::Open(_))
     }
 
-    /// Notes what the poll has reported. That it is writable needs no note: where output waits, a write is tried.
-    pub fn note_readiness(&mut self, readiness: Readiness) {
+    /// Notes what the poll has reported. That it is writable needs no note where output waits: a write is tried. A stream's own
+    /// output goes out with a read.
+    pub fn note_readiness(&mut self, mut readiness: Readiness) {
+        readiness.readable |= readiness.writable && self.stream.has_own_output();
         self.input.note(readiness);
     }
 
@@ -195,11 +180,17 @@ impl<S: Stream> Connection<S> {
     /// Receives once, into `buffer`.
     pub fn receive(&mut self, buffer: &mut [u8], now: Millis) -> Received {
         let received = self.input.receive(&mut self.stream, buffer);
+        self.debt.add(self.stream.read_overhead(), now);
         if let Received::Bytes(length) = received {
             self.debt.add(length, now);
             self.note_sign_of_life(now);
         }
         received
+    }
+
+    /// Returns what the last `receive` has cost beside its bytes, in bytes.
+    pub(crate) fn read_overhead(&self) -> usize {
+        self.stream.read_overhead()
     }
 
     /// Keeps bytes that were received and are to be read later, and the context if `shared` has read ahead.
@@ -289,8 +280,8 @@ impl<S: Stream> Connection<S> {
         };
         match end {
             ReadEnd::ClosedByPeer { orderly } => {
-                // RFC 6455 5.5.1: nothing follows a close frame. If nothing has, there is nothing to linger for.
-                if orderly {
+                // RFC 6455 5.5.1: nothing follows a close frame. If nothing has, there is nothing to linger for, but TLS's own end.
+                if orderly && !self.stream.is_closed_by_peer() {
                     self.input.note_final_frame();
                 }
                 self.enter(Phase::Flushing, now);

@@ -1,8 +1,9 @@
 //! The receiving side of a socket: whether there may be more, whether the end has come, and what was kept to be read later.
 
-use std::io::{self, Read};
+use std::io;
 
 use super::retry_interrupted;
+use super::stream::Stream;
 
 /// What the poll reports of a socket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,16 +64,16 @@ impl Input {
     }
 
     /// Receives once. What was kept has to be read first.
-    pub(super) fn receive(&mut self, socket: &mut impl Read, buffer: &mut [u8]) -> Received {
+    pub(super) fn receive(&mut self, socket: &mut impl Stream, buffer: &mut [u8]) -> Received {
         match retry_interrupted(|| socket.read(buffer)) {
             Ok(length @ 1..) => {
                 // A read that was not filled found all that there was; the end too, if that had been announced.
-                self.readable = length == buffer.len() || self.urgent;
+                self.readable = length == buffer.len() || self.urgent || socket.has_more();
                 self.eof = self.peer_shutdown && !self.readable;
                 Received::Bytes(length)
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.readable = false;
+                self.readable = socket.has_more();
                 Received::Nothing
             }
             Ok(0) | Err(_) => {

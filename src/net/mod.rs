@@ -13,11 +13,15 @@ pub(crate) mod listener;
 pub(crate) mod output;
 mod phase;
 pub mod rate;
+mod stream;
 pub(crate) mod target;
+#[cfg(feature = "tls")]
+pub mod tls;
 pub mod websocket;
 
 use std::io;
 
+pub(crate) use self::stream::Socket;
 pub use crate::ids::ConnId;
 
 /// Makes a call again for as long as a signal interrupts it.

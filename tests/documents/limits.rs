@@ -7,7 +7,7 @@ use clap::CommandFactory;
 use deskwire::config::{self, Limits, Options};
 use deskwire::state::ErrorCode;
 
-use crate::support::document::{Document, code};
+use crate::support::document::{Document, Table, code};
 use crate::support::schema::{PROTOCOL, Schema, Side};
 use crate::support::{Desk, Request, Wire};
 use crate::{between, compare, files, readme, root, words};
@@ -187,8 +187,15 @@ fn every_option_is_in_its_document_with_its_default_and_the_readme_says_the_same
     });
     let document = Document::parse(include_str!("../../examples/host/options.md"));
     let table = document.table("Options", "option");
-    let listed = table.rows.iter().map(|row| (row[0].replace('`', ""), row[1].replace('`', "")));
-    compare("options", &listed.collect(), &options.collect());
+    let listed = |table: &Table| -> BTreeSet<(String, String)> {
+        table.rows.iter().map(|row| (row[0].replace('`', ""), row[1].replace('`', ""))).collect()
+    };
+    let (of_tls, others): (BTreeSet<_>, BTreeSet<_>) =
+        options.partition(|(name, _)| name.starts_with("--tls-"));
+    compare("options", &listed(table), &others);
+    if cfg!(feature = "tls") {
+        compare("options of TLS", &listed(document.table("TLS without a proxy", "option")), &of_tls);
+    }
     for row in &readme().table("Options", "option").rows {
         assert!(table.rows.contains(row), "examples/host/options.md has not {row:?}");
     }

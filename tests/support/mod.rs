@@ -11,6 +11,8 @@ pub mod scenario;
 pub mod schema;
 pub mod server;
 pub mod stream;
+#[cfg(feature = "tls")]
+pub mod tls;
 pub mod websocket;
 pub mod wire;
 

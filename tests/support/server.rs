@@ -80,8 +80,23 @@ impl Launch {
         self
     }
 
-    /// Starts a server that is expected to serve, and returns once it listens.
+    /// Starts a server that is expected to serve, and returns once it listens. With `TEST_TLS` in the environment it speaks
+    /// TLS, and the address is that of a tunnel to it: so every story can be told over TLS.
     pub fn start(self) -> Server {
+        #[cfg(feature = "tls")]
+        if std::env::var_os("TEST_TLS").is_some() {
+            let certificate = super::tls::certificate();
+            let options = certificate.options();
+            let mut server =
+                self.args(&options.iter().map(String::as_str).collect::<Vec<_>>()).start_direct();
+            server.addr = super::tls::tunnel(server.addr, &certificate.client());
+            return server;
+        }
+        self.start_direct()
+    }
+
+    /// The same without a tunnel.
+    pub fn start_direct(self) -> Server {
         let (child, log, out) = self.spawn();
         let mut server = Server { addr: ([127, 0, 0, 1], 0).into(), child, log, out };
         // The second is a line of stdout, for a log that goes elsewhere.
@@ -93,7 +108,10 @@ impl Launch {
             .nth(1)
             .and_then(|rest| rest.split_whitespace().next())
             .unwrap_or("");
-        let address = address.trim_start_matches("http://").trim_end_matches(['/', ',', '.']);
+        let address = address
+            .trim_start_matches("https://")
+            .trim_start_matches("http://")
+            .trim_end_matches(['/', ',', '.']);
         server.addr = address.parse().unwrap_or_else(|e| panic!("no address in the log line {line:?}: {e}"));
         if server.addr.ip().is_unspecified() {
             server.addr.set_ip([127, 0, 0, 1].into());

@@ -1,0 +1,102 @@
+//! TLS in front of a connection, by rustls, for those who want no proxy.
+//!
+//! rustls does the records and sees no socket: bytes go in and out as arguments (its unbuffered interface). So nothing
+//! waits where the loop cannot see it, and a quiet connection has no buffers. [`stream`] says how a record becomes input
+//! of the loop; [`credentials`] reads certificate and key.
+
+mod credentials;
+mod expiry;
+mod stream;
+
+use std::io::{self, Read, Write};
+
+use mio::event::Source;
+use mio::net::TcpStream;
+use mio::{Interest, Registry, Token};
+
+pub use self::credentials::{Credentials, TlsError};
+pub(crate) use self::stream::Acceptor;
+use self::stream::TlsStream;
+use super::stream::Stream;
+
+/// The stream of an accepted connection.
+#[derive(Debug)]
+pub(crate) enum Socket {
+    /// As it comes.
+    Plain(TcpStream),
+    /// With TLS in front of it.
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Socket {
+    fn tcp(&mut self) -> &mut TcpStream {
+        match self {
+            Self::Plain(socket) => socket,
+            Self::Tls(stream) => stream.socket(),
+        }
+    }
+}
+
+impl Read for Socket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(socket) => socket.read(buffer),
+            Self::Tls(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Socket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(socket) => socket.write(bytes),
+            Self::Tls(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Stream for Socket {
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(socket) => socket.shutdown_write(),
+            Self::Tls(stream) => stream.shutdown_write(),
+        }
+    }
+
+    fn has_more(&self) -> bool {
+        matches!(self, Self::Tls(stream) if stream.has_more())
+    }
+
+    fn read_overhead(&self) -> usize {
+        match self {
+            Self::Plain(_) => 0,
+            Self::Tls(stream) => stream.read_overhead(),
+        }
+    }
+
+    fn has_own_output(&self) -> bool {
+        matches!(self, Self::Tls(stream) if stream.has_own_output())
+    }
+
+    fn is_closed_by_peer(&self) -> bool {
+        matches!(self, Self::Tls(_))
+    }
+}
+
+impl Source for Socket {
+    fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
+        self.tcp().register(registry, token, interests)
+    }
+
+    fn reregister(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
+        self.tcp().reregister(registry, token, interests)
+    }
+
+    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        self.tcp().deregister(registry)
+    }
+}
