@@ -2,7 +2,7 @@
 //!
 //! admission.rs decides which sockets and clients are accepted, turn.rs which connections are read when; reading.rs is the
 //! way in, from a socket to the service, delivery.rs the way out, from the service to sockets; keeping.rs holds back what must
-//! not leave yet.
+//! not leave yet; stats.rs counts for tests.
 //! There is no poll here and no clock: readiness and time are arguments. server.rs drives it with real sockets, the
 //! simulation with scripted ones.
 
@@ -10,6 +10,7 @@ mod admission;
 mod delivery;
 mod keeping;
 mod reading;
+mod stats;
 #[cfg(test)]
 mod tests;
 mod turn;
@@ -22,6 +23,7 @@ use slab::Slab;
 
 use self::admission::{AddressLimit, EvictionQueue, Origin};
 use self::keeping::{Kept, Unkept};
+pub use self::stats::HubStats;
 use self::turn::RunQueue;
 use crate::config::{Limits, Millis, RECV_BYTES, TURN_EXPIRIES_MAX};
 use crate::metrics::Metrics;
@@ -110,21 +112,6 @@ enum Drain {
     Queued,
 }
 
-/// What a hub holds, counted for tests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HubStats {
-    /// Connections in any phase.
-    pub connections: usize,
-    /// Connections with a place: the service has opened them and not closed.
-    pub open: usize,
-    /// The largest output that waits, in bytes.
-    pub output_bytes_max: usize,
-    /// Connections whose deadline is not in the queue. Always 0 after a turn.
-    pub without_deadline: usize,
-    /// Entries in the queue of deadlines, outdated ones included.
-    pub deadlines: usize,
-}
-
 impl<S: Stream, I> Slot<S, I> {
     fn flush(&mut self, _: Kept<'_>, now: Millis, spare: &mut Vec<Vec<u8>>, metrics: &mut Metrics) {
         metrics.bytes_out += self.connection.flush(now, spare) as u64;
@@ -182,20 +169,6 @@ impl<S: Stream, V: Service> Hub<S, V> {
     /// Returns whether there is no connection.
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()
-    }
-
-    /// Counts what there is. Walks all connections.
-    pub fn stats(&self) -> HubStats {
-        let slots = || self.slots.iter().map(|(_, slot)| slot);
-        HubStats {
-            connections: self.slots.len(),
-            open: self.open,
-            output_bytes_max: slots().map(|slot| slot.connection.output_bytes()).max().unwrap_or(0),
-            without_deadline: slots()
-                .filter(|slot| slot.scheduled_at > slot.connection.deadline(&self.limits))
-                .count(),
-            deadlines: self.deadlines.len(),
-        }
     }
 
     /// Returns whether there is work that no event will announce.
@@ -328,9 +301,11 @@ impl<S: Stream, V: Service> Hub<S, V> {
             }
             let phase = slot.connection.phase();
             self.metrics.moved(std::mem::replace(&mut slot.counted, phase), phase);
-            let head_bytes = slot.connection.partial_head_bytes();
-            self.partial_heads_bytes += head_bytes;
-            self.partial_heads_bytes -= std::mem::replace(&mut slot.counted_head_bytes, head_bytes);
+            if phase == PhaseName::Head || slot.counted_head_bytes > 0 {
+                let head_bytes = slot.connection.partial_head_bytes();
+                self.partial_heads_bytes += head_bytes;
+                self.partial_heads_bytes -= std::mem::replace(&mut slot.counted_head_bytes, head_bytes);
+            }
             if phase == PhaseName::Dead && slot.place.is_some() {
                 self.mark_dirty(id); // the write has failed: the service is notified with others of whom the same is found
                 continue;
