@@ -7,9 +7,10 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::setup::{Kind, Source, Stage, stories};
+use crate::simulation::figures::MESSAGES_PER_S;
 use crate::simulation::pages::{Event, Moment, Page, Tab};
 use crate::simulation::plan::{What, plan};
-use crate::simulation::world::{MESSAGES_PER_S, START, World};
+use crate::simulation::world::{START, World};
 
 stories![the_pages_do_what_their_model_in_the_simulation_does];
 

@@ -127,7 +127,8 @@ const replay = (() => {
 
   function shows() {
     const both = { line: wire.state, chats: allChats().map(showsChat) };
-    if (isUser()) return { ...both, asking, locked: chat ? Boolean(composer.locked) : null };
+    // The composer of a closed chat is not drawn while another ticket is asked for.
+    if (isUser()) return { ...both, asking, locked: chat ? chat.state === "closed" || Boolean(composer.locked) : null };
     const { shown } = chats;
     const board_ = [...board.tickets.keys()].sort();
     const colleagues = [...board.colleagues.keys()].sort();

@@ -14,6 +14,8 @@ pub mod checked_service;
 pub mod client;
 #[path = "../simulation/disk.rs"]
 pub mod disk;
+#[path = "../simulation/figures.rs"]
+pub mod figures;
 #[path = "../simulation/ledger.rs"]
 pub mod ledger;
 #[path = "../simulation/model/mod.rs"]

@@ -125,7 +125,8 @@ impl World {
         let tab = if by_user { self.some_visitor(|_| true) } else { self.some_staffer(|_| true) };
         let Some(tab) = tab else { return };
         let nth = self.rng.below(8);
-        let colleague = format!("staff-{}", self.rng.below(self.setup.staff + 1));
+        let anybody = format!("staff-{}", self.rng.below(self.setup.staff + 1));
+        let (is_anybody, nth_colleague) = (self.rng.one_in(4), self.rng.below(8));
         let note = *self.rng.pick(&["", "please", "knows \"more\""]);
         let is_open = self.tabs[tab].line.status == Status::Open;
         let act = match &self.tabs[tab].page {
@@ -139,6 +140,8 @@ impl World {
                     tickets = staffer.board.keys().cloned().collect();
                 }
                 let ticket = tickets.get(nth % tickets.len().max(1)).cloned();
+                let online = staffer.colleagues.iter().nth(nth_colleague % staffer.colleagues.len().max(1));
+                let colleague = online.filter(|_| !is_anybody).cloned().unwrap_or(anybody);
                 ticket.map(|ticket| match what {
                     What::Release => Act::Button("release_ticket", ticket, None),
                     What::Transfer => {

@@ -58,7 +58,7 @@ impl World {
         let link = self.adversaries[who].link.filter(|link| !self.clients[*link].is_over);
         let Some(link) = link else { return self.break_in(who) };
         match self.rng.below(24) {
-            0 => self.break_the_rules(link),
+            0 | 10 | 11 | 12 => self.break_the_rules(link),
             1 => self.flood(link),
             9 => self.ask_for_much(link),
             8 if self.adversaries[who].as_user => self.open_and_close(link),
@@ -170,7 +170,9 @@ impl World {
     /// Tickets that come and go, within the rate limit.
     fn open_and_close(&mut self, link: usize) {
         for _ in 0..10 + self.rng.below(40) {
-            self.say(link, r#"{"type":"create_ticket","subject":"again"}"#);
+            for _ in 0..1 + self.rng.below(2) {
+                self.say(link, r#"{"type":"create_ticket","subject":"again"}"#);
+            }
             self.say(link, r#"{"type":"close_ticket"}"#);
         }
     }

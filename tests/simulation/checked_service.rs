@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::rc::Rc;
 
-use deskwire::config::{Limits, MESSAGES_BURST_S, Millis, PAYLOAD_BURST_S};
+use deskwire::config::Millis;
 use deskwire::desk::{Desk, Guest, Role};
 use deskwire::metrics::Metrics;
 use deskwire::net::ConnId;
@@ -17,12 +17,11 @@ use deskwire::outbox::{Item, Outbox};
 use deskwire::service::{Answer, Service};
 
 use crate::disk;
+use crate::figures::{MESSAGES_BURST_S, PAYLOAD_BURST_S, PAYLOAD_BYTES_PER_S, PONG};
 use crate::model::Model;
 use crate::model::wants::{Call, Sent};
 use crate::network::{Ends, Shared};
-
-/// "Dead 20 s after the ping was sent."
-const PONG: Millis = 20_000;
+use crate::plan::Setup;
 
 /// Which link a connection is, by its slot and by its id.
 #[derive(Default)]
@@ -39,8 +38,7 @@ pub struct CheckedService {
     /// The first thing that was not as it should be.
     pub violation: Option<String>,
     pub calls: u64,
-    limits: Limits,
-    staff_token: &'static str,
+    setup: Setup,
     generations: BTreeSet<u32>,
     /// Where the desk has its journal.
     pub disk: Option<disk::Shared>,
@@ -49,14 +47,7 @@ pub struct CheckedService {
 }
 
 impl CheckedService {
-    pub fn new(
-        desk: Desk,
-        model: Model,
-        wiring: Rc<RefCell<Wiring>>,
-        ends: Ends,
-        limits: Limits,
-        staff_token: &'static str,
-    ) -> Self {
+    pub fn new(desk: Desk, model: Model, wiring: Rc<RefCell<Wiring>>, ends: Ends, setup: Setup) -> Self {
         Self {
             desk,
             model,
@@ -64,8 +55,7 @@ impl CheckedService {
             ends,
             violation: None,
             calls: 0,
-            limits,
-            staff_token,
+            setup,
             generations: BTreeSet::new(),
             disk: None,
             kept_digest: 0,
@@ -139,8 +129,8 @@ impl CheckedService {
         /// The server counts in whole microseconds, of which a byte takes 15.
         const ROUNDING: u64 = 1000 * 100;
         let note = &mut link.borrow_mut().note;
-        let per_s = u64::from(self.limits.messages_per_s);
-        let bytes_per_s = u64::from(self.limits.payload_bytes_per_s);
+        let per_s = u64::from(self.setup.messages_per_s);
+        let bytes_per_s = PAYLOAD_BYTES_PER_S;
         let passed = now - note.level_at;
         note.level = note.level.saturating_sub(passed * per_s);
         // A message that was sent may be answered by a frame that is not counted.
@@ -232,9 +222,8 @@ impl Service for CheckedService {
         }
         let (is_user, id, secret) = match &guest {
             Guest::User(id, session, _) => (true, id.as_str().to_owned(), session.clone()),
-            Guest::Staff(id, is_right) => {
-                (false, id.as_str().to_owned(), is_right.then(|| self.staff_token.to_owned()))
-            }
+            // What the desk thinks of the token does not count: what the client sent does.
+            Guest::Staff(id, _) => (false, id.as_str().to_owned(), None),
         };
         let result = self.desk.opened(now, conn, guest, out);
         let call = self.sent(now, out);
@@ -242,7 +231,7 @@ impl Service for CheckedService {
             self.model
                 .user_opens(conn, &id, secret.as_deref(), &call)
                 .map(|is_known| if is_known { None } else { Some(4403) })
-        } else if secret.is_some() {
+        } else if link.as_ref().is_some_and(|link| link.borrow().note.has_token) {
             self.model.staff_opens(conn, &id, &call).map(|()| None)
         } else {
             Ok(Some(4401))
@@ -295,7 +284,7 @@ impl Service for CheckedService {
         let link = self.link(from.0);
         if let Some(link) = link {
             let mut link = link.borrow_mut();
-            let excuse = link.excuse(now, self.limits.ping_interval_ms + PONG);
+            let excuse = link.excuse(now, self.setup.ping_interval_ms + PONG);
             let has_stalled = link.has_stalled(now);
             let note = &mut link.note;
             note.was_stalled |= has_stalled;

@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
-use deskwire::config::{MESSAGES_BURST_S, PAYLOAD_BURST_S};
 use serde_json::Value;
 
 use crate::codec;
+use crate::figures::{MESSAGE_BYTES_MAX, MESSAGES_BURST_S, PAYLOAD_BURST_S, PAYLOAD_BYTES_PER_S};
 use crate::network::End;
 use crate::rng::Rng;
 use crate::websocket::{Decoder, Heard};
@@ -119,6 +119,7 @@ impl World {
     fn hear_close(&mut self, link: usize, code: Option<u16>) {
         let client = &mut self.clients[link];
         client.code = code.or(Some(1005));
+        *self.hub.service.model.stories.closes.entry(code.unwrap_or(1005)).or_default() += 1;
         if !client.has_closed {
             client.has_closed = true;
             let mut answer = Vec::new();
@@ -153,11 +154,10 @@ impl World {
                 let _ = write!(problem, "was answered {:?} instead of {status}", client.status);
             }
         } else if let Some(code) = code {
-            let limits = &self.limits;
-            let flood = u64::from(limits.messages_per_s) * MESSAGES_BURST_S * 2000;
-            let bytes_flood = u64::from(limits.payload_bytes_per_s) * PAYLOAD_BURST_S * 2000;
+            let flood = u64::from(self.setup.messages_per_s) * MESSAGES_BURST_S * 2000;
+            let bytes_flood = PAYLOAD_BYTES_PER_S * PAYLOAD_BURST_S * 2000;
             // The message that was one too many has not been counted here.
-            let bytes_level = note.bytes_level + 1000 * limits.message_bytes_max as u64;
+            let bytes_level = note.bytes_level + 1000 * MESSAGE_BYTES_MAX as u64;
             let is_right = match code {
                 1013 => note.was_stalled,
                 1008 => note.flooded && (note.level + 1000 >= flood || bytes_level >= bytes_flood),

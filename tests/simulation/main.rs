@@ -11,6 +11,7 @@
 //! checked_service   the desk, with each call and each frame held against the model
 //! model             a naive desk, written from PROTOCOL.md
 //! disk              what a journal is written to, and what is left when the process stops
+//! figures           the figures of PROTOCOL.md, which the code is held to
 //! ledger            which text was sent, shown, and told to be delivered
 //! world             all of them, and a clock; client, acts, turns and quiesce are its parts
 //! run               a seed from the start to the end, and the shortest history of a failure
@@ -31,6 +32,7 @@ mod client;
 #[path = "../support/websocket.rs"]
 mod codec;
 mod disk;
+mod figures;
 mod ledger;
 mod model;
 mod network;
@@ -49,7 +51,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
-use model::Stories;
+use model::{FLOOR_SEEDS, FLOOR_STEPS, Stories};
+use plan::Step;
 use run::run_seed;
 
 const SEEDS: u64 = 200;
@@ -64,11 +67,44 @@ fn number(name: &str, default: u64) -> u64 {
 #[test]
 fn every_promise_is_kept_in_every_world() {
     let (first, seeds) = (number("SIM_FIRST_SEED", 0), number("SIM_SEEDS", SEEDS));
-    let steps = number("SIM_STEPS", STEPS) as usize;
+    let steps = number("SIM_STEPS", STEPS);
+    let started = Instant::now();
+    let total =
+        run_worlds(first, seeds, steps as usize, |_| true).unwrap_or_else(|failure| panic!("{failure}"));
+    let took = started.elapsed().as_secs_f64();
+    eprintln!(
+        "{seeds} seeds from {first}, {steps} steps each, in {took:.1} s: {:.0} a second",
+        seeds as f64 / took
+    );
+    eprintln!("{} turns, {} messages shown as delivered, {}", total.turns, total.delivered, total.stories);
+    let seldom = if steps < FLOOR_STEPS { Vec::new() } else { total.stories.too_seldom(seeds) };
+    assert!(seldom.is_empty(), "nothing was broken, but too little happened: {seldom:?}");
+}
+
+/// A simulation in which nobody does anything finds nothing, and must not say that all is well.
+#[test]
+fn a_run_in_which_nothing_happens_fails() {
+    let total =
+        run_worlds(0, FLOOR_SEEDS, STEPS as usize, |_| false).unwrap_or_else(|failure| panic!("{failure}"));
+    let seldom = total.stories.too_seldom(FLOOR_SEEDS);
+    for what in ["messages", "picked", "transfers", "refused", "restarts", "frame ack", "close 1002"] {
+        assert!(seldom.iter().any(|text| text.starts_with(what)), "{what} is missed: {seldom:?}");
+    }
+}
+
+/// All worlds of a run.
+#[derive(Default)]
+struct Total {
+    stories: Stories,
+    turns: u64,
+    delivered: u64,
+}
+
+/// Runs worlds with the steps that `keeps` names, on all cores.
+fn run_worlds(first: u64, seeds: u64, steps: usize, keeps: fn(&Step) -> bool) -> Result<Total, String> {
     let (next, failed) = (AtomicU64::new(first), AtomicBool::new(false));
     let failures = Mutex::new(Vec::new());
-    let total = Mutex::new((Stories::default(), 0, 0));
-    let started = Instant::now();
+    let total = Mutex::new(Total::default());
     let work = || {
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
@@ -76,15 +112,18 @@ fn every_promise_is_kept_in_every_world() {
                 break;
             }
             let is_again = seed % TWICE == 0;
-            let result = run_seed(seed, steps).and_then(|outcome| match is_again {
-                true if run_seed(seed, steps)?.0 != outcome.0 => Err(format!("seed {seed}: another digest")),
+            let result = run_seed(seed, steps, keeps).and_then(|outcome| match is_again {
+                true if run_seed(seed, steps, keeps)?.0 != outcome.0 => {
+                    Err(format!("seed {seed}: another digest"))
+                }
                 _ => Ok(outcome),
             });
             match result {
                 Ok((outcome, stories)) => {
                     let mut total = total.lock().unwrap();
-                    total.0.add(&stories);
-                    (total.1, total.2) = (total.1 + outcome.turns, total.2 + outcome.delivered);
+                    total.stories.add(&stories);
+                    total.turns += outcome.turns;
+                    total.delivered += outcome.delivered;
                 }
                 Err(failure) => {
                     failed.store(true, Ordering::Relaxed);
@@ -95,14 +134,8 @@ fn every_promise_is_kept_in_every_world() {
     };
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| (0..threads).for_each(|_| _ = scope.spawn(work)));
-    if let Some(failure) = failures.lock().unwrap().first() {
-        panic!("{failure}");
+    match failures.into_inner().unwrap().pop() {
+        Some(failure) => Err(failure),
+        None => Ok(total.into_inner().unwrap()),
     }
-    let took = started.elapsed().as_secs_f64();
-    let (stories, turns, delivered) = *total.lock().unwrap();
-    eprintln!(
-        "{seeds} seeds from {first}, {steps} steps each, in {took:.1} s: {:.0} a second",
-        seeds as f64 / took
-    );
-    eprintln!("{turns} turns, {delivered} messages shown as delivered, {stories:?}");
 }

@@ -10,7 +10,9 @@ use deskwire::net::ConnId;
 use deskwire::net::connection::Stream;
 
 use crate::disk;
+use crate::figures::STALL;
 use crate::rng::Trail;
+use crate::world::TOKEN;
 
 pub type Shared = Rc<RefCell<Link>>;
 /// The hash of all that the server has written.
@@ -86,6 +88,8 @@ pub struct Note {
     pub sign_at: Millis,
     pub read_bytes: u64,
     pub sent_bytes: u64,
+    /// The bytes of its head offer the staff's token.
+    pub has_token: bool,
     /// What the service said, and the client has not read yet.
     pub emitted: VecDeque<Rc<[u8]>>,
     /// What the client said: where it ends in the stream, and the text; until the service is told.
@@ -105,6 +109,10 @@ impl Link {
     pub fn send(&mut self, bytes: &[u8], now: Millis) {
         if self.client_gone || self.up_end.is_some() {
             return;
+        }
+        if self.note.sent_bytes == 0 {
+            let offer = format!("secret.{TOKEN}\r\n");
+            self.note.has_token = bytes.windows(offer.len()).any(|window| window == offer.as_bytes());
         }
         self.note.sent_bytes += bytes.len() as u64;
         self.up.extend(bytes);
@@ -220,9 +228,6 @@ impl Link {
         self.pieces.pop().map_or(of, |size| size.min(of))
     }
 }
-
-/// "Only who takes nothing at all for 15 s is closed."
-const STALL: Millis = 15_000;
 
 /// What is read at once by a client that reads so many bytes a second.
 fn chunk(rate: u64) -> u64 {

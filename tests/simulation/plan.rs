@@ -3,8 +3,8 @@
 use deskwire::config::{Assign, Millis};
 use deskwire::state::Rules;
 
+use crate::figures::MESSAGES_PER_S;
 use crate::rng::Rng;
-use crate::world::MESSAGES_PER_S;
 
 #[derive(Clone, Copy, Debug)]
 pub struct Setup {
@@ -89,7 +89,7 @@ const WEIGHTS: [(What, usize); 30] = [
     (What::Pick, 22),
     (What::Show, 8),
     (What::Release, 3),
-    (What::Transfer, 4),
+    (What::Transfer, 12),
     (What::Hide, 3),
     (What::Look, 4),
     (What::Retry, 2),
@@ -117,11 +117,11 @@ pub fn plan(seed: u64, steps: usize) -> (Setup, Vec<Step>) {
     let setup = Setup {
         seed,
         users: 2 + rng.below(4) + if is_small { 2 } else { 0 },
-        staff: 1 + rng.below(3),
+        staff: *rng.pick(&[1, 2, 2, 3, 3]),
         has_adversaries: !rng.one_in(3),
         rules: Rules {
             max_chats: 1 + rng.below(4) as u32,
-            max_tickets: if is_small { 2 + rng.below(4) as u32 } else { 10_000 },
+            max_tickets: if is_small { 1 + rng.below(4) as u32 } else { 10_000 },
             assign: *rng.pick(&[Assign::Manual, Assign::Manual, Assign::RoundRobin, Assign::LeastBusy]),
             user_grace_ms: *rng.pick(&[15_000, 60_000, 300_000]),
         },
@@ -138,8 +138,12 @@ pub fn plan(seed: u64, steps: usize) -> (Setup, Vec<Step>) {
     // and words it would find nothing.
     let is_needed = |what| matches!(what, What::Ask | What::Say | What::Online | What::Pick);
     let factor = |what, rng: &mut Rng| *rng.pick(if is_needed(what) { &[1, 1, 2, 4] } else { &[0, 1, 2, 4] });
-    let weights: Vec<(What, usize)> =
-        WEIGHTS.iter().map(|(what, weight)| (*what, weight * factor(*what, &mut rng))).collect();
+    // A desk that is full closes tickets whose users have left before anybody picked them.
+    let often = |what| if is_small && matches!(what, What::Ask | What::Leave) { 3 } else { 1 };
+    let weights: Vec<(What, usize)> = WEIGHTS
+        .iter()
+        .map(|(what, weight)| (*what, weight * often(*what) * factor(*what, &mut rng)))
+        .collect();
     let all: usize = weights.iter().map(|(_, weight)| weight).sum();
     let haste = rng.below(3);
     let steps = (0..steps).map(|_| {

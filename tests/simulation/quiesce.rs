@@ -1,12 +1,13 @@
 //! The end of every world: all is mended and everybody comes back, so that nothing may be missing; then all go, and
 //! nothing may be left.
 
-use deskwire::config::{CLOSING_MS, HEAD_MS, HTTP_MS, JOURNAL_AGE_MS, LINGER_MS, Millis, PONG_MS, STALL_MS};
+use deskwire::config::Millis;
 use deskwire::net::close::GOING_AWAY;
 use deskwire::state::Counts;
 use serde_json::Value;
 
 use crate::client::Kind;
+use crate::figures::{CLOSING, HEAD, HTTP, JOURNAL_AGE, LINGER, PONG, STALL};
 use crate::model::State;
 use crate::network::End;
 use crate::pages::{Act, Chat, Conversation, Fate, Page, Staffer, Status};
@@ -49,12 +50,12 @@ impl World {
                 .iter()
                 .for_each(|link| self.links[*link].borrow_mut().note.closes.push(GOING_AWAY.code));
             self.hub.close_all(GOING_AWAY, self.now);
-            self.pass(CLOSING_MS + HTTP_MS + LINGER_MS + 1);
+            self.pass(CLOSING + HTTP + LINGER + 1);
         } else {
             self.tell(|| "-- all leave".to_owned());
             self.all_leave();
-            let silence = self.limits.ping_interval_ms + PONG_MS + STALL_MS + HEAD_MS;
-            self.pass(silence + 2 * self.setup.rules.user_grace_ms + HTTP_MS + LINGER_MS);
+            let silence = self.setup.ping_interval_ms + PONG + STALL + HEAD;
+            self.pass(silence + 2 * self.setup.rules.user_grace_ms + HTTP + LINGER);
             self.check_nothing_is_left();
         }
         if !self.hub.is_empty() {
@@ -242,7 +243,7 @@ impl World {
             self.accuse(|| format!("everybody has left, and there are {counts:?}"));
         }
         if self.setup.has_journal {
-            self.pass(JOURNAL_AGE_MS); // until what is written is put into a snapshot
+            self.pass(JOURNAL_AGE); // until what is written is put into a snapshot
             self.check_disk();
         }
         let due = self.hub.next_due();

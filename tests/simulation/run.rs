@@ -49,7 +49,7 @@ pub fn run(setup: Setup, steps: &[Step], tells: bool) -> Result<(Outcome, Storie
         None => {
             let digest = world.written.borrow().0 ^ world.now;
             let outcome = Outcome { digest, turns: world.turns, delivered: world.ledger.delivered };
-            Ok((outcome, world.hub.service.model.stories))
+            Ok((outcome, std::mem::take(&mut world.hub.service.model.stories)))
         }
     }
 }
@@ -69,9 +69,10 @@ fn words(panic: &(dyn std::any::Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
 }
 
-/// Runs a seed; a failure tells its shortest history.
-pub fn run_seed(seed: u64, steps: usize) -> Result<(Outcome, Stories), String> {
-    let (setup, steps) = plan(seed, steps);
+/// Runs a seed with the steps that `keeps` names; a failure tells its shortest history.
+pub fn run_seed(seed: u64, steps: usize, keeps: fn(&Step) -> bool) -> Result<(Outcome, Stories), String> {
+    let (setup, mut steps) = plan(seed, steps);
+    steps.retain(keeps);
     run(setup, &steps, false).map_err(|failure| report(setup, steps, failure.what))
 }
 

@@ -3,11 +3,12 @@
 use std::cell::RefCell;
 use std::net::Ipv4Addr;
 
-use deskwire::config::{CLOSING_MS, HEAD_MS, HTTP_MS, LINGER_MS, Millis, PONG_MS};
+use deskwire::config::Millis;
 use deskwire::hub::{Hub, HubStats};
 use deskwire::net::input::Readiness;
 
 use crate::checked_service::{CheckedService, Wiring};
+use crate::figures::{CLOSING, HEAD, HTTP, LINGER, OUTPUT_BYTES_MAX, PONG};
 use crate::network::{Link, Shared, Socket};
 use crate::world::World;
 
@@ -15,8 +16,6 @@ const KIB: usize = 1024;
 /// A turn that nothing came of may happen: a deadline that was moved, a connection that died meanwhile. Not one after the
 /// other.
 const IDLE_MAX: usize = 3;
-/// "A connection's output buffer stays under 64 KiB and one frame."
-const OUTPUT_BYTES_MAX: usize = (64 + 17) * KIB;
 const TURNS_MAX: usize = 5000;
 
 impl World {
@@ -171,13 +170,13 @@ impl World {
             return Some("has ended, and nobody noticed");
         }
         if !note.open {
-            let longest = HEAD_MS + CLOSING_MS + HTTP_MS + LINGER_MS;
+            let longest = HEAD + CLOSING + HTTP + LINGER;
             return (ending_ms > longest).then_some("is neither open nor gone");
         }
         if is_behind && !link.no_space {
             return Some("has taken all, and the desk does not know");
         }
-        if silent_ms > self.limits.ping_interval_ms + PONG_MS {
+        if silent_ms > self.setup.ping_interval_ms + PONG {
             return Some("gives no sign of life, and counts as present");
         }
         // Who takes too little of the answers is not listened to meanwhile.

@@ -16,6 +16,7 @@ use crate::checked_service::{CheckedService, Wiring};
 use crate::client::{Client, Kind};
 use crate::codec;
 use crate::disk;
+use crate::figures::MESSAGES_PER_S;
 use crate::ledger::Ledger;
 use crate::model::Model;
 use crate::network::{End, Ends, Link, Shared, Socket, Written};
@@ -27,9 +28,6 @@ use crate::websocket;
 pub const TOKEN: &str = "the-staff-token";
 /// When the world begins.
 pub const START: Millis = 1_700_000_000_000;
-
-/// "Frames (50 a second and connection)."
-pub const MESSAGES_PER_S: u32 = 50;
 
 /// How fast slow readers read, in bytes a second.
 pub const RATES: [u64; 7] = [300, 900, 5000, 40_000, 200_000, 900_000, 2_000_000];
@@ -71,8 +69,10 @@ thread_local! {
 
 impl World {
     pub fn new(setup: Setup, tells: bool) -> Self {
-        let (ping_interval_ms, messages_per_s) = (setup.ping_interval_ms, setup.messages_per_s);
-        let limits = Limits { ping_interval_ms, messages_per_s, ..Limits::default() };
+        let mut limits = Limits { ping_interval_ms: setup.ping_interval_ms, ..Limits::default() };
+        if setup.messages_per_s != MESSAGES_PER_S {
+            limits.messages_per_s = setup.messages_per_s; // otherwise the desk has its own default, which has to be that
+        }
         let mut desk = new_desk(setup, setup.seed);
         let disk = disk::Shared::default();
         if setup.has_journal {
@@ -80,14 +80,8 @@ impl World {
         }
         let ends = Ends::default();
         let wiring = Rc::new(RefCell::new(Wiring::default()));
-        let mut checked_service = CheckedService::new(
-            desk,
-            Model::new(setup.rules),
-            Rc::clone(&wiring),
-            Rc::clone(&ends),
-            limits,
-            TOKEN,
-        );
+        let mut checked_service =
+            CheckedService::new(desk, Model::new(setup.rules), Rc::clone(&wiring), Rc::clone(&ends), setup);
         checked_service.disk = setup.has_journal.then(|| disk.clone());
         checked_service.note_kept();
         let mut tabs = Vec::new();
@@ -143,7 +137,7 @@ impl World {
 
     pub fn new_service(&self, desk: Desk, model: Model) -> CheckedService {
         let (wiring, ends) = (Rc::clone(&self.wiring), Rc::clone(&self.ends));
-        let mut service = CheckedService::new(desk, model, wiring, ends, self.limits, TOKEN);
+        let mut service = CheckedService::new(desk, model, wiring, ends, self.setup);
         service.disk = self.setup.has_journal.then(|| self.disk.clone());
         service
     }

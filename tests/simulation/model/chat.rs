@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::readers::Reader;
 use super::wants::{Call, Track, Want};
-use super::{HELD_BYTES, HELD_MESSAGES, Held, Model, Side, State, TYPING, Ticket, Who};
+use super::{Held, Model, Side, State, Ticket, Who};
+use crate::figures::{HELD_BYTES, HELD_MESSAGES, TYPING};
 
 impl Ticket {
     fn side(&mut self, is_user: bool) -> &mut Side {

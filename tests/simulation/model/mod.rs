@@ -5,6 +5,7 @@
 
 pub mod asks;
 mod chat;
+mod estimates;
 mod places;
 mod presence;
 mod readers;
@@ -21,16 +22,10 @@ use deskwire::net::ConnId;
 use deskwire::state::{Counts, Rules};
 use serde_json::{Value, json};
 
-pub use self::stories::Stories;
+pub use self::stories::{FLOOR_SEEDS, FLOOR_STEPS, Stories};
 
 use self::readers::Reader;
 use self::wants::{Call, Refusal, Track, Want, Wants};
-
-/// "A sender whose other side has not confirmed 200 messages or 64 KiB." The bytes are those of the JSON form.
-const HELD_MESSAGES: usize = 200;
-const HELD_BYTES: usize = 64 * 1024;
-/// "Holds for 6 s unless renewed."
-const TYPING: Millis = 6000;
 
 pub struct Model {
     pub rules: Rules,
@@ -50,6 +45,7 @@ pub struct Model {
     sessions: BTreeSet<String>,
     ticket_ids: BTreeSet<String>,
     picks: u64,
+    estimates: estimates::Estimates,
     /// The names of staff who are known: connected, or with a paused ticket.
     names: BTreeMap<String, String>,
     /// How many ends of chats each connection was told in this call.
@@ -166,6 +162,7 @@ impl Model {
             sessions: BTreeSet::new(),
             ticket_ids: BTreeSet::new(),
             picks: 0,
+            estimates: estimates::Estimates::default(),
             names: BTreeMap::new(),
             closed_sent: BTreeMap::new(),
             views: Vec::new(),
@@ -178,6 +175,9 @@ impl Model {
         self.now = call.now;
         self.views.clear();
         self.closed_sent.clear();
+        for sent in &call.sent {
+            self.stories.note_sent(&sent.frame, sent.to.len() as u64);
+        }
         for sent in call.sent.iter().filter(|sent| sent.frame["type"] == "ticket_closed") {
             for conn in &sent.to {
                 *self.closed_sent.entry(*conn).or_default() += 1;
@@ -204,6 +204,7 @@ impl Model {
         self.assign(call)?;
         self.compare(call)?;
         self.note_ended();
+        self.estimates.note(call.now, self.has_staff());
         self.note_places();
         self.note_shown()?;
         self.forget_names();

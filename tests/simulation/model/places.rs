@@ -35,7 +35,7 @@ impl Model {
         let is_theirs = self.peers.get(&conn) == Some(&Who::User(self.tickets[at].user.clone()));
         let (position, waiting) = self.place(at);
         let is_right = frame["position"] == position && frame["waiting"] == waiting;
-        if !is_theirs || !is_right || !self.may_be_estimate(&frame["wait_s"]) {
+        if !is_theirs || !is_right || !self.may_be_estimate(&frame["wait_s"], position) {
             return Err(format!("{conn} was sent {frame}; place {position} of {waiting} is right"));
         }
         let known = &mut self.tickets[at].place;
@@ -47,8 +47,13 @@ impl Model {
     }
 
     /// "Estimate from the picks of late, null where there is none."
-    pub(super) fn may_be_estimate(&self, wait_s: &Value) -> bool {
-        wait_s.is_null() || (wait_s.is_u64() && self.picks > 0)
+    pub(super) fn may_be_estimate(&self, wait_s: &Value, position: u64) -> bool {
+        let is_text = !wait_s.is_null() && !wait_s.is_u64();
+        !is_text && self.estimates.allow(wait_s.as_u64(), position, (self.now, self.has_staff()), LATEST)
+    }
+
+    pub(super) fn has_staff(&self) -> bool {
+        self.staff.values().any(|staff| staff.online)
     }
 
     pub(super) fn note_places(&mut self) {

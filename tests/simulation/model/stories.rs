@@ -1,67 +1,149 @@
-//! What a run was worth.
+//! What a run was worth: how often what happened, and how often it must have.
 
-/// How often what happened, so that it can be seen that a run was worth its time.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Stories {
-    pub messages: u64,
-    pub repeated: u64,
-    pub sent_again: u64,
-    pub picked: u64,
-    pub assigned: u64,
-    pub transfers: u64,
-    pub paused: u64,
-    pub replaced: u64,
-    pub timeouts: u64,
-    pub refused: u64,
-    pub behind: u64,
-    pub caught_up: u64,
-    pub unread_limits: u64,
-    pub evicted: u64,
-    pub desk_full: u64,
-    pub restarts: u64,
-    pub recaps: u64,
-    pub ratings: u64,
+use std::collections::BTreeMap;
+use std::fmt::{self, Display, Formatter};
+
+use serde_json::Value;
+
+/// Makes the counters. The number beside each is its floor: so often it has to happen in 200 worlds of 150 steps. It is
+/// about half of what was seen.
+macro_rules! stories {
+    ($($name:ident: $floor:literal,)*) => {
+        #[derive(Clone, Debug, Default)]
+        pub struct Stories {
+            $(pub $name: u64,)*
+            /// Frames that the desk sent, by type; its refusals, by code; what clients were closed with.
+            pub frames: BTreeMap<String, u64>,
+            pub refusals: BTreeMap<String, u64>,
+            pub closes: BTreeMap<u16, u64>,
+        }
+
+        impl Stories {
+            pub fn add(&mut self, other: &Self) {
+                $(self.$name += other.$name;)*
+                add_all(&mut self.frames, &other.frames);
+                add_all(&mut self.refusals, &other.refusals);
+                add_all(&mut self.closes, &other.closes);
+            }
+
+            fn counters(&self) -> Vec<(&'static str, u64, u64)> {
+                vec![$((stringify!($name), self.$name, $floor),)*]
+            }
+        }
+    };
 }
 
+stories! {
+    messages: 3000,
+    repeated: 10,
+    sent_again: 700,
+    picked: 700,
+    assigned: 400,
+    transfers: 30,
+    paused: 500,
+    replaced: 400,
+    timeouts: 200,
+    refused: 4000,
+    behind: 100,
+    caught_up: 100,
+    unread_limits: 30,
+    evicted: 5,
+    desk_full: 80,
+    restarts: 50,
+    recaps: 400,
+    ratings: 30,
+}
+
+/// The worlds that floors are for. In fewer, or shorter ones, nothing has to happen.
+pub const FLOOR_SEEDS: u64 = 200;
+pub const FLOOR_STEPS: u64 = 150;
+
+/// Of what comes in kinds, each has to come so often in that many worlds.
+const EACH: u64 = 3;
+const FRAMES: [&str; 24] = [
+    "welcome",
+    "desk",
+    "ticket_created",
+    "queue",
+    "staff_joined",
+    "staff_offline",
+    "staff_online",
+    "staff_reconnected",
+    "staff_left",
+    "message",
+    "ack",
+    "delivered",
+    "typing",
+    "ticket_closed",
+    "error",
+    "pong",
+    "presence",
+    "colleague",
+    "ticket_added",
+    "ticket_updated",
+    "ticket_removed",
+    "ticket_picked",
+    "recap",
+    "rated",
+];
+const REFUSALS: [&str; 14] = [
+    "bad_message",
+    "too_long",
+    "rate_limited",
+    "no_ticket",
+    "ticket_exists",
+    "ticket_taken",
+    "not_yours",
+    "you_are_offline",
+    "staff_offline",
+    "user_offline",
+    "at_capacity",
+    "unknown_staff",
+    "desk_full",
+    "unread_limit",
+];
+const CLOSES: [u16; 10] = [1000, 1001, 1002, 1003, 1007, 1008, 1009, 4401, 4403, 4409];
+
 impl Stories {
-    pub fn add(&mut self, other: &Self) {
-        let Self {
-            messages,
-            repeated,
-            sent_again,
-            picked,
-            assigned,
-            transfers,
-            paused,
-            replaced,
-            timeouts,
-            refused,
-            behind,
-            caught_up,
-            unread_limits,
-            evicted,
-            desk_full,
-            restarts,
-            recaps,
-            ratings,
-        } = other;
-        self.messages += messages;
-        self.repeated += repeated;
-        self.sent_again += sent_again;
-        self.picked += picked;
-        self.assigned += assigned;
-        self.transfers += transfers;
-        self.paused += paused;
-        self.replaced += replaced;
-        self.timeouts += timeouts;
-        self.refused += refused;
-        self.behind += behind;
-        self.caught_up += caught_up;
-        self.unread_limits += unread_limits;
-        self.evicted += evicted;
-        self.desk_full += desk_full;
-        self.restarts += restarts;
-        self.recaps += recaps;
-        self.ratings += ratings;
+    /// The desk has sent a frame to so many.
+    pub fn note_sent(&mut self, frame: &Value, to: u64) {
+        if frame["type"] == "error" {
+            *self.refusals.entry(text(&frame["code"])).or_default() += to;
+        }
+        *self.frames.entry(text(&frame["type"])).or_default() += to;
+    }
+
+    /// What happened too seldom in so many worlds.
+    pub fn too_seldom(&self, seeds: u64) -> Vec<String> {
+        let runs = seeds / FLOOR_SEEDS;
+        let counters = self.counters().into_iter().map(|(name, is, floor)| (name.to_owned(), is, floor));
+        let of = |map: &BTreeMap<String, u64>, name: &str| map.get(name).copied().unwrap_or(0);
+        let frames = FRAMES.iter().map(|name| (format!("frame {name}"), of(&self.frames, name), EACH));
+        let refusals = REFUSALS.iter().map(|name| (format!("error {name}"), of(&self.refusals, name), EACH));
+        let closes = CLOSES
+            .iter()
+            .map(|code| (format!("close {code}"), self.closes.get(code).copied().unwrap_or(0), EACH));
+        let all = counters.chain(frames).chain(refusals).chain(closes);
+        let seldom = all.filter(|(_, is, floor)| *is < floor * runs);
+        seldom.map(|(name, is, floor)| format!("{name}: {is} of {}", floor * runs)).collect()
+    }
+}
+
+impl Display for Stories {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for (name, is, _) in self.counters() {
+            write!(f, "{name} {is}, ")?;
+        }
+        write!(f, "frames {:?}, refusals {:?}, closes {:?}", self.frames, self.refusals, self.closes)
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+fn add_all<K: Clone + Ord>(all: &mut BTreeMap<K, u64>, more: &BTreeMap<K, u64>) {
+    for (key, count) in more {
+        *all.entry(key.clone()).or_default() += count;
     }
 }

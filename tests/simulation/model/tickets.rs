@@ -140,8 +140,8 @@ impl Model {
         self.tickets[at].place = place;
         let told = sent.iter().find(|sent| sent.frame["type"] == "queue" && sent.frame["ticket_id"] == *id);
         let wait_s = told.map_or(Value::Null, |sent| sent.frame["wait_s"].clone());
-        if !self.may_be_estimate(&wait_s) {
-            return Err(format!("an estimate of {wait_s} without a pick"));
+        if !self.may_be_estimate(&wait_s, position) {
+            return Err(format!("an estimate of {wait_s} for place {position}"));
         }
         self.to(
             Some(conn),
@@ -203,6 +203,9 @@ impl Model {
     /// The ticket becomes this one's.
     fn hand(&mut self, at: usize, staff: &str, auto: &Value, (from, note): (Option<&str>, Option<String>)) {
         self.picks += 1;
+        if self.tickets[at].state == State::Waiting {
+            self.estimates.picked(self.now);
+        }
         self.stories.picked += 1;
         self.board_update(at); // in this call it may have been told as it was before
         self.stories.assigned += u64::from(*auto == true);
