@@ -29,6 +29,8 @@ pub struct Entry {
     pub fate: Fate,
     pub id: Option<u64>,
     pub seq: Option<u64>,
+    /// When the other side said it.
+    pub at: Millis,
     /// `seq` is at most that: the page could not ask again, since the chat was locked.
     pub is_guess: bool,
 }
@@ -134,6 +136,7 @@ impl Conversation {
             fate: Fate::Queued,
             id: None,
             seq: None,
+            at: 0,
             is_guess: false,
         });
         self.pump(leave, desk);
@@ -237,6 +240,15 @@ impl Conversation {
         self.say(text.to_owned(), leave, desk);
     }
 
+    /// Since when the other side has had no answer; without an end if they have one.
+    pub fn unanswered_since(&self) -> Millis {
+        if matches!(self.state, Chat::Closed | Chat::Taken) {
+            return Millis::MAX;
+        }
+        let answered = self.entries.iter().rposition(|entry| entry.is_mine).map_or(0, |at| at + 1);
+        self.entries.get(answered).map_or(Millis::MAX, |entry| entry.at)
+    }
+
     /// What is seen of it, in short.
     pub fn shows(&self) -> Value {
         let letter = |entry: &Entry| match entry.fate {
@@ -322,6 +334,7 @@ impl Conversation {
                 fate: Fate::Sent,
                 id: None,
                 seq: Some(seq),
+                at: message["at"].as_u64().unwrap_or(0),
                 is_guess: false,
             });
         } else {

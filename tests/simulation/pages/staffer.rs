@@ -262,8 +262,11 @@ impl Staffer {
         }
     }
 
+    /// The chats that are listed: whoever has waited longest for an answer first, the others as they came.
     pub fn opened(&self) -> Vec<String> {
-        self.chats.iter().filter(|chat| chat.is_open).map(|chat| chat.ticket.clone()).collect()
+        let mut open: Vec<&Conversation> = self.chats.iter().filter(|chat| chat.is_open).collect();
+        open.sort_by_key(|chat| chat.unanswered_since());
+        open.into_iter().map(|chat| chat.ticket.clone()).collect()
     }
 
     fn added(&mut self, view: &Value) {
