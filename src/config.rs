@@ -306,6 +306,16 @@ const _: () =
     assert!(LOG_LINE_BYTES_MAX * 2 < 4 * KIB, "a line and the one before it fit into a page of a pipe");
 const _: () = assert!(TEXT_CHARS_MAX * 4 < 16 * KIB, "the longest text fits into a message");
 
+/// How a line of the log is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people: time, level, target and message.
+    #[default]
+    Plain,
+    /// For programs: a JSON object of the same.
+    Json,
+}
+
 /// Who gets a ticket that waits.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, Hash, ValueEnum, serde::Serialize, serde::Deserialize,

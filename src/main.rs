@@ -16,7 +16,7 @@ use log::{error, info};
 
 #[cfg(not(feature = "journal"))]
 use deskwire::clock::Clock;
-use deskwire::config::{Options, Task};
+use deskwire::config::{LogFormat, Options, Task};
 use deskwire::desk::Desk;
 use deskwire::desk::auth::{AuthError, SecretSource, StaffTokens, new_token};
 use deskwire::desk::pages::Pages;
@@ -48,7 +48,7 @@ fn main() -> ExitCode {
         Ok(Options { command: Some(Task::Journal { file, texts }), .. }) => kept::print(&file, texts),
         Ok(Options { command: Some(Task::Doctor(doctor)), listen, .. }) => doctor::run(&doctor, listen),
         Ok(Options { command: Some(Task::Check { options }), .. }) => check(options),
-        Ok(options) => run(&options),
+        Ok(options) => run(&options).map_err(|failure| in_format(failure, options.log_format)),
         Err(error) if !error.use_stderr() => {
             error.print().map_err(|error| Failure::Trouble(error.to_string()))
         }
@@ -70,7 +70,20 @@ fn main() -> ExitCode {
     }
 }
 
+/// Puts into the log why the desk cannot start, where the log is read by a program: every line is an object then.
+fn in_format(failure: Failure, format: LogFormat) -> Failure {
+    let (why, code) = match failure {
+        Failure::Mistake(why) if format == LogFormat::Json => (why, 2),
+        Failure::Trouble(why) if format == LogFormat::Json => (why, 1),
+        other => return other,
+    };
+    error!("{why}");
+    log::logger().flush();
+    Failure::Printed(code)
+}
+
 fn run(options: &Options) -> Result<(), Failure> {
+    logging::start(options.log_level, options.log_format).map_err(trouble)?;
     let inherited = inherited_socket()?;
     let listen = match &inherited {
         Some(socket) => socket.local_addr().map_err(trouble)?,
@@ -79,7 +92,6 @@ fn run(options: &Options) -> Result<(), Failure> {
     let (tokens, made) = staff_tokens(options, listen)?;
     #[cfg(feature = "tls")]
     let tls = credentials(options)?;
-    logging::start(options.log_level).map_err(trouble)?;
     // As many connections as the operating system lets us have.
     let descriptors = rlimit::increase_nofile_limit(u64::MAX).map_err(trouble)?;
     let limits = options.limits(descriptors);

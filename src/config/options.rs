@@ -14,7 +14,7 @@ use super::TlsOptions;
 use super::{
     Assign, BRAND_CHARS_MAX, DEFAULT_LISTEN, DEFAULT_MAX_CHATS, DEFAULT_MAX_PER_ADDRESS, DEFAULT_MAX_TICKETS,
     DEFAULT_PING_INTERVAL_S, DEFAULT_RATE_LIMIT_PER_S, DEFAULT_USER_GRACE_S, DESCRIPTORS_RESERVED,
-    DoctorOptions, Limits, Millis, OVERFLOW_CONNECTIONS, SECOND,
+    DoctorOptions, Limits, LogFormat, Millis, OVERFLOW_CONNECTIONS, SECOND,
 };
 use crate::desk::branding::{Accent, Branding};
 use crate::net::address::{Cidr, TrustedProxies};
@@ -96,6 +96,9 @@ pub struct Options {
     /// How much to log: off, error, warn, info or debug
     #[arg(long, env = "DESKWIRE_LOG_LEVEL", default_value = "info", value_name = "LEVEL")]
     pub log_level: LevelFilter,
+    /// How a line of the log is written: for people, or as a JSON object
+    #[arg(long, env = "DESKWIRE_LOG_FORMAT", value_enum, default_value_t, value_name = "FORMAT")]
+    pub log_format: LogFormat,
     /// Where tickets are kept over a restart
     #[cfg(feature = "journal")]
     #[command(flatten)]

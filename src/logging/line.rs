@@ -1,30 +1,77 @@
-//! A line of the log: its format, its escapes and its greatest length.
+//! A line of the log: its formats, its escapes and its greatest length.
 
 use std::fmt::{self, Display, Formatter, Write};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use log::Level;
 
-use crate::config::{LOG_LINE_BYTES_MAX, LOG_QUOTED_BYTES_MAX};
+use crate::config::{LOG_LINE_BYTES_MAX, LOG_QUOTED_BYTES_MAX, LogFormat};
 
 /// Marks where something was cut off.
 const CUT: &str = "...";
-/// Reserved for what is appended to a line: the number of lines left out, and the line feed.
+/// Reserved for what is appended to a line: the number of lines left out, what ends an object, and the line feed.
 const NOTE_BYTES: usize = 64;
 
-/// A line without its line feed, in the format of simple_logger.
-pub(super) fn line(at: SystemTime, level: Level, target: &str, message: fmt::Arguments<'_>) -> String {
-    let mut text = Bounded { text: String::new(), left: LOG_LINE_BYTES_MAX - NOTE_BYTES - CUT.len() };
-    // Writing fails when the capacity is used up, and for no other reason.
-    if write!(text, "{} {level:<5} [{target}] {message}", Timestamp(at)).is_err() {
-        text.text.push_str(CUT);
+/// A line without what ends it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Line {
+    text: String,
+    format: LogFormat,
+}
+
+impl Line {
+    /// Begins a line. The plain format is that of simple_logger.
+    pub(super) fn new(
+        format: LogFormat,
+        at: SystemTime,
+        level: Level,
+        target: &str,
+        message: fmt::Arguments<'_>,
+    ) -> Self {
+        let mut line =
+            Bounded { text: String::new(), format, left: LOG_LINE_BYTES_MAX - NOTE_BYTES - CUT.len() };
+        let at = Timestamp(at);
+        // Writing fails when the capacity is used up, and for no other reason.
+        let written = match format {
+            LogFormat::Plain => write!(line, "{at} {level:<5} [{target}] {message}"),
+            LogFormat::Json => {
+                // All of this is our own, and short: there is nothing to escape, and it is never cut.
+                let start =
+                    format_args!(r#"{{"time":"{at}","level":"{level}","target":"{target}","message":""#);
+                line.text = start.to_string();
+                line.left = line.left.saturating_sub(line.text.len());
+                write!(line, "{message}")
+            }
+        };
+        if written.is_err() {
+            line.text.push_str(CUT);
+        }
+        Self { text: line.text, format }
     }
-    text.text
+
+    /// Returns the line, of a kind of which so many more were left out. There is no line feed.
+    pub(super) fn finish(self, more: u64) -> String {
+        let Self { text, format } = self;
+        match (format, more) {
+            (LogFormat::Plain, 0) => text,
+            (LogFormat::Plain, more) => format!("{text} (and {more} more in the last second)"),
+            (LogFormat::Json, 0) => format!("{text}\"}}"),
+            (LogFormat::Json, more) => format!("{text}\",\"more\":{more}}}"),
+        }
+    }
+}
+
+#[cfg(test)]
+impl From<&str> for Line {
+    fn from(text: &str) -> Self {
+        Self { text: text.to_owned(), format: LogFormat::Plain }
+    }
 }
 
 /// A string with a capacity, in which control characters are escaped: they would break the line or control a terminal.
 struct Bounded {
     text: String,
+    format: LogFormat,
     left: usize,
 }
 
@@ -34,17 +81,22 @@ impl Write for Bounded {
     }
 
     fn write_char(&mut self, char: char) -> fmt::Result {
-        if char.is_control() {
-            return char.escape_default().try_for_each(|char| self.push(char));
+        let before = self.text.len();
+        match (self.format, char) {
+            (LogFormat::Plain, char) if char.is_control() => self.text.extend(char.escape_default()),
+            // RFC 8259 7: quotes, backslashes and U+0000 to U+001F must be escaped. Those up to U+009F may be.
+            (LogFormat::Json, '"' | '\\') => self.text.extend(['\\', char]),
+            (LogFormat::Json, char) if char.is_control() => write!(self.text, "\\u{:04x}", u32::from(char))?,
+            _ => self.text.push(char),
         }
-        self.push(char)
-    }
-}
-
-impl Bounded {
-    fn push(&mut self, char: char) -> fmt::Result {
-        self.left = self.left.checked_sub(char.len_utf8()).ok_or(fmt::Error)?;
-        self.text.push(char);
+        // A cut within an escape would leave half of it.
+        match self.left.checked_sub(self.text.len() - before) {
+            Some(left) => self.left = left,
+            None => {
+                self.text.truncate(before);
+                return Err(fmt::Error);
+            }
+        }
         Ok(())
     }
 }
@@ -109,6 +161,14 @@ mod tests {
         UNIX_EPOCH + Duration::from_secs(seconds) + Duration::from_millis(ms)
     }
 
+    fn line(at: SystemTime, level: Level, target: &str, message: fmt::Arguments<'_>) -> String {
+        Line::new(LogFormat::Plain, at, level, target, message).finish(0)
+    }
+
+    fn json(message: fmt::Arguments<'_>) -> Line {
+        Line::new(LogFormat::Json, at(1_709_210_096, 7), Level::Warn, "deskwire::desk", message)
+    }
+
     #[test]
     fn a_line_has_the_format_of_simple_logger() {
         let shown = line(at(1_709_210_096, 7), Level::Warn, "deskwire::desk", format_args!("a {}", 1));
@@ -139,12 +199,32 @@ mod tests {
 
     #[test]
     fn a_line_that_is_too_long_is_cut_at_a_character() {
-        for unit in ["x", "\u{e9}", "\u{20ac}", "\u{1f600}", "\n"] {
-            let shown = line(at(0, 0), Level::Info, "x", format_args!("{}", unit.repeat(2_000)));
+        for unit in ["x", "\u{e9}", "\u{20ac}", "\u{1f600}", "\n", "\u{85}", "\""] {
+            let long = unit.repeat(2_000);
+            let shown = line(at(0, 0), Level::Info, "x", format_args!("{long}"));
             assert!(shown.ends_with(CUT), "{shown}");
             let length = shown.len() + NOTE_BYTES;
-            assert!((LOG_LINE_BYTES_MAX - 4..=LOG_LINE_BYTES_MAX).contains(&length), "{length} of {unit:?}");
+            assert!((LOG_LINE_BYTES_MAX - 6..=LOG_LINE_BYTES_MAX).contains(&length), "{length} of {unit:?}");
+
+            let shown = json(format_args!("{long}")).finish(u64::MAX);
+            assert!((LOG_LINE_BYTES_MAX - 64..LOG_LINE_BYTES_MAX).contains(&shown.len()), "{shown}");
+            let value: serde_json::Value = serde_json::from_str(&shown).unwrap();
+            let message = value["message"].as_str().unwrap().strip_suffix(CUT).unwrap();
+            assert!(message.len() > 100 && long.starts_with(message), "{message}");
         }
+    }
+
+    #[test]
+    fn a_line_in_json_is_an_object_of_the_same() {
+        assert_eq!(
+            json(format_args!("a {}", 1)).finish(0),
+            r#"{"time":"2024-02-29T12:34:56.007Z","level":"WARN","target":"deskwire::desk","message":"a 1"}"#
+        );
+        let odd = "\"\\/\0\u{1}\t\r\n\u{1b}\u{7f}\u{85}\u{2028}\u{1f600}";
+        let shown = json(format_args!("{odd}")).finish(3);
+        assert!(!shown.contains(char::is_control), "{shown}");
+        let value: serde_json::Value = serde_json::from_str(&shown).unwrap();
+        assert_eq!((value["message"].as_str(), value["more"].as_u64()), (Some(odd), Some(3)));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! simple_logger decides which lines are wanted. It cannot write them: it prints with `eprintln!`, which panics where
 //! stderr cannot be written, and blocks where nobody reads it. It has no hook for another writer, so the lines are put
-//! together here, in the format that it has.
+//! together here, in the format that it has, or as JSON.
 
 mod line;
 mod rate;
@@ -17,10 +17,11 @@ use log::{Level, LevelFilter, Log, Metadata, Record};
 use signal_hook::consts::SIGXFSZ;
 use simple_logger::SimpleLogger;
 
+use self::line::Line;
 pub(crate) use self::line::Quoted;
-use self::line::line;
 use self::rate::{RateLimit, Site};
 use self::stderr::Stderr;
+use crate::config::LogFormat;
 
 thread_local! {
     /// `log::Log` must be `Sync`. There is one thread, and in this way it needs no lock. Lines of another thread would
@@ -37,28 +38,29 @@ struct Output {
 /// What the `log` crate calls.
 struct Logger {
     filter: SimpleLogger,
+    format: LogFormat,
 }
 
 /// Starts the log of this thread. To be called once.
 ///
 /// # Errors
 /// There is a log already, or the kernel gives no descriptor.
-pub fn start(level: LevelFilter) -> io::Result<()> {
+pub fn start(level: LevelFilter, format: LogFormat) -> io::Result<()> {
     // A file that has reached its largest size is like a full disk. By default the signal ends the process.
     signal_hook::flag::register(SIGXFSZ, Arc::default())?;
-    let output = Output { rate: RateLimit::default(), stderr: Stderr::open()? };
+    let output = Output { rate: RateLimit::default(), stderr: Stderr::open(format)? };
     OUTPUT.with_borrow_mut(|current| *current = Some(output));
     let filter = SimpleLogger::new()
         .with_level(level)
         // Its lines hold what peers say when they close.
         .with_module_level("tungstenite", level.min(LevelFilter::Warn));
     let level = filter.max_level();
-    log::set_boxed_logger(Box::new(Logger { filter })).map_err(io::Error::other)?;
+    log::set_boxed_logger(Box::new(Logger { filter, format })).map_err(io::Error::other)?;
     log::set_max_level(level);
     // The message of a panic must not block either: the process would hang instead of ending.
-    std::panic::set_hook(Box::new(|panic| {
-        let line = line(SystemTime::now(), Level::Error, "deskwire", format_args!("{panic}"));
-        with_output(|output| output.stderr.write(&line));
+    std::panic::set_hook(Box::new(move |panic| {
+        let line = Line::new(format, SystemTime::now(), Level::Error, "deskwire", format_args!("{panic}"));
+        with_output(|output| output.stderr.write(&line.finish(0)));
     }));
     Ok(())
 }
@@ -108,7 +110,7 @@ impl Log for Logger {
         let site = Site { file: record.file_static().unwrap_or(""), line: record.line().unwrap_or(0) };
         with_output(|output| {
             let admitted = output.rate.admit(site, Instant::now(), || {
-                line(SystemTime::now(), record.level(), record.target(), *record.args())
+                Line::new(self.format, SystemTime::now(), record.level(), record.target(), *record.args())
             });
             if let Some(line) = admitted {
                 output.stderr.write(&line);

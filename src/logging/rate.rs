@@ -7,6 +7,8 @@
 
 use std::time::{Duration, Instant};
 
+use super::line::Line;
+
 /// Between two lines of a kind.
 pub(super) const WINDOW: Duration = Duration::from_millis(crate::config::LOG_LINE_MS);
 
@@ -29,7 +31,7 @@ struct Kind {
 /// A line that waits for the end of its second, and how many came after it.
 #[derive(Debug)]
 struct Held {
-    line: String,
+    line: Line,
     more: u64,
 }
 
@@ -43,22 +45,17 @@ pub(super) struct RateLimit {
 
 impl RateLimit {
     /// Gives the line back if it may be written now, with nothing after it yet.
-    pub(super) fn admit(
-        &mut self,
-        site: Site,
-        now: Instant,
-        line: impl FnOnce() -> String,
-    ) -> Option<String> {
+    pub(super) fn admit(&mut self, site: Site, now: Instant, line: impl FnOnce() -> Line) -> Option<String> {
         let until = now + WINDOW;
         let Some(kind) = self.kinds.iter_mut().find(|kind| kind.site == site) else {
             self.kinds.push(Kind { site, until, held: None });
-            return Some(line());
+            return Some(line().finish(0));
         };
         match &mut kind.held {
             Some(held) => held.more += 1,
             None if kind.until <= now => {
                 kind.until = until;
-                return Some(line());
+                return Some(line().finish(0));
             }
             None => {
                 kind.held = Some(Held { line: line(), more: 0 });
@@ -82,21 +79,12 @@ impl RateLimit {
         let due = due.filter_map(|kind| {
             let held = kind.held.take()?;
             kind.until = now + WINDOW;
-            Some(held.into_line())
+            Some(held.line.finish(held.more))
         });
         let lines = due.collect();
         let waiting = self.kinds.iter().filter(|kind| kind.held.is_some());
         self.next_due = waiting.map(|kind| kind.until).min();
         lines
-    }
-}
-
-impl Held {
-    fn into_line(self) -> String {
-        match self.more {
-            0 => self.line,
-            more => format!("{} (and {more} more in the last second)", self.line),
-        }
     }
 }
 
@@ -108,7 +96,7 @@ mod tests {
     const THERE: Site = Site { file: "here.rs", line: 2 };
 
     fn admit(rate: &mut RateLimit, site: Site, now: Instant, text: &str) -> bool {
-        rate.admit(site, now, || text.to_owned()).is_some()
+        rate.admit(site, now, || text.into()).is_some()
     }
 
     #[test]

@@ -9,12 +9,15 @@ use log::Level;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 
-use super::line::line;
+use super::line::Line;
+use crate::config::LogFormat;
 
 /// Stderr, and what was lost on the way to it.
 pub(super) struct Stderr {
     /// Says whether a write would block. There is none for a file, which never blocks.
     poll: Option<(Poll, Events)>,
+    /// Of the line that reports lost ones.
+    format: LogFormat,
     /// Lines that could not be written.
     lost: u64,
     /// Those of them that no line has reported yet.
@@ -33,13 +36,13 @@ impl Stderr {
     ///
     /// # Errors
     /// The kernel gives no descriptor.
-    pub(super) fn open() -> io::Result<Self> {
+    pub(super) fn open(format: LogFormat) -> io::Result<Self> {
         let poll = Poll::new()?;
         let fd = io::stderr().as_raw_fd();
         // epoll_ctl(2): EPERM for what does not support it, such as a file, /dev/null and /dev/full.
         let can_block = poll.registry().register(&mut SourceFd(&fd), Token(0), Interest::WRITABLE).is_ok();
         let poll = can_block.then(|| (poll, Events::with_capacity(1)));
-        Ok(Self { poll, lost: 0, unreported: 0, is_partial: false })
+        Ok(Self { poll, format, lost: 0, unreported: 0, is_partial: false })
     }
 
     pub(super) fn lost(&self) -> u64 {
@@ -54,7 +57,8 @@ impl Stderr {
         }
         if self.unreported > 0 {
             let lost = format_args!("{} lines of the log could not be written", self.unreported);
-            bytes.push_str(&line(SystemTime::now(), Level::Warn, module_path!(), lost));
+            let line = Line::new(self.format, SystemTime::now(), Level::Warn, module_path!(), lost);
+            bytes.push_str(&line.finish(0));
             bytes.push('\n');
         }
         let _ = writeln!(bytes, "{text}"); // writing to a String does not fail

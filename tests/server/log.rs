@@ -1,5 +1,7 @@
 //! The log: nothing that stderr does stops or ends the server, and nothing that peers do fills it.
 
+mod json_lines;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
