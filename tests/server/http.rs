@@ -81,7 +81,11 @@ fn a_page_is_one_response_and_the_files_that_it_was_made_of_are_not_served() {
         let parts = named_files(&source).into_iter().filter(|name| !name.ends_with(".html"));
         for name in parts {
             let text = fs::read_to_string(frontend.join(&name)).expect("it stands in frontend/");
-            let last = text.lines().rfind(|line| line.len() > 2 && !line.starts_with("//")).expect("a line");
+            let last = text
+                .lines()
+                .map(str::trim)
+                .rfind(|line| line.len() > 2 && !line.starts_with("//"))
+                .expect("a line");
             assert!(page.contains(last), "{path} has {name} inside: {last}");
             assert_eq!(fetch(&desk, &Request::get(&format!("/{name}"))).0.status, 404, "{name}");
         }
