@@ -126,7 +126,7 @@ impl CheckedService {
 
     /// "50 messages a second and connection, burst 100", "64 KiB a second, 256 KiB at once"; as much again is a flood.
     fn check_rate(&mut self, link: &Shared, verdict: RateVerdict, bytes: usize, now: Millis) {
-        /// The server counts in whole microseconds, of which a byte takes 15.
+        /// The server counts in whole microseconds; a byte takes 15.
         const ROUNDING: u64 = 1000 * 100;
         let note = &mut link.borrow_mut().note;
         let per_s = u64::from(self.setup.messages_per_s);
@@ -162,7 +162,9 @@ impl CheckedService {
             note.open && note.conn != Some(conn)
         });
         if let Some(other) = other.and_then(|link| link.borrow().note.conn) {
-            self.accuse(format!("the end of {other} was read before what {conn} says, and is told later"));
+            self.accuse(format!(
+                "the end of {other} was read before what {conn} says, and is reported later"
+            ));
         }
     }
 

@@ -94,7 +94,7 @@ impl World {
         self.tell(|| "the process stops".to_owned());
         let (disk, rules) = (self.disk.clone(), rules(self.setup.seed));
         let before = self.hub.service.desk.state().digest();
-        // With `second`, it is the process alone that stops: a power cut may take what pages were told.
+        // With `second`, it is the process alone that stops: a power cut may take what pages were sent.
         if rules.sync == JournalSync::Turn {
             disk.0.borrow_mut().cut_power(&mut self.rng);
         }

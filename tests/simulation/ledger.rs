@@ -1,4 +1,4 @@
-//! What was said, where it was shown, and what each side was told of that. Every text is said once, and starts with its
+//! What was said, where it was shown, and what each side was sent of that. Every text is said once, and starts with its
 //! number.
 
 use std::fmt::Write;

@@ -12,7 +12,7 @@
 //! model             a naive desk, written from PROTOCOL.md
 //! disk              what a journal is written to, and what is left when the process stops
 //! figures           the figures of PROTOCOL.md, which the code is held to
-//! ledger            which text was sent, shown, and told to be delivered
+//! ledger            which text was sent, shown, and said to be delivered
 //! world             all of them, and a clock; client, acts, turns and quiesce are its parts
 //! run               a seed from the start to the end, and the shortest history of a failure
 //! sabotage          bugs put in on purpose (the list is in bugs), each of which has to be found

@@ -92,7 +92,7 @@ pub struct Note {
     pub has_token: bool,
     /// What the service said, and the client has not read yet.
     pub emitted: VecDeque<Rc<[u8]>>,
-    /// What the client said: where it ends in the stream, and the text; until the service is told.
+    /// What the client said: where it ends in the stream, and the text; until the service has it.
     pub sent: VecDeque<(u64, Rc<str>)>,
     /// The rate limit: frames that are still to leak, times 1000, and since when.
     pub level: u64,

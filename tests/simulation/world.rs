@@ -58,7 +58,7 @@ pub struct World {
     /// The server takes newcomers.
     pub listens: bool,
     pub turns: u64,
-    /// What happened, for whoever reads of a failure.
+    /// What happened, for a reader of a failure.
     pub story: Option<Vec<String>>,
 }
 
@@ -275,7 +275,7 @@ impl World {
         link.note.was_slow = link.room < 1 << 20;
         if self.setup.messages_per_s < MESSAGES_PER_S {
             link.note.flooded = true;
-            link.note.blame = Some("whoever writes much floods");
+            link.note.blame = Some("one who writes much floods");
         }
         link.throttle(rate.filter(|_| !self.is_calm));
         let is_reachable = self.listens && !matches!(kind, Kind::Tab(tab) if self.tabs[tab].is_cut_off);

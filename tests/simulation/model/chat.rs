@@ -170,13 +170,13 @@ impl Model {
         None
     }
 
-    /// The notice ends. It has to be said to whoever was shown it, and may be to others; not while the chat is ended or
+    /// The notice ends. It has to be said to the one who was shown it, and may be to others; not while the chat is ended or
     /// locked, which says enough.
     fn say_typing_ends(&mut self, at: usize, is_user: bool, is_due: bool) {
-        let told = self.tickets[at].side(is_user).typing.take().and_then(|(_, told)| told);
+        let shown_to = self.tickets[at].side(is_user).typing.take().and_then(|(_, shown_to)| shown_to);
         let Some(to) = self.typing_end(at, is_user) else { return };
         let frame = Rc::new(json!({ "type": "typing", "ticket_id": self.tickets[at].id, "active": false }));
-        let want = if is_due && told == Some(to) { Want::Frame(frame) } else { Want::Maybe(frame) };
+        let want = if is_due && shown_to == Some(to) { Want::Frame(frame) } else { Want::Maybe(frame) };
         self.want(to, Track::Talk, want);
     }
 
@@ -226,7 +226,8 @@ impl Model {
     }
 
     pub(super) fn check_typing(&self) -> Result<(), String> {
-        let is_over = |side: &Side| side.typing.is_some_and(|(due, told)| told.is_some() && due < self.now);
+        let is_over =
+            |side: &Side| side.typing.is_some_and(|(due, shown_to)| shown_to.is_some() && due < self.now);
         match self.tickets.iter().find(|ticket| is_over(&ticket.by_user) || is_over(&ticket.by_staff)) {
             Some(ticket) => Err(format!("a typing notice in {} was not ended", ticket.id)),
             None => Ok(()),

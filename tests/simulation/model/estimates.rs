@@ -1,4 +1,4 @@
-//! How long users are told to wait: "estimate from the picks of late, null where there is none".
+//! The wait that users are shown: "estimate from the picks of late, null where there is none".
 
 use deskwire::config::Millis;
 
@@ -36,7 +36,7 @@ impl Estimates {
         }
     }
 
-    /// Whether a place may be told with this estimate: by what is so, or was so at most `age` ago.
+    /// Whether a place may be sent with this estimate: by what is so, or was so at most `age` ago.
     pub fn allow(
         &self,
         wait_s: Option<u64>,

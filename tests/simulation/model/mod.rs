@@ -1,6 +1,6 @@
 //! A naive desk, written from PROTOCOL.md and not from the code: lists that are searched from the start.
 //!
-//! It is told every call that the service gets, and says what has to be sent for it. Where PROTOCOL.md leaves a choice
+//! It gets every call that the service gets, and says what has to be sent for it. Where PROTOCOL.md leaves a choice
 //! (a ticket's id, who is assigned a ticket), it looks at what was sent and says whether that was allowed.
 
 pub mod asks;
@@ -38,7 +38,7 @@ pub struct Model {
     /// The open ones, the oldest first.
     pub tickets: Vec<Ticket>,
     pub peers: BTreeMap<ConnId, Who>,
-    /// What each connection of somebody has been told, and has yet to be.
+    /// What each connection of somebody has been sent, and has yet to be.
     pub readers: BTreeMap<ConnId, Reader>,
     pub stories: Stories,
     wants: Wants,
@@ -48,7 +48,7 @@ pub struct Model {
     estimates: estimates::Estimates,
     /// The names of staff who are known: connected, or with a paused ticket.
     names: BTreeMap<String, String>,
-    /// How many ends of chats each connection was told in this call.
+    /// How many ends of chats each connection was sent in this call.
     closed_sent: BTreeMap<ConnId, usize>,
     /// How tickets stood for a moment in this call.
     views: Vec<(String, Value)>,
@@ -74,13 +74,13 @@ pub struct User {
     unrated: Option<(String, Option<String>)>,
 }
 
-/// A ticket that has closed, and whose user has not been told all of it.
+/// A ticket that has closed, and whose user has not been sent all of it.
 struct Ended {
     view: Value,
     ticket: String,
     held: Vec<Held>,
-    /// A welcome has told of it, and what was held follows.
-    is_told: bool,
+    /// A welcome has said so, and what was held follows.
+    is_sent: bool,
 }
 
 pub struct Staff {
@@ -125,7 +125,7 @@ struct Side {
     last_id_at: Millis,
     delivered_seq: u64,
     held: Vec<Held>,
-    /// Until when, and who was told.
+    /// Until when, and who was sent it.
     typing: Option<(Millis, Option<ConnId>)>,
 }
 
@@ -185,7 +185,7 @@ impl Model {
         }
     }
 
-    /// Whether a connection is told no more before everything that it was sent has left.
+    /// Whether a connection is sent no more before everything that it was sent has left.
     pub fn is_behind(&self, conn: ConnId) -> bool {
         self.readers.get(&conn).is_some_and(|reader| reader.is_behind)
     }
@@ -219,7 +219,7 @@ impl Model {
         });
     }
 
-    /// Nobody is there to be told anything.
+    /// Nobody is there to be sent anything.
     fn forget_connections(&mut self) {
         self.peers.clear();
         self.readers.clear();
@@ -364,7 +364,7 @@ impl State {
     }
 }
 
-/// Whoever may be given the next ticket where the desk assigns them.
+/// Staff who may be given the next ticket where the desk assigns them.
 fn is_automatic(rules: &Rules) -> bool {
     rules.assign != Assign::Manual
 }

@@ -14,7 +14,7 @@ const SECOND: Millis = 1000;
 #[derive(Default)]
 pub struct Known {
     pub place: Option<(u64, u64)>,
-    pub told_at: Option<Millis>,
+    pub sent_at: Option<Millis>,
     pub wrong_since: Option<Millis>,
 }
 
@@ -39,10 +39,10 @@ impl Model {
             return Err(format!("{conn} was sent {frame}; place {position} of {waiting} is right"));
         }
         let known = &mut self.tickets[at].place;
-        if let Some(before) = known.told_at.filter(|before| before + SECOND > self.now) {
+        if let Some(before) = known.sent_at.filter(|before| before + SECOND > self.now) {
             return Err(format!("{conn} was sent {frame} {} ms after the one before", self.now - before));
         }
-        *known = Known { place: Some((position, waiting)), told_at: Some(self.now), wrong_since: None };
+        *known = Known { place: Some((position, waiting)), sent_at: Some(self.now), wrong_since: None };
         Ok(())
     }
 
@@ -59,7 +59,7 @@ impl Model {
     pub(super) fn note_places(&mut self) {
         for at in 0..self.tickets.len() {
             let ticket = &self.tickets[at];
-            // One that is behind is told later, and then as its place is.
+            // One that is behind is sent later, and then as its place is.
             let conn = self.users.get(&ticket.user).and_then(|user| user.conn);
             let is_there = conn.is_some_and(|conn| self.readers.get(&conn).is_some_and(|r| !r.is_behind));
             let is_wrong =

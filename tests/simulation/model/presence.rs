@@ -50,7 +50,7 @@ impl Model {
         older.map(|older| self.readers.remove(&older));
         self.readers.insert(conn, Reader::default());
         let ended = user.ended.as_mut().map(|ended| {
-            ended.is_told = true;
+            ended.is_sent = true;
             let frames = ended.held.iter().map(|held| held.frame(&ended.ticket)).collect::<Vec<_>>();
             (ended.view.clone(), frames)
         });
@@ -161,7 +161,7 @@ impl Model {
         let online: Vec<&str> =
             self.staff.iter().filter(|(_, staff)| staff.online).map(|(id, _)| id.as_str()).collect();
         if ids != online {
-            return Err(format!("online are {online:?}, and {id} is told {ids:?}"));
+            return Err(format!("online are {online:?}, and {id} is sent {ids:?}"));
         }
         let colleague = |id: &&str| json!({ "staff_id": id, "staff_name": self.name(Some(id)) });
         let in_order = listed.as_array().into_iter().flatten().filter_map(Value::as_str);
@@ -194,7 +194,7 @@ impl Model {
         }
     }
 
-    /// Goes offline, by a word (then it is told) or by being cut off.
+    /// Goes offline, by a word (then it is sent) or by being cut off.
     pub(super) fn staff_goes_offline(&mut self, id: &str, by_word: bool) {
         let Some(staff) = self.staff.get_mut(id) else { return };
         let (conn, was_online) = (staff.conn, std::mem::replace(&mut staff.online, false));
@@ -204,7 +204,7 @@ impl Model {
         if !was_online {
             return;
         }
-        // Whoever is cut off hears nothing of what follows.
+        // One that is cut off hears nothing of what follows.
         let cut_off = if by_word { None } else { self.staff.remove(id) };
         self.is_changed = true;
         self.tell_paused(id, "staff_offline");
@@ -284,7 +284,7 @@ impl Model {
                 view: json!({ "ticket_id": ticket.id, "by": by, "at": self.now }),
                 ticket: ticket.id.clone(),
                 held: ticket.by_staff.held,
-                is_told: false,
+                is_sent: false,
             });
         }
         if let Some(conn) = user.conn {
@@ -309,7 +309,7 @@ impl Model {
         }
     }
 
-    /// What was left to tell of a ticket that has closed has been told.
+    /// What was left to send of a ticket that has closed has been sent.
     pub(super) fn note_ended(&mut self) {
         for user in self.users.values_mut() {
             if let (Some(conn), Some(ended)) = (user.conn, &user.ended)

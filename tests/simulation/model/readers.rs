@@ -1,7 +1,7 @@
 //! Connections that have been sent much: what they are still owed.
 //!
-//! "What a connection has not been sent yet waits as State." The desk says of a connection when it is told no more, and is
-//! told itself when everything that was sent has left. In between only answers are sent; after it everything that was
+//! "What a connection has not been sent yet waits as State." The desk says of a connection when it is sent no more, and is
+//! called itself when everything that was sent has left. In between only answers are sent; after it everything that was
 //! owed: each message, in order, and of the rest how it stands then.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -30,7 +30,7 @@ pub struct Reader {
     chats: BTreeMap<String, VecDeque<Rc<Value>>>,
     receipts: BTreeMap<String, u64>,
     ratings: VecDeque<Rc<Value>>,
-    /// Whether the other side types, and whether that must be told.
+    /// Whether the other side types, and whether that must be sent.
     typing: BTreeMap<String, (bool, bool)>,
     pub shown: Shown,
 }
@@ -54,15 +54,15 @@ impl Reader {
         }
         self.is_behind = was_behind || asked;
         if asked && (was_behind || 2 * self.bytes + OVERHEAD * self.frames < CREDIT) {
-            return Err(format!("is told no more after {} bytes in {} frames", self.bytes, self.frames));
+            return Err(format!("is sent no more after {} bytes in {} frames", self.bytes, self.frames));
         }
         if !self.is_behind && self.bytes - self.refusals_bytes >= CREDIT {
-            return Err(format!("is told more after {} bytes that it may not have read", self.bytes));
+            return Err(format!("is sent more after {} bytes that it may not have read", self.bytes));
         }
         Ok(())
     }
 
-    /// Notes what is told later.
+    /// Notes what is sent later.
     pub(super) fn owe(&mut self, frame: &Rc<Value>, is_due: bool) {
         let ticket = text(frame, "ticket_id");
         match frame["type"].as_str().unwrap_or("") {
@@ -86,7 +86,7 @@ impl Reader {
         }
     }
 
-    /// What was owed is told.
+    /// What was owed is sent.
     pub(super) fn pay(&mut self, frame: &Value, now: Millis) -> Result<(), String> {
         let ticket = text(frame, "ticket_id");
         let kind = frame["type"].as_str().unwrap_or("");
@@ -110,7 +110,7 @@ impl Reader {
         self.typing.contains_key(frame["ticket_id"].as_str().unwrap_or(""))
     }
 
-    /// What must be told, now that everything has left.
+    /// What must be sent, now that everything has left.
     pub(super) fn first_owed(&self) -> Option<String> {
         let message = self.chats.values().flatten().next().map(|frame| frame.to_string());
         let receipt = self.receipts.iter().next().map(|(ticket, seq)| format!("delivered {seq} in {ticket}"));
@@ -141,7 +141,7 @@ impl Reader {
         }
     }
 
-    /// A chat is with it no longer, or is told anew.
+    /// A chat is with it no longer, or is sent anew.
     pub(super) fn forget_chat(&mut self, ticket: &str) {
         self.chats.remove(ticket);
         self.receipts.remove(ticket);

@@ -21,14 +21,14 @@ pub struct Shown {
     /// To a staff member: the tickets, and who else is online.
     board: BTreeMap<String, Value>,
     colleagues: BTreeSet<String>,
-    /// When it was last told of what is not its own.
+    /// When it was last sent what is not its own.
     pub(super) batch_at: Option<Millis>,
     wrong_since: Option<Millis>,
     /// Tickets whose other side types.
     typing: BTreeSet<String>,
 }
 
-/// A ticket's state as its user is told it.
+/// A ticket's state as its user is sent it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Status {
     Waiting,
@@ -149,20 +149,20 @@ impl Model {
         Ok(())
     }
 
-    /// "Each ticket is then told once": what concerns others comes together, and not one by one.
+    /// "Each ticket is then sent once": what concerns others comes together, and not one by one.
     fn note_batch(&self, shown: &mut Shown, tells_early: bool) -> Result<(), String> {
         if tells_early {
             return Ok(());
         }
         match shown.batch_at.replace(self.now) {
             Some(before) if before != self.now && before + GATHERED > self.now => {
-                Err(format!("was told of a change {} ms after those before", self.now - before))
+                Err(format!("was sent a change {} ms after those before", self.now - before))
             }
             _ => Ok(()),
         }
     }
 
-    /// A status is told step by step, each from the one that was told before.
+    /// A status is sent step by step, each from the one that was sent before.
     fn show_status(&self, shown: &mut Shown, frame: &Value) -> Result<(), String> {
         let (id, staff) = (text(frame, "ticket_id"), text(frame, "staff_id"));
         let Some((_, before)) = shown.ticket.as_ref().filter(|(ticket, _)| *ticket == id) else {
@@ -204,7 +204,7 @@ impl Model {
         }
     }
 
-    /// How many chats have closed of which this connection has not been told.
+    /// How many chats have closed without this connection having been sent it.
     pub(super) fn ends_owed(&self, conn: ConnId) -> usize {
         let wanted = self.wants.get(&conn).into_iter().flatten();
         let wanted = wanted.filter(|(track, want)| *track == Track::Talk && want.is_end()).count();
@@ -212,7 +212,7 @@ impl Model {
         owed.saturating_sub(self.closed_sent.get(&conn).copied().unwrap_or(0))
     }
 
-    /// After a call: whoever has taken what they were sent shows their own as it is, and the rest as it was a moment ago.
+    /// After a call: a connection that has taken what it was sent shows its own as it is, and the rest as it was a moment ago.
     pub(super) fn note_shown(&mut self) -> Result<(), String> {
         for user in self.users.values() {
             let reader =
@@ -243,7 +243,7 @@ impl Model {
                 is_own(view) && reader.shown.board.get(ticket) != Some(view)
             };
             if views.iter().any(is_stale) {
-                return Err(format!("{id} was not told at once of their own ticket"));
+                return Err(format!("{id} was not sent their own ticket at once"));
             }
             let colleagues = online.iter().filter(|other| *other != id);
             let is_wrong = reader.shown.board != views || reader.shown.colleagues.iter().ne(colleagues);
@@ -270,7 +270,7 @@ impl Model {
             let reader =
                 user.conn.and_then(|conn| self.readers.get(&conn)).filter(|reader| !reader.is_behind);
             if reader.is_some_and(|reader| reader.shown.desk != Some(desk_online)) {
-                return Err("a user was not told whether staff are online".to_owned());
+                return Err("a user was not sent whether staff are online".to_owned());
             }
         }
         for (id, staff) in &self.staff {

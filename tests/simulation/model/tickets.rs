@@ -82,11 +82,11 @@ impl Model {
         }
     }
 
-    /// One ticket at a time, and not before all of the one before has been told; and not more than the desk takes. Then
+    /// One ticket at a time, and not before all of the one before has been sent; and not more than the desk takes. Then
     /// "tickets of absent users that nobody ever picked make room, longest absent first".
     fn why_not_create(&mut self, id: &str) -> Option<&'static str> {
         if let Some(ended) = self.users.get(id).and_then(|user| user.ended.as_ref()) {
-            return Some(if ended.is_told { "rate_limited" } else { "ticket_exists" });
+            return Some(if ended.is_sent { "rate_limited" } else { "ticket_exists" });
         }
         while self.tickets.len() >= self.rules.max_tickets as usize {
             let absent = self.tickets.iter().enumerate().filter_map(|(at, ticket)| {
@@ -136,10 +136,10 @@ impl Model {
         let at = self.tickets.len() - 1;
         let (position, waiting) = self.place(at);
         let place =
-            places::Known { place: Some((position, waiting)), told_at: Some(self.now), ..Default::default() };
+            places::Known { place: Some((position, waiting)), sent_at: Some(self.now), ..Default::default() };
         self.tickets[at].place = place;
-        let told = sent.iter().find(|sent| sent.frame["type"] == "queue" && sent.frame["ticket_id"] == *id);
-        let wait_s = told.map_or(Value::Null, |sent| sent.frame["wait_s"].clone());
+        let notice = sent.iter().find(|sent| sent.frame["type"] == "queue" && sent.frame["ticket_id"] == *id);
+        let wait_s = notice.map_or(Value::Null, |sent| sent.frame["wait_s"].clone());
         if !self.may_be_estimate(&wait_s, position) {
             return Err(format!("an estimate of {wait_s} for place {position}"));
         }
@@ -181,7 +181,7 @@ impl Model {
         self.tickets.iter().filter(is_theirs).count()
     }
 
-    /// A chat whose end has not been told yet takes a place.
+    /// A chat whose end has not been sent yet takes a place.
     fn has_room(&self, staff: &str) -> bool {
         let conn = self.staff.get(staff).map(|staff| staff.conn);
         self.chats(staff) + conn.map_or(0, |conn| self.ends_owed(conn)) < self.rules.max_chats as usize
@@ -207,7 +207,7 @@ impl Model {
             self.estimates.picked(self.now);
         }
         self.stories.picked += 1;
-        self.board_update(at); // in this call it may have been told as it was before
+        self.board_update(at); // in this call it may have been sent as it was before
         self.stories.assigned += u64::from(*auto == true);
         let picks = self.picks;
         let conn = self.staff.get_mut(staff).map(|member| {
@@ -221,7 +221,7 @@ impl Model {
         ticket.staff = Some(staff.to_owned());
         // What a connection was shown of it before, a pick starts anew.
         ticket.by_user.typing = ticket.by_user.typing.map(|(due, _)| (due, None));
-        self.leave_chat(conn, at); // what it was told before counts for nothing
+        self.leave_chat(conn, at); // what it was sent before counts for nothing
         let ticket = &self.tickets[at];
         let picked = json!({ "type": "ticket_picked", "ticket_id": ticket.id, "user_id": ticket.user,
             "user_name": ticket.user_name, "page": ticket.page, "subject": ticket.subject, "last_seq": ticket.last_seq, "last_id": ticket.by_staff.last_id,
@@ -243,7 +243,7 @@ impl Model {
         (ticket.state, ticket.since) = (State::Waiting, self.now);
         ticket.staff = None;
         ticket.released_by = Some(id.to_owned());
-        ticket.place = places::Known::default(); // it is told at once, as on creation
+        ticket.place = places::Known::default(); // it is sent at once, as on creation
         self.tell_staff(at, "staff_left", id);
         self.board_update(at);
     }
@@ -301,7 +301,7 @@ impl Model {
         }
     }
 
-    /// Round robin is "whose last assignment is longest ago", least busy "the fewest chats"; whoever gave it back is not
+    /// Round robin is "whose last assignment is longest ago", least busy "the fewest chats"; the one who gave it back is not
     /// the first choice.
     fn check_choice(&self, at: usize, chosen: &str, candidates: &[String]) -> Result<(), String> {
         let released_by = self.tickets[at].released_by.as_deref();

@@ -28,7 +28,7 @@ pub enum Want {
     Error(Refusal),
 }
 
-/// An error: one of these codes, and what it speaks of, if it must or may be told.
+/// An error: one of these codes, and what it speaks of, if it must or may be sent.
 #[derive(Debug, Default)]
 pub struct Refusal {
     pub codes: Vec<&'static str>,
@@ -52,9 +52,9 @@ pub struct Call {
     pub now: Millis,
     pub sent: Vec<Sent>,
     pub closed: Vec<(ConnId, u16)>,
-    /// Connections that are told no more before everything that they were sent has left.
+    /// Connections that are sent no more before everything that they were sent has left.
     pub asked: BTreeSet<ConnId>,
-    /// The connection of which that has happened: this call says so.
+    /// The connection that this has happened to: this call says so.
     pub drained: Option<ConnId>,
 }
 
@@ -66,7 +66,7 @@ impl Model {
         self.wants.entry(to).or_default().push((track, want));
     }
 
-    /// Compares what was sent in a call with what was expected. Whoever has taken what they were sent before is sent all of
+    /// Compares what was sent in a call with what was expected. A connection that has taken what it was sent before is sent all of
     /// it, and the others what they have asked for; the rest they are owed.
     pub(super) fn compare(&mut self, call: &Call) -> Result<(), String> {
         let mut wants = std::mem::take(&mut self.wants);
@@ -104,7 +104,7 @@ impl Model {
         reader.count(frames, call.asked.contains(&conn), is_drained).map_err(problem)?;
         self.stories.behind += u64::from(reader.is_behind && !was_behind);
         self.stories.caught_up += u64::from(!reader.is_behind && was_behind);
-        // Whoever is given a ticket that is on its way to all is told at once of all that is. It may be that the credit ends
+        // A staff member who is given a ticket that is on its way to all is sent all that is at once. It may be that the credit ends
         // before the ticket itself.
         let is_given = |frame: &Value| {
             let staff = || frame["ticket"]["staff_id"].as_str().unwrap_or("").to_owned();
@@ -141,7 +141,7 @@ impl Model {
         let problem = |problem: String| format!("{conn} {problem}");
         let was_behind = owes.is_some();
         if owes == Some(false) && !is_answer(frame) {
-            return Err(format!("{conn} has much to read, and is told {frame}"));
+            return Err(format!("{conn} has much to read, and is sent {frame}"));
         }
         if let Some(at) = list.meet(frame) {
             return match list.overtaken(at, reader.is_behind) {
@@ -174,7 +174,7 @@ impl List {
         Some(at)
     }
 
-    /// What was expected before the nth, on its track, and has not come. Where a connection is told no more, only the order
+    /// What was expected before the nth, on its track, and has not come. Where a connection is sent no more, only the order
     /// within a chat holds.
     fn overtaken(&self, at: usize, is_behind: bool) -> Option<&Want> {
         let (track, want, _) = &self.wants[at];
@@ -203,14 +203,14 @@ impl List {
     }
 }
 
-/// Who has much to read is told these later, together, or as they then stand.
+/// Who has much to read is sent these later, together, or as they then stand.
 fn is_deferrable(frame: &Value) -> bool {
     let kind = frame["type"].as_str().unwrap_or("");
     kind.starts_with("staff_")
         || matches!(kind, "message" | "delivered" | "typing" | "ticket_closed" | "rated")
 }
 
-/// What is told to all, a moment later and as it then stands.
+/// What is sent to all, a moment later and as it then stands.
 fn is_gathered(frame: &Value) -> bool {
     matches!(
         frame["type"].as_str(),

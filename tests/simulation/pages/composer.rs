@@ -11,7 +11,7 @@ pub struct Composer {
 }
 
 impl Composer {
-    /// The text has changed. Returns what is to be told of that, if anything.
+    /// The text has changed. Returns what is to be sent for that, if anything.
     pub fn changed(&mut self, is_empty: bool, now: Millis) -> Option<bool> {
         if is_empty {
             return self.stop_typing();

@@ -281,8 +281,8 @@ impl Conversation {
     }
 
     /// Connected again, or picked again: the desk says how far it has come.
-    pub fn resume(&mut self, told: &Value, leave: Leave, desk: &mut Desk<'_>) {
-        let number = |name: &str| told[name].as_u64().unwrap_or(0);
+    pub fn resume(&mut self, picked: &Value, leave: Leave, desk: &mut Desk<'_>) {
+        let number = |name: &str| picked[name].as_u64().unwrap_or(0);
         let (last_id, last_seq) = (number("last_id"), number("last_seq"));
         // What was sent on this connection is still going to be answered.
         self.repeat = None;

@@ -56,7 +56,7 @@ pub struct Desk<'a> {
     pub ledger: &'a mut Ledger,
 }
 
-/// Ids of messages, a millisecond; so many tabs can be told apart.
+/// Ids of messages, a millisecond; so many tabs have ids of their own.
 const IDS_A_MS: u64 = 64;
 
 impl Desk<'_> {

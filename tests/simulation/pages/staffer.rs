@@ -112,7 +112,7 @@ impl Staffer {
         self.ask(PRESENCE, kind, frame, desk);
     }
 
-    /// It is remembered, so that the answer can be told in words.
+    /// It is remembered, so that the answer can be said in words.
     fn ask(&mut self, key: &str, kind: &'static str, frame: Value, desk: &mut Desk<'_>) {
         let pending = Pending { kind, frame: frame.clone(), is_repeated: false, repeat_at: None };
         self.pending.insert(key.to_owned(), pending);
@@ -262,7 +262,7 @@ impl Staffer {
         }
     }
 
-    /// The chats that are listed: whoever has waited longest for an answer first, the others as they came.
+    /// The chats that are listed: the one who has waited longest for an answer first, the others as they came.
     pub fn opened(&self) -> Vec<String> {
         let mut open: Vec<&Conversation> = self.chats.iter().filter(|chat| chat.is_open).collect();
         open.sort_by_key(|chat| chat.unanswered_since());
@@ -361,7 +361,7 @@ impl Staffer {
         self.board.remove(ticket);
         match self.chat_mut(ticket) {
             Some(chat) if !chat.is_open => self.chats.retain(|chat| chat.ticket != ticket),
-            // It may have been released or transferred, and closed before we were told that.
+            // It may have been released or transferred, and closed before we heard of it.
             Some(chat) if chat.state != Chat::Closed => chat.end(),
             _ => {}
         }

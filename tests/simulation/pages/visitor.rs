@@ -228,7 +228,7 @@ impl Visitor {
         self.with_chat(desk, Conversation::pump);
     }
 
-    /// What this page has of the chat, for whoever has just picked it. What is in it does not matter here; it is much where
+    /// What this page has of the chat, for the staff member who has just picked it. What is in it does not matter here; it is much where
     /// others type much.
     fn send_recap(&self, desk: &mut Desk<'_>) {
         let Some(chat) = self.chat.as_ref().filter(|_| self.looks_back) else { return };
@@ -291,9 +291,9 @@ impl Visitor {
     }
 
     fn ticket_ended(&mut self, ended: &Value, now: Millis) {
-        let is_told = self.is_ours(ended);
+        let is_sent = self.is_ours(ended);
         match &mut self.chat {
-            Some(chat) if chat.state != Chat::Closed && is_told => {
+            Some(chat) if chat.state != Chat::Closed && is_sent => {
                 chat.state = Chat::Closed;
                 self.ends_at = Some(now + ENDED);
             }
