@@ -22,8 +22,10 @@ test test-server: export RUST_TEST_THREADS ?= $(shell expr $$(getconf _NPROCESSO
 # Every test crate but the browser's.
 SERVER_TESTS = $(filter-out browser tls,$(patsubst tests/%.rs,%,$(patsubst %/main.rs,%.rs,$(wildcard tests/*.rs tests/*/main.rs))))
 
-# Socket tests that are told over TLS as well: all that need no address of their own, and no log line in a certain place.
-OVER_TLS = closing:: floods:: handshake:: http:: messages:: presence:: queue:: slow_readers:: texts:: tickets:: wire::
+# Socket tests that run over TLS as well: all that need no address of their own, and no log line in a certain place. One
+# needs two connections to be read in the order in which they were written to, and the tunnel of these tests may change it.
+OVER_TLS = closing:: floods:: handshake:: http:: messages:: presence:: queue:: slow_readers:: texts:: tickets:: wire:: \
+	--skip a_message_and_a_close_read_right_after_the_users_end
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
