@@ -137,10 +137,10 @@ fn a_closed_stderr_loses_nothing_and_does_not_end_the_server() {
     assert_eq!(desk.server.stop().code, Some(0));
 }
 
-#[test]
-fn when_the_pipe_is_read_again_a_line_says_how_many_were_lost() {
+/// How many lines a desk has lost while its log went into a full pipe, and what it wrote once that was read again.
+fn lost_in_a_full_pipe(launch: Launch) -> (f64, String) {
     let (stderr, mut reader) = full_pipe(false);
-    let desk = Desk::of(Launch::new().stderr(stderr));
+    let desk = Desk::of(launch.stderr(stderr));
     chat_and_refuse(&desk);
     let mut junk = vec![0; 1 << 20];
     assert!(reader.read(&mut junk).unwrap() > 0);
@@ -149,6 +149,12 @@ fn when_the_pipe_is_read_again_a_line_says_how_many_were_lost() {
     reader.set_nonblocking(false).unwrap();
     let mut rest = String::new();
     reader.read_to_string(&mut rest).unwrap();
+    (lost, rest)
+}
+
+#[test]
+fn when_the_pipe_is_read_again_a_line_says_how_many_were_lost() {
+    let (lost, rest) = lost_in_a_full_pipe(Launch::new());
     let lines: Vec<&str> = rest.trim_start_matches('.').lines().collect();
     let report = format!("{lost} lines of the log could not be written");
     assert!(lines[0].ends_with(&report), "not {report:?}: {lines:#?}");

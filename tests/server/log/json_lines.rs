@@ -1,8 +1,6 @@
 //! `--log-format json`: each line is an object, for programs.
 
-use std::io::Read;
-
-use super::{LINE_BYTES_MAX, chat_and_refuse, full_pipe, lines_lost};
+use super::{LINE_BYTES_MAX, chat_and_refuse, lost_in_a_full_pipe};
 use crate::support::{Desk, Launch, Request, Value, Wire, json};
 
 /// A line as the object that it is, with all that it must have.
@@ -44,16 +42,7 @@ fn in_json_every_line_is_an_object_and_the_rest_of_a_second_is_counted_in_it() {
 
 #[test]
 fn in_json_a_line_says_how_many_were_lost_and_why_a_desk_does_not_start() {
-    let (stderr, mut reader) = full_pipe(false);
-    let desk = Desk::of(Launch::new().args(&["--log-format", "json"]).stderr(stderr));
-    chat_and_refuse(&desk);
-    let mut junk = vec![0; 1 << 20];
-    assert!(reader.read(&mut junk).unwrap() > 0);
-    let lost = lines_lost(&desk);
-    desk.server.stop();
-    reader.set_nonblocking(false).unwrap();
-    let mut rest = String::new();
-    reader.read_to_string(&mut rest).unwrap();
+    let (lost, rest) = lost_in_a_full_pipe(Launch::new().args(&["--log-format", "json"]));
     let first = object(rest.trim_start_matches('.').lines().next().unwrap());
     assert_eq!(first["message"], format!("{lost} lines of the log could not be written"));
     assert_eq!(first["level"], "WARN");
