@@ -205,7 +205,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
             && let Some(slot) = find(&mut self.slots, id)
         {
             slot.flush(kept, now, &mut self.spare, &mut self.metrics);
-            debug!("connection {id}: evicted for a new one");
+            debug!("connection {id}: evicted to make room");
             self.metrics.refused(RefusalCause::Evicted);
         }
         self.remove(id);
