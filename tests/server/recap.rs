@@ -1,13 +1,19 @@
 //! A recap: what the user's page has of a chat, for the staff member who has just picked it.
 
+use std::sync::LazyLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::support::client::of_type;
 use crate::support::{Chat, Desk, Value, json};
 
-fn line(from: &str, name: Option<&str>, text: &str) -> Value {
+/// When all lines were written, in milliseconds since 1970: read once, so that a line that is built twice is the same.
+static WRITTEN_AT: LazyLock<u64> = LazyLock::new(|| {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
-    json!({ "from": from, "name": name, "text": text, "at": u64::try_from(now).unwrap() })
+    u64::try_from(now).unwrap()
+});
+
+fn line(from: &str, name: Option<&str>, text: &str) -> Value {
+    json!({ "from": from, "name": name, "text": text, "at": *WRITTEN_AT })
 }
 
 fn a_short_story() -> Value {
