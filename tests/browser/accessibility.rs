@@ -13,7 +13,7 @@ stories![
     changes_of_the_connection_are_announced_once_each,
     errors_are_announced_and_tied_to_their_field,
     every_control_has_a_name,
-    each_message_tells_its_sender_and_time,
+    each_message_shows_its_sender_and_time,
     days_are_separated_by_date,
     every_state_says_in_words_what_it_is,
 ];
@@ -222,7 +222,7 @@ fn every_control_has_a_name(source: Source) {
     }
 }
 
-fn each_message_tells_its_sender_and_time(source: Source) {
+fn each_message_shows_its_sender_and_time(source: Source) {
     let stage = Stage::new(source);
     let (user, console, _) = chat(&stage);
     user.say("from the user");

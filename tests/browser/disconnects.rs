@@ -11,10 +11,10 @@ stories![
     cut_before_the_ack_shows_the_staffs_message_once_on_both_sides,
     what_was_missed_comes_once_and_in_order,
     a_reload_keeps_the_transcript_and_brings_what_was_missed,
-    a_restarted_desk_is_told_and_the_draft_goes_into_the_next_ticket,
+    a_restart_of_the_desk_is_shown_and_the_draft_goes_into_the_next_ticket,
     staff_cut_off_while_the_user_types_locks_at_once_and_keeps_the_draft,
     a_message_that_was_refused_says_why_and_is_sent_again_by_retry,
-    a_chat_closed_while_the_user_was_away_is_told_after_what_was_missed,
+    a_chat_closed_while_the_user_was_away_is_shown_after_what_was_missed,
 ];
 
 fn cut_while_sending_the_users_message_arrives_once_after_reconnecting(source: Source) {
@@ -152,7 +152,7 @@ fn a_reload_keeps_the_transcript_and_brings_what_was_missed(source: Source) {
     user.until_said("mine", "delivered");
 }
 
-fn a_restarted_desk_is_told_and_the_draft_goes_into_the_next_ticket(source: Source) {
+fn a_restart_of_the_desk_is_shown_and_the_draft_goes_into_the_next_ticket(source: Source) {
     let stage = Stage::new(source);
     let proxy = stage.proxy();
     let (user, console, _) = chat_by(stage.page(Kind::User).by(&proxy), stage.page(Kind::Staff).by(&proxy));
@@ -232,7 +232,7 @@ fn a_message_that_was_refused_says_why_and_is_sent_again_by_retry(source: Source
     user.until_said("are you there?", "sent");
 }
 
-fn a_chat_closed_while_the_user_was_away_is_told_after_what_was_missed(source: Source) {
+fn a_chat_closed_while_the_user_was_away_is_shown_after_what_was_missed(source: Source) {
     let stage = Stage::new(source);
     let proxy = stage.proxy();
     let (user, mut sam, ticket) = chat_with_staff(&stage, stage.page(Kind::User).by(&proxy));

@@ -9,7 +9,7 @@ use crate::setup::{Kind, Source, Stage, chat_by, sign_in, stories};
 stories![
     hostile_texts_are_read_on_both_sides_and_nothing_runs,
     hostile_subjects_are_read_at_the_board_and_nothing_runs,
-    hostile_names_become_ids_or_are_told_and_nothing_runs,
+    hostile_names_become_ids_or_are_refused_and_nothing_runs,
     hostile_notes_are_read_and_nothing_runs,
     a_hostile_desk_makes_no_users_page_run_anything,
     a_hostile_desk_makes_no_console_run_anything,
@@ -137,7 +137,7 @@ fn hostile_subjects_are_read_at_the_board_and_nothing_runs(source: Source) {
     drop(users);
 }
 
-fn hostile_names_become_ids_or_are_told_and_nothing_runs(source: Source) {
+fn hostile_names_become_ids_or_are_refused_and_nothing_runs(source: Source) {
     let stage = Stage::with(source, &["--rate-limit", "0"]);
     let user = stage.page(Kind::User).open();
     unprotected(&user);

@@ -13,7 +13,7 @@ stories![
     fields_are_large_enough_not_to_zoom,
     the_two_sides_differ_by_more_than_colour,
     contrast_is_enough_in_light_and_dark,
-    forced_colours_leave_everything_to_be_told_apart,
+    forced_colours_keep_everything_distinct,
     nothing_moves_for_those_who_asked_for_stillness,
 ];
 
@@ -259,7 +259,7 @@ fn contrast_is_enough_in_light_and_dark(source: Source) {
     look(&console, "closed");
 }
 
-fn forced_colours_leave_everything_to_be_told_apart(source: Source) {
+fn forced_colours_keep_everything_distinct(source: Source) {
     let stage = Stage::new(source);
     let forced = |kind| stage.page(kind).media("forced-colors", "active");
     let (user, console, first): (UserPage, Console, _) = chat_by(forced(Kind::User), forced(Kind::Staff));

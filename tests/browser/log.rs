@@ -8,7 +8,7 @@ stories![
     what_is_unread_is_behind_a_divider,
     system_lines_that_follow_each_other_are_one,
     a_line_is_never_too_long_and_a_typing_notice_moves_nothing,
-    what_was_asked_is_the_first_line_and_who_is_first_is_told_so,
+    what_was_asked_is_the_first_line_and_the_first_in_the_queue_reads_so,
     whoever_waits_can_write_as_soon_as_somebody_joins,
     the_state_of_a_message_is_not_read_out,
     news_is_read_out_politely_and_not_too_often,
@@ -163,7 +163,7 @@ fn a_line_is_never_too_long_and_a_typing_notice_moves_nothing(source: Source) {
     }
 }
 
-fn what_was_asked_is_the_first_line_and_who_is_first_is_told_so(source: Source) {
+fn what_was_asked_is_the_first_line_and_the_first_in_the_queue_reads_so(source: Source) {
     let stage = Stage::new(source);
     let user = stage.user();
     user.check("document.activeElement.id == 'subject'"); // the start has the focus

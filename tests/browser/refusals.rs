@@ -20,8 +20,8 @@ stories![
     a_ticket_that_was_too_fast_is_asked_for_again,
     an_action_that_was_too_fast_is_repeated_once,
     the_end_of_a_chat_that_was_too_fast_is_asked_for_again,
-    what_waits_is_told_to_everybody_and_fits_every_screen,
-    why_the_desk_closed_is_told_and_the_page_comes_back,
+    what_waits_is_shown_and_read_out_and_fits_every_screen,
+    why_the_desk_closed_is_shown_and_the_page_comes_back,
 ];
 
 /// Records when the page sends which frame, and when it explains a wait, by the page's clock.
@@ -366,7 +366,7 @@ fn the_end_of_a_chat_that_was_too_fast_is_asked_for_again(source: Source) {
     page.check("!isClosing && !closeAgain.isWaiting");
 }
 
-fn what_waits_is_told_to_everybody_and_fits_every_screen(source: Source) {
+fn what_waits_is_shown_and_read_out_and_fits_every_screen(source: Source) {
     let stage = Stage::new(source);
     let (page, _desk, mut connection) = page_at(&stage, Kind::User, 1);
     connection.welcome(Kind::User, None);
@@ -390,7 +390,7 @@ fn what_waits_is_told_to_everybody_and_fits_every_screen(source: Source) {
     fits(&page, "a message that is held");
 }
 
-fn why_the_desk_closed_is_told_and_the_page_comes_back(source: Source) {
+fn why_the_desk_closed_is_shown_and_the_page_comes_back(source: Source) {
     let stage = Stage::new(source);
     for kind in BOTH {
         let (page, desk, mut connection) = chat_at(&stage, kind, 1);

@@ -13,8 +13,8 @@ use crate::support::TOKEN;
 stories![
     a_second_tab_takes_over_and_use_it_here_takes_it_back,
     a_second_console_takes_over_and_use_it_here_takes_it_back,
-    a_wrong_token_is_told_at_its_field,
-    an_id_of_somebody_else_is_told_and_a_new_one_offered,
+    a_wrong_token_is_shown_at_its_field,
+    an_id_of_somebody_else_is_shown_as_such_and_a_new_one_offered,
     a_stalled_line_is_noticed,
     a_quiet_line_is_asked_with_a_ping_and_a_pong_is_answer_enough,
     retries_are_jittered_and_capped_and_never_end,
@@ -74,7 +74,7 @@ fn a_second_console_takes_over_and_use_it_here_takes_it_back(source: Source) {
     has_connected_once_for_each_click(&first, &second);
 }
 
-fn a_wrong_token_is_told_at_its_field(source: Source) {
+fn a_wrong_token_is_shown_at_its_field(source: Source) {
     let stage = Stage::new(source);
     let console = Console::from(stage.page(Kind::Staff).open());
     sign_in(&console, "sam", "not-the-token");
@@ -94,7 +94,7 @@ fn a_wrong_token_is_told_at_its_field(source: Source) {
 
 /// Only from disk: a served page has its desk's address.
 #[test]
-fn a_wrong_address_is_told_and_can_be_corrected_in_the_page() {
+fn a_wrong_address_is_shown_and_can_be_corrected_in_the_page() {
     let stage = Stage::new(Source::Disk);
     let (right, nobody) = (stage.desk.server.addr, {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -142,7 +142,7 @@ pub fn change_address(page: &Page, button: &str, address: &str) {
     page.until("!window.isOld && document.readyState == 'complete'");
 }
 
-fn an_id_of_somebody_else_is_told_and_a_new_one_offered(source: Source) {
+fn an_id_of_somebody_else_is_shown_as_such_and_a_new_one_offered(source: Source) {
     let stage = Stage::new(source);
     let _alice = stage.desk.user("alice");
     let key = format!("deskwire.user@ws://{}", stage.desk.server.addr);

@@ -11,7 +11,7 @@ stories![
     going_offline_keeps_the_chats_and_one_step_brings_them_back,
     a_reload_of_the_console_comes_back_online_and_picks_nothing,
     the_focus_is_somewhere_useful_after_signing_in_and_going_online,
-    what_went_well_is_not_told_over_the_header,
+    what_went_well_is_not_shown_over_the_header,
     a_page_that_asks_says_so_after_a_reload,
 ];
 
@@ -144,7 +144,7 @@ fn the_focus_is_somewhere_useful_after_signing_in_and_going_online(source: Sourc
     console.until("document.activeElement.id == 'go-online'");
 }
 
-fn what_went_well_is_not_told_over_the_header(source: Source) {
+fn what_went_well_is_not_shown_over_the_header(source: Source) {
     let stage = Stage::new(source);
     let mut ann = stage.desk.user("ann");
     let ticket = ann.create("the printer");

@@ -8,7 +8,7 @@ use serde_json::json;
 stories![
     ages_count_from_the_present_state,
     a_paused_ticket_whose_user_is_there_counts_as_waiting,
-    after_a_restart_nobody_is_told_to_pick_what_is_gone,
+    after_a_restart_nothing_offers_to_pick_what_is_gone,
     a_refusal_names_whom_it_concerns,
 ];
 
@@ -57,7 +57,7 @@ fn a_paused_ticket_whose_user_is_there_counts_as_waiting(source: Source) {
     console.until("document.querySelector('#board-count').textContent == ''");
 }
 
-fn after_a_restart_nobody_is_told_to_pick_what_is_gone(source: Source) {
+fn after_a_restart_nothing_offers_to_pick_what_is_gone(source: Source) {
     let stage = Stage::new(source);
     let proxy = stage.proxy();
     let (_user, console, _) = chat_by(stage.page(Kind::User).by(&proxy), stage.page(Kind::Staff).by(&proxy));

@@ -10,7 +10,7 @@ stories![
     drafts_one_a_ticket_survive_a_reload,
     the_users_draft_survives_a_reload,
     a_key_does_not_write_the_whole_chat_down,
-    a_text_that_is_too_long_is_told_while_it_is_written_and_never_cut,
+    a_text_that_is_too_long_is_marked_while_it_is_written_and_never_cut,
 ];
 
 fn enter_sends_and_shift_enter_breaks_the_line(source: Source) {
@@ -137,7 +137,7 @@ fn a_key_does_not_write_the_whole_chat_down(source: Source) {
     }
 }
 
-fn a_text_that_is_too_long_is_told_while_it_is_written_and_never_cut(source: Source) {
+fn a_text_that_is_too_long_is_marked_while_it_is_written_and_never_cut(source: Source) {
     let stage = Stage::new(source);
     let (user, mut sam, _) = chat_with_staff(&stage, stage.page(Kind::User));
     let text = "🦀".repeat(4001); // characters, not UTF-16 units

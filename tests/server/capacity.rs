@@ -17,7 +17,7 @@ fn silent(desk: &Desk, count: usize) -> Vec<Wire> {
 }
 
 #[test]
-fn one_more_than_max_connections_is_told_that_the_server_is_full() {
+fn one_more_than_max_connections_is_closed_since_the_server_is_full() {
     // Half of so small a desk is kept for staff.
     let desk = Desk::with(&["--max-connections", "4"]);
     let mut alice = desk.user("alice");

@@ -28,7 +28,7 @@ fn a_user_can_close_a_waiting_ticket_and_open_another() {
 }
 
 #[test]
-fn a_user_who_closes_an_active_ticket_tells_its_staff_and_the_list() {
+fn the_end_of_an_active_ticket_by_its_user_is_sent_to_its_staff_and_the_list() {
     let desk = Desk::start();
     let Chat { mut alice, mut sam, ticket } = desk.chat();
     let mut kim = desk.staff("kim").online();
@@ -48,7 +48,7 @@ fn a_user_who_closes_an_active_ticket_tells_its_staff_and_the_list() {
 }
 
 #[test]
-fn a_staff_member_who_closes_a_ticket_tells_its_user_and_the_list() {
+fn the_end_of_a_ticket_by_its_staff_is_sent_to_its_user_and_the_list() {
     let desk = Desk::start();
     let Chat { mut alice, mut sam, ticket } = desk.chat();
     let mut kim = desk.staff("kim");
@@ -108,7 +108,7 @@ fn a_user_who_comes_back_in_time_keeps_the_ticket() {
 // --- what a welcome tells
 
 #[test]
-fn a_welcome_tells_the_user_how_the_ticket_stands_in_each_state() {
+fn a_welcome_has_the_users_ticket_in_each_state() {
     let desk = Desk::start();
     let mut sam = desk.staff("sam").online();
     let mut alice = desk.user("alice");
@@ -160,7 +160,7 @@ fn a_welcome_tells_the_user_how_the_ticket_stands_in_each_state() {
 }
 
 #[test]
-fn a_ticket_that_ended_in_the_users_absence_is_told_once() {
+fn a_ticket_that_ended_in_the_users_absence_is_sent_once() {
     let desk = Desk::start();
     let Chat { alice, mut sam, ticket } = desk.chat();
     let session = alice.session.clone();
@@ -177,7 +177,7 @@ fn a_ticket_that_ended_in_the_users_absence_is_told_once() {
 }
 
 #[test]
-fn a_ticket_that_timed_out_is_told_as_such() {
+fn a_ticket_that_timed_out_is_closed_by_timeout() {
     let desk = Desk::with(&["--user-grace", "2"]);
     let Chat { alice, mut sam, ticket } = desk.chat();
     let session = alice.session.clone();

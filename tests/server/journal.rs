@@ -279,7 +279,7 @@ fn on_a_full_disk_nothing_false_leaves_and_all_connections_end_with_1011() {
 }
 
 #[test]
-fn a_full_disk_is_told_by_1011() {
+fn a_full_disk_closes_with_1011() {
     let directory = Directory::new();
     let desk = Desk::of(directory.launch().setup("trap '' XFSZ; ulimit -f 8"));
     let idle = desk.staff("tom");

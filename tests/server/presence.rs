@@ -178,7 +178,7 @@ fn both_sides_may_disconnect_at_once_and_come_back() {
 // --- the notices
 
 #[test]
-fn users_are_told_when_the_desk_opens_and_closes_and_only_then() {
+fn users_are_sent_when_the_desk_opens_and_closes_and_only_then() {
     let desk = Desk::start();
     let mut alice = desk.user("alice");
     let mut bob = desk.user("bob");
@@ -212,7 +212,7 @@ fn colleague(id: &str, online: bool) -> Value {
 }
 
 #[test]
-fn staff_are_told_who_goes_online_and_offline_but_not_about_themselves() {
+fn staff_are_sent_who_goes_online_and_offline_but_not_themselves() {
     let desk = Desk::start();
     let mut sam = desk.staff("sam");
     assert_eq!(sam.welcome["staff"], json!([]));

@@ -10,7 +10,7 @@ use crate::support::{Desk, PATIENCE, Peer, Staff, TOKEN, User, Value, Wire, int,
 // --- the queue
 
 #[test]
-fn everyone_in_the_queue_is_told_when_the_place_changes() {
+fn everyone_in_the_queue_is_sent_the_place_when_it_changes() {
     let desk = Desk::start();
     let mut sam = desk.staff("sam").online();
     let names = ["ann", "bob", "cat", "dan"];
@@ -42,7 +42,7 @@ fn everyone_in_the_queue_is_told_when_the_place_changes() {
 }
 
 #[test]
-fn places_that_change_quickly_are_told_at_most_once_a_second() {
+fn places_that_change_quickly_are_sent_at_most_once_a_second() {
     let desk = Desk::with(&["--max-chats", "30"]);
     let mut sam = desk.staff("sam").online();
     let tickets: Vec<String> = (0..20).map(|n| desk.user(&format!("user-{n}")).create("hello")).collect();

@@ -83,7 +83,7 @@ fn offline_staff_removed_from_the_file_are_closed_on_sighup_too() {
 }
 
 #[test]
-fn what_a_new_staff_file_changes_is_told_in_one_line() {
+fn what_a_new_staff_file_changes_is_logged_in_one_line() {
     let file = TempFile::new(&sam_and_kim());
     let desk = desk_with_staff(&file);
     let sam = Staff::welcomed(desk.staff_peer("sam", Some(SAM.0)));

@@ -40,7 +40,7 @@ fn a_new_ticket_has_an_id_and_a_place_in_the_queue_and_every_staff_member_sees_i
 }
 
 #[test]
-fn a_ticket_id_can_be_read_out_and_tells_nothing() {
+fn a_ticket_id_can_be_read_out_and_reveals_nothing() {
     let desk = Desk::start();
     let ids: Vec<String> = (0..8).map(|n| desk.user(&format!("user-{n}")).create("hello")).collect();
     for id in &ids {
