@@ -15,7 +15,12 @@ impl Clock {
     /// Starts at the time of the wall clock, or at `earliest` if that is later.
     pub fn start(earliest: Millis) -> Self {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { started: Instant::now(), started_ms: millis(since_epoch).max(earliest) }
+        Self::started(Instant::now(), millis(since_epoch).max(earliest))
+    }
+
+    /// Counts from an instant at which it was a certain time.
+    pub fn started(started: Instant, started_ms: Millis) -> Self {
+        Self { started, started_ms }
     }
 
     /// Returns the time now.

@@ -3,7 +3,7 @@
 //! # The modules, in the order in which a message passes them
 //!
 //! ```text
-//! server    the loop: wait, serve, expire, settle; the poll, the listener, the signals
+//! server    the loop: wait, serve, expire, settle; kernel: what it asks of the operating system: poll, accept, signals, time
 //! hub       all connections, and what a turn does with them: admission (which are accepted), turn (which are read when),
 //!           reading (from a socket to the service), delivery (from the service to sockets)
 //! net       one socket's life: connection (its phases), input and output, http, target and address (its request),
@@ -67,6 +67,7 @@ pub mod hub;
 pub mod ids;
 #[cfg(feature = "journal")]
 pub mod journal;
+pub mod kernel;
 pub mod logging;
 mod memory;
 pub mod metrics;

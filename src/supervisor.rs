@@ -9,7 +9,7 @@ use sd_notify::NotifyState;
 use crate::config::Millis;
 
 /// What the service manager expects.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Supervisor {
     /// Between two beats. `None` without a watchdog.
     beat_ms: Option<Millis>,

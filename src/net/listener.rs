@@ -4,22 +4,30 @@
 //! descriptors or of capacity, it has to be resumed: when a connection has ended, and by a timer.
 
 use std::io::{self, ErrorKind};
-use std::net::{self, SocketAddr};
+use std::net::{SocketAddr, TcpListener};
 
 use log::warn;
-use mio::net::{TcpListener, TcpStream};
-use mio::{Interest, Registry, Token};
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::config::{ACCEPT_RETRY_MS, BACKLOG, Millis, SAME_WARNING_MS};
+use crate::kernel::Kernel;
 
-/// Linux gives an accepted socket the listener's TCP_NODELAY. Elsewhere it costs a call.
-const INHERITS_NODELAY: bool = cfg!(target_os = "linux");
+/// Binds.
+///
+/// # Errors
+/// The address cannot be bound.
+pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?; // a restart need not wait for the old connections' TIME_WAIT
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
 
-/// The listening socket.
+/// The listening socket, and whether it is to be asked for connections.
 #[derive(Debug)]
-pub(crate) struct Listener {
-    socket: TcpListener,
+pub(crate) struct Listener<L> {
+    pub(crate) socket: L,
     /// A connection may wait in the backlog that no event will announce again.
     pending: bool,
     /// Accepting is paused until then.
@@ -28,42 +36,9 @@ pub(crate) struct Listener {
     warned_at: Option<Millis>,
 }
 
-impl Listener {
-    /// Binds.
-    ///
-    /// # Errors
-    /// The address cannot be bound.
-    pub(crate) fn bind(address: SocketAddr) -> io::Result<net::TcpListener> {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        socket.set_reuse_address(true)?; // a restart need not wait for the old connections' TIME_WAIT
-        socket.bind(&address.into())?;
-        socket.listen(BACKLOG)?;
-        Ok(socket.into())
-    }
-
-    /// Takes a socket that listens, and registers for events of new connections.
-    ///
-    /// # Errors
-    /// It cannot be set up, or does not listen: with `Accept=yes`, systemd hands in the socket of one connection.
-    pub(crate) fn new(socket: net::TcpListener, registry: &Registry, token: Token) -> io::Result<Self> {
-        let options = SockRef::from(&socket);
-        if !options.is_listener()? {
-            return Err(io::Error::new(ErrorKind::InvalidInput, "the socket does not listen"));
-        }
-        options.set_nonblocking(true)?;
-        // Frames are small and go out in one write; Nagle's algorithm would hold the second for the first one's ACK.
-        options.set_tcp_nodelay(true)?;
-        let mut socket = TcpListener::from_std(socket);
-        registry.register(&mut socket, token, Interest::READABLE)?;
-        Ok(Self { socket, pending: false, paused_until: None, warned_at: None })
-    }
-
-    /// Returns the address, with the port that was taken.
-    ///
-    /// # Errors
-    /// The kernel does not say.
-    pub(crate) fn address(&self) -> io::Result<SocketAddr> {
-        self.socket.local_addr()
+impl<L> Listener<L> {
+    pub(crate) fn new(socket: L) -> Self {
+        Self { socket, pending: false, paused_until: None, warned_at: None }
     }
 
     /// Notes that the poll has reported new connections.
@@ -87,14 +62,13 @@ impl Listener {
     }
 
     /// Accepts the next connection. `None` when there is none, or none can be accepted now.
-    pub(crate) fn accept(&mut self, now: Millis) -> Option<(TcpStream, SocketAddr)> {
+    pub(crate) fn accept<K>(&mut self, kernel: &mut K, now: Millis) -> Option<(K::Socket, SocketAddr)>
+    where
+        K: Kernel<Listener = L>,
+    {
         loop {
-            match self.socket.accept() {
-                // Where it is not inherited, it is set here; a peer for whom that fails has gone already.
-                Ok((stream, address)) if INHERITS_NODELAY || stream.set_nodelay(true).is_ok() => {
-                    return Some((stream, address));
-                }
-                Ok(_) => {}
+            match kernel.accept(&mut self.socket) {
+                Ok(accepted) => return Some(accepted),
                 Err(error) => match error.kind() {
                     ErrorKind::WouldBlock => {
                         self.pending = false;

@@ -21,7 +21,7 @@ pub mod websocket;
 
 use std::io;
 
-pub(crate) use self::stream::Socket;
+pub use self::stream::Socket;
 pub use crate::ids::ConnId;
 
 /// Makes a call again for as long as a signal interrupts it.

@@ -43,6 +43,6 @@ impl Stream for TcpStream {
 
 /// The stream of an accepted connection.
 #[cfg(not(feature = "tls"))]
-pub(crate) type Socket = TcpStream;
+pub type Socket = TcpStream;
 #[cfg(feature = "tls")]
-pub(crate) use super::tls::Socket;
+pub use super::tls::Socket;

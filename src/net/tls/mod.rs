@@ -21,7 +21,7 @@ use super::stream::Stream;
 
 /// The stream of an accepted connection.
 #[derive(Debug)]
-pub(crate) enum Socket {
+pub enum Socket {
     /// As it comes.
     Plain(TcpStream),
     /// With TLS in front of it.

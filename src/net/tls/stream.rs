@@ -90,7 +90,7 @@ impl Debug for Session {
 
 /// TLS in front of a socket.
 #[derive(Debug)]
-pub(crate) struct TlsStream<T: Stream> {
+pub struct TlsStream<T: Stream> {
     socket: T,
     session: Session,
     buffers: Rc<Buffers>,

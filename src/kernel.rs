@@ -1,0 +1,202 @@
+//! What the loop asks of the operating system: the poll, new connections, signals, time. The simulation has a kernel of its
+//! own, so that it runs the same loop.
+
+use std::io::{self, ErrorKind};
+use std::net::{self, SocketAddr};
+use std::time::{Duration, Instant};
+
+use mio::net::TcpListener;
+use mio::{Events, Interest, Poll, Token};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook_mio::v1_0::Signals;
+use socket2::SockRef;
+
+use crate::config::EVENTS_PER_TURN;
+use crate::net::Socket;
+use crate::net::connection::Stream;
+use crate::net::input::Readiness;
+#[cfg(feature = "tls")]
+use crate::net::tls::Acceptor;
+
+/// What the loop asks of the operating system. Nothing here blocks but `poll`.
+pub trait Kernel {
+    /// An accepted connection.
+    type Socket: Stream;
+    /// A socket that listens.
+    type Listener;
+
+    /// Returns the time, for the desk's clock.
+    fn instant(&self) -> Instant;
+
+    /// Waits until something happens or the time-out has passed. What has happened is in `events` then.
+    ///
+    /// # Errors
+    /// `Interrupted` if a signal has come; what else there may be ends the server.
+    fn poll(&mut self, timeout: Option<Duration>) -> io::Result<()>;
+
+    /// Returns what the last poll has brought. Edge-triggered: what has not changed since is not reported again.
+    fn events(&self) -> impl Iterator<Item = Event>;
+
+    /// Takes the signals that have come.
+    fn signals(&mut self) -> PendingSignals;
+
+    /// Accepts a connection.
+    ///
+    /// # Errors
+    /// As those of accept(2).
+    fn accept(&mut self, listener: &mut Self::Listener) -> io::Result<(Self::Socket, SocketAddr)>;
+
+    /// Has the poll report a socket from now on, by its slot.
+    ///
+    /// # Errors
+    /// The poll can watch no more.
+    fn watch(&mut self, socket: &mut Self::Socket, slot: u32) -> io::Result<()>;
+
+    /// Reads again what belongs to sockets, such as a certificate, as the operator asks with SIGHUP.
+    fn reload(&mut self) {}
+}
+
+/// What a poll reports.
+#[derive(Clone, Copy, Debug)]
+pub enum Event {
+    /// Connections wait to be accepted.
+    Listener,
+    /// Signals have come.
+    Signals,
+    /// The connection in a slot is ready for something.
+    Slot(u32, Readiness),
+}
+
+/// The signals that have come since they were last taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PendingSignals {
+    /// SIGHUP.
+    pub reload: bool,
+    /// SIGINT or SIGTERM, or both: a supervisor and a terminal may each send theirs.
+    pub stop: bool,
+}
+
+/// Slots count up from 0, so that none has one of these.
+const LISTENER: Token = Token(usize::MAX);
+const SIGNALS: Token = Token(usize::MAX - 1);
+
+/// The operating system.
+pub struct System {
+    poll: Poll,
+    events: Events,
+    signals: Signals,
+    /// `None` if connections come without TLS.
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<Acceptor>,
+}
+
+impl System {
+    /// Handles SIGINT, SIGTERM and SIGHUP from now on.
+    ///
+    /// # Errors
+    /// There is no descriptor for it.
+    pub(crate) fn new() -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+        poll.registry().register(&mut signals, SIGNALS, Interest::READABLE)?;
+        Ok(Self {
+            poll,
+            events: Events::with_capacity(EVENTS_PER_TURN),
+            signals,
+            #[cfg(feature = "tls")]
+            tls: None,
+        })
+    }
+
+    /// Takes a socket that listens, and has the poll report its new connections.
+    ///
+    /// # Errors
+    /// It cannot be set up, or does not listen: with `Accept=yes`, systemd hands in the socket of one connection.
+    pub(crate) fn listen(&mut self, socket: net::TcpListener) -> io::Result<TcpListener> {
+        let options = SockRef::from(&socket);
+        if !options.is_listener()? {
+            return Err(io::Error::new(ErrorKind::InvalidInput, "the socket does not listen"));
+        }
+        options.set_nonblocking(true)?;
+        // Frames are small and go out in one write; Nagle's algorithm would hold the second for the first one's ACK.
+        options.set_tcp_nodelay(true)?;
+        let mut socket = TcpListener::from_std(socket);
+        self.poll.registry().register(&mut socket, LISTENER, Interest::READABLE)?;
+        Ok(socket)
+    }
+}
+
+impl Kernel for System {
+    type Socket = Socket;
+    type Listener = TcpListener;
+
+    fn instant(&self) -> Instant {
+        Instant::now()
+    }
+
+    fn poll(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.poll.poll(&mut self.events, timeout)
+    }
+
+    fn events(&self) -> impl Iterator<Item = Event> {
+        self.events.iter().map(|event| match event.token() {
+            LISTENER => Event::Listener,
+            SIGNALS => Event::Signals,
+            Token(slot) => Event::Slot(u32::try_from(slot).unwrap_or(u32::MAX), readiness(event)),
+        })
+    }
+
+    fn signals(&mut self) -> PendingSignals {
+        let mut pending = PendingSignals::default();
+        for signal in self.signals.pending() {
+            match signal {
+                SIGHUP => pending.reload = true,
+                _ => pending.stop = true,
+            }
+        }
+        pending
+    }
+
+    fn accept(&mut self, listener: &mut TcpListener) -> io::Result<(Socket, SocketAddr)> {
+        let (stream, address) = listener.accept()?;
+        if !INHERITS_NODELAY && stream.set_nodelay(true).is_err() {
+            return Err(ErrorKind::ConnectionAborted.into()); // a peer for whom that fails has gone already
+        }
+        #[cfg(feature = "tls")]
+        let stream = match &self.tls {
+            Some(tls) => tls.accept(stream),
+            None => Socket::Plain(stream),
+        };
+        Ok((stream, address))
+    }
+
+    fn watch(&mut self, socket: &mut Socket, slot: u32) -> io::Result<()> {
+        self.poll.registry().register(socket, Token(slot as usize), INTEREST)
+    }
+
+    fn reload(&mut self) {
+        #[cfg(feature = "tls")]
+        self.tls.iter_mut().for_each(Acceptor::reload);
+    }
+}
+
+/// Linux gives an accepted socket the listener's TCP_NODELAY. Elsewhere it costs a call.
+const INHERITS_NODELAY: bool = cfg!(target_os = "linux");
+
+/// Both directions, for as long as the socket lives: an edge costs nothing where it is not needed, a changed registration costs
+/// a system call. And urgent data, which makes a recv stop short; kqueue has no event for it.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const INTEREST: Interest = Interest::READABLE.add(Interest::WRITABLE).add(Interest::PRIORITY);
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const INTEREST: Interest = Interest::READABLE.add(Interest::WRITABLE);
+
+fn readiness(event: &mio::event::Event) -> Readiness {
+    let peer_shutdown = event.is_read_closed() || event.is_error();
+    let urgent = event.is_priority();
+    Readiness {
+        readable: event.is_readable() || peer_shutdown || urgent,
+        writable: event.is_writable(),
+        peer_shutdown,
+        urgent,
+    }
+}
