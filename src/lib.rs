@@ -6,7 +6,7 @@
 //! server    the loop: wait, serve, expire, settle; kernel: what it asks of the operating system: poll, accept, signals, time
 //! hub       all connections, and what a turn does with them: admission (which are accepted), turn (which are read when),
 //!           reading (from a socket to the service), delivery (from the service to sockets)
-//! net       one socket's life: connection (its phases), input and output, http, target and address (its request),
+//! net       one socket's life: connection (its phases), input and output, http, target and address (its request), response,
 //!           websocket and closing (bytes to messages), frame and close (messages to bytes), deadlines, rate and debt (its
 //!           limits), listener, stream, tls (behind the feature of this name)
 //! service   what the loop asks of the service that it runs: the desk, or examples/echo.rs

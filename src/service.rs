@@ -6,8 +6,9 @@ use crate::config::Millis;
 use crate::metrics::Metrics;
 use crate::net::ConnId;
 use crate::net::close::CloseReason;
-use crate::net::http::{Handshake, Request, Response};
+use crate::net::http::{Handshake, Request};
 use crate::net::rate::RateVerdict;
+use crate::net::response::Response;
 use crate::net::websocket::Incoming;
 use crate::outbox::Outbox;
 

@@ -3,7 +3,7 @@
 use super::Desk;
 use crate::config::{SCORE_MAX, SCORE_MIN};
 use crate::metrics::{Metrics, Page};
-use crate::net::http::{Body, Response, Status};
+use crate::net::response::{Body, Response, Status};
 use crate::state::{Counts, ErrorCode, Score};
 
 /// What the desk counts.

@@ -13,7 +13,8 @@ use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
 use super::branding::Branding;
-use crate::net::http::{Body, Request, Response, Status};
+use crate::net::http::Request;
+use crate::net::response::{Body, Response, Status};
 
 macro_rules! files {
     ($($name:literal)*) => {

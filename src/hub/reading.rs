@@ -14,9 +14,10 @@ use crate::metrics::{Metrics, RefusalCause};
 use crate::net::ConnId;
 use crate::net::close::{self, CloseReason};
 use crate::net::connection::Stream;
-use crate::net::http::{Head, Method, Request, Status};
+use crate::net::http::{Head, Method, Request};
 use crate::net::input::Received;
 use crate::net::rate::RateVerdict;
+use crate::net::response::Status;
 use crate::service::{Answer, Service};
 
 /// The header of most frames from a client: opcode, two bytes of length, mask (RFC 6455 5.2).

@@ -16,12 +16,13 @@ use super::closing::find_close;
 use super::deadlines::NEVER;
 use super::debt::ByteDebt;
 use super::frame;
-use super::http::{self, Head, Method, Response, Status};
+use super::http::{self, Head, Method};
 use super::input::{Input, Readiness, Received};
 use super::output::Output;
 use super::phase::Phase;
 pub use super::phase::PhaseName;
 use super::rate::{RateLimit, RateVerdict};
+use super::response::{Response, Status};
 pub use super::stream::Stream;
 use super::websocket::{Codec, Incoming, ReadEnd, Reader};
 use crate::config::{

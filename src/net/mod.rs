@@ -13,6 +13,7 @@ pub(crate) mod listener;
 pub(crate) mod output;
 mod phase;
 pub mod rate;
+pub mod response;
 mod stream;
 pub(crate) mod target;
 #[cfg(feature = "tls")]

@@ -9,8 +9,9 @@ use deskwire::config::{
 };
 use deskwire::net::close::{GOING_AWAY, TOO_BIG};
 use deskwire::net::connection::{Connection, GivenUp, PhaseName};
-use deskwire::net::http::{Method, Status};
+use deskwire::net::http::Method;
 use deskwire::net::input::{Readiness, Received};
+use deskwire::net::response::Status;
 use deskwire::net::websocket::Codec;
 
 use crate::support::stream::{Peer, Socket};
