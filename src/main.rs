@@ -95,6 +95,36 @@ fn run(options: &Options) -> Result<(), Failure> {
     // As many connections as the operating system lets us have.
     let descriptors = rlimit::increase_nofile_limit(u64::MAX).map_err(trouble)?;
     let limits = options.limits(descriptors);
+    let mut desk = desk(options, tokens)?;
+    #[cfg(feature = "journal")]
+    let clock = kept::go_on(&mut desk, &options.journal)?;
+    #[cfg(not(feature = "journal"))]
+    let clock = Clock::start(0);
+    let server = match inherited {
+        Some(socket) => Server::new(socket, limits, desk),
+        None => Server::bind(listen, limits, desk),
+    };
+    let server = server.map_err(|error| not_listening(&error, listen))?;
+    let server = server.with_trusted_proxies(options.trusted_proxies()).with_clock(clock);
+    #[cfg(feature = "tls")]
+    let server = match tls {
+        Some(tls) => server.with_tls(tls),
+        None => server,
+    };
+    let address = server.address().map_err(trouble)?;
+    info!("listening on {address}, for {} connections at most", limits.connections_max);
+    let token = made.map_or_else(String::new, |token| format!("#token={token}"));
+    let scheme = options.scheme();
+    say(&format!("user page    {scheme}://{address}/\nstaff page   {scheme}://{address}/staff{token}\n"))?;
+    server.run().map_err(|error| {
+        error!("ended: {error}");
+        log::logger().flush();
+        Failure::Logged
+    })
+}
+
+/// Returns the desk as the options want it, with no ticket in it yet.
+fn desk(options: &Options, tokens: StaffTokens) -> Result<Desk, Failure> {
     let rules = Rules {
         max_chats: options.max_chats,
         max_tickets: options.max_tickets,
@@ -113,36 +143,7 @@ fn run(options: &Options) -> Result<(), Failure> {
     if options.rate_limit > 0 {
         desk.limit_new_tickets();
     }
-    #[cfg(feature = "journal")]
-    let clock = kept::go_on(&mut desk, &options.journal)?;
-    #[cfg(not(feature = "journal"))]
-    let clock = Clock::start(0);
-    let server = match inherited {
-        Some(socket) => Server::new(socket, limits, desk),
-        None => Server::bind(listen, limits, desk),
-    };
-    let server = server.map_err(|error| match error.kind() {
-        ErrorKind::AddrInUse | ErrorKind::AddrNotAvailable | ErrorKind::PermissionDenied => {
-            Failure::Trouble(format!("cannot listen on {listen}: {error}"))
-        }
-        _ => trouble(error),
-    })?;
-    let server = server.with_trusted_proxies(options.trusted_proxies()).with_clock(clock);
-    #[cfg(feature = "tls")]
-    let server = match tls {
-        Some(tls) => server.with_tls(tls),
-        None => server,
-    };
-    let address = server.address().map_err(trouble)?;
-    info!("listening on {address}, for {} connections at most", limits.connections_max);
-    let token = made.map_or_else(String::new, |token| format!("#token={token}"));
-    let scheme = options.scheme();
-    say(&format!("user page    {scheme}://{address}/\nstaff page   {scheme}://{address}/staff{token}\n"))?;
-    server.run().map_err(|error| {
-        error!("ended: {error}");
-        log::logger().flush();
-        Failure::Logged
-    })
+    Ok(desk)
 }
 
 /// Checks what a start would read, and starts nothing.
@@ -217,6 +218,15 @@ fn print_staff_token(id: &str) -> Result<(), Failure> {
 fn say(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(trouble)
+}
+
+fn not_listening(error: &io::Error, listen: SocketAddr) -> Failure {
+    match error.kind() {
+        ErrorKind::AddrInUse | ErrorKind::AddrNotAvailable | ErrorKind::PermissionDenied => {
+            Failure::Trouble(format!("cannot listen on {listen}: {error}"))
+        }
+        _ => trouble(error),
+    }
 }
 
 fn trouble(error: impl ToString) -> Failure {
