@@ -11,18 +11,45 @@ use subtle::ConstantTimeEq;
 
 use crate::config::ID_BYTES_MAX;
 
-/// One connection, for as long as it lives: its slot, and a generation that no other connection of this process has. The
-/// next connection in the same slot has another generation, so that an id that was kept reaches nobody.
+/// One of the processes that are a desk together, for as long as it lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+pub struct NodeId(pub u32);
+
+impl NodeId {
+    /// This process: within it, connections need no other name. Others are counted from 1.
+    pub const HERE: Self = Self(0);
+}
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// One connection, for as long as it lives: its node, its slot, and a generation that no other connection of this process has.
+/// The next connection in the same slot has another generation, so that an id that was kept reaches nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnId {
+    /// The process that has it.
+    pub node: NodeId,
     /// The index in the slab.
     pub slot: u32,
     /// Counts up with each connection that is accepted; wraps after 2^32.
     pub generation: u32,
 }
 
+impl ConnId {
+    /// Returns the id of a connection of this process.
+    pub const fn here(slot: u32, generation: u32) -> Self {
+        Self { node: NodeId::HERE, slot, generation }
+    }
+}
+
 impl fmt::Display for ConnId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.node != NodeId::HERE {
+            write!(f, "{}:", self.node)?;
+        }
         write!(f, "{}.{}", self.slot, self.generation)
     }
 }

@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn a_frame_for_many_is_encoded_once_and_one_without_a_receiver_never() {
-        let [a, b] = [1, 2].map(|slot| ConnId { slot, generation: 7 });
+        let [a, b] = [1, 2].map(|slot| ConnId::here(slot, 7));
         let mut outbox = Outbox::default();
         outbox.send_all([a, b], Opcode::Text, |out| out.extend_from_slice(b"hello"));
         outbox.send_all([], Opcode::Text, |_| panic!("encoded without a receiver"));

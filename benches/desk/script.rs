@@ -116,7 +116,7 @@ struct StateScene {
 
 impl StateScene {
     fn with_waiting(waiting: u32) -> Self {
-        let staff = ConnId { slot: 0, generation: 0 };
+        let staff = ConnId::here(0, 0);
         let state = State::new(RULES, [1, 2]);
         let mut desk = Front { state, sink: Sink::default(), now: NOW, connections: 1, staff };
         desk.apply(&Input::StaffConnects {
@@ -147,7 +147,7 @@ impl Front {
 
     /// A user connects and opens a ticket.
     fn comes(&mut self) -> (ConnId, TicketId) {
-        let conn = ConnId { slot: self.connections, generation: self.connections };
+        let conn = ConnId::here(self.connections, self.connections);
         self.connections += 1;
         let user = UserId::parse(&format!("user-{}", self.connections)).expect("an id");
         let plain = user.as_str().to_owned();

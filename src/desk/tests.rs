@@ -17,13 +17,8 @@ fn without_random_bytes_a_user_is_closed_with_1011() {
     let mut out = Outbox::default();
     let refused = (0..1000).find_map(|slot| {
         let id = UserId::parse(&slot.to_string()).unwrap();
-        desk.opened(
-            NOW,
-            ConnId { slot, generation: 0 },
-            Guest::User(id, None, ClientAddress::UNSPECIFIED),
-            &mut out,
-        )
-        .err()
+        desk.opened(NOW, ConnId::here(slot, 0), Guest::User(id, None, ClientAddress::UNSPECIFIED), &mut out)
+            .err()
     });
     assert_eq!(refused.map(|why| why.code), Some(1011));
 }

@@ -90,7 +90,7 @@ mod tests {
     const NOW: Millis = 1_000_000;
 
     fn conn(slot: u32) -> ConnId {
-        ConnId { slot, generation: 0 }
+        ConnId::here(slot, 0)
     }
 
     fn client(number: u32) -> ClientAddress {

@@ -177,7 +177,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
         let entry = self.slots.vacant_entry();
         #[expect(clippy::cast_possible_truncation, reason = "there are no 2^32 sockets")]
         let slot = entry.key() as u32;
-        let id = ConnId { slot, generation: self.generation };
+        let id = ConnId::here(slot, self.generation);
         self.generation = self.generation.wrapping_add(1);
         entry.insert(Slot {
             id,

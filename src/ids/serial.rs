@@ -6,7 +6,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde::ser::{Serialize, Serializer};
 
-use super::{ConnId, JsonText, SecretHash, StaffId, StoredText, TicketId, UserId, hex};
+use super::{ConnId, JsonText, NodeId, SecretHash, StaffId, StoredText, TicketId, UserId, hex};
 
 /// Stores a type as a text, and reads it back by a function that may refuse it.
 macro_rules! stored_as_text {
@@ -33,8 +33,12 @@ stored_as_text!(StaffId, "a staff member's id", |id| id.as_str().into(), Self::p
 stored_as_text!(TicketId, "a ticket's id", |id| id.to_string().into(), Self::parse);
 stored_as_text!(SecretHash, "a hash", |hash| hex(&hash.0).into(), Self::from_hex);
 stored_as_text!(ConnId, "a connection's id", |id| id.to_string().into(), |text| {
+    let (node, text) = match text.split_once(':') {
+        Some((node, text)) => (NodeId(node.parse().ok()?), text),
+        None => (NodeId::HERE, text),
+    };
     let (slot, generation) = text.split_once('.')?;
-    Some(Self { slot: slot.parse().ok()?, generation: generation.parse().ok()? })
+    Some(Self { node, slot: slot.parse().ok()?, generation: generation.parse().ok()? })
 });
 
 /// A text, borrowed where it stands in the input without an escape.
@@ -107,8 +111,10 @@ mod tests {
 
     #[test]
     fn ids_are_stored_as_they_are_written_and_checked_when_they_are_read() {
-        let conn = ConnId { slot: 12, generation: 34 };
+        let conn = ConnId::here(12, 34);
         assert_eq!(round_trip(&conn), (r#""12.34""#.to_owned(), conn));
+        let conn = ConnId { node: NodeId(5), ..conn };
+        assert_eq!(round_trip(&conn), (r#""5:12.34""#.to_owned(), conn));
         let ticket = TicketId::parse("7K2M-Q4XH").unwrap();
         assert_eq!(round_trip(&ticket), (r#""7K2M-Q4XH""#.to_owned(), ticket));
         let user = UserId::parse("ann").unwrap();

@@ -71,7 +71,7 @@ impl World {
 
     /// A turn in which a user connects and opens a ticket.
     fn turn(&mut self, slot: u32) {
-        let conn = ConnId { slot, generation: slot };
+        let conn = ConnId::here(slot, slot);
         let (user, fresh) = (UserId::parse(&format!("u{slot}")).unwrap(), Session::parse("s3cret").unwrap());
         self.give(&Input::UserConnects { conn, user, offered: None, fresh });
         let subject = JsonText::from_parsed("a \"subject\"".to_owned().into());
@@ -181,7 +181,7 @@ fn a_snapshot_takes_the_place_of_what_is_before_it() {
 fn a_snapshot_comes_when_there_is_much_behind_the_last_one() {
     let mut world = World::new(JournalSync::Turn);
     let text = "x".repeat(16_000);
-    let conn = ConnId { slot: 0, generation: 0 };
+    let conn = ConnId::here(0, 0);
     for id in 1..=JOURNAL_BYTES_MAX / 16_000 + 10 {
         let text = JsonText::from_parsed(text.as_str().into());
         world.give(&Input::UserAsks(conn, UserCommand::Message { id, text }));
@@ -224,12 +224,12 @@ fn after_a_failure_nothing_more_is_noted_or_due() {
     let digest = world.state.digest();
     world.disk.0.borrow_mut().is_full = true;
     world.give(&Input::StaffConnects {
-        conn: ConnId { slot: 9, generation: 9 },
+        conn: ConnId::here(9, 9),
         staff: StaffId::parse("sam").unwrap(),
         name: None,
     });
     assert_eq!(world.journal.keep(&world.state).unwrap_err().kind(), io::ErrorKind::StorageFull);
-    let (conn, go) = (ConnId { slot: 9, generation: 9 }, StaffCommand::GoOffline);
+    let (conn, go) = (ConnId::here(9, 9), StaffCommand::GoOffline);
     assert!(!world.journal.note(NOW, &Input::StaffAsks(conn, go)));
     assert!(world.journal.is_kept() && world.journal.next_due().is_none());
     assert_eq!(History::read(&world.bytes()).unwrap().state.digest(), digest, "what was kept is there");

@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn only_an_earlier_time_is_queued() {
-        let conn = ConnId { slot: 0, generation: 0 };
+        let conn = ConnId::here(0, 0);
         let (mut deadlines, mut scheduled_at) = (Deadlines::default(), NEVER);
         for due in [30, 50, 30, 10, 10] {
             deadlines.schedule(conn, &mut scheduled_at, due);
@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn what_those_who_left_leave_behind_is_dropped() {
-        let conn = |slot| ConnId { slot, generation: 0 };
+        let conn = |slot| ConnId::here(slot, 0);
         let mut deadlines = Deadlines::default();
         for slot in 0..100_000 {
             deadlines.schedule(conn(slot), &mut NEVER.clone(), u64::from(slot));
@@ -94,7 +94,7 @@ mod tests {
         const STORM: u32 = 50_000;
         let mut deadlines = Deadlines::default();
         let arm = |deadlines: &mut Deadlines, slot| {
-            deadlines.schedule(ConnId { slot, generation: 0 }, &mut NEVER.clone(), u64::from(slot));
+            deadlines.schedule(ConnId::here(slot, 0), &mut NEVER.clone(), u64::from(slot));
         };
         (0..STAY).for_each(|slot| arm(&mut deadlines, slot));
         let looks = std::cell::Cell::new(0);

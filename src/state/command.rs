@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Recap, Rules, Score};
-use crate::ids::{ConnId, JsonText, SecretHash, StaffId, TicketId, UserId, is_id};
+use crate::ids::{ConnId, JsonText, NodeId, SecretHash, StaffId, TicketId, UserId, is_id};
 
 /// An input of State. With the time it is all that State depends on.
 #[derive(Debug, Serialize, Deserialize)]
@@ -47,6 +47,15 @@ pub enum Input<'a> {
     Tick,
     /// The process has started again, with these rules. All connections have ended with the process before it.
     Starts(Rules),
+    /// A node has come, with these rules, to a desk of several.
+    NodeStarts {
+        /// What its operator has decided.
+        rules: Rules,
+        /// Whether there is no other.
+        is_only: bool,
+    },
+    /// A node has gone, and its connections with it.
+    NodeEnds(NodeId),
 }
 
 #[cfg(feature = "journal")]
@@ -63,6 +72,8 @@ impl Input<'_> {
             Self::Drained(_) => "drained",
             Self::Tick => "tick",
             Self::Starts(_) => "starts",
+            Self::NodeStarts { .. } => "node_starts",
+            Self::NodeEnds(_) => "node_ends",
         }
     }
 }

@@ -29,7 +29,7 @@
 //! | board | what staff see of the tickets |
 //! | fanout | what is sent to many, a part each turn |
 //! | link | how much a connection may still be sent |
-//! | restart | what a start of the process changes |
+//! | restart | what a start or an end of a process changes |
 //! | digest | a State as one number |
 //! | slots, tickets, owners | users and staff by key, tickets by number, and whose a connection is |
 //! | ticket_ids | numbers to ids that do not show the number |
@@ -93,7 +93,7 @@ use crate::ids::{ConnId, StaffId, TicketId, UserId};
 
 /// Which inputs State understands, how it is stored, and what it makes of them. It is raised with each change of these, since a
 /// history that another version has written may lead elsewhere.
-pub const STATE_VERSION: u32 = 2;
+pub const STATE_VERSION: u32 = 3;
 
 /// What the operator has decided.
 #[derive(Clone, Copy, Debug, Hash, Serialize, Deserialize)]
@@ -205,6 +205,8 @@ impl State {
             Input::Drained(conn) => self.drained(now, *conn, out),
             Input::Tick => self.tick(now, out),
             Input::Starts(rules) => self.starts(now, *rules, out),
+            Input::NodeStarts { rules, is_only } => self.node_starts(now, *rules, *is_only),
+            Input::NodeEnds(node) => self.node_ends(now, *node, out),
         }
         self.assign_waiting(now, out);
     }

@@ -1,10 +1,12 @@
-//! Whose each connection is, found by its slot without hashing.
+//! Whose each connection is, found by its node and its slot without hashing.
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::staff::StaffKey;
 use super::users::UserKey;
-use crate::ids::ConnId;
+use crate::ids::{ConnId, NodeId};
 
 /// Who a connection belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -13,44 +15,63 @@ pub(super) enum Owner {
     Staff(StaffKey),
 }
 
-/// The owners of all connections that have one.
+/// The owners of all connections that have one. A node without any is not among them.
 #[derive(Debug, Default, Hash, Serialize, Deserialize)]
 pub(super) struct Owners {
+    nodes: BTreeMap<NodeId, OfNode>,
+}
+
+/// The same of one node.
+#[derive(Debug, Default, Hash, Serialize, Deserialize)]
+struct OfNode {
     by_slot: Vec<Option<(ConnId, Owner)>>,
     count: usize,
 }
 
 impl Owners {
     pub(super) fn get(&self, conn: ConnId) -> Option<Owner> {
-        let entry = self.by_slot.get(conn.slot as usize).copied().flatten();
+        let entry = self.nodes.get(&conn.node)?.by_slot.get(conn.slot as usize).copied().flatten();
         entry.filter(|(id, _)| *id == conn).map(|(_, owner)| owner)
     }
 
     /// Returns all connections that have an owner.
     pub(super) fn conns(&self) -> Vec<ConnId> {
-        self.by_slot.iter().flatten().map(|(conn, _)| *conn).collect()
+        self.nodes.values().flat_map(OfNode::conns).collect()
+    }
+
+    /// Returns those of one node.
+    pub(super) fn conns_of(&self, node: NodeId) -> Vec<ConnId> {
+        self.nodes.get(&node).into_iter().flat_map(OfNode::conns).collect()
     }
 
     /// Notes whose a connection is.
     pub(super) fn insert(&mut self, conn: ConnId, owner: Owner) {
+        let OfNode { by_slot, count } = self.nodes.entry(conn.node).or_default();
         let slot = conn.slot as usize;
-        if self.by_slot.len() <= slot {
-            self.by_slot.resize(slot + 1, None);
+        if by_slot.len() <= slot {
+            by_slot.resize(slot + 1, None);
         }
-        if self.by_slot[slot].replace((conn, owner)).is_none() {
-            self.count += 1;
+        if by_slot[slot].replace((conn, owner)).is_none() {
+            *count += 1;
         }
     }
 
     /// Forgets a connection. Returns its owner, if it had not been replaced.
     pub(super) fn remove(&mut self, conn: ConnId) -> Option<Owner> {
         let owner = self.get(conn)?;
-        self.by_slot[conn.slot as usize] = None;
-        self.count -= 1;
+        let of_node = self.nodes.get_mut(&conn.node)?;
+        of_node.by_slot[conn.slot as usize] = None;
+        of_node.count -= 1;
         // An empty desk keeps no memory of a full one.
-        if self.count == 0 {
-            self.by_slot = Vec::new();
+        if of_node.count == 0 {
+            self.nodes.remove(&conn.node);
         }
         Some(owner)
+    }
+}
+
+impl OfNode {
+    fn conns(&self) -> impl Iterator<Item = ConnId> {
+        self.by_slot.iter().flatten().map(|(conn, _)| *conn)
     }
 }

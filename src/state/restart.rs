@@ -1,8 +1,9 @@
-//! What a start of the process changes, where State is older than the process.
+//! What a start or an end of a process changes, where State is older than the process, or lives longer.
 
 use super::event::Emit;
 use super::{Rules, State};
 use crate::config::Millis;
+use crate::ids::NodeId;
 
 impl State {
     /// Ends what depended on connections of the process before: chats are locked, staff are offline, users are away. Users
@@ -13,5 +14,21 @@ impl State {
             self.leaves(now, conn, out);
         }
         self.renew_grace(now);
+    }
+
+    /// Takes the rules of the node that was started last. Where it is the only one, there was no desk to come back to, as in
+    /// `starts`.
+    pub(super) fn node_starts(&mut self, now: Millis, rules: Rules, is_only: bool) {
+        self.rules = rules;
+        if is_only {
+            self.renew_grace(now);
+        }
+    }
+
+    /// Ends what depended on connections of a node that has gone.
+    pub(super) fn node_ends(&mut self, now: Millis, node: NodeId, out: &mut impl Emit) {
+        for conn in self.owners.conns_of(node) {
+            self.leaves(now, conn, out);
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! State by itself: what depends on time, on the size of the desk, on slow readers, or on being the same twice.
 
 mod behind;
+mod nodes;
 mod queue;
 mod replay;
 mod returning;
@@ -10,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::config::GATHER_MS;
-use crate::ids::JsonText;
+use crate::ids::{JsonText, NodeId};
 
 /// A desk, everybody at it, and what each connection was sent, as a word or two.
 struct World {
@@ -18,6 +19,8 @@ struct World {
     replay: replay::Replay,
     now: Millis,
     sent: Sent,
+    /// Where connections come to.
+    node: NodeId,
     next_slot: u32,
     /// Connections that take nothing until `drain`.
     slow: BTreeSet<ConnId>,
@@ -106,6 +109,7 @@ impl World {
             replay: replay::Replay::new(rules),
             now: 1_000_000,
             sent: Sent::default(),
+            node: NodeId::HERE,
             next_slot: 0,
             slow: BTreeSet::new(),
         }
@@ -113,7 +117,15 @@ impl World {
 
     fn conn(&mut self) -> ConnId {
         self.next_slot += 1;
-        ConnId { slot: self.next_slot, generation: 0 }
+        ConnId { node: self.node, ..ConnId::here(self.next_slot, 0) }
+    }
+
+    /// Has connections come to another node meanwhile.
+    fn on_node<T>(&mut self, node: u32, act: impl FnOnce(&mut Self) -> T) -> T {
+        let before = std::mem::replace(&mut self.node, NodeId(node));
+        let done = act(self);
+        self.node = before;
+        done
     }
 
     /// Applies an input, and lets everything that was sent leave, but for the slow ones.
@@ -265,17 +277,17 @@ fn a_state_that_was_stored_and_read_again_goes_on_as_before() {
 fn when_everybody_has_left_nothing_is_kept() {
     let mut world = a_busy_hour(Assign::Manual);
     for slot in 1..=world.next_slot {
-        world.leave(ConnId { slot, generation: 0 });
+        world.leave(ConnId::here(slot, 0));
     }
     world.wait(2 * world.state.rules.user_grace_ms);
     assert_eq!(world.state.counts(), Counts::default());
     let empty =
         |text: &str, what: &str| assert!(text.contains(&format!("\"{what}\":{{}}")), "{what}: {text}");
     let stored = serde_json::to_string(&world.state).unwrap();
-    for what in ["users_by_id", "staff_by_id", "tickets"] {
+    for what in ["users_by_id", "staff_by_id", "tickets", "nodes"] {
         empty(&stored, what);
     }
-    for what in ["users", "staff", "by_slot", "alarms", "abandoned", "known_absent"] {
+    for what in ["users", "staff", "alarms", "abandoned", "known_absent"] {
         assert!(stored.contains(&format!("\"{what}\":[]")), "{what}: {stored}");
     }
     assert_eq!(world.state.next_due(), None, "nothing is due any more");

@@ -164,7 +164,7 @@ fn a_return_with_many_unread_chats_comes_in_parts() {
         }
     }
     world.leave(sam);
-    world.slow.insert(ConnId { slot: world.next_slot + 1, generation: 0 });
+    world.slow.insert(ConnId::here(world.next_slot + 1, 0));
     let sam = world.online("sam");
     let mut sent = take_all(&mut world, sam);
     assert_eq!(sent.iter().filter(|line| line.starts_with("picked")).count(), 20);
@@ -181,7 +181,7 @@ fn a_slow_board_is_told_what_changed_in_the_end() {
     let tickets: Vec<_> = users.iter().map(|user| world.create(*user)).collect();
     world.wait(1_000);
     let tom = world.online("tom");
-    world.slow.insert(ConnId { slot: world.next_slot + 1, generation: 0 });
+    world.slow.insert(ConnId::here(world.next_slot + 1, 0));
     let sam = world.staff("sam");
     let first = world.sent(sam);
     assert_eq!(first, ["welcome, 200 tickets, 100 more"]);
@@ -286,7 +286,7 @@ fn a_welcome_and_the_parts_of_a_board_are_bounded_however_long_ids_and_subjects_
             world.asks(user, UserCommand::CreateTicket { subject: text(&subject), name: None, page: None });
         }
         world.wait(1_000);
-        world.slow.insert(ConnId { slot: world.next_slot + 1, generation: 0 });
+        world.slow.insert(ConnId::here(world.next_slot + 1, 0));
         let sam = world.staff("sam");
         assert!(world.sent.bytes[&sam] <= WELCOME_BYTES_MAX + 1_000, "{} bytes", world.sent.bytes[&sam]);
         world.drain(sam);

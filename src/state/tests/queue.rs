@@ -155,7 +155,7 @@ fn a_long_board_is_sent_in_parts_and_what_was_not_sent_is_not_spoken_of() {
     world.wait(1_000);
     let tom = world.online("tom");
     world.wait(1_000);
-    world.slow.insert(ConnId { slot: world.next_slot + 1, generation: 0 });
+    world.slow.insert(ConnId::here(world.next_slot + 1, 0));
     let sam = world.staff("sam");
     assert_eq!(world.sent(sam), ["welcome, 200 tickets, 1300 more"]);
     world.does(tom, StaffCommand::PickTicket { ticket: tickets[199] });

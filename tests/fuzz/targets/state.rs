@@ -64,7 +64,7 @@ fuzz_target!(|data: &[u8]| {
         let input = match what % 20 {
             0 | 2 => {
                 slot += 1;
-                let conn = ConnId { slot, generation: 0 };
+                let conn = ConnId::here(slot, 0);
                 if what % 20 == 0 {
                     users[who] = Some(conn);
                     let (user, session) = (UserId::parse(&format!("u{who}")).unwrap(), Session::parse("s").unwrap());
