@@ -1,4 +1,7 @@
-//! The inputs of State, and the commands of users and staff among them.
+//! The inputs of State, among them the commands of users and staff.
+//!
+//! The journal stores inputs and replays them after a restart, so all of them can be serialised. Of a secret only the
+//! hash is serialised, and of a recap only the size.
 
 use std::borrow::Cow;
 
@@ -7,33 +10,33 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::{Recap, Rules, Score};
 use crate::ids::{ConnId, JsonText, NodeId, SecretHash, StaffId, TicketId, UserId, is_id};
 
-/// An input of State. With the time it is all that State depends on.
+/// An input of State. State depends on its inputs, on their times, and on the rules and the seed that it was made with.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Input<'a> {
-    /// A connection of a user has opened.
+    /// A user has opened a connection.
     UserConnects {
         /// The connection.
         conn: ConnId,
-        /// The user's id, as the connection gave it.
+        /// The user's id.
         user: UserId,
-        /// The session that the connection offers.
+        /// The session that the client has offered, if any.
         #[serde(borrow)]
         offered: Option<Session<'a>>,
-        /// The session for a user who is not known yet.
+        /// The session that a user who is not known yet is given.
         fresh: Session<'a>,
     },
-    /// A connection of a staff member has opened, and its token is right. They start offline.
+    /// A staff member has opened a connection with the right token. They start offline.
     StaffConnects {
         /// The connection.
         conn: ConnId,
         /// The staff member's id.
         staff: StaffId,
-        /// The name that the operator has given them.
+        /// The name that the operator has given them, if any.
         #[serde(borrow)]
         name: Option<JsonText<'a>>,
     },
-    /// The operator has given the staff member of this connection another name, or none.
+    /// The operator has changed or removed the name of the staff member on this connection.
     StaffNamed(ConnId, #[serde(borrow)] Option<JsonText<'a>>),
     /// A connection has ended.
     Leaves(ConnId),
@@ -41,11 +44,11 @@ pub enum Input<'a> {
     UserAsks(ConnId, #[serde(borrow)] UserCommand<'a>),
     /// A staff member asks for something.
     StaffAsks(ConnId, #[serde(borrow)] StaffCommand<'a>),
-    /// Everything that was sent to this connection has left, as asked for by [`Emit::notify_drained`](super::Emit).
+    /// All output of this connection has left, as [`Emit::notify_drained`](super::Emit) has asked to be notified of.
     Drained(ConnId),
-    /// Time has passed.
+    /// Time has passed, and something may be due.
     Tick,
-    /// The process has started again, with these rules. All connections have ended with the process before it.
+    /// The process has started again, with these rules. All connections ended with the earlier process.
     Starts(Rules),
     /// A node has come, with these rules, to a desk of several.
     NodeStarts {
@@ -60,7 +63,7 @@ pub enum Input<'a> {
 
 #[cfg(feature = "journal")]
 impl Input<'_> {
-    /// Returns the name of its kind.
+    /// Returns the name of this kind of input.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::UserConnects { .. } => "user_connects",
@@ -78,8 +81,8 @@ impl Input<'_> {
     }
 }
 
-/// A user's session: the secret, which is sent to the user and not kept, and its hash, which is kept. Only the hash is
-/// serialised, so that one that is read again has no secret.
+/// A user's session: a secret, which is sent to the user and not kept, and its hash, which is kept. Only the hash is
+/// serialised, so a session that was read back has an empty secret.
 #[derive(Clone, Copy)]
 pub struct Session<'a> {
     plain: &'a str,
@@ -87,18 +90,18 @@ pub struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    /// Checks that a secret needs no escape, as an id does. The secrets that we make are hexadecimal digits, so any other
-    /// text belongs to no session.
+    /// Takes a secret that has the form of an id, and so needs no escaping. The secrets that we make are hexadecimal
+    /// digits, so a text of any other form cannot belong to a session.
     pub fn parse(plain: &'a str) -> Option<Self> {
         is_id(plain).then(|| Self { plain, hash: SecretHash::of(plain) })
     }
 
-    /// The secret.
+    /// Returns the secret.
     pub(crate) fn plain(self) -> &'a str {
         self.plain
     }
 
-    /// Its hash.
+    /// Returns the hash of the secret.
     pub(crate) fn hash(self) -> SecretHash {
         self.hash
     }
@@ -116,7 +119,7 @@ impl<'de> Deserialize<'de> for Session<'_> {
     }
 }
 
-/// Secrets stay out of every log.
+/// Shows nothing of the secret, so that none gets into a log.
 impl std::fmt::Debug for Session<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Session")
@@ -194,19 +197,19 @@ pub enum StaffCommand<'a> {
 }
 
 impl UserCommand<'_> {
-    /// Returns the message's id, which a refusal names.
+    /// Returns the message's id, so that a refusal can name it.
     pub(crate) fn message_id(&self) -> Option<u64> {
         if let Self::Message { id, .. } = self { Some(*id) } else { None }
     }
 
-    /// Returns the ticket that the command names: only a rating is about another than the user's own.
+    /// Returns the ticket that the command names. Only a rating names one; all others are about the user's open ticket.
     pub(crate) fn ticket(&self) -> Option<TicketId> {
         if let Self::RateTicket { ticket, .. } = self { Some(*ticket) } else { None }
     }
 }
 
 impl StaffCommand<'_> {
-    /// Returns the message's id, which a refusal names.
+    /// Returns the message's id, so that a refusal can name it.
     pub(crate) fn message_id(&self) -> Option<u64> {
         if let Self::Message { id, .. } = self { Some(*id) } else { None }
     }

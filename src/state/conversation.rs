@@ -8,10 +8,10 @@ use super::held::{Author, Held, HeldMessage, Spare, Unrelayed};
 use crate::config::Millis;
 use crate::ids::JsonText;
 
-/// What is known of a ticket's messages.
+/// The sequence numbers of a ticket's messages, and how far each side has come.
 #[derive(Debug, Default, Hash, Serialize, Deserialize)]
 pub(super) struct Conversation {
-    /// The last number given; both sides together, from 1.
+    /// The last sequence number that was given out. Both sides share one sequence, which begins with 1.
     pub(super) last_seq: u64,
     user: Sent,
     staff: Sent,
@@ -20,21 +20,23 @@ pub(super) struct Conversation {
 /// What one side has sent.
 #[derive(Debug, Default, Hash, Serialize, Deserialize)]
 pub(super) struct Sent {
-    /// The latest accepted message: the sender's number for it, ours, and when.
+    /// The id that the sender gave its latest accepted message.
     pub(super) last_id: u64,
+    /// The sequence number of that message.
     last_id_seq: u64,
+    /// When that message was accepted.
     last_id_at: Millis,
-    /// Up to here the other side has confirmed.
+    /// The other side has confirmed everything up to this number.
     pub(super) delivered_seq: u64,
-    /// Up to here the sender's connection has been sent a receipt.
+    /// The sender's connection has been sent a receipt up to this number.
     pub(super) receipt_seq: u64,
-    /// Accepted, and not yet confirmed by the other side.
+    /// The messages that were accepted and that the other side has not confirmed.
     pub(super) held: Held,
-    /// Up to here the other side's connection has been sent what is held.
+    /// The other side's connection has been sent the held messages up to this number.
     pub(super) relayed_seq: u64,
-    /// The sender types; the notice ends then.
+    /// When the typing notice ends, if the sender is typing.
     pub(super) typing_until: Option<Millis>,
-    /// The other side's connection shows that the sender types.
+    /// Whether the other side's connection shows that the sender is typing.
     pub(super) typing_shown: bool,
 }
 
@@ -53,7 +55,8 @@ impl Conversation {
         }
     }
 
-    /// What to answer where `id` was accepted before: its number if it is the latest, and when.
+    /// Returns how to acknowledge an `id` that is not new: the number and the time of the latest message, or no number
+    /// and `now` for an older one.
     pub(super) fn repeated(&self, side: Side, id: u64, now: Millis) -> Option<(Option<u64>, Millis)> {
         let sent = self.sent_by(side);
         (id <= sent.last_id).then_some(match id == sent.last_id {
@@ -62,10 +65,10 @@ impl Conversation {
         })
     }
 
-    /// Accepts a message that is not repeated: gives it its number, and holds it for the other side.
+    /// Accepts a new message: gives it a sequence number, and holds it for the other side.
     ///
     /// # Errors
-    /// The other side has too much to confirm already.
+    /// The other side already has too much to confirm.
     pub(super) fn accept(
         &mut self,
         (side, author): (Side, Option<Author>),
@@ -86,10 +89,10 @@ impl Conversation {
         Ok(seq)
     }
 
-    /// `side` has everything up to `seq` on screen. Whether that is news.
+    /// Notes that `side` has everything up to `seq` on screen. Returns whether this confirms anything new.
     pub(super) fn confirm(&mut self, side: Side, seq: u64, spare: &mut Spare) -> bool {
         if seq > self.last_seq {
-            return false; // of an earlier ticket, or made up
+            return false; // meant for an earlier ticket, or made up
         }
         let sent = self.sent_by_mut(side.other());
         let is_news = seq > sent.delivered_seq;
@@ -100,7 +103,8 @@ impl Conversation {
         is_news
     }
 
-    /// `side` has another connection, which shows nothing of the chat yet but the receipts that it is welcomed with.
+    /// Starts over for a new connection or a new pick of `side`: of the chat, it has been sent nothing but the number
+    /// in its `welcome` or `ticket_picked` up to which its own messages are confirmed.
     pub(super) fn reset_connection(&mut self, side: Side) {
         let own = self.sent_by_mut(side);
         own.receipt_seq = own.delivered_seq;
@@ -109,32 +113,33 @@ impl Conversation {
         others.typing_shown = false;
     }
 
-    /// `side` types until then. Returns until when it did before.
+    /// Notes that `side` is typing, with a notice that ends at `until`. Returns when its earlier notice would have
+    /// ended.
     pub(super) fn start_typing(&mut self, side: Side, until: Millis) -> Option<Millis> {
         self.sent_by_mut(side).typing_until.replace(until)
     }
 
-    /// `side` types no more. Returns until when it did.
+    /// Notes that `side` is not typing any more. Returns when its notice would have ended.
     pub(super) fn stop_typing(&mut self, side: Side) -> Option<Millis> {
         self.sent_by_mut(side).typing_until.take()
     }
 
-    /// The other side's connection shows whether `side` types.
+    /// Notes whether the other side's connection shows that `side` is typing.
     pub(super) fn set_typing_shown(&mut self, side: Side, is_shown: bool) {
         self.sent_by_mut(side).typing_shown = is_shown;
     }
 
-    /// The other side's connection has been sent what `side` wrote, up to `seq`.
+    /// Notes that the other side's connection has been sent what `side` wrote, up to `seq`.
     pub(super) fn set_relayed(&mut self, side: Side, seq: u64) {
         self.sent_by_mut(side).relayed_seq = seq;
     }
 
-    /// The connection of `side` has been sent a receipt up to `seq`.
+    /// Notes that the connection of `side` has been sent a receipt up to `seq`.
     pub(super) fn set_receipt(&mut self, side: Side, seq: u64) {
         self.sent_by_mut(side).receipt_seq = seq;
     }
 
-    /// Takes what `side` wrote and the other side has not confirmed.
+    /// Takes the messages of `side` that the other side has not confirmed.
     pub(super) fn take_unrelayed(&mut self, side: Side) -> Unrelayed {
         let sent = self.sent_by_mut(side);
         Unrelayed::new(std::mem::take(&mut sent.held), sent.relayed_seq)
@@ -172,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_confirmed_is_held_no_longer() {
+    fn confirmed_messages_are_no_longer_held() {
         let (mut conversation, spare) = (Conversation::default(), &mut Spare::default());
         for id in 1..=5 {
             accept(&mut conversation, id, "text").unwrap();

@@ -1,38 +1,39 @@
 //! The desk's State: every decision about tickets and presence, and nothing else.
 //!
-//! There is one way in, [`State::apply`], and what comes out follows from what went in: the same inputs at the same times
-//! give the same events and the same State, on any machine. So there is no clock in it, no randomness, no I/O, no float, and
-//! no map whose order is random. Secrets are made outside and are kept hashed. What is due later is in `alarms` and happens
-//! with [`Input::Tick`].
+//! [`State::apply`] is the only way in, and State is deterministic: the same inputs at the same times produce the same
+//! events and the same State on every machine. So State reads no clock, does no I/O, and uses no randomness, no floats
+//! and no maps with a random iteration order. Secrets are generated outside and kept as hashes only. Timeouts are kept
+//! in `alarms` and expire with [`Input::Tick`].
 //!
-//! Keys and ticket numbers lead somewhere as long as State keeps them: who forgets a ticket, a user or a staff member
-//! forgets its key everywhere in the same call. So they are indexed with, and one that leads nowhere is a bug that ends
-//! the process. `get` is for what may have gone since it was noted: a change that is yet to be sent, a round of notices.
+//! A key or ticket number that State keeps always refers to something: removing a ticket, a user or a staff member
+//! removes its key everywhere, in the same call. So State indexes with keys, and a dangling key is a bug that ends the
+//! process. `get` is used only where the item may be gone by now: for a change that has yet to be sent, and in a round
+//! of notices.
 //!
-//! | file | its part |
+//! | file | contents |
 //! | --- | --- |
-//! | command | the inputs, and what users and staff ask for |
-//! | event | what State sends, and to which connections |
-//! | error_code | why something is refused |
-//! | users | users: known, connected, away |
-//! | staff | staff: connected, online, their chats |
-//! | ticket | the steps of a ticket: created, picked, released, transferred, closed |
-//! | rating | what a user says of a ticket that has ended |
-//! | recap | what a user's page has of a chat, for the staff member who has picked it |
+//! | command | the inputs, among them the commands of users and staff |
+//! | event | the events that State sends |
+//! | error_code | why a command is refused |
+//! | users | users: how they connect, leave and come back |
+//! | staff | staff: how they connect, go online and offline, and their chats |
+//! | ticket | a ticket's transitions: created, picked, paused, released, transferred, closed |
+//! | rating | a user's rating of a ticket that has closed |
+//! | recap | a chat as its user's page shows it, for the staff member who has picked it |
 //! | status | what a user is sent about their ticket's status |
-//! | chat | messages, receipts and typing between the two sides |
-//! | conversation | a chat's numbers: accepted, confirmed, relayed |
-//! | held | the messages that are not confirmed yet |
-//! | queue | who waits, where, and for how long |
-//! | rank_index | the order of those who wait |
-//! | assign | which staff member gets the next ticket, if nobody picks |
-//! | board | what staff see of the tickets |
-//! | fanout | what is sent to many, a part each turn |
-//! | link | how much a connection may still be sent |
-//! | restart | what a start or an end of a process changes |
-//! | digest | a State as one number |
-//! | slots, tickets, owners | users and staff by key, tickets by number, and whose a connection is |
-//! | ticket_ids | numbers to ids that do not show the number |
+//! | chat | messages, receipts and typing notices between the two sides |
+//! | conversation | a chat's sequence numbers: accepted, confirmed, relayed |
+//! | held | messages that are not confirmed yet |
+//! | queue | the tickets that wait, their places and the estimated wait |
+//! | rank_index | an ordered set in which a rank is found quickly |
+//! | assign | automatic assignment: which staff member gets the next ticket |
+//! | board | the list of tickets that staff see |
+//! | fanout | events for many connections, sent to some of them each turn |
+//! | link | flow control: how much more a connection may be sent |
+//! | restart | what changes when a process starts or ends |
+//! | digest | a hash of the whole State |
+//! | slots, tickets, owners | users and staff by key, tickets by number, owners by connection |
+//! | ticket_ids | ticket ids that do not show how many tickets there were |
 
 mod assign;
 mod board;
@@ -91,11 +92,11 @@ use self::users::{User, UserKey};
 use crate::config::{ALARMS_PER_TURN, Assign, Millis};
 use crate::ids::{ConnId, StaffId, TicketId, UserId};
 
-/// Which inputs State understands, how it is stored, and what it makes of them. It is raised with each change of these, since a
-/// history that another version has written may lead elsewhere.
+/// The version of State's inputs, of its stored form and of its behaviour. It is raised whenever one of these changes,
+/// since a journal that was written by another version may lead to another State.
 pub const STATE_VERSION: u32 = 3;
 
-/// What the operator has decided.
+/// The operator's settings.
 #[derive(Clone, Copy, Debug, Hash, Serialize, Deserialize)]
 pub struct Rules {
     /// Chats that a staff member may have at once.
@@ -122,27 +123,27 @@ pub struct State {
     queue: Queue,
     turns: Turns,
     fanout: Fanout,
-    /// Whose each connection is.
+    /// The user or staff member that each connection belongs to.
     owners: Owners,
     alarms: BTreeSet<(Millis, Alarm)>,
-    /// Tickets that nobody ever picked and whose users are away, by when their time is up.
+    /// Tickets that were never picked and whose users are away, by the time at which they will be closed.
     abandoned: BTreeSet<(Millis, TicketNo)>,
-    /// Users who are away and are known only for a ticket that has closed, by when their time is up.
+    /// Absent users who are kept only because of a closed ticket, by the time at which they will be forgotten.
     known_absent: BTreeSet<(Millis, UserKey)>,
     #[serde(skip)]
     spare: Spare,
 }
 
-/// What happens later, if nothing prevents it.
+/// A timeout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 enum Alarm {
-    /// A user has been away too long.
+    /// A user has been away for the whole grace time.
     Absence(UserKey),
     /// A typing notice has not been renewed.
     Typing(TicketNo, Side),
 }
 
-/// How many there are of what, for the operator.
+/// The numbers of users, staff and tickets, for the operator.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Counts {
@@ -155,7 +156,8 @@ pub struct Counts {
 }
 
 impl State {
-    /// An empty desk. `seed` is random, and new with each start, so that ticket ids do not repeat.
+    /// Creates an empty desk. `seed` must be random and new, so that a restart does not give out the same ticket ids
+    /// again.
     pub fn new(rules: Rules, seed: Seed) -> Self {
         Self {
             rules,
@@ -177,7 +179,7 @@ impl State {
         }
     }
 
-    /// Applies an input. The only way to change State.
+    /// Applies an input at the time `now`. This is the only way to change State.
     pub fn apply(&mut self, now: Millis, input: &Input<'_>, out: &mut impl Emit) {
         match input {
             Input::UserConnects { conn, user, offered, fresh } => {
@@ -215,7 +217,7 @@ impl State {
         match self.owners.remove(conn) {
             Some(Owner::User(key)) => self.user_leaves(now, key, out),
             Some(Owner::Staff(key)) => self.staff_leaves(now, key, out),
-            None => {} // replaced, or never let in
+            None => {} // replaced by another connection, or never let in
         }
     }
 
@@ -317,7 +319,8 @@ impl State {
         }
     }
 
-    /// When [`Input::Tick`] has something to do; a time that has passed where it is to be done part by part.
+    /// Returns when [`Input::Tick`] has something to do. While work is spread over several turns, that time has passed
+    /// already.
     pub fn next_due(&self) -> Option<Millis> {
         let alarm = self.alarms.first().map(|(due, _)| *due);
         alarm.into_iter().chain(self.queue.notice_due()).chain(self.fanout.next_due()).min()
@@ -339,18 +342,18 @@ impl State {
         self.send_places(now, out);
     }
 
-    /// Returns what the operator has decided.
+    /// Returns the operator's settings.
     #[cfg(feature = "journal")]
     pub(crate) fn rules(&self) -> Rules {
         self.rules
     }
 
-    /// How many users and tickets there are.
+    /// Returns the number of users and tickets.
     pub(crate) fn items(&self) -> usize {
         self.users.len() + self.tickets.len()
     }
 
-    /// How many there are of what.
+    /// Returns the numbers of users, staff and tickets.
     pub fn counts(&self) -> Counts {
         let (tickets_waiting, tickets_paused) = (self.queue.len(), self.queue.paused.len());
         Counts {
@@ -363,27 +366,27 @@ impl State {
         }
     }
 
-    /// A number that is the same for the same State, on any machine.
+    /// Returns a hash of the whole State. Equal States have the same digest on every machine.
     pub fn digest(&self) -> u64 {
         let mut hasher = Fnv::default();
         self.hash(&mut hasher);
         hasher.finish()
     }
 
-    /// The open ticket of this id.
+    /// Finds an open ticket by its id.
     fn find(&self, id: TicketId) -> Result<TicketNo, ErrorCode> {
         let number = self.ids.number(id);
         if self.tickets.contains(number) { Ok(number) } else { Err(ErrorCode::NoTicket) }
     }
 
-    /// Sends an event to a user who is connected, whether their connection has credit or not.
+    /// Sends an event to a user if they are connected, even if their connection has no credit.
     fn to_user(&self, key: UserKey, event: &Event<'_>, out: &mut impl Emit) {
         if let Some(link) = &self.users[key].link {
             link.send(event, out);
         }
     }
 
-    /// Sends an event to a staff member who is connected, whether their connection has credit or not.
+    /// Sends an event to a staff member if they are connected, even if their connection has no credit.
     fn to_staff(&self, key: StaffKey, event: &Event<'_>, out: &mut impl Emit) {
         if let Some(link) = &self.staff[key].link {
             link.send(event, out);

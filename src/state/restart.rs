@@ -1,4 +1,4 @@
-//! What a start or an end of a process changes, where State is older than the process, or lives longer.
+//! What changes when a process starts or ends, while State goes on: it is older than the process, or outlives it.
 
 use super::event::Emit;
 use super::{Rules, State};
@@ -6,8 +6,8 @@ use crate::config::Millis;
 use crate::ids::NodeId;
 
 impl State {
-    /// Ends what depended on connections of the process before: chats are locked, staff are offline, users are away. Users
-    /// who were away already have their whole time again, since there was no desk to come back to.
+    /// Ends what depended on the connections of the earlier process: staff go offline, their chats are locked, and
+    /// users are away. Every absent user has the whole grace time again, since there was no desk to come back to.
     pub(super) fn starts(&mut self, now: Millis, rules: Rules, out: &mut impl Emit) {
         self.rules = rules;
         for conn in self.owners.conns() {

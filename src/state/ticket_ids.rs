@@ -1,7 +1,9 @@
-//! Ticket numbers to ticket ids and back. Numbers count up from 1; ids must not show that, or a stranger could count the
-//! desk's tickets by opening two. So an id is the number, permuted by a small Feistel network whose keys come from a
-//! seed. Within one run no id repeats, because a permutation has no collisions; after a restart, with another seed, one
-//! of n ids is met again by chance with n in 2^40. This hides a count; it is no encryption to keep a secret with.
+//! Maps ticket numbers to ticket ids and back.
+//!
+//! Numbers count up from 1. Ids must not show this, or a stranger could count the desk's tickets by opening two. So an
+//! id is its number, permuted by a small Feistel network with keys from a random seed. Within one run no id repeats,
+//! because a permutation has no collisions. After a restart with another seed, a new id equals one of the n earlier ids
+//! with a probability of n in 2^40. This hides a count; it is not encryption, and must not be used to keep a secret.
 
 use std::hash::{Hash, Hasher};
 
@@ -9,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::TicketId;
 
-/// Random bits, made at the start.
+/// Random bits that key the permutation.
 pub type Seed = [u64; 2];
 
 /// A ticket's number: the order in which tickets were created.
@@ -17,12 +19,12 @@ pub type Seed = [u64; 2];
 pub(super) struct TicketNo(u64);
 
 impl TicketNo {
-    /// The number after this one.
+    /// Returns the number after this one.
     pub(super) fn next(self) -> Self {
         Self(self.0 + 1)
     }
 
-    /// Which of the blocks of 2^`bits` numbers it is in.
+    /// Returns the index of the block of 2^`bits` numbers that this number is in.
     pub(super) fn block(self, bits: u32) -> u64 {
         self.0 >> bits
     }
@@ -39,14 +41,14 @@ const HALF_BITS: u32 = TicketId::BITS / 2;
 const HALF_MASK: u64 = (1 << HALF_BITS) - 1;
 const ROUNDS: u64 = 6;
 
-/// The counter and the permutation.
+/// The counter of tickets, and the seed of the permutation.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct TicketIds {
     seed: Seed,
     last: u64,
 }
 
-/// Number by number: an array of them is hashed as it lies in memory, which differs between machines.
+/// Hashes number by number: an array of integers is hashed as it lies in memory, which differs between machines.
 impl Hash for TicketIds {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let [first, second] = self.seed;
@@ -59,7 +61,7 @@ impl TicketIds {
         Self { seed, last: 0 }
     }
 
-    /// The next number.
+    /// Counts one more ticket and returns its number.
     pub(super) fn next(&mut self) -> TicketNo {
         self.last += 1;
         TicketNo(self.last)
@@ -134,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_round_is_what_splitmix64_gives() {
-        // The first three numbers of the generator from 0, as its reference implementation prints them.
+        // The first three outputs of the reference implementation, seeded with 0.
         const FROM_0: [u64; 3] = [0xE220_A839_7B1D_CDAF, 0x6E78_9E6A_A1B9_65F4, 0x06C4_5D18_8009_454F];
         let ids = TicketIds::new([0, 0]);
         for (round, number) in (1..).zip(FROM_0) {
