@@ -1,7 +1,8 @@
-//! Which staff member gets the next ticket, if the desk assigns tickets by itself.
+//! Automatic assignment: which staff member gets the next ticket.
 //!
-//! Staff who are online and have capacity are kept in one order: by the number of their chats if the least busy one is to
-//! get the ticket, and then by how long ago they were assigned one. The first in this order gets the oldest ticket.
+//! Staff who are online and have capacity are kept in one order. With `least-busy` it begins with those who have the
+//! fewest chats. Otherwise, and among those with equally many, the first is the one whose last ticket was assigned
+//! longest ago. The first in the order gets the oldest ticket.
 
 use std::collections::BTreeSet;
 
@@ -14,14 +15,15 @@ use super::ticket::Assignment;
 use super::ticket_ids::TicketNo;
 use crate::config::{Assign, Millis};
 
-/// A place in the order: chats that count, and the turn in which the last ticket was given.
+/// A rank in the order: the number of chats, if that counts, and the number of the last assignment.
 type Rank = (usize, u64);
 
-/// A staff member's place in the order.
+/// A staff member's part of the order.
 #[derive(Debug, Default, Hash, Serialize, Deserialize)]
 pub(super) struct Turn {
-    /// Their place, while they can be assigned a ticket.
+    /// Their rank, while they can be assigned a ticket.
     rank: Option<Rank>,
+    /// The number of the assignment by which they got their last ticket.
     last_turn: u64,
 }
 
@@ -29,11 +31,12 @@ pub(super) struct Turn {
 #[derive(Debug, Default, Hash, Serialize, Deserialize)]
 pub(super) struct Turns {
     ranked: BTreeSet<(Rank, StaffKey)>,
+    /// The number of assignments so far.
     turns: u64,
 }
 
 impl State {
-    /// Assigns tickets that wait or are paused, oldest first, to staff with capacity.
+    /// Assigns the tickets that wait or are paused, oldest first, while there are staff with capacity.
     pub(super) fn assign_waiting(&mut self, now: Millis, out: &mut impl Emit) {
         if self.rules.assign == Assign::Manual {
             return;
@@ -44,7 +47,8 @@ impl State {
         }
     }
 
-    /// Returns the first in the order. The one who released the ticket gets it again only if there is nobody else.
+    /// Returns the first staff member in the order. The one who released the ticket gets it back only if there is
+    /// nobody else.
     fn next_in_turn(&self, number: TicketNo) -> Option<StaffKey> {
         let ranked = self.turns.ranked.iter().map(|(_, key)| *key);
         let mut candidates = ranked.filter(|key| self.takes_more(*key));
@@ -57,7 +61,7 @@ impl State {
         }
     }
 
-    /// Moves a staff member to the end of the order: they have been assigned a ticket.
+    /// Notes that a staff member has been assigned a ticket. `refresh_turn` then moves them to the end of the order.
     pub(super) fn note_turn(&mut self, key: StaffKey) {
         self.turns.turns += 1;
         self.staff[key].turn.last_turn = self.turns.turns;

@@ -1,8 +1,9 @@
-//! What staff see of the tickets: all of them once, and then each change.
+//! The board: the list of tickets that staff see. A staff member is sent every ticket once, and then each change.
 //!
-//! A connection is sent the board from the oldest ticket on, as far as its credit goes. Two things are kept of it: up to
-//! which ticket it has come (a change of one after it is not sent, since that ticket is still to be sent as a whole), and
-//! which of the tickets that it was sent have changed since. Changes for all are gathered in fanout.rs.
+//! A connection is sent the board from the oldest ticket on, as far as its credit goes. State remembers two things
+//! about it. One is the last ticket that it was sent: a change of a later ticket is not sent, since that ticket will be
+//! sent as a whole. The other is which of the tickets that it was sent have changed since. fanout.rs gathers the
+//! changes that go to all staff.
 
 use std::collections::BTreeSet;
 use std::ops::Bound;
@@ -21,26 +22,26 @@ use crate::ids::StoredText;
 /// How much of the board a staff member's connection has been sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) struct Board {
-    /// The tickets up to this one.
+    /// The last ticket that was sent. All older ones were sent before it.
     pub(super) sent_upto: Option<TicketNo>,
-    /// Tickets that were sent, and have changed or closed since.
+    /// Tickets that were sent, and that have changed or closed since.
     pub(super) dirty: BTreeSet<TicketNo>,
-    /// The number of the last change that it shows, or that is in `dirty`.
+    /// The number of the last change that either was sent or is noted in `dirty`.
     pub(super) seen: u64,
 }
 
 impl Board {
-    /// Whether it shows this ticket, or did until the ticket closed.
+    /// Whether this board shows a ticket, or did until the ticket closed.
     pub(super) fn shows(&self, number: TicketNo) -> bool {
         self.sent_upto.is_some_and(|last| number <= last)
     }
 
-    /// Whether the board of `staff` lacks this change.
+    /// Whether this board, which is that of `staff`, lacks a change.
     pub(super) fn lacks(&self, change: Change, staff: StaffKey) -> bool {
         change.number > self.seen && change.sent_to != Some(staff)
     }
 
-    /// Notes that a ticket has changed that cannot be sent now. One that it does not show is sent when its turn comes.
+    /// Notes a change that cannot be sent now. A ticket that the board does not show yet will be sent as a whole.
     pub(super) fn note(&mut self, number: TicketNo) {
         if self.shows(number) {
             self.dirty.insert(number);
@@ -52,7 +53,7 @@ impl State {
     pub(super) fn welcome_staff(&mut self, now: Millis, key: StaffKey, out: &mut impl Emit) {
         let online = self.staff_by_id.values().map(|key| &self.staff[*key]).filter(|staff| staff.online);
         let online: Vec<StaffName<'_>> = online.map(super::staff::Staff::name).collect();
-        // Those who do not fit follow one by one, as if they came just now.
+        // Colleagues who do not fit follow one by one, as if they had just come online.
         let mut bytes = 0;
         let fitting = online.iter().take_while(|staff| {
             bytes += staff.bytes_in_welcome();
@@ -82,8 +83,8 @@ impl State {
         }
     }
 
-    /// Sends what has changed of the tickets that a connection was sent, and then the tickets that it was not, as far as
-    /// its credit goes.
+    /// Sends the changes of those tickets that a connection has been sent, and then those tickets that it has not, as
+    /// far as its credit goes.
     pub(super) fn catch_up_board(&mut self, key: StaffKey, out: &mut impl Emit) {
         while self.takes_more(key)
             && let Some(number) = self.staff[key].board.dirty.pop_first()
@@ -112,7 +113,8 @@ impl State {
             if self.staff[owner].board.shows(number) {
                 self.to_staff(owner, &Event::TicketUpdated(view), out);
             } else {
-                // The board is still being sent; its ticket comes first for the staff member who has it.
+                // The board lacks the ticket, which is newer than the last batch: everything that is missing is sent
+                // now.
                 self.take_changes(owner);
                 self.catch_up_colleagues(owner, out);
                 self.catch_up_board(owner, out);
@@ -121,12 +123,12 @@ impl State {
         self.fanout.note_ticket(now, number, owner);
     }
 
-    /// Schedules for all staff that a ticket was created or has closed.
+    /// Notes for the next batch that a ticket was created or has closed.
     pub(super) fn board_changed(&mut self, now: Millis, number: TicketNo) {
         self.fanout.note_ticket(now, number, None);
     }
 
-    /// Returns the oldest tickets, as many as fit, and the number of the last of them.
+    /// Returns as many of the oldest tickets as fit into a welcome, and the number of the last of them.
     fn views_for_welcome(&self, bytes_max: usize) -> (Vec<TicketView<'_>>, Option<TicketNo>) {
         let (mut views, mut last, mut bytes) = (Vec::new(), None, 0);
         for (number, ticket) in self.tickets.range(..).take(WELCOME_TICKETS_MAX) {

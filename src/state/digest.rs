@@ -1,9 +1,11 @@
-//! A State as one number: the same for the same State, on any machine and with any release of Rust.
+//! A hash of State that is the same on every machine and with every release of Rust. The journal and the tests compare
+//! States by it.
 
 use std::hash::Hasher;
 
-/// FNV-1a, 64 bits (draft-eastlake-fnv). std's own hasher may change between releases, and a `Hasher` is given numbers as the
-/// machine has them: here they are taken in the order of a little-endian machine, and sizes as 64 bits.
+/// FNV-1a with 64 bits (draft-eastlake-fnv). std's own hasher may change between releases. A `Hasher` also takes
+/// integers in the machine's byte order and size by default; here they are taken as little-endian, and sizes as 64
+/// bits.
 pub(super) struct Fnv(u64);
 
 impl Default for Fnv {

@@ -1,6 +1,6 @@
 //! Why State, or the parser before it, refuses what a peer asks for.
 
-/// Why something was refused.
+/// Why a command was refused. The code is part of the wire protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "each is said in words by `text`")]
 pub enum ErrorCode {
@@ -21,7 +21,7 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
-    /// All of them, in their order.
+    /// All codes, in order.
     pub const ALL: [Self; 14] = [
         Self::BadMessage,
         Self::TooLong,
@@ -59,7 +59,7 @@ impl ErrorCode {
         }
     }
 
-    /// Returns the code in words, for a developer who reads a console.
+    /// Returns the code in words, for a developer who reads the browser's console.
     pub(crate) fn text(self) -> &'static str {
         match self {
             Self::BadMessage => "not a message of this protocol",

@@ -1,4 +1,5 @@
-//! Messages that were accepted and that the other side has not confirmed. No other text of a chat is kept.
+//! Held messages: those that were accepted and that the other side has not confirmed. State keeps no other text of a
+//! chat.
 
 mod stored;
 
@@ -14,7 +15,7 @@ use crate::config::{
 };
 use crate::ids::{JsonPieces, JsonStr, StaffId, StoredText, TicketId, UserId};
 
-/// A member of the staff who wrote a message.
+/// The staff member who wrote a message, with the name that they had at that time.
 #[derive(Clone, Debug, Hash, Serialize, Deserialize)]
 pub(super) struct Author {
     pub(super) id: StaffId,
@@ -27,11 +28,12 @@ impl Author {
     }
 }
 
-/// Messages in order. A ticket that nobody has written in takes no memory for them.
+/// Held messages, in order. While there are none, they take no memory.
 #[derive(Debug, Default, Hash, Serialize, Deserialize)]
 pub(super) struct Held(Option<Box<Rings>>);
 
-/// The texts stand one behind the other, in two rings that are filled and emptied without allocating.
+/// A ring of messages and a ring of their texts, one text after the other. A chat goes on in the same two rings, so
+/// that it need not allocate for each message.
 #[derive(Debug, Default, Hash)]
 struct Rings {
     messages: VecDeque<HeldMessage>,
@@ -43,7 +45,7 @@ pub(super) struct HeldMessage {
     pub(super) seq: u64,
     pub(super) id: u64,
     pub(super) at: Millis,
-    /// Who wrote it, on the side where that may change.
+    /// The staff member who wrote it; `None` for a message of the user.
     pub(super) author: Option<Author>,
     pub(super) text_bytes: usize,
 }
@@ -87,7 +89,7 @@ impl Held {
         self.0.get_or_insert_with(|| spare.take()).push(message, text);
     }
 
-    /// Drops the messages up to this number. If none is left, the buffer goes to the spare ones.
+    /// Drops the messages up to `seq`. If none is left, their buffer becomes a spare one.
     pub(super) fn drop_until(&mut self, seq: u64, spare: &mut Spare) {
         let Some(rings) = &mut self.0 else { return };
         while rings.messages.front().is_some_and(|message| message.seq <= seq) {
@@ -102,7 +104,7 @@ impl Held {
         }
     }
 
-    /// What follows a number, in order. Messages without an author are the user's.
+    /// Returns the messages after `seq`, in order. Those without an author are by `user`.
     pub(super) fn after<'a>(&'a self, seq: u64, user: Sender<'a>) -> impl Iterator<Item = MessageView<'a>> {
         let rings = self.0.as_deref();
         let (front, back) = rings.map_or((&[][..], &[][..]), |rings| rings.texts.as_slices());
@@ -127,7 +129,8 @@ impl Held {
         views.skip_while(move |view| view.seq <= seq)
     }
 
-    /// Sends what follows `relayed_seq`, as far as the credit goes. Returns up to where, and whether that is all.
+    /// Sends the messages after `relayed_seq`, as far as the reader's credit goes. Returns the number of the last
+    /// message that was sent, and whether all have been.
     pub(super) fn relay(
         &self,
         relayed_seq: u64,
@@ -147,7 +150,7 @@ impl Held {
     }
 }
 
-/// What was held when its ticket closed, for a connection that has not been sent all of it.
+/// The messages that were held when their ticket closed, for a reader who has not been sent all of them.
 #[derive(Debug, Hash, Serialize, Deserialize)]
 pub(super) struct Unrelayed {
     held: Held,
@@ -159,12 +162,12 @@ impl Unrelayed {
         Self { held, relayed_seq }
     }
 
-    /// The reader has another connection, which has been sent none of it.
+    /// Starts over for a new connection of the reader, which has been sent none of the messages.
     pub(super) fn reset_connection(&mut self) {
         self.relayed_seq = 0;
     }
 
-    /// Sends the rest, as far as the credit goes. Returns whether that is all.
+    /// Sends the rest, as far as the reader's credit goes. Returns whether all messages have been sent.
     pub(super) fn relay(
         &mut self,
         about: (TicketId, Sender<'_>),
@@ -177,8 +180,8 @@ impl Unrelayed {
     }
 }
 
-/// Buffers that nothing is held in, for the next chat that holds something: one that has gone quiet keeps none, and those
-/// in full swing allocate none. No part of the State: without them it is the same.
+/// Empty buffers, for the next chats that have to hold a message. So a quiet chat keeps no buffer, and a busy one
+/// rarely allocates. They are neither stored nor hashed, since the behaviour of State does not depend on them.
 #[derive(Debug, Default)]
 #[expect(clippy::vec_box, reason = "they go into conversations as they are")]
 pub(super) struct Spare {
@@ -187,7 +190,7 @@ pub(super) struct Spare {
 }
 
 impl Spare {
-    /// Returns the buffer that was used last: what the processor's cache holds of it need not be read again.
+    /// Returns the buffer that was used last, since it is the most likely to be in the processor's cache.
     fn take(&mut self) -> Box<Rings> {
         let rings = self.rings.pop().unwrap_or_default();
         self.bytes -= rings.heap_bytes();

@@ -1,4 +1,4 @@
-//! Whose each connection is, found by its node and its slot without hashing.
+//! The user or staff member that each connection belongs to, found by the connection's node and slot without hashing.
 
 use std::collections::BTreeMap;
 
@@ -8,20 +8,20 @@ use super::staff::StaffKey;
 use super::users::UserKey;
 use crate::ids::{ConnId, NodeId};
 
-/// Who a connection belongs to.
+/// The user or staff member that a connection belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) enum Owner {
     User(UserKey),
     Staff(StaffKey),
 }
 
-/// The owners of all connections that have one. A node without any is not among them.
+/// The owners of all connections that have one. A node without such a connection has no entry.
 #[derive(Debug, Default, Hash, Serialize, Deserialize)]
 pub(super) struct Owners {
     nodes: BTreeMap<NodeId, OfNode>,
 }
 
-/// The same of one node.
+/// The owners of one node's connections.
 #[derive(Debug, Default, Hash, Serialize, Deserialize)]
 struct OfNode {
     by_slot: Vec<Option<(ConnId, Owner)>>,
@@ -39,12 +39,12 @@ impl Owners {
         self.nodes.values().flat_map(OfNode::conns).collect()
     }
 
-    /// Returns those of one node.
+    /// Returns the connections of one node that have an owner.
     pub(super) fn conns_of(&self, node: NodeId) -> Vec<ConnId> {
         self.nodes.get(&node).into_iter().flat_map(OfNode::conns).collect()
     }
 
-    /// Notes whose a connection is.
+    /// Sets the owner of a connection.
     pub(super) fn insert(&mut self, conn: ConnId, owner: Owner) {
         let OfNode { by_slot, count } = self.nodes.entry(conn.node).or_default();
         let slot = conn.slot as usize;
@@ -56,13 +56,13 @@ impl Owners {
         }
     }
 
-    /// Forgets a connection. Returns its owner, if it had not been replaced.
+    /// Forgets a connection. Returns its owner, if it still had one: not if another connection has replaced it.
     pub(super) fn remove(&mut self, conn: ConnId) -> Option<Owner> {
         let owner = self.get(conn)?;
         let of_node = self.nodes.get_mut(&conn.node)?;
         of_node.by_slot[conn.slot as usize] = None;
         of_node.count -= 1;
-        // An empty desk keeps no memory of a full one.
+        // Without this, an empty desk would keep as much memory as a full one.
         if of_node.count == 0 {
             self.nodes.remove(&conn.node);
         }

@@ -1,9 +1,10 @@
-//! Who waits, where, and for how long.
+//! The queue: the tickets that wait, their places, and how long the wait is likely to be.
 //!
-//! A pick moves everybody behind it up by one. To send each of them a notice at once would cost the length of the queue
-//! for every pick. So a change is noted, and once a second a round of notices goes to those whose place has changed. Which
-//! tickets a round looks at follows from what has changed: all of them, those between tickets that came or went, or that of
-//! a user who is back. Users who are absent are left out, and a long round is spread over several turns.
+//! A pick moves every ticket behind it up by one place. Notifying all of their users at once would make each pick as
+//! expensive as the queue is long. So a change is only noted, and once a second a round of notices goes to the users
+//! whose place has changed. Which tickets a round looks at depends on what has changed: all of them, those between the
+//! tickets that came or went, or those of users who have come back. Absent users are left out, and a long round is
+//! spread over several turns.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -17,24 +18,26 @@ use super::ticket_ids::TicketNo;
 use super::tickets::Tickets;
 use crate::config::{Millis, NOTICES_PER_TURN, PICKS_REMEMBERED, QUEUE_NOTICE_MS};
 
-/// The tickets that are not with a staff member.
+/// The tickets that no staff member has: those that wait, and those that are paused.
 #[derive(Debug, Default, Hash, Serialize, Deserialize)]
 pub(super) struct Queue {
     waiting: RankIndex,
-    /// Those of the waiting ones whose users are connected.
+    /// The waiting tickets whose users are connected.
     present: BTreeSet<TicketNo>,
     pub(super) paused: BTreeSet<TicketNo>,
     /// When the last tickets were picked out of the queue.
     picks: VecDeque<Millis>,
-    /// When the last round of notices began, and the estimate that it began with.
+    /// When the last round of notices began.
     round_at: Millis,
+    /// The estimate that the last round began with.
     round_estimate: QueueEstimate,
     round: Option<Round>,
-    /// Something has changed during a round, so the next one looks at everybody.
+    /// Whether something has changed during a round, so that the next one has to look at all tickets.
     is_mixed: bool,
-    /// The tickets that wait now and did not when the last round began, or the other way round.
+    /// The tickets that have joined or left the queue since the last round began.
     moved: BTreeSet<TicketNo>,
-    /// Tickets whose users have yet to be sent their place, or were sent one too short a time ago.
+    /// Tickets whose users are to be sent their place in the next round, because their connections do not show one, or
+    /// because their last notice was too recent when it changed.
     notice_pending: BTreeSet<TicketNo>,
     notice_due: Option<Millis>,
 }
@@ -47,14 +50,14 @@ struct Round {
     singles: BTreeSet<TicketNo>,
 }
 
-/// What all places have in common.
+/// What the notices of all places have in common: the length of the queue, and how fast it is served.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) struct QueueEstimate {
     waiting: u64,
     pick_rate: Option<PickRate>,
 }
 
-/// How long the last picks have taken together.
+/// The rate of the last picks: how many there were in which time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 struct PickRate {
     span_ms: Millis,
@@ -63,14 +66,14 @@ struct PickRate {
 
 impl QueueEstimate {
     pub(super) fn place(self, position: u64) -> Place {
-        // The mean time between the last picks, for each place.
+        // Each place takes the mean time between the last picks.
         let wait_s = self.pick_rate.map(|rate| (position * rate.span_ms).div_ceil(rate.picks * 1000));
         Place { position, waiting: self.waiting, wait_s }
     }
 }
 
 impl Queue {
-    /// How many wait.
+    /// Returns how many tickets wait.
     pub(super) fn len(&self) -> usize {
         self.waiting.len()
     }
@@ -80,7 +83,7 @@ impl Queue {
         self.waiting.first().into_iter().chain(self.paused.first()).min().copied()
     }
 
-    /// Adds a ticket, at the place that its age gives it.
+    /// Adds a ticket at its place by age.
     pub(super) fn enter(&mut self, number: TicketNo, is_present: bool, now: Millis) {
         if self.waiting.insert(number) {
             self.set_present(number, is_present);
@@ -114,7 +117,7 @@ impl Queue {
         self.leave(number, now);
     }
 
-    /// Has a user sent their place in the next round: their connection does not show it.
+    /// Makes the next round send a user their place, because their connection does not show it.
     pub(super) fn forget_notice(&mut self, tickets: &mut Tickets, number: TicketNo, now: Millis) {
         if self.waiting.contains(number) {
             tickets[number].last_notice = None;
@@ -123,7 +126,7 @@ impl Queue {
         }
     }
 
-    /// Schedules a round: places may have changed.
+    /// Schedules a round, because places may have changed.
     pub(super) fn changed(&mut self, now: Millis) {
         self.is_mixed |= self.round.is_some();
         if self.notice_due.is_none() && !self.present.is_empty() {
@@ -131,7 +134,7 @@ impl Queue {
         }
     }
 
-    /// Returns when the next part of a round is due: a time that has passed during a round.
+    /// Returns when the next part of a round is due. During a round, that time has passed already.
     pub(super) fn notice_due(&self) -> Option<Millis> {
         if self.round.is_some() { Some(self.round_at) } else { self.notice_due }
     }
@@ -143,7 +146,7 @@ impl Queue {
     }
 
     fn note_moved(&mut self, number: TicketNo, now: Millis) {
-        // A ticket that came and went has moved nobody.
+        // A ticket that came and went between two rounds has moved nobody.
         if !self.moved.remove(&number) {
             self.moved.insert(number);
         }
@@ -161,7 +164,7 @@ impl Queue {
         Some(PickRate { span_ms: self.picks.back()? - self.picks.front()?, picks })
     }
 
-    /// Begins a round, if one is due and the one before has ended.
+    /// Begins a round, if one is due and the last one has ended.
     fn start_round(&mut self, now: Millis, estimate: QueueEstimate) {
         if self.round.is_some() || self.notice_due.is_none_or(|due| due > now) {
             return;
@@ -169,7 +172,8 @@ impl Queue {
         let known = std::mem::replace(&mut self.round_estimate, estimate);
         let is_for_all = std::mem::take(&mut self.is_mixed) || known != estimate;
         let moved = std::mem::take(&mut self.moved);
-        // Unless something changes for all, places before the first moved ticket and after the last are what they were.
+        // With an equal estimate the queue is as long as before, so as many tickets came as went: no place has changed
+        // before the first of them or after the last.
         let changed = if is_for_all { &self.present } else { &moved };
         let ends = changed.first().copied().zip(changed.last().copied());
         let singles = std::mem::take(&mut self.notice_pending);
@@ -181,7 +185,7 @@ impl Queue {
         };
     }
 
-    /// Takes the next tickets of the round, in order; after the last of them the round ends.
+    /// Takes the next tickets of the round, in order. With the last of them the round ends.
     fn next_of_round(&mut self) -> Vec<TicketNo> {
         let Some(round) = &mut self.round else { return Vec::new() };
         let singles: Vec<_> = round.singles.iter().take(NOTICES_PER_TURN).copied().collect();
@@ -205,7 +209,7 @@ impl Queue {
 }
 
 impl State {
-    /// Sends the next part of a round: to each user their place, if their connection shows another one.
+    /// Sends the next part of a round: to each user their place, unless their connection shows it already.
     pub(super) fn send_places(&mut self, now: Millis, out: &mut impl Emit) {
         let estimate = self.queue.estimate(self.staff_online);
         self.queue.start_round(now, estimate);

@@ -1,7 +1,7 @@
-//! Ratings: what a user says of the ticket of theirs that ended last.
+//! Ratings: the score that a user gives their last ticket after it has closed.
 //!
-//! State keeps no score. It goes to the operator's count, and to the staff member who had the ticket, if they are connected;
-//! of one who reads slowly it waits until they have read the rest.
+//! State does not keep scores. Each is recorded for the operator, and sent to the staff member who had the ticket, if
+//! they are connected. If their connection has no credit, the rating waits until it has.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,17 +15,17 @@ use super::users::UserKey;
 use crate::config::{SCORE_MAX, SCORE_MIN};
 use crate::ids::{StaffId, TicketId};
 
-/// From `SCORE_MIN` to `SCORE_MAX`; more is better.
+/// A score from `SCORE_MIN` to `SCORE_MAX`. Higher is better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Score(u8);
 
 impl Score {
-    /// All of them, from the worst on.
+    /// Returns all scores, the worst first.
     pub fn all() -> impl Iterator<Item = Self> {
         (SCORE_MIN..=SCORE_MAX).map(Self)
     }
 
-    /// Checks a number.
+    /// Returns the score with this number, if there is one.
     pub fn new(number: u64) -> Option<Self> {
         u8::try_from(number).ok().filter(|score| (SCORE_MIN..=SCORE_MAX).contains(score)).map(Self)
     }
@@ -36,15 +36,15 @@ impl Score {
     }
 }
 
-/// The ticket of a user that ended last, until they have rated it.
+/// The last ticket of a user that has closed, until they have rated it.
 #[derive(Debug, Hash, Serialize, Deserialize)]
 pub(super) struct Unrated {
     ticket: TicketId,
-    /// Who had it last.
+    /// The staff member who had the ticket last.
     staff: Option<StaffId>,
 }
 
-/// A rating that its staff member has not been sent.
+/// A rating that has yet to be sent to the staff member.
 #[derive(Debug, Hash, Serialize, Deserialize)]
 pub(super) struct Rated {
     ticket: TicketId,
@@ -52,7 +52,7 @@ pub(super) struct Rated {
 }
 
 impl State {
-    /// Notes which ticket its user may rate: this one, which ends.
+    /// Notes that a user may rate this ticket, which is about to close.
     pub(super) fn note_unrated(&mut self, ticket: &Ticket) {
         let staff = match ticket.status {
             Status::Active(key) | Status::Paused(key) => Some(self.staff[key].id.clone()),
@@ -61,10 +61,10 @@ impl State {
         self.users[ticket.user].unrated = Some(Unrated { ticket: ticket.id, staff });
     }
 
-    /// A user rates a ticket.
+    /// Rates a ticket for a user.
     ///
     /// # Errors
-    /// It is not the one of theirs that ended last, or it has been rated.
+    /// The ticket is not the last one of this user that has closed, or it has been rated.
     pub(super) fn rate(
         &mut self,
         key: UserKey,
@@ -83,7 +83,7 @@ impl State {
         Ok(())
     }
 
-    /// Sends a staff member the ratings that they have not been sent, as far as the credit goes.
+    /// Sends a staff member the ratings that wait for them, as far as their credit goes.
     pub(super) fn send_ratings(&mut self, key: StaffKey, out: &mut impl Emit) {
         let staff = &mut self.staff[key];
         while let Some(link) = staff.link.as_ref().filter(|link| Link::has_credit(link))

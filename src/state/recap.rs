@@ -1,7 +1,8 @@
-//! What a user's page has of a chat, for the staff member who has just picked it.
+//! Recaps: a chat as its user's page shows it, for the staff member who has just picked it.
 //!
-//! State relays it once for each pick and keeps nothing of it but that it has. So a staff member who reads slowly is not
-//! sent it later: the page gets an error, still has it, and may send it again.
+//! State relays one recap for each pick, and keeps nothing but the fact that it has. So it cannot send a recap later to
+//! a staff member who reads slowly. Instead the user's page gets an error; it still has the chat, and may send it
+//! again.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -13,8 +14,8 @@ use super::ticket_ids::TicketNo;
 use crate::config::Millis;
 use crate::ids::JsonText;
 
-/// What a user's page has of a chat. Only its size is serialised, so that no text of it gets into a journal: one that is read
-/// again has no lines, and counts as much.
+/// A chat as its user's page shows it. Only the size is serialised, so that no text of it gets into a journal: a recap
+/// that was read back has no lines, but counts as many bytes.
 #[derive(Clone, Debug)]
 pub struct Recap<'a> {
     lines: Vec<RecapLine<'a>>,
@@ -31,11 +32,11 @@ pub struct RecapLine<'a> {
     pub at: Millis,
 }
 
-/// The bytes of a line in JSON without its texts, at most.
+/// An upper bound of the JSON of a line without its texts, in bytes.
 const LINE_BYTES: usize = 80;
 
 impl<'a> Recap<'a> {
-    /// Takes the lines of a chat, the oldest first.
+    /// Makes a recap of the lines of a chat, the oldest first.
     pub fn new(lines: Vec<RecapLine<'a>>) -> Self {
         let texts = |line: &RecapLine<'_>| {
             line.text.as_str().len() + line.name.as_ref().map_or(0, |name| name.as_str().len())
@@ -71,7 +72,7 @@ impl State {
     /// Relays a recap to the staff member who has the ticket.
     ///
     /// # Errors
-    /// The chat is locked, this pick has had its recap, or the staff member has too much to read just now.
+    /// The chat is locked, this pick has had its recap, or the staff member's connection has no credit.
     pub(super) fn relay_recap(
         &mut self,
         number: TicketNo,

@@ -1,5 +1,7 @@
-//! Values of one kind by key, for State: keys are types of their own, and follow from what is there alone. So a State that was
-//! stored and read again gives the next user the same key. Keys are used to find, never to order.
+//! Values by key, for users and staff. Each kind of value has a type of key, so that one cannot be taken for the other.
+//!
+//! A new value takes the lowest free slot, so its key depends only on which slots are in use: a State that was stored
+//! and read back gives the next user the same key. The order of keys means nothing; it only breaks ties.
 
 use std::collections::BTreeSet;
 use std::hash::{Hash, Hasher};
@@ -11,9 +13,9 @@ use serde::{Deserialize, Serialize, Serializer};
 #[derive(Debug, Deserialize)]
 #[serde(from = "Vec<Option<T>>")]
 pub(super) struct Slots<T> {
-    /// The last one is not empty.
+    /// The last slot is never empty.
     slots: Vec<Option<T>>,
-    /// Those of them that are. The first is used next.
+    /// The empty slots. The lowest is used next.
     free: BTreeSet<u32>,
 }
 
@@ -63,7 +65,7 @@ impl<T> Slots<T> {
         self.slots.len() - self.free.len()
     }
 
-    /// The index after the last one.
+    /// Returns the index after the last slot.
     #[expect(clippy::cast_possible_truncation, reason = "there is no memory for 2^32 of them")]
     fn end(&self) -> u32 {
         self.slots.len() as u32
@@ -88,7 +90,7 @@ impl<T> Slots<T> {
 
     pub(super) fn remove(&mut self, key: impl Key<T>) -> Option<T> {
         let removed = self.slots.get_mut(key.index())?.take()?;
-        // The last one leaves without a trace in `free`, which then need not allocate.
+        // The last slot is dropped rather than added to `free`, which saves an allocation.
         if key.index() + 1 == self.slots.len() {
             self.drop_last_free();
         } else {
@@ -102,18 +104,19 @@ impl<T> Slots<T> {
             self.slots.pop();
             self.free.remove(&self.end());
         }
-        // An empty desk keeps no memory of a full one.
+        // Without this, an empty desk would keep as much memory as a full one.
         if self.slots.is_empty() {
             self.slots = Vec::new();
         }
     }
 
-    /// The keys of all values.
+    /// Returns the keys of all values.
     pub(super) fn keys<K: Key<T>>(&self) -> Vec<K> {
         self.keys_from(0, u32::MAX).unwrap_or_default()
     }
 
-    /// The keys of a range of slots, for work that is done part by part; `None` once the range is beyond the last slot.
+    /// Returns the keys in a range of slots, for work that is spread over several turns; `None` if the range begins
+    /// behind the last slot.
     pub(super) fn keys_from<K: Key<T>>(&self, first: u32, count: u32) -> Option<Vec<K>> {
         let slots = self.end();
         let last = first.saturating_add(count).min(slots);

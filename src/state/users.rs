@@ -16,11 +16,12 @@ use crate::config::Millis;
 use crate::ids::{ConnId, SecretHash, UserId};
 
 key_type! {
-    /// A user, for as long as they are known.
+    /// The key of a user, valid for as long as they are known.
     UserKey for User
 }
 
-/// Known while connected, while a ticket is open, and for the grace time after one closed in their absence.
+/// A user. They are known while connected, while a ticket is open, and for the grace time after one closed in their
+/// absence.
 #[derive(Debug, Hash, Serialize, Deserialize)]
 pub(super) struct User {
     pub(super) id: UserId,
@@ -29,29 +30,29 @@ pub(super) struct User {
     pub(super) ticket: Option<TicketNo>,
     /// Whether the connection shows that staff are online.
     pub(super) desk_shown: bool,
-    /// Forgotten then, or their ticket closed, unless they come back.
+    /// When their ticket closes, or they are forgotten if they have none, unless they come back.
     absent_until: Option<Millis>,
     ended: Option<Box<Ended>>,
     pub(super) unrated: Option<Unrated>,
-    /// The end of the grace time of a ticket that closed in their absence: until then the id stays theirs, whether they
-    /// were sent its end or not.
+    /// The end of the grace time after a ticket closed in their absence. Until then the id stays theirs, even after
+    /// they were sent the end of the ticket.
     known_until: Millis,
 }
 
-/// What a user has yet to be sent of a ticket that closed while they were absent or their connection had no credit.
+/// What a user has yet to be sent about a ticket that closed while they were absent or their connection had no credit.
 #[derive(Debug, Hash, Serialize, Deserialize)]
 struct Ended {
     ticket: EndedTicket,
     unrelayed: Unrelayed,
-    /// A welcome has named it; only its messages are left.
+    /// Whether a welcome has named the ticket, so that only its messages are left to be sent.
     is_announced: bool,
 }
 
 impl User {
-    /// Whether they may have another ticket. One that has closed counts until all of it has been sent.
+    /// Checks that this user may open a ticket. Their last one counts as open until all of it has been sent.
     ///
     /// # Errors
-    /// They may not, and why.
+    /// They have an open ticket, or have not been sent all of the last one.
     pub(super) fn may_create(&self) -> Result<(), ErrorCode> {
         match &self.ended {
             _ if self.ticket.is_some() => Err(ErrorCode::TicketExists),
@@ -63,7 +64,7 @@ impl User {
 }
 
 impl State {
-    /// Lets a user in whose session is `offered`, or who is not known yet and gets the `fresh` one.
+    /// Lets a user in, if the session that they offered is theirs. A user who is not known yet gets the fresh session.
     pub(super) fn user_connects(
         &mut self,
         now: Millis,
@@ -124,7 +125,7 @@ impl State {
         }
     }
 
-    /// Closes the ticket of a user who has not come back in time, or forgets the user.
+    /// Closes the ticket of a user who has not come back in time. A user without a ticket is forgotten.
     pub(super) fn give_up_user(&mut self, now: Millis, key: UserKey, out: &mut impl Emit) {
         let user = &mut self.users[key];
         let due = user.absent_until.take();
@@ -167,7 +168,7 @@ impl State {
         }
     }
 
-    /// Sends a user's connection what it has not been sent, as far as its credit goes.
+    /// Sends a user's connection what has been waiting for it, as far as its credit goes.
     pub(super) fn catch_up_user(&mut self, now: Millis, key: UserKey, out: &mut impl Emit) {
         if let Some(mut ended) = self.users[key].ended.take()
             && let Some(link) = &self.users[key].link
@@ -185,7 +186,8 @@ impl State {
         self.send_desk(key, out);
         if let Some(number) = self.users[key].ticket {
             let is_open = matches!(self.tickets[number].status, Status::Active(_));
-            // What was written before the chat was locked comes before the frame that says so.
+            // `staff_joined` comes before the messages of an open chat. In a locked chat, the messages come first,
+            // since they were written before the frame that locks it.
             if is_open {
                 self.send_status(now, number, out);
             }
@@ -208,7 +210,7 @@ impl State {
         let mut ended = self.users[key].ended.take();
         self.users[key].desk_shown = desk_online;
         if let Some(ended) = &mut ended {
-            ended.unrelayed.reset_connection(); // what an earlier one was sent may not have arrived
+            ended.unrelayed.reset_connection(); // what the last connection was sent may not have arrived
         }
         let user = &self.users[key];
         let welcome = UserWelcome {
@@ -275,8 +277,8 @@ impl State {
         }
     }
 
-    /// Gives an absent user until `due`. Of those who are known only for a ticket that has closed, there are no more than
-    /// there may be tickets: beyond, the one whose time is up first is forgotten.
+    /// Waits for an absent user until `due`. There may be no more users who are known only because of a closed ticket
+    /// than there may be tickets. Beyond that, the one who would be forgotten first is forgotten now.
     fn await_user(&mut self, key: UserKey, due: Millis) {
         let user = &mut self.users[key];
         let has_ticket = user.ticket.is_some();
@@ -295,11 +297,11 @@ impl State {
         }
     }
 
-    /// Gives every absent user the whole grace time from now on: they could not come back before.
+    /// Gives every absent user the whole grace time from now on, since they could not come back before.
     pub(super) fn renew_grace(&mut self, now: Millis) {
         let due = now + self.rules.user_grace_ms;
         for key in self.users.keys::<UserKey>() {
-            let Some(user) = self.users.get_mut(key) else { continue }; // forgotten, since the rules have changed
+            let Some(user) = self.users.get_mut(key) else { continue }; // `await_user` forgot them: the rules allow fewer
             let Some(earlier) = user.absent_until else { continue };
             match user.ticket {
                 Some(number) if self.abandoned.remove(&(earlier, number)) => {
@@ -315,7 +317,7 @@ impl State {
         }
     }
 
-    /// Removes a ticket from `abandoned`: it has been picked, or closes.
+    /// Removes a ticket from `abandoned`, because it has been picked or is about to close.
     pub(super) fn forget_abandoned(&mut self, number: TicketNo) {
         let user = self.tickets[number].user;
         if let Some(due) = self.users[user].absent_until {

@@ -1,4 +1,4 @@
-//! How messages that are held are stored: one by one, each with its text. In memory the texts stand in a ring of their own.
+//! The stored form of held messages: each with its text, although in memory all texts share a ring of their own.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
