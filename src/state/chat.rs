@@ -1,7 +1,7 @@
-//! Messages, receipts and typing, between the two sides of an active ticket.
+//! Messages, receipts and typing notices between the two sides of a ticket.
 //!
 //! What one side does is sent to the other side's connection at once, if that has credit. If it has none, nothing is
-//! queued: the conversation knows how far that connection has come, and `catch_up_chat` sends the rest from there.
+//! queued: the conversation knows what that connection has been sent, and `catch_up_chat` sends the rest later.
 
 use super::error_code::ErrorCode;
 use super::event::{Emit, Event, MessageView, Participant, Side};
@@ -17,7 +17,7 @@ use crate::config::{Millis, TYPING_MS};
 use crate::ids::{JsonText, StoredText};
 
 impl State {
-    /// A message of one side of a ticket.
+    /// Accepts a message of one side, acknowledges it, and relays it to the other side.
     pub(super) fn message(
         &mut self,
         now: Millis,
@@ -60,7 +60,7 @@ impl State {
         Ok(())
     }
 
-    /// Confirms, for one side, what the other has written up to `seq`: it is on the screen.
+    /// Confirms, for one side, that what the other side wrote is on the screen, up to `seq`.
     pub(super) fn confirm(
         &mut self,
         now: Millis,
@@ -73,8 +73,8 @@ impl State {
         }
     }
 
-    /// One side types, or has stopped. A locked chat relays nothing, and to type into it is no fault: it may have been
-    /// locked just now.
+    /// Handles a typing notice of one side. In a locked chat the notice is ignored and not refused, since the chat may
+    /// have been locked while the notice was on its way.
     pub(super) fn types(
         &mut self,
         now: Millis,
@@ -105,7 +105,7 @@ impl State {
         }
     }
 
-    /// Ends a typing notice that somebody may still be shown, because its writer is gone or the chat is locked.
+    /// Ends the typing notice of one side, if there is one.
     pub(super) fn stop_typing(&mut self, number: TicketNo, side: Side, out: &mut impl Emit) {
         if let Some(due) = self.tickets[number].conversation.stop_typing(side) {
             self.alarms.remove(&(due, Alarm::Typing(number, side)));
@@ -113,21 +113,21 @@ impl State {
         }
     }
 
-    /// A notice that was not renewed ends by itself; one that was has another alarm.
+    /// Ends a typing notice that has not been renewed. One that has been renewed has a later alarm.
     pub(super) fn typing_runs_out(&mut self, due: Millis, number: TicketNo, side: Side, out: &mut impl Emit) {
         if self.tickets[number].conversation.sent_by(side).typing_until == Some(due) {
             self.stop_typing(number, side, out);
         }
     }
 
-    /// Sends one side's connection all of the chat that it has not been sent, as far as its credit goes.
+    /// Sends one side's connection everything of the chat that it has not been sent, as far as its credit goes.
     pub(super) fn catch_up_chat(&mut self, now: Millis, number: TicketNo, side: Side, out: &mut impl Emit) {
         self.relay_held(number, side.other(), out);
         self.send_receipt(now, number, side, out);
         self.send_typing(number, side.other(), out);
     }
 
-    /// Sends the other side what `from` wrote and that was not sent to its connection yet.
+    /// Sends the other side's connection the held messages of `from` that it has not been sent yet.
     pub(super) fn relay_held(&mut self, number: TicketNo, from: Side, out: &mut impl Emit) {
         let Some(reader) = self.link_of(number, from.other()) else { return };
         let ticket = &self.tickets[number];
@@ -140,7 +140,7 @@ impl State {
         }
     }
 
-    /// Tells `side` how much of what it wrote is confirmed, if it does not know.
+    /// Sends `side` a receipt for what the other side has confirmed, unless its connection shows that already.
     fn send_receipt(&mut self, now: Millis, number: TicketNo, side: Side, out: &mut impl Emit) {
         let ticket = &mut self.tickets[number];
         let id = ticket.id;
@@ -158,7 +158,7 @@ impl State {
         ticket.conversation.set_receipt(side, seq);
     }
 
-    /// Tells the other side whether `side` types, if it shows something else.
+    /// Sends the other side whether `side` is typing, if its connection shows otherwise.
     fn send_typing(&mut self, number: TicketNo, side: Side, out: &mut impl Emit) {
         let ticket = &self.tickets[number];
         let (id, sent) = (ticket.id, ticket.conversation.sent_by(side));
@@ -178,8 +178,8 @@ impl State {
         link_of(&self.users, &self.staff, &self.tickets[number], side)
     }
 
-    /// One side's connection has no credit, and something of this chat waits for it. A user has one chat, which is looked
-    /// at in any case.
+    /// Notes that something of this chat waits for one side's connection, which has no credit. Only staff need the
+    /// note: a user has just one chat, which `catch_up_user` looks at in any case.
     fn note_behind(&mut self, number: TicketNo, side: Side) {
         if let (Side::Staff, Status::Active(key)) = (side, self.tickets[number].status) {
             self.staff[key].behind.insert(number);
@@ -187,7 +187,7 @@ impl State {
     }
 }
 
-/// Returns the connection of one side of a ticket; on the staff's side only while the chat is open.
+/// Returns the connection of one side of a ticket. The staff side has one only while the chat is open.
 fn link_of<'a>(
     users: &'a Slots<User>,
     staff: &'a Slots<Staff>,

@@ -1,4 +1,4 @@
-//! What State sends, and to which connections. Events borrow from State: they are encoded at once.
+//! The events that State sends. They borrow from State, since they are encoded at once.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,7 @@ use super::recap::Recap;
 use crate::config::{Assign, ID_BYTES_MAX, Millis};
 use crate::ids::{ConnId, JsonPieces, JsonStr, StaffId, TicketId, UserId};
 
-/// Where events go. State calls it in the middle of its decisions and expects nothing back.
+/// Receives what State sends. It is called in the middle of a decision, and returns nothing to State.
 pub trait Emit {
     /// Sends an event to one connection.
     fn emit(&mut self, to: ConnId, event: &Event<'_>);
@@ -19,11 +19,11 @@ pub trait Emit {
     fn close(&mut self, conn: ConnId, why: Dismissal);
     /// Asks for [`Input::Drained`](super::Input::Drained) once everything emitted to this connection has left.
     fn notify_drained(&mut self, conn: ConnId);
-    /// Records something for the operator's log.
+    /// Records something for the operator.
     fn record(&mut self, record: &Record<'_>);
 }
 
-/// Nobody hears of it: inputs are replayed, and were answered before.
+/// Discards everything: for inputs that are replayed, and that were answered when they first came.
 impl Emit for () {
     fn emit(&mut self, _: ConnId, _: &Event<'_>) {}
     fn emit_all(&mut self, _: &[ConnId], _: &Event<'_>) {}
@@ -37,11 +37,11 @@ impl Emit for () {
 pub enum Dismissal {
     /// The same id has connected again.
     Elsewhere,
-    /// The user is known, and this is not their session.
+    /// The user is known, and the connection did not offer their session.
     SessionMismatch,
 }
 
-/// An entry of the operator's log.
+/// A record for the operator: for the log and the metrics.
 #[derive(Debug)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Record<'a> {
@@ -79,19 +79,21 @@ pub enum Event<'a> {
     Pong { now: Millis },
 }
 
-/// The bytes of a frame without the texts and ids in it, at most.
+/// An upper bound of a frame without the texts and ids in it, in bytes.
 const FRAME_BYTES: usize = 288;
-/// The same for a message, and for frames that hold an id of a ticket, numbers and words of ours and nothing else. Chats are
-/// made of these: counted as dearly as others they would use up a connection's credit twice as fast as its buffer.
+/// The same for a message. Most of a chat is messages and small frames: with the bound of other frames, they would use
+/// up a connection's credit twice as fast as they fill its buffer.
 const MESSAGE_FRAME_BYTES: usize = 192;
+/// The same for a frame that has nothing but a ticket's id, numbers and fixed words.
 const SMALL_FRAME_BYTES: usize = 160;
-/// A session's secret, in bytes. A replayed one has none, and has to count as much.
+/// The longest secret of a session, in bytes. A session that is replayed has an empty one, and has to count as much.
 const SESSION_BYTES_MAX: usize = ID_BYTES_MAX;
-/// The bytes of a ticket in JSON without the texts and ids in it, at most.
+/// An upper bound of the JSON of a ticket without the texts and ids in it, in bytes.
 const TICKET_BYTES: usize = 224;
 
 impl Event<'_> {
-    /// Returns an upper bound of the size of this event's frame, in bytes. It is counted against the connection's credit.
+    /// Returns an upper bound of the size of this event's frame, in bytes. It is counted against the connection's
+    /// credit.
     pub(crate) fn bytes_max(&self) -> usize {
         let variable = match self {
             Self::UserWelcome(welcome) => {
@@ -143,14 +145,14 @@ impl StaffName<'_> {
         self.id.as_str().len() + self.name.map_or(0, |name| name.as_str().len())
     }
 
-    /// An entry in `staff` and one in `colleagues`.
+    /// Returns the bytes of an entry in `staff` and one in `colleagues`.
     pub(crate) fn bytes_in_welcome(&self) -> usize {
         const ENTRY_BYTES: usize = 48;
         ENTRY_BYTES + self.id.as_str().len() + self.bytes()
     }
 }
 
-/// What became of the staff member of a user's ticket.
+/// A change on the staff side of a user's ticket. The subject of each is a staff member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StaffChange {
     /// Picked the ticket: the chat is open.
@@ -211,7 +213,7 @@ pub struct StaffWelcome<'a> {
     pub assign: Assign,
     pub tickets: &'a [TicketView<'a>],
     pub more: usize,
-    /// Those who are online.
+    /// The staff who are online.
     pub colleagues: &'a [StaffName<'a>],
 }
 
@@ -228,7 +230,7 @@ pub struct TicketView<'a> {
     pub staff: Option<StaffName<'a>>,
     pub user_online: bool,
     pub created_at: Millis,
-    /// When its state began.
+    /// When the present state began.
     pub since: Millis,
 }
 
@@ -241,7 +243,7 @@ impl TicketView<'_> {
     }
 }
 
-/// A chat that a staff member now has.
+/// A chat that a staff member has just got.
 #[derive(Debug)]
 #[expect(missing_docs, reason = "the protocol's table, word by word")]
 pub struct Picked<'a> {
@@ -276,7 +278,7 @@ impl Participant<'_> {
     }
 }
 
-/// A message on its way.
+/// A message, as the other side is sent it.
 #[derive(Debug)]
 #[expect(missing_docs, reason = "the protocol's table, word by word")]
 pub struct MessageView<'a> {
@@ -292,9 +294,9 @@ pub struct MessageView<'a> {
 pub struct Place {
     /// 1 is next.
     pub position: u64,
-    /// How many wait.
+    /// The number of tickets that wait.
     pub waiting: u64,
-    /// An estimate, in seconds, where there is one.
+    /// The estimated wait in seconds, if there is an estimate.
     pub wait_s: Option<u64>,
 }
 
@@ -317,7 +319,7 @@ impl Side {
     }
 }
 
-/// A ticket's state, but for the end, which removes it.
+/// The state of an open ticket. A ticket that closes is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TicketState {
     /// In the queue.
@@ -342,8 +344,8 @@ pub enum ClosedBy {
 /// The ticket that a refused message named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TicketRef<'a> {
-    /// Something of the form of an id.
+    /// A text that has the form of an id, whether there is such a ticket or not.
     Id(TicketId),
-    /// Something else, as it came.
+    /// Any other text, as it came.
     Unknown(&'a str),
 }

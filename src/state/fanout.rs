@@ -1,8 +1,9 @@
-//! What is sent to many: to all staff each change of a ticket and of a colleague, to all users whether staff are online.
+//! Events for many connections: all staff are sent each change of a ticket or a colleague, and all users are sent
+//! whether staff are online.
 //!
-//! Changes are gathered for a moment, and each ticket is then sent once, in its present state; one that was opened and
-//! closed in between is not sent at all. A batch is sent to a part of the connections each turn, so that a turn is short
-//! however many there are.
+//! Changes are gathered for a moment, and each ticket is then sent once, in its present state. A ticket that was opened
+//! and closed in between is not sent at all. Each turn sends a batch to some of the connections only, so that a turn is
+//! short however many there are.
 
 use std::collections::BTreeMap;
 
@@ -17,18 +18,19 @@ use super::users::UserKey;
 use crate::config::{GATHER_MS, Millis, STAFF_PER_TURN, USERS_PER_TURN};
 use crate::ids::{ConnId, StaffId};
 
-/// What is to be sent to many, and how far that has come.
+/// What is to be sent to many connections, and which of them are still to be served.
 #[derive(Debug, Default, Hash, Serialize, Deserialize)]
 pub(super) struct Fanout {
-    /// Changes so far. Each has a number, by which a board knows whether it shows the change already.
+    /// The number of changes so far. Each change has a number, by which a board knows whether it shows the change
+    /// already.
     changes: u64,
     tickets: BTreeMap<TicketNo, Change>,
     colleagues: BTreeMap<StaffId, u64>,
     batch: Option<Batch>,
-    /// When the last batch was begun.
+    /// When the last batch began.
     batch_at: Millis,
     due: Option<Millis>,
-    /// The first slot of the users who have not been looked at since staff came or went.
+    /// The first slot of the users who have not been looked at since the desk went online or offline.
     next_user: Option<u32>,
 }
 
@@ -36,7 +38,7 @@ pub(super) struct Fanout {
 #[derive(Clone, Copy, Debug, Hash, Serialize, Deserialize)]
 pub(super) struct Change {
     pub(super) number: u64,
-    /// The staff member to whom it was sent at once.
+    /// The staff member who was sent the change at once.
     pub(super) sent_to: Option<StaffKey>,
 }
 
@@ -45,9 +47,9 @@ pub(super) struct Change {
 struct Batch {
     tickets: Vec<(TicketNo, Change)>,
     colleagues: Vec<(StaffId, u64)>,
-    /// The number of the last change in it.
+    /// The number of the last change in the batch.
     upto: u64,
-    /// The slots before this one have been served.
+    /// The first slot of the staff who have not been served yet.
     next_staff: u32,
 }
 
@@ -56,7 +58,7 @@ impl Fanout {
         self.changes
     }
 
-    /// Notes that a ticket has changed, and who has been sent the change already.
+    /// Notes that a ticket has changed, and which staff member has been sent the change already.
     pub(super) fn note_ticket(&mut self, now: Millis, number: TicketNo, sent_to: Option<StaffKey>) {
         self.changes += 1;
         self.tickets.insert(number, Change { number: self.changes, sent_to });
@@ -69,7 +71,7 @@ impl Fanout {
         self.schedule(now);
     }
 
-    /// Schedules the next batch: at once after a quiet time, so that a single change is not delayed.
+    /// Schedules the next batch. After a quiet time it is due at once, so that a single change is not delayed.
     fn schedule(&mut self, now: Millis) {
         let has_news = !self.tickets.is_empty() || !self.colleagues.is_empty();
         if has_news && self.due.is_none() && self.batch.is_none() {
@@ -77,7 +79,7 @@ impl Fanout {
         }
     }
 
-    /// Returns when there is something to send: a time that has passed while a batch is being sent.
+    /// Returns when there is something to send. While a batch is being sent, that time has passed already.
     pub(super) fn next_due(&self) -> Option<Millis> {
         if self.batch.is_some() || self.next_user.is_some() { Some(0) } else { self.due }
     }
@@ -100,12 +102,12 @@ impl State {
         self.fanout.note_colleague(now, staff);
     }
 
-    /// Has all users looked at, a part each turn: whether staff are online has changed.
+    /// Schedules a look at all users, some each turn, because the desk has gone online or offline.
     pub(super) fn schedule_desk_notices(&mut self) {
         self.fanout.next_user = Some(0);
     }
 
-    /// Sends the next part of what goes to many.
+    /// Sends the next part of what goes to many connections.
     pub(super) fn fan_out(&mut self, now: Millis, out: &mut impl Emit) {
         self.send_some_users(out);
         self.fanout.start_batch(now);
@@ -120,7 +122,7 @@ impl State {
         }
     }
 
-    /// Sends a batch to these staff members; for those without credit it is noted on their boards.
+    /// Sends a batch to these staff members. For those without credit, its changes are noted, to be sent later.
     fn send_batch(&mut self, batch: &Batch, staff: &[StaffKey], out: &mut impl Emit) {
         for (id, change) in &batch.colleagues {
             for key in staff {
@@ -165,7 +167,7 @@ impl State {
                     member.board.sent_upto = Some(number);
                     link.charge(bytes, out);
                 }
-                (true, false) => {} // has come and gone unseen
+                (true, false) => {} // came and went unseen
                 (false, _) => member.board.note(number),
             }
         }
@@ -202,7 +204,7 @@ impl State {
         board.seen = self.fanout.changes;
     }
 
-    /// Tells some users whether staff are online, if they know otherwise.
+    /// Sends the next users whether staff are online, if their connections show otherwise.
     fn send_some_users(&mut self, out: &mut impl Emit) {
         let Some(first) = self.fanout.next_user else { return };
         let Some(users) = self.users.keys_from::<UserKey>(first, USERS_PER_TURN) else {
@@ -225,7 +227,7 @@ impl State {
         out.emit_all(&conns, &event);
     }
 
-    /// Tells one user whether staff are online, if their connection shows otherwise.
+    /// Sends a user whether staff are online, if their connection shows otherwise.
     pub(super) fn send_desk(&mut self, key: UserKey, out: &mut impl Emit) {
         let online = self.staff_online > 0;
         let user = &mut self.users[key];
@@ -238,5 +240,5 @@ impl State {
     }
 }
 
-/// What a `ticket_removed` takes, in bytes, at most.
+/// An upper bound of a `ticket_removed` frame, in bytes.
 const REMOVED_BYTES: usize = 64;

@@ -1,12 +1,14 @@
-//! How much a connection may still be sent before what it was sent has left.
+//! Flow control: how much more a connection may be sent before its earlier output has left.
 //!
-//! State never waits for a socket and never looks at one. Each event is counted against the connection's credit; when that
-//! is used up, State asks for a notice when everything has left ([`Input::Drained`](super::Input)), and until then only
-//! remembers what the connection has yet to be sent. So an output buffer holds the credit and one frame at most, nobody is
-//! closed for reading slowly, and a flood of changes costs what it changes in the end.
+//! State never waits for a socket and never looks at one. It counts each event against the connection's credit. When
+//! the credit is used up, State asks to be notified once all output has left ([`Input::Drained`](super::Input)), and
+//! until then only remembers what the connection has yet to be sent. So an output buffer holds at most the credit and
+//! one frame, nobody is disconnected for reading slowly, and a flood of changes costs no more than the difference that
+//! it makes in the end.
 //!
-//! Two rules follow. While there is credit, nothing waits: whatever happens is sent at once. And answers to what the
-//! connection itself asked for are sent even without credit: the hub reads no more of a connection whose output waits.
+//! Two rules follow. While a connection has credit, nothing waits for it: every event is sent at once. And the answer
+//! to a request of the connection itself is sent even without credit, since the hub stops reading from a connection
+//! whose output waits.
 
 use std::cell::Cell;
 use std::hash::{Hash, Hasher};
@@ -17,11 +19,11 @@ use super::event::{Emit, Event};
 use crate::config::CREDIT_BYTES;
 use crate::ids::ConnId;
 
-/// A connection of a user or a staff member.
+/// The connection of a user or a staff member, with its credit.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Link {
     pub(super) conn: ConnId,
-    /// In bytes. A `Cell`, so that an event may borrow from the State in which it is counted.
+    /// The credit left, in bytes. It is a `Cell` because an event borrows from the State in which it is counted.
     credit: Cell<usize>,
 }
 
@@ -30,7 +32,7 @@ impl Link {
         Self { conn, credit: Cell::new(CREDIT_BYTES) }
     }
 
-    /// Whether an event is sent to this connection at once.
+    /// Whether an event may be sent to this connection now.
     pub(super) fn has_credit(&self) -> bool {
         self.credit.get() > 0
     }
@@ -41,7 +43,7 @@ impl Link {
         self.charge(event.bytes_max(), out);
     }
 
-    /// Counts bytes that are sent.
+    /// Counts bytes against the credit. When it is used up, asks to be notified once all output has left.
     pub(super) fn charge(&self, bytes: usize, out: &mut impl Emit) {
         let credit = self.credit.get();
         self.credit.set(credit.saturating_sub(bytes));
@@ -50,12 +52,12 @@ impl Link {
         }
     }
 
-    /// Uses up the credit: there is more to send than should be sent now.
+    /// Uses up the credit, because there is more to send than should be sent now.
     pub(super) fn exhaust(&self, out: &mut impl Emit) {
         self.charge(self.credit.get(), out);
     }
 
-    /// Everything that was sent has left.
+    /// Restores the credit, because all output has left.
     pub(super) fn refill(&self) {
         self.credit.set(CREDIT_BYTES);
     }

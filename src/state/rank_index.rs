@@ -1,7 +1,7 @@
-//! Tickets, oldest first, in an order in which a ticket's rank is found without counting all that are before it.
+//! An ordered set of tickets, in which the rank of a ticket is found without counting all that are before it.
 //!
-//! Numbers are cut into blocks of 256, these into blocks of 256 blocks, and so on; each block knows how many of its
-//! numbers are in the index. What is before a number is then the sum of at most 255 blocks on each level.
+//! Ticket numbers are grouped into blocks of 256, these into blocks of 256 blocks, and so on. Each block counts how
+//! many of its numbers are in the set. The rank of a number is then the sum of at most 255 counts on each level.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,7 +19,7 @@ const LEVELS: usize = (TicketId::BITS / BLOCK_BITS - 1) as usize;
 #[derive(Debug, Default, Hash, Serialize, Deserialize)]
 pub(super) struct RankIndex {
     numbers: BTreeSet<TicketNo>,
-    /// How many numbers are in each block, level by level; blocks without any are not kept.
+    /// How many numbers are in each block, level by level. Empty blocks are not kept.
     blocks: [BTreeMap<u64, usize>; LEVELS],
 }
 
@@ -32,7 +32,7 @@ impl RankIndex {
         self.numbers.first()
     }
 
-    /// Whether it was not there yet.
+    /// Adds a number. Returns whether it is new.
     pub(super) fn insert(&mut self, number: TicketNo) -> bool {
         let is_new = self.numbers.insert(number);
         if is_new {
@@ -43,7 +43,7 @@ impl RankIndex {
         is_new
     }
 
-    /// Whether it was there.
+    /// Removes a number. Returns whether it was there.
     pub(super) fn remove(&mut self, number: TicketNo) -> bool {
         let was_there = self.numbers.remove(&number);
         if was_there {
@@ -63,7 +63,7 @@ impl RankIndex {
         self.numbers.contains(&number)
     }
 
-    /// One more than there are before it, whether it is there itself or not.
+    /// Returns the position of a number, beginning with 1. The number itself need not be in the set.
     pub(super) fn position(&self, number: TicketNo) -> u64 {
         let older = self.numbers.range(..number).rev();
         let block = number.block(BLOCK_BITS);
@@ -76,7 +76,7 @@ impl RankIndex {
     }
 }
 
-/// The blocks that a number is in, level by level.
+/// Returns the indices of the blocks that a number is in, level by level.
 fn blocks_of(number: TicketNo) -> impl Iterator<Item = u64> {
     (1..).map(move |level| number.block(level * BLOCK_BITS))
 }
@@ -87,12 +87,12 @@ mod tests {
 
     #[test]
     fn a_position_is_one_more_than_there_are_before() {
-        // Close together, on both sides of the blocks' edges on each level, and as far apart as can be.
+        // Numbers that are close together, on both sides of a block's edge on each level, and as far apart as possible.
         let edges = (0..TicketId::BITS).step_by(4).flat_map(|bit| [(1 << bit) - 1, 1 << bit, (1 << bit) + 1]);
         let numbers: BTreeSet<u64> =
             (1..1000).chain(edges).chain((0..1 << TicketId::BITS).step_by(77_777_777_777)).collect();
         let mut index = RankIndex::default();
-        // In and out again in an order that is neither that of age nor its reverse.
+        // They are inserted and removed in an order that is neither ascending nor descending.
         let shuffled: BTreeSet<(u64, u64)> =
             numbers.iter().map(|number| (number.wrapping_mul(0x9E37_79B9_7F4A_7C15), *number)).collect();
         let mut expected = BTreeSet::new();

@@ -17,28 +17,29 @@ use crate::config::Millis;
 use crate::ids::{ConnId, JsonText, StaffId, StoredText, UserId};
 
 key_type! {
-    /// A staff member, for as long as they are known.
+    /// The key of a staff member, valid for as long as they are known.
     StaffKey for Staff
 }
 
-/// Known while connected, and while a ticket is paused that they had.
+/// A staff member. They are known while connected, and while a ticket that they had is paused.
 #[derive(Debug, Hash, Serialize, Deserialize)]
 pub(super) struct Staff {
     pub(super) id: StaffId,
-    /// The name that the operator has given them, which goes before the one that they have given themselves.
+    /// The name that the operator has given them, if any. It takes precedence over `own_name`.
     listed_name: Option<StoredText>,
+    /// The name that they have given themselves.
     own_name: Option<StoredText>,
     pub(super) link: Option<Link>,
     pub(super) online: bool,
-    /// The tickets with them.
+    /// The tickets that they have.
     pub(super) active: BTreeSet<TicketNo>,
     /// The tickets that they had when they went offline.
     pub(super) paused: BTreeSet<TicketNo>,
     pub(super) turn: Turn,
     pub(super) board: Board,
-    /// Chats with something that has yet to be sent.
+    /// Open chats of which something has yet to be sent.
     pub(super) behind: BTreeSet<TicketNo>,
-    /// Chats that have closed, with something that has yet to be sent.
+    /// Closed chats of which something has yet to be sent.
     pub(super) closed: VecDeque<ClosedChat>,
     /// Ratings that have yet to be sent.
     pub(super) ratings: VecDeque<Rated>,
@@ -72,7 +73,7 @@ impl State {
         self.staff.values().filter_map(|staff| Some((&staff.id, staff.link.as_ref()?.conn)))
     }
 
-    /// A staff member connects. They start offline.
+    /// Connects a staff member, who starts offline. Closes an earlier connection of theirs.
     pub(super) fn staff_connects(
         &mut self,
         now: Millis,
@@ -95,7 +96,7 @@ impl State {
         self.welcome_staff(now, key, out);
     }
 
-    /// Takes the name that the operator has given a staff member, or takes it back. Those who see it are sent a new one.
+    /// Sets or removes the name that the operator has given a staff member. Staff who see the name are sent the change.
     pub(super) fn list_name(
         &mut self,
         now: Millis,
@@ -136,7 +137,7 @@ impl State {
             staff.own_name = Some(name.into());
         }
         if staff.online {
-            self.to_staff(key, &Event::Presence { online: true }, out); // as it stands
+            self.to_staff(key, &Event::Presence { online: true }, out); // nothing changes, but they have asked
             return;
         }
         staff.online = true;
@@ -154,34 +155,34 @@ impl State {
         }
     }
 
-    /// Whether they may have another chat. One that has closed counts until all of it has been sent.
+    /// Whether a staff member may have another chat. A closed chat counts until all of it has been sent.
     pub(super) fn has_capacity(&self, key: StaffKey) -> bool {
         let staff = &self.staff[key];
         staff.active.len() + staff.closed.len() < self.rules.max_chats as usize
     }
 
-    /// Whether they can be sent a chat that they did not ask for. One whose connection has no credit gets none now: what
-    /// others do must not pile up for somebody who reads slowly.
+    /// Whether a staff member can be sent something that they did not ask for, which takes credit. What others do must
+    /// not pile up for somebody who reads slowly.
     pub(super) fn takes_more(&self, key: StaffKey) -> bool {
         self.staff[key].link.as_ref().is_some_and(Link::has_credit)
     }
 
-    /// Adds a ticket to those of a staff member.
+    /// Adds a ticket to a staff member's chats.
     pub(super) fn take_chat(&mut self, key: StaffKey, number: TicketNo) {
         self.staff[key].active.insert(number);
         self.note_turn(key);
         self.refresh_turn(key);
     }
 
-    /// Removes a ticket from those of a staff member.
+    /// Removes a ticket from a staff member's chats.
     pub(super) fn drop_chat(&mut self, key: StaffKey, number: TicketNo) {
         self.staff[key].active.remove(&number);
         self.staff[key].behind.remove(&number);
         self.refresh_turn(key);
     }
 
-    /// Sends a staff member's connection what it has not been sent, as far as its credit goes: chats first, since users
-    /// wait for an answer.
+    /// Sends a staff member's connection what has been waiting for it, as far as its credit goes. Chats come first,
+    /// since users wait for answers.
     pub(super) fn catch_up_staff(&mut self, now: Millis, key: StaffKey, out: &mut impl Emit) {
         if !self.send_closed(key, out) {
             return;
@@ -191,7 +192,7 @@ impl State {
         while self.takes_more(key)
             && let Some(number) = self.staff[key].behind.pop_first()
         {
-            self.catch_up_chat(now, number, Side::Staff, out); // notes itself again where the credit does not last
+            self.catch_up_chat(now, number, Side::Staff, out); // notes it in `behind` again if the credit runs out
         }
         self.catch_up_colleagues(key, out);
         if self.takes_more(key) {
@@ -199,7 +200,7 @@ impl State {
         }
     }
 
-    /// Tells of colleagues whose presence has changed, as far as the credit goes.
+    /// Sends a staff member the changed presence of colleagues, as far as their credit goes.
     pub(super) fn catch_up_colleagues(&mut self, key: StaffKey, out: &mut impl Emit) {
         while self.takes_more(key)
             && let Some(id) = self.staff[key].colleagues.pop_first()
@@ -208,7 +209,7 @@ impl State {
         }
     }
 
-    /// Sends the rest of chats that have closed. Returns whether all of it has been sent.
+    /// Sends the rest of closed chats. Returns whether all of it has been sent.
     fn send_closed(&mut self, key: StaffKey, out: &mut impl Emit) -> bool {
         let staff = &mut self.staff[key];
         let Some(link) = &staff.link else { return false };
@@ -225,7 +226,7 @@ impl State {
         true
     }
 
-    /// Tells one staff member whether another is online.
+    /// Sends a staff member whether a colleague is online.
     pub(super) fn send_colleague(&self, key: StaffKey, id: &StaffId, out: &mut impl Emit) {
         let Some(link) = &self.staff[key].link else { return };
         let colleague = self.staff_by_id.get(id).map(|key| &self.staff[*key]);
@@ -287,7 +288,7 @@ impl State {
         self.staff_online -= 1;
         self.refresh_turn(key);
         self.announce_presence(now, key, out);
-        // Also those that had been paused before: their users' connections may show that this one is back.
+        // For tickets that were paused before: their users may be shown that this staff member is back.
         self.send_paused_status(now, key, out);
         for number in std::mem::take(&mut self.staff[key].active) {
             self.pause(now, number, key, out);
@@ -304,7 +305,7 @@ impl State {
         if self.staff_online == usize::from(online) {
             self.schedule_desk_notices();
         }
-        self.queue.changed(now); // estimates depend on whether anybody is there
+        self.queue.changed(now); // estimates depend on whether staff are online
     }
 
     fn send_paused_status(&mut self, now: Millis, key: StaffKey, out: &mut impl Emit) {

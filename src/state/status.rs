@@ -1,7 +1,7 @@
 //! What a user is sent about their ticket's status.
 //!
-//! The frames follow from the difference between the status that the user's connection shows and the present one. So
-//! nothing has to be queued for a connection without credit: it is sent the difference when it has credit again.
+//! The frames to send are derived from the status that the user's connection shows and the present one. So nothing has
+//! to be queued for a connection without credit: once it has credit again, it is sent the difference.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,7 @@ use super::ticket_ids::TicketNo;
 use crate::config::Millis;
 use crate::ids::{StaffId, StoredText};
 
-/// A ticket's status, as its user's connection shows it.
+/// The status of a ticket, as its user's connection shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) enum Shown {
     Waiting,
@@ -20,7 +20,7 @@ pub(super) enum Shown {
     Active(StaffId),
     /// The chat is locked: this staff member went offline or was cut off.
     Paused(StaffId),
-    /// The chat is locked, and this staff member is back and has not picked it again.
+    /// The chat is locked: this staff member is back, but has not picked it again.
     Returned(StaffId),
 }
 
@@ -34,7 +34,7 @@ impl Shown {
 }
 
 impl State {
-    /// Returns what a welcome shows of a ticket's status: all but that a staff member is back.
+    /// Returns what a welcome shows of a ticket's status. It does not show that a staff member is back.
     pub(super) fn shown_by_welcome(&self, status: Status) -> Shown {
         match status {
             Status::Waiting => Shown::Waiting,
@@ -43,7 +43,7 @@ impl State {
         }
     }
 
-    /// Sends a ticket's user the frames that lead to its present status, as far as the credit goes.
+    /// Sends a ticket's user the frames that lead to its present status, as far as their credit goes.
     pub(super) fn send_status(&mut self, now: Millis, number: TicketNo, out: &mut impl Emit) {
         while let Some((what, next)) = self.next_step(number) {
             let ticket = &self.tickets[number];
@@ -51,7 +51,7 @@ impl State {
             if !link.has_credit() {
                 return;
             }
-            // The frame is about the staff member who comes or is back, or else about the one who was there.
+            // The frame names the staff member who has come or is back, or else the one who has left.
             let about = next.staff().or(ticket.shown.staff());
             if let Some(id) = about {
                 let name = self.staff_by_id.get(id).and_then(|key| self.staff[*key].shown_name());
@@ -62,7 +62,7 @@ impl State {
         }
     }
 
-    /// Returns the next frame and what is shown after it; `None` if what is shown is the present status.
+    /// Returns the next frame and the status that is shown after it; `None` if the present status is shown already.
     fn next_step(&self, number: TicketNo) -> Option<(StaffChange, Shown)> {
         let ticket = &self.tickets[number];
         let (shown, present) = (&ticket.shown, self.shown_by_welcome(ticket.status));

@@ -1,4 +1,5 @@
-//! A ticket's life: `waiting` -> `active` -> `paused` -> `active` ... -> closed, which removes it.
+//! A ticket's transitions. A ticket waits, is picked and becomes active, may be paused, released or transferred, and is
+//! removed when it closes.
 
 use serde::{Deserialize, Serialize};
 
@@ -24,29 +25,29 @@ pub(super) struct Ticket {
     /// The page that the user came from.
     pub(super) page: Option<StoredText>,
     pub(super) created_at: Millis,
-    /// When its present state began.
+    /// When the present state began.
     pub(super) since: Millis,
     pub(super) status: Status,
     pub(super) was_picked: bool,
-    /// Whether this pick's staff member has been sent what the user's page has of the chat.
+    /// Whether a recap has been relayed since the last pick.
     pub(super) has_recap: bool,
-    /// The status that its user's connection shows.
+    /// The status that the user's connection shows.
     pub(super) shown: Shown,
     pub(super) conversation: Conversation,
-    /// The place that its user was sent last, and when.
+    /// The place in the queue that the user was last sent, and when.
     pub(super) last_notice: Option<(Place, Millis)>,
-    /// Who released it last: not the first choice to get it again.
+    /// The staff member who last released the ticket, and who is not the first choice to get it back.
     pub(super) released_by: Option<StaffId>,
 }
 
-/// Who has a ticket.
+/// The status of a ticket, and the staff member who has or had it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) enum Status {
-    /// Nobody.
+    /// Nobody has it.
     Waiting,
-    /// This staff member, who is online.
+    /// This staff member has it, and is online.
     Active(StaffKey),
-    /// This staff member had it, and anybody may pick it.
+    /// This staff member had it and went offline. Anybody may pick it.
     Paused(StaffKey),
 }
 
@@ -115,11 +116,11 @@ impl State {
         Ok(())
     }
 
-    /// If there are as many tickets as there may be, closes one that nobody ever picked and whose user is absent, the
-    /// longest absent first.
+    /// Makes room for another ticket. If there are as many as there may be, this closes one that was never picked and
+    /// whose user is absent, beginning with the user who has been absent longest.
     ///
     /// # Errors
-    /// There is no such ticket.
+    /// There is no ticket that may be closed.
     fn ensure_capacity(&mut self, now: Millis, out: &mut impl Emit) -> Result<(), ErrorCode> {
         while self.tickets.len() >= self.rules.max_tickets as usize {
             let (_, number) = self.abandoned.first().copied().ok_or(ErrorCode::DeskFull)?;
@@ -196,7 +197,8 @@ impl State {
         Ok(())
     }
 
-    /// Assigns a ticket that waits, is paused or is transferred to a staff member who is online and has capacity.
+    /// Assigns a ticket to a staff member, who is online and has capacity. The ticket is waiting, paused or
+    /// transferred.
     pub(super) fn assign_to(
         &mut self,
         now: Millis,
@@ -253,7 +255,7 @@ impl State {
         self.to_staff(key, &Event::TicketPicked(picked), out);
     }
 
-    /// Pauses an active ticket, whose staff member has gone offline.
+    /// Pauses an active ticket, because its staff member has gone offline.
     pub(super) fn pause(&mut self, now: Millis, number: TicketNo, key: StaffKey, out: &mut impl Emit) {
         self.stop_typing(number, Side::Staff, out);
         self.stop_typing(number, Side::User, out);
@@ -314,7 +316,7 @@ impl State {
         self.drop_chat(key, number);
     }
 
-    /// Returns the ticket with this id, if it is with this staff member.
+    /// Finds an open ticket by its id, if this staff member has it.
     pub(super) fn find_own(&self, key: StaffKey, id: TicketId) -> Result<TicketNo, ErrorCode> {
         let number = self.find(id)?;
         let is_own = self.tickets[number].status == Status::Active(key);

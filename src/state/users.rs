@@ -301,7 +301,7 @@ impl State {
     pub(super) fn renew_grace(&mut self, now: Millis) {
         let due = now + self.rules.user_grace_ms;
         for key in self.users.keys::<UserKey>() {
-            let Some(user) = self.users.get_mut(key) else { continue }; // `await_user` forgot them: the rules allow fewer
+            let Some(user) = self.users.get_mut(key) else { continue }; // forgotten by `await_user` in this loop
             let Some(earlier) = user.absent_until else { continue };
             match user.ticket {
                 Some(number) if self.abandoned.remove(&(earlier, number)) => {
