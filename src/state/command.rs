@@ -50,14 +50,14 @@ pub enum Input<'a> {
     Tick,
     /// The process has started again, with these rules. All connections ended with the earlier process.
     Starts(Rules),
-    /// A node has come, with these rules, to a desk of several.
+    /// A node of a desk of several processes has started.
     NodeStarts {
-        /// What its operator has decided.
+        /// The settings of the node's operator.
         rules: Rules,
-        /// Whether there is no other.
+        /// Whether no other node is running.
         is_only: bool,
     },
-    /// A node has gone, and its connections with it.
+    /// A node has ended, and its connections with it.
     NodeEnds(NodeId),
 }
 

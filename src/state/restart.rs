@@ -16,8 +16,8 @@ impl State {
         self.renew_grace(now);
     }
 
-    /// Takes the rules of the node that was started last. Where it is the only one, there was no desk to come back to, as in
-    /// `starts`.
+    /// Takes over the rules of a node that has started. If it is the only node, every absent user has the whole grace
+    /// time again, as in `starts`.
     pub(super) fn node_starts(&mut self, now: Millis, rules: Rules, is_only: bool) {
         self.rules = rules;
         if is_only {
@@ -25,7 +25,7 @@ impl State {
         }
     }
 
-    /// Ends what depended on connections of a node that has gone.
+    /// Ends what depended on the connections of a node that has ended.
     pub(super) fn node_ends(&mut self, now: Millis, node: NodeId, out: &mut impl Emit) {
         for conn in self.owners.conns_of(node) {
             self.leaves(now, conn, out);
