@@ -1,9 +1,12 @@
-//! Clients' addresses as the limits count them, and the proxies that are trusted to name them.
+//! Client addresses: how the limits count them, and which proxies are trusted to name them.
+//!
+//! Behind a proxy every socket has the proxy's address, and the client's stands in X-Forwarded-For. Anyone can send
+//! that field, so it is read only as far as each address in it was appended by a trusted proxy.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// A client as the limits count it: an IPv4 address, or the /64 that an IPv6 address is in, as a host with one address of it
-/// usually has them all. Nine bytes, since each connection keeps one.
+/// A client as the limits count it: an IPv4 address or an IPv6 /64, since a host with one address of a /64 usually has
+/// all of them. Nine bytes, because each connection keeps one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ClientAddress {
     /// An IPv4 address, IPv4-mapped IPv6 (RFC 4291 2.5.5.2) included.
@@ -37,10 +40,10 @@ pub struct Cidr {
 }
 
 impl Cidr {
-    /// Parses a range, or a single address. Bits behind the prefix are ignored.
+    /// Parses a range or a single address. Bits behind the prefix are ignored.
     ///
     /// # Errors
-    /// It is neither; the text says what is wrong.
+    /// The text is neither; the error says what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, String> {
         let (address, prefix) = text.split_once('/').map_or((text, None), |(a, p)| (a, Some(p)));
         let address: IpAddr =
@@ -78,22 +81,22 @@ fn same_prefix(a: u128, b: u128, host_bits: u32) -> bool {
     (a ^ b).checked_shr(host_bits).unwrap_or(0) == 0
 }
 
-/// Where a client's address is from.
+/// Where a client's address was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AddressSource {
-    /// The socket. No X-Forwarded-For came.
+    /// The socket; the request has no X-Forwarded-For.
     Socket,
     /// The X-Forwarded-For of a trusted proxy.
     Forwarded,
-    /// The socket: an X-Forwarded-For came from an address that is not trusted.
+    /// The socket; the request has an X-Forwarded-For, but not from a trusted proxy.
     Untrusted,
 }
 
 impl AddressSource {
-    /// All sources, in order.
+    /// All sources, in the order of their discriminants.
     pub(crate) const ALL: [Self; 3] = [Self::Socket, Self::Forwarded, Self::Untrusted];
 
-    /// Returns the value of its label.
+    /// Returns the value of the metric's label.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Socket => "socket",
@@ -128,11 +131,11 @@ impl TrustedProxies {
         self.0.iter().any(|range| range.contains(address))
     }
 
-    /// Returns the address of the client whose socket has the address `socket`. `forwarded_for` has the values of all
+    /// Returns the address of the client whose socket has the address `socket`. `forwarded_for` holds the values of all
     /// X-Forwarded-For fields, in order.
     ///
-    /// Each proxy appends the address that it was connected from. So the list is read from its end, and only for as long as
-    /// the address that is named is a trusted proxy's: what stands left of it may be made up by the client.
+    /// Each proxy appends the address of its own peer. So the list is read from the end, and only while the address
+    /// found so far is a trusted proxy's: the client may have made up everything to the left.
     pub(crate) fn client_of(&self, socket: IpAddr, forwarded_for: &[&[u8]]) -> IpAddr {
         let mut client = socket.to_canonical();
         // RFC 9110 5.3: several fields of a name are one list.
@@ -150,7 +153,7 @@ impl TrustedProxies {
         client
     }
 
-    /// Returns where `client_of` has the client's address from.
+    /// Returns where `client_of` finds the client's address.
     pub(crate) fn source(&self, socket: IpAddr, forwarded_for: &[&[u8]]) -> AddressSource {
         match (forwarded_for.is_empty(), self.contains(socket)) {
             (true, _) => AddressSource::Socket,
@@ -159,8 +162,8 @@ impl TrustedProxies {
         }
     }
 
-    /// Returns the address that a socket's connection is counted under. `None` for this machine's own clients (a loopback
-    /// address, and no proxy has named another), and for what a trusted proxy itself asks, such as whether we are alive.
+    /// Returns the address that a connection is counted under. `None` for clients on this machine (a loopback address,
+    /// and no proxy has named another) and for requests of a trusted proxy itself, such as health checks.
     pub(crate) fn counted_address(&self, socket: IpAddr, forwarded_for: &[&[u8]]) -> Option<ClientAddress> {
         let is_own_machine = socket.to_canonical().is_loopback() && forwarded_for.is_empty();
         let client = self.client_of(socket, forwarded_for);
@@ -168,7 +171,7 @@ impl TrustedProxies {
     }
 }
 
-/// An element of X-Forwarded-For: an address, with a port where a proxy adds it.
+/// Parses an element of X-Forwarded-For: an address, with a port if the proxy adds one.
 fn parse_element(element: &[u8]) -> Option<IpAddr> {
     let element = std::str::from_utf8(element).ok()?;
     let without_port = match element.strip_prefix('[') {
@@ -221,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_range_is_refused() {
+    fn anything_but_a_range_is_refused() {
         for bad in [
             "",
             "/",
@@ -246,17 +249,17 @@ mod tests {
     }
 
     #[test]
-    fn the_client_is_the_last_address_that_no_trusted_proxy_has() {
+    fn the_client_is_the_last_address_that_is_not_a_trusted_proxy() {
         let trusted: TrustedProxies = ["127.0.0.0/8", "10.0.0.0/8", "fd00::/8"]
             .map(|range| Cidr::parse(range).unwrap())
             .into_iter()
             .collect();
         for (socket, fields, client) in [
-            // The socket's address is not trusted: what it says may be made up.
+            // The socket's address is not trusted, so its X-Forwarded-For is ignored.
             ("192.0.2.1", &["198.51.100.1"][..], "192.0.2.1"),
             ("192.0.2.1", &[], "192.0.2.1"),
             ("::ffff:192.0.2.1", &["198.51.100.1"], "192.0.2.1"),
-            // One proxy, several proxies, and what the client itself has put before them.
+            // One proxy, several proxies, and addresses that the client itself put in front.
             ("127.0.0.1", &[], "127.0.0.1"),
             ("127.0.0.1", &["198.51.100.1"], "198.51.100.1"),
             ("::ffff:127.0.0.1", &["198.51.100.1"], "198.51.100.1"),
@@ -268,7 +271,7 @@ mod tests {
             ("127.0.0.1", &["1.1.1.1", "198.51.100.1"], "198.51.100.1"),
             ("127.0.0.1", &["1.1.1.1, 198.51.100.1", "10.0.0.7"], "198.51.100.1"),
             ("127.0.0.1", &["198.51.100.1", "", ",,"], "198.51.100.1"),
-            // All are trusted: the first of them.
+            // All addresses are trusted: the first one counts.
             ("127.0.0.1", &["10.0.0.1, 10.0.0.2"], "10.0.0.1"),
             ("127.0.0.1", &[""], "127.0.0.1"),
             // With ports, in brackets.
@@ -277,7 +280,7 @@ mod tests {
             ("127.0.0.1", &["[2001:db8::1]"], "2001:db8::1"),
             ("127.0.0.1", &["[2001:db8::1]:4711, [fd00::1]:80"], "2001:db8::1"),
             ("127.0.0.1", &["::ffff:198.51.100.1"], "198.51.100.1"),
-            // What is no address ends the list: the last good one, or the socket's.
+            // An element that is not an address ends the list: the last good one counts, or the socket's.
             ("127.0.0.1", &["unknown"], "127.0.0.1"),
             ("127.0.0.1", &["198.51.100.1, unknown"], "127.0.0.1"),
             ("127.0.0.1", &["198.51.100.1, unknown, 10.0.0.7"], "10.0.0.7"),
@@ -310,7 +313,7 @@ mod tests {
             (&default, "127.0.0.1", named, Some("198.51.100.1")),
             (&default, "192.0.2.1", &[], Some("192.0.2.1")),
             (&none, "127.0.0.1", &[], None),
-            // It names another address, so it is a proxy, though not a trusted one.
+            // This socket names another address, so it is a proxy, but not a trusted one.
             (&none, "127.0.0.2", named, Some("127.0.0.2")),
             (&remote, "10.0.0.1", &[], None),
             (&remote, "10.0.0.1", named, Some("198.51.100.1")),

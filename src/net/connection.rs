@@ -1,15 +1,16 @@
 //! One socket's life, from the first byte of its request to the end of both directions.
 //!
-//! | phase | leaves by | deadline |
+//! | phase | ends with | deadline |
 //! | --- | --- | --- |
-//! | `Head`: bytes to a request head | an answer, 101 or another | 10 s from accept, never extended |
-//! | `Open`: messages | either side's close, a fault, silence | ping after 30 s of silence, dead 20 s after the ping; 15 s in which nothing of the output that waits is taken, then 1013 |
-//! | `Closing`: our close frame is sent, the peer's awaited | its answer, or 64 KiB of anything else | 5 s |
-//! | `Flushing`: the last bytes go out: an HTTP answer, or a close frame that needs no answer | all written | 5 s |
-//! | `Linger`: our side is shut, input is thrown away so that no reset eats the last bytes | the peer's end | 1 s |
+//! | `Head`: the request head is read | an answer: 101 or any other | 10 s from accept, never extended |
+//! | `Open`: messages | a close frame, a fault | ping after 30 s of silence, dead 20 s later; 1013 if blocked for 15 s |
+//! | `Closing`: our close frame is sent | the peer's close frame, or 64 KiB of other input | 5 s |
+//! | `Flushing`: the last bytes are written: a response, or a close frame that needs no answer | all written | 5 s |
+//! | `Linger`: our side is shut down; input is dropped: a reset would destroy the last bytes | the peer's end | 1 s |
 //! | `Dead`: to be freed at the end of the turn | | |
 //!
-//! A method that ends a phase does nothing in any other: `respond` and `open` end `Head`, `close` and `refuse` end `Open`.
+//! A method that ends a phase does nothing in any other phase: `respond` and `open` end `Head`, `close` and `refuse`
+//! end `Open`.
 
 use super::close::{self, CloseReason};
 use super::closing::find_close;
@@ -33,22 +34,22 @@ use crate::config::{
 /// Why a connection was ended by its deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GivenUp {
-    /// No whole request head came: it is answered with 408.
+    /// The request head is not complete; it is answered with 408.
     NoHead,
-    /// The socket took nothing of what waited: it is closed with 1013.
+    /// The peer took none of the waiting output; it is closed with 1013.
     TakesNothing,
-    /// No ping was answered.
+    /// The peer did not answer a ping.
     Silent,
 }
 
-/// One socket and what is known of it. Who it belongs to is for the hub and the service.
+/// One socket with its phase, its buffers and its limits. The hub and the service know who it belongs to.
 #[derive(Debug)]
 pub struct Connection<S> {
     stream: S,
     phase: Phase,
     /// When the phase began; while open, when the peer last gave a sign of life.
     since: Millis,
-    /// When a ping was sent, if nothing was heard since.
+    /// When a ping was sent, if the peer has given no sign of life since.
     pinged_at: Option<Millis>,
     input: Input,
     output: Output,
@@ -57,7 +58,7 @@ pub struct Connection<S> {
 }
 
 impl<S: Stream> Connection<S> {
-    /// Returns the connection of a socket that was just accepted.
+    /// Creates the connection of a socket that was just accepted.
     pub fn new(stream: S, now: Millis) -> Self {
         Self {
             stream,
@@ -71,12 +72,12 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Returns the socket.
+    /// Returns the stream.
     pub fn stream(&mut self) -> &mut S {
         &mut self.stream
     }
 
-    /// Returns the phase.
+    /// Returns the name of the current phase.
     pub fn phase(&self) -> PhaseName {
         self.phase.name()
     }
@@ -86,30 +87,30 @@ impl<S: Stream> Connection<S> {
         matches!(self.phase, Phase::Open(_))
     }
 
-    /// Notes what the poll has reported. That it is writable needs no note where output waits: a write is tried. A stream's own
-    /// output goes out with a read.
+    /// Notes what the poll has reported. "Writable" needs no flag: if output waits, the next flush tries to write it.
+    /// Only a stream with output of its own, such as TLS, is read instead, since a read sends that output too.
     pub fn note_readiness(&mut self, mut readiness: Readiness) {
         readiness.readable |= readiness.writable && self.stream.has_own_output();
         self.input.note(readiness);
     }
 
-    /// Returns whether to read. Not while flushing: what comes then is thrown away, once our side is shut down.
+    /// Returns whether to read now. While flushing, input stays in the socket: lingering drops it later.
     pub fn wants_read(&self) -> bool {
         self.input.is_readable() && !self.is_behind() && !matches!(self.phase, Phase::Flushing | Phase::Dead)
     }
 
-    /// Returns whether so much output waits that the peer is not read until it has taken some. So what it asks for cannot pile up
-    /// here: the socket fills, and TCP stops the peer.
+    /// Returns whether so much output waits that the peer is not read until it has taken some. Its requests then cannot
+    /// pile up here: they fill the socket, and TCP stops the peer.
     pub fn is_behind(&self) -> bool {
         self.output.len() > OUTPUT_BEHIND_BYTES && self.is_open()
     }
 
-    /// Returns whether it has sent so much of late that others are served first.
+    /// Returns whether the peer has recently sent so much that others are served first.
     pub(crate) fn has_sent_much(&self, now: Millis) -> bool {
         self.debt.is_much(now)
     }
 
-    /// Returns whether the socket has refused output. The poll reports when it takes some again.
+    /// Returns whether the socket has refused output. The poll reports when it accepts some again.
     pub fn is_blocked(&self) -> bool {
         self.output.blocked_since().is_some()
     }
@@ -124,12 +125,12 @@ impl<S: Stream> Connection<S> {
         self.output.len()
     }
 
-    /// Returns when `expire` is due, if nothing is read or written until then.
+    /// Returns the time at which to call `expire`, unless something is read or written before.
     pub fn deadline(&self, limits: &Limits) -> Millis {
         match self.phase {
             Phase::Head(_) => self.since + HEAD_MS,
             Phase::Open(_) => {
-                // From the ping and not from the silence before it: a process that was stopped meanwhile sends it late.
+                // Counted from the ping, not from the silence before it: a stopped and resumed process sends it late.
                 let silence = self.pinged_at.map_or(self.since + limits.ping_interval_ms, |at| at + PONG_MS);
                 let stall = self.output.blocked_since().map_or(NEVER, |since| since + STALL_MS);
                 stall.min(silence)
@@ -141,7 +142,8 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Returns whether input that is not read yet may move the deadline: it may complete the head, or answer the ping.
+    /// Returns whether input that has not been read yet may still avert the deadline: by completing the head, or by
+    /// answering the ping.
     pub(crate) fn is_judged_by_input(&self) -> bool {
         match self.phase {
             Phase::Head(_) => true,
@@ -150,7 +152,7 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Does what is due when the deadline has passed. Returns why, if it ends a connection that was not closing already.
+    /// Acts on a deadline that has passed. Returns the reason if that ends a connection that was not ending already.
     pub fn expire(&mut self, now: Millis) -> Option<GivenUp> {
         match self.phase {
             Phase::Head(_) => {
@@ -158,7 +160,7 @@ impl<S: Stream> Connection<S> {
                 Some(GivenUp::NoHead)
             }
             Phase::Open(_) if self.output.blocked_since().is_some_and(|since| since + STALL_MS <= now) => {
-                // Behind all that waits; a peer that wakes up after all reads why.
+                // The close frame follows the waiting output: a peer that wakes up after all learns the reason.
                 self.refuse(close::TAKES_NOTHING, now);
                 Some(GivenUp::TakesNothing)
             }
@@ -189,12 +191,13 @@ impl<S: Stream> Connection<S> {
         received
     }
 
-    /// Returns what the last `receive` has cost beside its bytes, in bytes.
+    /// Returns what the last `receive` cost in addition to its bytes, in bytes.
     pub(crate) fn read_overhead(&self) -> usize {
         self.stream.read_overhead()
     }
 
-    /// Keeps bytes that were received and are to be read later, and the context if `shared` has read ahead.
+    /// Keeps received bytes to be read later. If the shared codec holds a part of them already, the connection keeps
+    /// that codec too.
     pub(crate) fn keep_unread(&mut self, unread: &[u8], shared: &mut Box<Codec>) {
         if let Phase::Open(reader) = &mut self.phase {
             reader.keep_context(shared);
@@ -202,18 +205,19 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Takes the bytes that were kept. They are read before anything more is received.
+    /// Takes the kept bytes, which have to be read before anything more is received.
     pub(crate) fn take_unread(&mut self) -> Option<Vec<u8>> {
         self.input.take_unread()
     }
 
-    /// Returns how much is kept, in bytes.
+    /// Returns the number of bytes kept.
     pub(crate) fn unread_bytes(&self) -> usize {
         self.input.unread_bytes()
     }
 
-    /// Parses the request head with the `received` bytes, and keeps them if it is only a part. `None` if the head came before.
-    /// The bytes behind a whole head are always the last ones of `received`, as it was not whole without these.
+    /// Parses the request head, up to and including the `received` bytes, and keeps them if the head is still partial.
+    /// Returns `None` if the connection has left the phase `Head`. The bytes behind a whole head are always the last
+    /// ones of `received`, since the head was not whole without `received`.
     pub(crate) fn read_head<'a>(&'a mut self, received: &'a [u8]) -> Option<Head<'a>> {
         let Phase::Head(so_far) = &mut self.phase else { return None };
         if !so_far.is_empty() {
@@ -228,12 +232,12 @@ impl<S: Stream> Connection<S> {
         Some(head)
     }
 
-    /// Returns how much memory a part of a head takes, in bytes.
+    /// Returns the memory that a partial head takes, in bytes.
     pub(crate) fn partial_head_bytes(&self) -> usize {
         if let Phase::Head(so_far) = &self.phase { so_far.capacity() } else { 0 }
     }
 
-    /// Answers the request, which is all that this connection is for.
+    /// Answers the request with a response, after which the connection ends.
     pub fn respond(&mut self, response: &Response, method: Method, now: Millis) {
         if let Phase::Head(_) = self.phase {
             response.append(method, now, self.output.bytes());
@@ -241,7 +245,7 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Becomes a WebSocket; `append_answer` appends the 101.
+    /// Makes the connection a WebSocket; `append_answer` appends the 101.
     pub fn open(&mut self, now: Millis, spare: &mut Vec<Vec<u8>>, append_answer: impl FnOnce(&mut Vec<u8>)) {
         if let Phase::Head(_) = self.phase {
             append_answer(self.output.buffer(spare));
@@ -249,11 +253,12 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Takes the next message out of `input`. `None` when there is none, or the connection is not open. After our close frame all
-    /// is dropped (RFC 6455 1.4) but the peer's own. What answers a control frame is queued.
+    /// Takes the next message out of `input` and queues the replies to control frames. `None` if there is no whole
+    /// message, or if the connection is not open. After our close frame, everything but the peer's close frame is
+    /// dropped (RFC 6455 1.4).
     ///
     /// # Errors
-    /// The peer broke RFC 6455. A close frame that says so is queued, and the connection is not open any more.
+    /// The peer broke RFC 6455. A close frame with the reason is queued, and the connection is no longer open.
     pub fn next_message(
         &mut self,
         shared: &mut Box<Codec>,
@@ -281,7 +286,8 @@ impl<S: Stream> Connection<S> {
         };
         match end {
             ReadEnd::ClosedByPeer { orderly } => {
-                // RFC 6455 5.5.1: nothing follows a close frame. If nothing has, there is nothing to linger for, but TLS's own end.
+                // RFC 6455 5.5.1: a peer sends nothing after its close frame. If nothing has come after it, there is
+                // nothing to linger for, except for the end that a TLS peer announces itself.
                 if orderly && !self.stream.is_closed_by_peer() {
                     self.input.note_final_frame();
                 }
@@ -295,15 +301,15 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Queues a frame, if the connection is open. How much waits is for the sender to bound: `Service::drained` is called
-    /// when all has left.
+    /// Queues a frame if the connection is open. The sender has to bound how much waits; it can ask to be notified by
+    /// `Service::drained` when all output has left.
     pub fn queue(&mut self, frame: &[u8], spare: &mut Vec<Vec<u8>>) {
         if self.is_open() {
             self.output.push(frame, spare);
         }
     }
 
-    /// Starts the closing handshake (RFC 6455 7.1.2), if the connection is open.
+    /// Starts the closing handshake (RFC 6455 7.1.2) if the connection is open.
     pub fn close(&mut self, why: CloseReason, now: Millis) {
         if let Phase::Open(reader) = &mut self.phase {
             let reader = std::mem::take(reader);
@@ -312,13 +318,13 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Returns whether the peer's side has ended, and all that it sent before was read.
+    /// Returns whether the peer's side has ended and everything that it sent before has been read.
     pub(crate) fn is_at_eof(&self) -> bool {
         self.input.is_at_eof()
     }
 
-    /// Ends the connection, as the peer's side has ended. What is being flushed still is: a client may shut down its side
-    /// behind its request, and read the answer (RFC 9112 9.6).
+    /// Ends the connection because the peer's side has ended. Flushing goes on: a client may shut down its side after
+    /// its request and still read the answer (RFC 9112 9.6).
     pub(crate) fn end_of_input(&mut self, now: Millis) {
         self.input.end();
         match self.phase {
@@ -329,8 +335,8 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Writes what waits, in one call, and returns how many bytes the socket has taken. Shuts down our side after the last bytes
-    /// of the connection. An emptied buffer goes to the `spare` ones.
+    /// Writes the waiting output in one call and returns how many bytes the socket took. After the last bytes of the
+    /// connection, shuts down our side. An emptied buffer is added to `spare`.
     pub fn flush(&mut self, now: Millis, spare: &mut Vec<Vec<u8>>) -> usize {
         let mut written = 0;
         if self.has_output() && !matches!(self.phase, Phase::Dead) {
@@ -339,12 +345,12 @@ impl<S: Stream> Connection<S> {
                 Ok(length) => written = length,
                 Err(_) => self.enter(Phase::Dead, now),
             }
-            // RFC 6455 5.5.2: a ping verifies that the peer is responsive. One that takes what waited is.
+            // RFC 6455 5.5.2: a ping verifies that the peer is responsive. A peer that takes waiting output is.
             if was_blocked && written > 0 {
                 self.note_sign_of_life(now);
             }
         }
-        // RFC 6455 7.1.1: the server closes TCP first, and only its own side until the peer has closed too.
+        // RFC 6455 7.1.1: the server closes TCP first, but only its own side until the peer has closed too.
         if matches!(self.phase, Phase::Flushing) && !self.has_output() {
             let lingers = !self.input.is_at_eof() && self.stream.shutdown_write().is_ok();
             self.enter(if lingers { Phase::Linger } else { Phase::Dead }, now);
@@ -352,7 +358,7 @@ impl<S: Stream> Connection<S> {
         written
     }
 
-    /// Lets the peer send one message that is not counted, as it was sent one that it will confirm.
+    /// Lets the peer send one uncounted message: the confirmation of a message that it was sent.
     pub(crate) fn allow_answer(&mut self) {
         self.rate.allow_answer();
     }
@@ -362,7 +368,7 @@ impl<S: Stream> Connection<S> {
         self.rate.count(message, limits, now)
     }
 
-    /// Fails the WebSocket connection (RFC 6455 7.1.7), if it is open: sends a close frame and reads no more of the peer.
+    /// Fails the WebSocket connection (RFC 6455 7.1.7) if it is open: sends a close frame and stops reading messages.
     pub fn refuse(&mut self, why: CloseReason, now: Millis) {
         if self.is_open() {
             frame::append_close(self.output.bytes(), why);
@@ -370,7 +376,8 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Drops the output behind so many bytes of it. One that was open then is closed in its place, for the reason given.
+    /// Drops all waiting output after its first `kept_bytes`. With `why`, the connection was open when these were
+    /// queued: if it has begun to end since, a close frame takes the place of what was dropped.
     pub(crate) fn withdraw(&mut self, kept_bytes: usize, why: Option<CloseReason>, now: Millis) {
         self.output.truncate(kept_bytes);
         if let Some(why) = why
@@ -383,7 +390,7 @@ impl<S: Stream> Connection<S> {
     }
 
     fn note_sign_of_life(&mut self, now: Millis) {
-        // The other phases have a fixed end.
+        // The other phases end at a fixed time.
         if self.is_open() {
             self.since = now;
             self.pinged_at = None;

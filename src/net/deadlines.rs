@@ -1,8 +1,8 @@
 //! The deadlines of all connections, in a queue.
 //!
-//! A connection's deadline is derived from its state and moves with every byte. To move it in a queue as well would
-//! cost every message; instead the queue keeps the earliest time at which the connection has to be looked at again.
-//! If by then its deadline has moved on, it is queued again for that.
+//! A connection's deadline is derived from its state and moves with every byte. Moving it in the queue each time would
+//! cost time with every message. So the queue holds the earliest time at which to look at the connection again, and if
+//! its deadline has moved on by then, the connection is queued for the new one.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -20,8 +20,8 @@ pub(crate) struct Deadlines {
 }
 
 impl Deadlines {
-    /// Queues `conn` for `due`, unless it is queued for an earlier time already. `scheduled_at` is the earliest time that it is
-    /// queued for, which is kept beside the connection.
+    /// Queues `conn` for `due`, unless it is already queued for an earlier time. `scheduled_at`, which is kept with the
+    /// connection, is the earliest time it is queued for.
     pub(crate) fn schedule(&mut self, conn: ConnId, scheduled_at: &mut Millis, due: Millis) {
         if due < *scheduled_at {
             *scheduled_at = due;
@@ -34,8 +34,8 @@ impl Deadlines {
         self.queue.peek().map(|Reverse((due, _))| *due)
     }
 
-    /// Takes the next entry that is due by `now`. It is outdated if its time is not the connection's `scheduled_at`: then an
-    /// earlier entry was queued after it.
+    /// Takes the next entry that is due by `now`. An entry whose time differs from the connection's `scheduled_at` is
+    /// outdated: an earlier one was queued after it.
     pub(crate) fn pop_due(&mut self, now: Millis) -> Option<(Millis, ConnId)> {
         if self.next_due()? > now {
             return None;
@@ -43,9 +43,9 @@ impl Deadlines {
         self.queue.pop().map(|Reverse(entry)| entry)
     }
 
-    /// Drops outdated entries, once these are more than half: connections that came and went leave theirs behind, and a storm of
-    /// them would take memory until these are due. `connections` is how many there are; `is_current` returns whether an
-    /// entry is not outdated.
+    /// Drops outdated entries once they are more than half. Connections that have ended leave theirs behind, and a
+    /// storm of short connections would take memory until those are due. `connections` is the number of connections
+    /// now; `is_current` returns whether an entry still counts.
     pub(crate) fn tidy(&mut self, connections: usize, is_current: impl Fn(Millis, ConnId) -> bool) {
         if self.queue.len() > 2 * connections.max(TIDY_ENTRIES_MIN) {
             self.queue.retain(|Reverse((due, conn))| is_current(*due, *conn));
@@ -53,7 +53,7 @@ impl Deadlines {
         }
     }
 
-    /// Returns how many entries there are.
+    /// Returns the number of entries, outdated ones included.
     pub(crate) fn len(&self) -> usize {
         self.queue.len()
     }
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn what_those_who_left_leave_behind_is_dropped() {
+    fn entries_of_ended_connections_are_dropped() {
         let conn = |slot| ConnId::here(slot, 0);
         let mut deadlines = Deadlines::default();
         for slot in 0..100_000 {
@@ -89,7 +89,7 @@ mod tests {
         assert_eq!(deadlines.pop_due(NEVER), Some((7, conn(7))));
     }
     #[test]
-    fn a_storm_beside_many_who_stay_costs_each_entry_a_look_or_two() {
+    fn a_storm_of_short_connections_costs_each_entry_a_look_or_two() {
         const STAY: u32 = 10_000;
         const STORM: u32 = 50_000;
         let mut deadlines = Deadlines::default();

@@ -1,11 +1,12 @@
-//! How much a peer has sent of late: those who sent much are served after the others.
+//! How much a peer has sent recently. The hub serves peers with much debt after the others, so that a flood delays its
+//! own sender first.
 
 use crate::config::{DEBT_LEAK_BYTES_PER_S, FRONT_DEBT_BYTES, Millis};
 
-/// Bytes received, less those that have leaked away since; kept as a time so that nothing has to leak.
+/// A leaky bucket of received bytes, stored as the time at which it will be empty, so that no timer has to drain it.
 #[derive(Debug, Default)]
 pub(super) struct ByteDebt {
-    /// When all of them will have leaked, in microseconds.
+    /// When the bucket will be empty, in microseconds.
     clear_at_us: u64,
 }
 
@@ -14,7 +15,7 @@ impl ByteDebt {
         self.clear_at_us = self.clear_at_us.max(now * US_PER_MS) + leak_us(bytes);
     }
 
-    /// Returns whether it is more than a person at a keyboard causes.
+    /// Returns whether the debt is more than a person at a keyboard causes.
     pub(super) fn is_much(&self, now: Millis) -> bool {
         self.clear_at_us > now * US_PER_MS + leak_us(FRONT_DEBT_BYTES)
     }
@@ -23,7 +24,7 @@ impl ByteDebt {
 const US_PER_MS: u64 = 1000;
 const US_PER_S: u64 = 1_000_000;
 
-/// How long so many bytes take to leak.
+/// Returns how long these bytes take to leak.
 const fn leak_us(bytes: usize) -> u64 {
     bytes as u64 * US_PER_S / DEBT_LEAK_BYTES_PER_S
 }
@@ -33,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn four_kib_at_once_are_not_much_one_byte_more_is_and_it_leaks() {
+    fn four_kib_at_once_are_not_much_and_a_debt_leaks_away() {
         let mut debt = ByteDebt::default();
         debt.add(4096, 1000);
         assert!(!debt.is_much(1000));

@@ -1,14 +1,14 @@
-//! Frames from the server, written straight into a buffer (RFC 6455 5.2).
+//! The server's frames, written straight into a buffer (RFC 6455 5.2).
 //!
-//! A server's frame is not masked and never fragmented here, so that its header is the opcode and the length. It stands
-//! in front of a payload whose length is known only once it is written: bytes for the longest header are reserved, the
-//! payload is written behind them, and the header then right in front of the payload.
+//! These frames are neither masked nor fragmented, so the header is only the opcode and the length. The length is known
+//! only after the payload is written. So room for the longest header is reserved, the payload is written after it, and
+//! then the header directly in front of the payload.
 
 use std::ops::Range;
 
 use super::close::CloseReason;
 
-/// RFC 6455 5.2's opcodes, as far as a server sends them, with the FIN bit set.
+/// The opcodes of RFC 6455 5.2 that the server sends, with the FIN bit set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Opcode {
@@ -16,17 +16,17 @@ pub enum Opcode {
     Text = 0x81,
     /// A whole binary message.
     Binary = 0x82,
-    /// Close, with a code and a reason.
+    /// A close frame, with a code and a reason.
     Close = 0x88,
-    /// Ping.
+    /// A ping.
     Ping = 0x89,
 }
 
-/// FIN and opcode, 127, and eight bytes of length.
+/// One byte for FIN and opcode, one for the length marker 127, and eight for the length.
 const HEADER_BYTES_MAX: usize = 10;
 
-/// Appends a frame whose payload `write` appends, and returns its range in the buffer. The bytes in front of it that a shorter
-/// header has left over belong to no frame.
+/// Appends a frame whose payload is written by `write`, and returns its range in the buffer. The bytes in front of it
+/// that a shorter header did not need belong to no frame.
 pub(crate) fn append(buffer: &mut Vec<u8>, opcode: Opcode, write: impl FnOnce(&mut Vec<u8>)) -> Range<usize> {
     buffer.extend_from_slice(&[0; HEADER_BYTES_MAX]);
     let payload = buffer.len();
@@ -53,7 +53,7 @@ pub(crate) fn append(buffer: &mut Vec<u8>, opcode: Opcode, write: impl FnOnce(&m
     start..buffer.len()
 }
 
-/// A ping without a payload. Any pong answers it.
+/// A ping without a payload, since any pong answers it.
 pub(crate) const PING: [u8; 2] = [Opcode::Ping as u8, 0];
 
 /// Appends a close frame (RFC 6455 5.5.1).

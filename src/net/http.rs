@@ -1,5 +1,5 @@
-//! The head of a request, and the opening handshake in it. As much of HTTP as a WebSocket server needs: one request a
-//! connection, and no body.
+//! The head of a request, and the opening handshake in it. This is as much of HTTP as a WebSocket server needs: one
+//! request per connection, and no request bodies.
 
 use tungstenite::handshake::derive_accept_key;
 
@@ -8,58 +8,61 @@ use super::response::Status;
 use super::target;
 use crate::config::{HEAD_BYTES_MAX, HEAD_FIELDS_MAX};
 
-/// What has come of a request head.
+/// The result of parsing the bytes received so far.
 #[derive(Debug)]
 pub(crate) enum Head<'a> {
-    /// A part of it.
+    /// A part of a head.
     Partial,
-    /// All of it: the request, and how many of the bytes come behind it. These belong to the WebSocket.
+    /// A whole head: the request, and how many bytes follow it. Those belong to the WebSocket.
     Whole(Request<'a>, usize),
-    /// None, or none that is served: answered with this status.
+    /// Not a head, or one that is not served: to be answered with this status.
     Refused(Status),
 }
 
-/// A request method, as far as it makes a difference here.
+/// A request method, as far as the server tells methods apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
     /// `GET`.
     Get,
     /// `HEAD`: the response to GET without its body (RFC 9110 9.3.2).
     Head,
-    /// Any other.
+    /// Any other method.
     Other,
 }
 
-/// A request that is well-formed.
+/// A well-formed request.
 #[derive(Debug)]
 pub struct Request<'a> {
-    /// Its method.
+    /// The method.
     pub method: Method,
     /// The path of the target, without the query.
     pub path: &'a str,
-    /// Host and port that the request is for: those of the target, else the Host field, which may be empty. Empty as
-    /// well where an HTTP/1.0 client sent none.
+    /// The host and port that the request is for: those of the target, or else the Host field, which may be empty. Also
+    /// empty if an HTTP/1.0 client sent no Host.
     pub host: &'a str,
-    /// The Origin field: the site whose page sends the request (RFC 6454 7). Programs send none. Empty where it is not UTF-8, which is no origin.
+    /// The Origin field: the site whose page sends the request (RFC 6454 7). Clients that are not browsers usually send
+    /// none. Empty if the field is not UTF-8, which no origin equals.
     pub origin: Option<&'a str>,
     /// Whether the response may be compressed with gzip (RFC 9110 12.5.3).
     pub accepts_gzip: bool,
-    /// The entity tags of what the client has already (RFC 9110 13.1.2).
+    /// The entity tags that the client has already (RFC 9110 13.1.2).
     pub if_none_match: Vec<&'a str>,
     upgrade: Upgrade,
     /// The subprotocols that the client offers, in its order (RFC 6455 4.1, 10.).
     pub protocols: Vec<&'a str>,
-    /// The values of the X-Forwarded-For fields, in order. As bytes: a client may put anything before what its proxy appends.
+    /// The values of the X-Forwarded-For fields, in order. They are bytes because a client may put anything in front of
+    /// what its proxy appends.
     pub forwarded_for: Vec<&'a [u8]>,
-    /// The client. The hub fills it in, from the socket's address and `forwarded_for`.
+    /// The client's address. The hub fills it in from the socket's address and `forwarded_for`.
     pub client: ClientAddress,
 }
 
 impl Request<'_> {
-    /// Returns the opening handshake that this request is (RFC 6455 4.2.1).
+    /// Returns the opening handshake in this request (RFC 6455 4.2.1).
     ///
     /// # Errors
-    /// It is none: the status to answer it with, where a WebSocket is all that its path has.
+    /// The request is not an opening handshake. The error is the status to answer with if its path serves only
+    /// WebSockets.
     pub fn handshake(&self) -> Result<Handshake, Status> {
         match (self.method, self.upgrade) {
             (Method::Other, _) => Err(Status::MethodNotAllowed),
@@ -71,20 +74,20 @@ impl Request<'_> {
     }
 }
 
-/// The WebSocket side of a request, its method aside.
+/// What the fields of a request say about a WebSocket, before its method is considered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Upgrade {
     /// A plain request.
     None,
-    /// A handshake of another version than 13.
+    /// A handshake with another version than 13.
     OtherVersion,
-    /// A handshake that is not as RFC 6455 4.2.1 says.
+    /// A handshake that breaks RFC 6455 4.2.1.
     Malformed,
     Handshake(Handshake),
 }
 
-/// A client's opening handshake that fulfils RFC 6455 4.2.1. Only `Request::handshake` gives one, so that no other request
-/// can be upgraded.
+/// A client's opening handshake that meets RFC 6455 4.2.1. Only `Request::handshake` returns one, so that no other
+/// request can be upgraded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Handshake {
     /// The Sec-WebSocket-Key: 16 bytes in base64.
@@ -102,8 +105,8 @@ impl Handshake {
         Some(Self { key })
     }
 
-    /// Appends the server's handshake, which makes a WebSocket of the connection (RFC 6455 4.2.2). `protocol` is one of the
-    /// subprotocols that were offered.
+    /// Appends the server's handshake, after which the connection is a WebSocket (RFC 6455 4.2.2). `protocol` is one of
+    /// the subprotocols that the client offered.
     pub(crate) fn append_answer(&self, protocol: Option<&str>, out: &mut Vec<u8>) {
         out.extend_from_slice(
             b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ",
@@ -117,7 +120,7 @@ impl Handshake {
     }
 }
 
-/// Parses a request head, at most `HEAD_BYTES_MAX` bytes of it.
+/// Parses a request head of at most `HEAD_BYTES_MAX` bytes.
 pub(crate) fn parse(bytes: &[u8]) -> Head<'_> {
     let mut fields = [httparse::EMPTY_HEADER; HEAD_FIELDS_MAX];
     let mut head = httparse::Request::new(&mut fields);
@@ -147,7 +150,7 @@ fn request<'a>(head: &httparse::Request<'_, 'a>) -> Option<Request<'a>> {
         None => "",
     };
     target::host(host)?;
-    // RFC 9112 3.2.2: the authority of the target goes before the Host field.
+    // RFC 9112 3.2.2: the authority of the target takes precedence over the Host field.
     let (authority, path) = target::split(head.path?)?;
     let fields = Fields(head);
     Some(Request {
@@ -164,7 +167,7 @@ fn request<'a>(head: &httparse::Request<'_, 'a>) -> Option<Request<'a>> {
     })
 }
 
-/// Whether a member of Accept-Encoding is gzip, and not with the weight 0, which forbids it (RFC 9110 12.4.2).
+/// Returns whether a member of Accept-Encoding allows gzip. The weight 0 forbids it (RFC 9110 12.4.2).
 fn is_gzip(coding: &str) -> bool {
     let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
     let is_named = ["gzip", "x-gzip", "*"].iter().any(|coding| name.trim().eq_ignore_ascii_case(coding));
@@ -175,23 +178,24 @@ fn is_gzip(coding: &str) -> bool {
     is_named && !is_forbidden
 }
 
-/// RFC 6455 4.2.1, point by point.
+/// Checks the fields against RFC 6455 4.2.1; the numbers below are its points.
 fn upgrade(fields: &Fields<'_, '_, '_>, http_1_1: bool) -> Upgrade {
     let asks = |name, token: &str| fields.list(name).any(|listed| listed.eq_ignore_ascii_case(token));
-    // 3. and 4.; fields that come in pieces, such as two of Connection, are one list (RFC 9110 5.3)
+    // 3. and 4. Several fields of one name, such as two of Connection, are one list (RFC 9110 5.3).
     if !asks("upgrade", "websocket") || !asks("connection", "upgrade") {
         return Upgrade::None;
     }
-    // 6.; with a version that we do not speak, 4.4 has us say which we do
+    // 6. To another version we answer with the one that we speak (4.4).
     if !fields.values("sec-websocket-version").eq(["13"]) {
         return Upgrade::OtherVersion;
     }
-    // 5. "when decoded, is 16 bytes in length", and 1. "HTTP/1.1 or higher"
-    // RFC 9110 7.8: the new protocol begins behind the request. We read no body, so its bytes would be taken for frames.
+    // RFC 9110 7.8: the new protocol begins behind the request. We read no body, so its bytes would be taken for
+    // frames.
     let has_body = fields
         .values("content-length")
         .any(|length| length.is_empty() || length.bytes().any(|digit| digit != b'0'))
         || fields.values("transfer-encoding").next().is_some();
+    // 5. "when decoded, is 16 bytes in length", and 1. "HTTP/1.1 or higher"
     let mut keys = fields.values("sec-websocket-key");
     match (keys.next(), keys.next()) {
         (Some(key), None) if http_1_1 && !has_body => {
@@ -204,24 +208,25 @@ fn upgrade(fields: &Fields<'_, '_, '_>, http_1_1: bool) -> Upgrade {
 struct Fields<'h, 'f, 'a>(&'h httparse::Request<'f, 'a>);
 
 impl<'a> Fields<'_, '_, 'a> {
-    /// The values of all fields of a name, as bytes.
+    /// Returns the values of all fields with this name, as bytes.
     fn bytes(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
         let named = self.0.headers.iter().filter(move |field| field.name.eq_ignore_ascii_case(name));
         named.map(|field| field.value.trim_ascii())
     }
 
-    /// The values of all fields of a name. One that is not UTF-8 is nothing that we look for.
+    /// Returns the values of all fields with this name. A value that is not UTF-8 becomes empty: no value that we look
+    /// for is.
     fn values(&self, name: &str) -> impl Iterator<Item = &'a str> {
         self.bytes(name).map(|value| std::str::from_utf8(value).unwrap_or(""))
     }
 
-    /// The elements of a field that is a list (RFC 9110 5.6.1).
+    /// Returns the elements of a field whose value is a list (RFC 9110 5.6.1).
     fn list(&self, name: &str) -> impl Iterator<Item = &'a str> {
         self.values(name).flat_map(|value| value.split(',')).map(str::trim).filter(|e| !e.is_empty())
     }
 }
 
-/// A field that may stand once: `None` where it stands twice.
+/// Returns the value of a field that may occur at most once; the outer `None` if it occurs twice.
 #[expect(clippy::option_option, reason = "refused, absent and present are three things")]
 fn at_most_one<'a>(head: &httparse::Request<'_, 'a>, name: &str) -> Option<Option<&'a [u8]>> {
     let fields = Fields(head);
@@ -279,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_handshake_has_its_status() {
+    fn each_fault_of_a_handshake_has_its_status() {
         for (from, to, status) in [
             ("GET", "POST", Some(Status::MethodNotAllowed)),
             ("GET", "HEAD", Some(Status::UpgradeRequired)),

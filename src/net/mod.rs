@@ -1,4 +1,5 @@
-//! From a socket to a message and back. Nothing here knows of tickets or JSON.
+//! From a socket to messages and back: HTTP heads, WebSocket frames, limits and deadlines of one connection. Nothing
+//! here knows about tickets or JSON, so that the same code serves the desk and the echo example.
 
 pub mod address;
 pub mod close;
@@ -25,7 +26,7 @@ use std::io;
 pub use self::stream::Socket;
 pub use crate::ids::ConnId;
 
-/// Makes a call again for as long as a signal interrupts it.
+/// Repeats a system call while it fails with EINTR.
 fn retry_interrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match call() {

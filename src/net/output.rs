@@ -1,4 +1,7 @@
-//! The sending side of a socket: the bytes that it has not taken yet.
+//! The sending side of a socket: the bytes that the socket has not taken yet, in one buffer.
+//!
+//! An output without bytes has no buffer either: an emptied one goes back to the spare buffers that all connections
+//! share, so that an idle connection costs no output memory.
 
 use std::io::{self, Write};
 
@@ -9,34 +12,34 @@ use crate::config::{Millis, SPARE_BUFFER_BYTES_MAX, SPARE_BUFFERS_MAX};
 #[derive(Debug, Default)]
 pub(crate) struct Output {
     bytes: Vec<u8>,
-    /// How many of them the socket has taken.
+    /// How many bytes of the buffer the socket has taken.
     sent: usize,
-    /// When the socket last took some, or refused to first.
+    /// When the blocked socket last took a part, or, if it has taken nothing since it blocked, when it first refused.
     blocked_since: Option<Millis>,
 }
 
 impl Output {
-    /// Returns whether nothing waits.
+    /// Returns whether no output waits.
     pub(crate) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
-    /// Returns how much waits, in bytes.
+    /// Returns the number of bytes that wait.
     pub(crate) fn len(&self) -> usize {
         self.bytes.len() - self.sent
     }
 
-    /// Returns since when the socket has taken nothing. `None` if it has not refused anything.
+    /// Returns since when the socket has taken nothing. `None` if it is not blocked.
     pub(crate) fn blocked_since(&self) -> Option<Millis> {
         self.blocked_since
     }
 
-    /// Returns the buffer, for a response or a single control frame to be appended.
+    /// Returns the buffer, to append a response or a single control frame. Takes no spare buffer.
     pub(crate) fn bytes(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
     }
 
-    /// Returns the buffer, for what will be appended next. An output without one takes a `spare` one.
+    /// Returns the buffer to append to. An output without a buffer takes one from `spare`.
     pub(crate) fn buffer(&mut self, spare: &mut Vec<Vec<u8>>) -> &mut Vec<u8> {
         if self.bytes.capacity() == 0 {
             self.bytes = spare.pop().unwrap_or_default();
@@ -49,15 +52,16 @@ impl Output {
         self.buffer(spare).extend_from_slice(frame);
     }
 
-    /// Drops all that waits but the first `length` bytes.
+    /// Keeps the first `length` of the waiting bytes and drops the rest.
     pub(crate) fn truncate(&mut self, length: usize) {
         self.bytes.truncate(self.sent + length);
     }
 
-    /// Writes what waits, in one call, and returns how many bytes the socket has taken. An emptied buffer goes to the `spare` ones.
+    /// Writes the waiting bytes in one call and returns how many the socket took. An emptied buffer is added to
+    /// `spare`.
     ///
     /// # Errors
-    /// The socket is broken. That it takes nothing for now is no error.
+    /// The socket is broken. A socket that takes nothing for now is not an error.
     pub(crate) fn flush(
         &mut self,
         socket: &mut impl Write,
@@ -92,7 +96,7 @@ impl Output {
         }
     }
 
-    /// Drops what was sent once it is the larger part, so that each byte is moved at most once on average.
+    /// Drops the sent bytes once they are more than half, so that each byte is moved at most once on average.
     fn compact(&mut self) {
         if self.sent > self.bytes.len() / 2 {
             self.bytes.drain(..self.sent);
@@ -105,7 +109,7 @@ impl Output {
 mod tests {
     use super::*;
 
-    /// Takes so many bytes of each write.
+    /// A socket that takes at most this many bytes of each write.
     struct Slow(usize);
 
     impl Write for Slow {

@@ -1,22 +1,23 @@
-//! The phases of a connection.
+//! The phases of a connection. A phase owns what only it needs, so that this is freed when the phase ends.
 
 use super::websocket::Reader;
 
-/// The phase of a connection's life, with what only this phase has. See the table in connection.rs.
+/// The phase of a connection and its data. See the table in connection.rs.
 #[derive(Debug)]
 pub(super) enum Phase {
+    /// The head so far, if it is partial.
     Head(Vec<u8>),
     Open(Reader),
-    /// The reader, and how many bytes are still read to find the peer's close frame.
+    /// The reader, and how many more bytes are searched for the peer's close frame.
     Closing(Reader, usize),
     Flushing,
     Linger,
     Dead,
 }
 
-/// A phase without what is in it, for counting.
+/// A phase without its data, for counting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the table in connection.rs says what they are")]
+#[expect(missing_docs, reason = "the table in connection.rs describes them")]
 pub enum PhaseName {
     Head,
     Open,

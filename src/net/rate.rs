@@ -1,4 +1,5 @@
-//! The rate limits of a connection: messages a second, and bytes of their payload a second.
+//! The rate limits of a connection: messages a second, and payload bytes a second. Both are token buckets; the service
+//! refuses messages over a limit, and the hub closes a connection that floods.
 
 use super::websocket::Incoming;
 use crate::config::{FLOOD_FACTOR, Limits, MESSAGES_BURST_S, Millis, PAYLOAD_BURST_S};
@@ -6,54 +7,54 @@ use crate::config::{FLOOD_FACTOR, Limits, MESSAGES_BURST_S, Millis, PAYLOAD_BURS
 const US_PER_MS: u64 = 1000;
 const US_PER_S: u64 = 1_000_000;
 
-/// How a message stands to the rate limit.
+/// How a message compares to the rate limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RateVerdict {
-    /// Within it.
+    /// Within both limits.
     Within,
-    /// Over it: refuse what the message asks for.
+    /// Over a limit: the service refuses the message.
     Exceeded,
-    /// Far over it: end the connection.
+    /// Far over a limit: the connection is closed.
     Flood,
 }
 
-/// A token bucket, kept as the time at which it is full again, so that nothing has to fill it.
+/// A token bucket, stored as the time at which it will be full again, so that no timer has to fill it.
 #[derive(Clone, Copy, Debug, Default)]
 struct Bucket {
-    /// In microseconds; a time that has passed is a full bucket.
+    /// In microseconds. A time in the past means a full bucket.
     full_at_us: u64,
 }
 
 impl Bucket {
-    /// Takes out what needs `cost_us` to come back.
+    /// Takes out as much as flows back in `cost_us`.
     fn take(&mut self, cost_us: u64, now: Millis) {
         self.full_at_us = self.full_at_us.max(now * US_PER_MS) + cost_us;
     }
 
-    /// How long it takes to be full again, in microseconds.
+    /// Returns how long the bucket takes to be full again, in microseconds.
     fn debt_us(&self, now: Millis) -> u64 {
         self.full_at_us.saturating_sub(now * US_PER_MS)
     }
 }
 
-/// What a connection has used of its limits.
+/// How much of its limits a connection has used.
 #[derive(Debug, Default)]
 pub(crate) struct RateLimit {
     messages: Bucket,
     payload: Bucket,
-    /// Messages that the peer may send without a count.
+    /// Uncounted messages that the peer may still send.
     answers: u32,
 }
 
 impl RateLimit {
-    /// Lets the peer send one message that is not counted, as it was sent one that it will confirm. Others decide how many of
-    /// these there are, so a peer that confirms each of them is no flood.
+    /// Lets the peer send one uncounted message: the confirmation of a message that it was sent. Other people decide
+    /// how many messages it is sent, so confirming each of them must not count as a flood.
     pub(crate) fn allow_answer(&mut self) {
         self.answers = self.answers.saturating_add(1);
     }
 
-    /// Counts a message, and returns how it stands to the limits. One that exceeds them counts, too. A rate of 0 is without a
-    /// limit.
+    /// Counts a message and returns how it compares to the limits. A message over a limit counts too. A rate of 0 means
+    /// no limit.
     pub(crate) fn count(&mut self, message: &Incoming, limits: &Limits, now: Millis) -> RateVerdict {
         let messages = if self.answers > 0 {
             self.answers -= 1;
@@ -91,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn two_seconds_worth_of_messages_is_within_as_many_again_too_many_and_more_a_flood() {
+    fn messages_of_two_seconds_are_within_as_many_again_exceed_and_more_is_a_flood() {
         let mut rate = RateLimit::default();
         assert_eq!(verdicts(&mut rate, 1, 100, 1000), [Within; 100]);
         assert_eq!(verdicts(&mut rate, 1, 100, 1000), [Exceeded; 100]);
@@ -101,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_was_sent_may_be_answered_without_a_count() {
+    fn each_message_sent_allows_one_uncounted_answer() {
         let mut rate = RateLimit::default();
         verdicts(&mut rate, 1, 200, 1000);
         (0..500).for_each(|_| rate.allow_answer());
@@ -110,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn of_bytes_256_kib_are_within_as_many_again_too_many_and_more_a_flood() {
+    fn a_payload_of_256_kib_is_within_as_much_again_exceeds_and_more_is_a_flood() {
         let mut rate = RateLimit::default();
         assert_eq!(verdicts(&mut rate, 8 * KIB, 32, 1000), [Within; 32]);
         assert_eq!(verdicts(&mut rate, 8 * KIB, 32, 1000), [Exceeded; 32]);
@@ -123,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn without_rates_nothing_is_too_much() {
+    fn a_rate_of_zero_is_no_limit() {
         let limits = Limits { messages_per_s: 0, payload_bytes_per_s: 0, ..Limits::default() };
         let mut rate = RateLimit::default();
         let message = Incoming::Text("x".repeat(16 * KIB).into());

@@ -1,4 +1,5 @@
-//! The response to a request that is no opening handshake, or none that is taken. Every one ends its connection.
+//! The response to a request that is not an opening handshake, or to a handshake that is refused. After any response
+//! the connection ends.
 
 use std::borrow::Cow;
 use std::ops::Deref;
@@ -10,10 +11,10 @@ use httpdate::HttpDate;
 use super::http::Method;
 use crate::config::Millis;
 
-/// The status codes that are used here.
+/// The status codes that the server sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
-#[expect(missing_docs, reason = "RFC 9110 section 15 says what they mean")]
+#[expect(missing_docs, reason = "RFC 9110 section 15 defines them")]
 pub enum Status {
     Ok = 200,
     NotModified = 304,
@@ -28,7 +29,7 @@ pub enum Status {
 }
 
 impl Status {
-    /// Returns the reason phrase, which is also the body where there is no other.
+    /// Returns the reason phrase, which is also the default body.
     pub(crate) fn phrase(self) -> &'static str {
         match self {
             Self::Ok => "OK",
@@ -45,27 +46,27 @@ impl Status {
     }
 }
 
-/// A response with which the connection ends.
+/// A response, after which the connection ends.
 #[derive(Debug)]
 pub struct Response {
-    /// Its status.
+    /// The status code.
     pub status: Status,
-    /// The value of its Content-Type field.
+    /// The value of the Content-Type field.
     pub content_type: &'static str,
-    /// Further field lines, each with its CRLF.
+    /// Additional field lines, each with its CRLF.
     pub fields: Cow<'static, str>,
-    /// The body, which a response to HEAD does not have.
+    /// The body, which is left out of a response to HEAD.
     pub body: Body,
 }
 
 /// The body of a response.
 #[derive(Debug)]
 pub enum Body {
-    /// Built in.
+    /// Built into the binary.
     Static(&'static [u8]),
     /// Made for this response.
     Owned(Vec<u8>),
-    /// Made at the start, for all responses.
+    /// Made at the start, and shared by all responses.
     Shared(Rc<[u8]>),
 }
 
@@ -82,11 +83,11 @@ impl Deref for Body {
 }
 
 impl From<Status> for Response {
-    /// Returns a response whose body is the reason phrase.
+    /// Creates a response whose body is the reason phrase.
     fn from(status: Status) -> Self {
         let fields = match status {
             Status::MethodNotAllowed => "Allow: GET, HEAD\r\n",
-            // RFC 6455 4.4: the versions that we speak
+            // RFC 6455 4.4: the versions that the server supports
             Status::UpgradeRequired => "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
             _ => "",
         };
@@ -96,13 +97,13 @@ impl From<Status> for Response {
 }
 
 impl Response {
-    /// Appends the response to a request with this method. `now` is the time in its Date field.
+    /// Appends the response to a request with this method. `now` is the time for the Date field.
     pub(crate) fn append(&self, method: Method, now: Millis, out: &mut Vec<u8>) {
         // RFC 9110 6.6.1: an origin server with a clock must send Date
         let date = HttpDate::from(UNIX_EPOCH + Duration::from_millis(now));
         // RFC 9110 7.8: a server that sends Upgrade must list it in Connection as well
         let upgrade = if self.status == Status::UpgradeRequired { ", Upgrade" } else { "" };
-        // RFC 9110 15.4.5: a 304 ends with its fields, and the client has the type and the length already
+        // RFC 9110 15.4.5: a 304 has no body, and the client has the type and the length already
         let content = match self.status {
             Status::NotModified => String::new(),
             _ => format!("Content-Type: {}\r\nContent-Length: {}\r\n", self.content_type, self.body.len()),

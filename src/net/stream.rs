@@ -1,35 +1,35 @@
-//! What a connection needs of a socket.
+//! What a connection needs from a socket: a trait, so that TLS, the simulation and tests can stand in for TCP.
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 
 use mio::net::TcpStream;
 
-/// Non-blocking reads and writes, and to shut one's own side. The rest is for streams that are more than a socket, such as
-/// TLS: a plain one has nothing to say to it.
+/// A non-blocking byte stream whose sending side can be shut down. The methods with a default are for streams that do
+/// more than a socket, such as TLS.
 pub trait Stream: Read + Write {
     /// Shuts down the sending side: the peer reads what was written, and then the end.
     ///
     /// # Errors
-    /// The peer has gone.
+    /// The connection has ended already.
     fn shutdown_write(&mut self) -> io::Result<()>;
 
-    /// Returns whether another read may bring more, though the last one did not fill its buffer.
+    /// Returns whether another read may return more, although the last one did not fill its buffer.
     fn has_more(&self) -> bool {
         false
     }
 
-    /// Returns what the last read has cost beside the bytes that it gave, in bytes that take as long to read.
+    /// Returns what the last read cost in addition to the bytes it returned, as the number of bytes that cost the same.
     fn read_overhead(&self) -> usize {
         0
     }
 
-    /// Returns whether it has output of its own that the socket has not taken. It goes out with the next read or write.
+    /// Returns whether the stream has output of its own that the socket has not taken. The next read or write sends it.
     fn has_own_output(&self) -> bool {
         false
     }
 
-    /// Returns whether the peer closes the stream itself, behind its last frame.
+    /// Returns whether the peer marks the end of the stream with more input after its last frame, as TLS does.
     fn is_closed_by_peer(&self) -> bool {
         false
     }

@@ -2,10 +2,10 @@
 
 use std::net::Ipv6Addr;
 
-/// Splits a request target into its authority, if it names one, and its path without the query. `None` where the
-/// authority is not that of an http URI.
+/// Splits a request target into its authority, if it has one, and its path without the query. `None` if the authority
+/// cannot be that of an http URI.
 pub(super) fn split(target: &str) -> Option<(Option<&str>, &str)> {
-    // RFC 9112 3.2.2: a server must take a target with scheme and host as well. RFC 3986 3.1: in any case of letters.
+    // RFC 9112 3.2.2: a server must also accept a target with scheme and host. RFC 3986 3.1: schemes ignore case.
     let is_ours =
         |scheme: &str| ["http", "https", "ws", "wss"].iter().any(|s| s.eq_ignore_ascii_case(scheme));
     let (authority, path) = match target.split_once("://") {
@@ -24,8 +24,8 @@ pub(super) fn split(target: &str) -> Option<(Option<&str>, &str)> {
     Some((authority, if authority.is_some() && path.is_empty() { "/" } else { path }))
 }
 
-/// Returns the host of a `uri-host [":" port]` (RFC 9110 7.2), which may be empty. `None` where it is none: RFC 9112 3.2
-/// wants a request with such a Host answered with 400.
+/// Returns the host of a `uri-host [":" port]` (RFC 9110 7.2), which may be empty. `None` if the text is malformed: RFC
+/// 9112 3.2 requires 400 for a request with such a Host.
 pub(crate) fn host(authority: &str) -> Option<&str> {
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => {
@@ -42,7 +42,7 @@ pub(crate) fn host(authority: &str) -> Option<&str> {
     digits.bytes().all(|byte| byte.is_ascii_digit()).then_some(host)
 }
 
-/// RFC 3986 3.2.2: `*( unreserved / pct-encoded / sub-delims )`, of which an IPv4 address is a case.
+/// RFC 3986 3.2.2: `*( unreserved / pct-encoded / sub-delims )`. IPv4 addresses match it too.
 fn is_registered_name(name: &str) -> bool {
     let mut bytes = name.bytes();
     while let Some(byte) = bytes.next() {

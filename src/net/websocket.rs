@@ -1,10 +1,10 @@
-//! RFC 6455 for one connection: bytes in, messages out. Frames, masks, fragments, UTF-8 and control frames are
-//! tungstenite's work; it reads from a buffer and never sees a socket.
+//! RFC 6455 for one connection: bytes in, messages out. tungstenite handles frames, masks, fragments, UTF-8 and control
+//! frames; it reads from a buffer and never sees a socket.
 //!
-//! A context costs a peer about a kilobyte, and most peers are quiet most of the time. So there is one context that
-//! all share, and a connection gets one of its own only while it is in the middle of a frame or a message. Whether it
-//! is cannot be asked of tungstenite, but it can be counted: a message of n bytes took at least n and the shortest
-//! header for n on the wire. If all bytes that went in are accounted for in this way, none is left inside.
+//! A tungstenite context takes about a kilobyte, and most peers are quiet most of the time. So all connections share
+//! one context, and a connection gets its own only while it is in the middle of a frame or a message. tungstenite does
+//! not say whether it is, but the bytes do: a message of n bytes took at least n bytes on the wire plus the shortest
+//! header for n. If this accounts for all bytes that went in, none is left inside.
 
 #[cfg(test)]
 mod tests;
@@ -26,12 +26,12 @@ pub enum Incoming {
     Text(Utf8Bytes),
     /// A whole binary message.
     Binary(Bytes),
-    /// A ping, whose answer is on its way, or a pong.
+    /// A ping, which has been answered already, or a pong.
     Control,
 }
 
 impl Incoming {
-    /// Returns the length of the payload in bytes. A control frame has 125 at most (RFC 6455 5.5), and counts as empty.
+    /// Returns the length of the payload in bytes. A control frame, at most 125 bytes (RFC 6455 5.5), counts as empty.
     pub fn payload_bytes(&self) -> usize {
         match self {
             Self::Text(text) => text.len(),
@@ -41,31 +41,31 @@ impl Incoming {
     }
 }
 
-/// Why nothing more can be read of a connection.
+/// Why no more messages can be read from a connection.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum ReadEnd {
-    /// The peer sent a close frame. If it was the first to, the answer is in the replies (RFC 6455 5.5.1).
+    /// The peer sent a close frame. If it did so first, the answer is in the replies (RFC 6455 5.5.1).
     ClosedByPeer {
-        /// Whether its code may be sent (RFC 6455 7.4), and nothing has come behind it so far.
+        /// Whether its code is one that may be sent (RFC 6455 7.4), and no bytes have come after it so far.
         orderly: bool,
     },
-    /// The peer broke RFC 6455, and is to be sent this.
+    /// The peer broke RFC 6455, and is to be closed with this reason.
     Fault(CloseReason),
 }
 
-/// A tungstenite context and the bytes in it that no message accounts for yet.
+/// A tungstenite context, and a count of the bytes in it.
 #[derive(Debug)]
 pub struct Codec {
     context: WebSocketContext,
     message_bytes_max: usize,
-    /// Bytes that went in and that no message accounts for. 0 only where nothing is left inside.
+    /// Bytes that went in and that no message accounts for. 0 only if nothing is left inside.
     unaccounted: usize,
-    /// Bytes that came in since a message was complete, control frames not counted.
+    /// Bytes that went in since the last whole message, without control frames.
     incomplete_bytes: usize,
 }
 
 impl Codec {
-    /// A context between two messages.
+    /// Creates a codec that is between two messages.
     pub fn new(message_bytes_max: usize) -> Box<Self> {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER_BYTES) // default 128 KiB, eager
@@ -85,18 +85,18 @@ impl Codec {
         self.unaccounted == 0
     }
 
-    /// Drops what is left of a peer's bytes. To be called on the shared context by who stops reading in the middle, or the next
-    /// peer would be given the rest.
+    /// Drops the bytes that a peer has left inside. Has to be called on the shared codec when reading stops in the
+    /// middle of a peer's input: otherwise the next peer would get the rest.
     pub(crate) fn forget_unread(self: &mut Box<Self>) {
         if !self.is_between_messages() {
             *self = Self::new(self.message_bytes_max);
         }
     }
 
-    /// Takes the next message out of `input`. `None` when all of it has been read and the next message is not complete.
+    /// Takes the next message out of `input`. `None` if all input has been read and the next message is not complete.
     fn next(&mut self, input: &mut &[u8], replies: &mut Vec<u8>) -> Result<Option<Incoming>, ReadEnd> {
         if input.is_empty() && self.is_between_messages() {
-            return Ok(None); // what a read would find out at the price of zeroing its buffer
+            return Ok(None); // a read would return the same, but only after zeroing its buffer
         }
         let before = input.len();
         let mut pipe = Pipe { input, replies };
@@ -121,13 +121,13 @@ impl Codec {
             // RFC 6455 5.5.3: a pong may come unsolicited, and no response to it is expected.
             Ok(Message::Pong(payload)) => (Incoming::Control, payload.len()),
             Ok(Message::Close(close)) => {
-                // RFC 6455 5.5.1: a close frame must be sent in response. It goes into the replies; that flush then reports
-                // the end of the connection is known already.
+                // RFC 6455 5.5.1: a close frame must be sent in response. The flush puts it into the replies, and then
+                // returns an error for the end of the connection, which is known already.
                 let _ = self.context.flush(&mut pipe);
                 let orderly = self.is_orderly(close.as_ref(), input);
                 return Err(ReadEnd::ClosedByPeer { orderly });
             }
-            Ok(Message::Frame(_)) => return Err(ReadEnd::Fault(close::PROTOCOL_ERROR)), // never given by read
+            Ok(Message::Frame(_)) => return Err(ReadEnd::Fault(close::PROTOCOL_ERROR)), // read never returns this
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
                 return self.wait_for_more();
             }
@@ -137,29 +137,29 @@ impl Codec {
         Ok(Some(incoming))
     }
 
-    /// Returns whether a close frame has a code that may be sent, and nothing around it: no message was under way, and
-    /// nothing has come behind it.
+    /// Returns whether a close frame has a code that may be sent, comes between two messages, and has no bytes behind
+    /// it.
     fn is_orderly(&self, close: Option<&CloseFrame>, behind: &[u8]) -> bool {
-        // RFC 6455 7.4: tungstenite shows a code that must not be sent as the 1002 that it answers with.
+        // RFC 6455 7.4: if a code must not be sent, tungstenite reports the 1002 that it answers with instead.
         let is_allowed = close.is_none_or(|close| close.code != CloseCode::Protocol);
         let payload_bytes = close.map_or(0, |close| 2 + close.reason.len());
         is_allowed && self.unaccounted == wire_bytes_min(payload_bytes) && behind.is_empty()
     }
 
-    /// A message in the smallest fragments has its limit from tungstenite, in bytes of payload. Fragments without any
-    /// (RFC 6455 5.4 allows them) have theirs from here.
+    /// Limits the bytes of an incomplete message. tungstenite limits its payload; this also limits empty fragments,
+    /// which RFC 6455 5.4 allows.
     fn wait_for_more(&self) -> Result<Option<Incoming>, ReadEnd> {
         let longest = FRAGMENT_BYTES_MIN * self.message_bytes_max + FRAGMENTS_BYTES_SLACK;
         if self.incomplete_bytes > longest { Err(ReadEnd::Fault(close::FLOODING)) } else { Ok(None) }
     }
 
-    /// Notes that a message has come out, which took at least `frame_bytes` on the wire.
+    /// Notes that a message has come out which took at least `frame_bytes` on the wire.
     fn account_for(&mut self, incoming: &Incoming, frame_bytes: usize) {
-        // A message in fragments, or with a length that is not minimal, leaves a rest that is never accounted for. Then the
-        // connection keeps a context of its own for longer than it needs, which is safe; never for shorter.
+        // A message in fragments, or with a length that is not minimal, leaves a rest that is never accounted for. The
+        // connection then keeps its own codec for longer than necessary, which is safe; it never gives it up too early.
         self.unaccounted -= self.unaccounted.min(frame_bytes);
-        // RFC 6455 5.4: fragmentation is for the sender to choose, so each message has the same allowance. A control frame
-        // may come between two fragments and gives no new one, or a ping now and then would let a flood go on.
+        // RFC 6455 5.4: the sender chooses how to fragment, so each message has the same allowance. A control frame
+        // between two fragments does not renew it, or a flood could go on with a ping now and then.
         self.incomplete_bytes = match incoming {
             Incoming::Control => self.incomplete_bytes - self.incomplete_bytes.min(frame_bytes),
             Incoming::Text(_) | Incoming::Binary(_) => 0,
@@ -167,7 +167,7 @@ impl Codec {
     }
 }
 
-/// The shortest frame from a client that holds so much: header, length, mask and payload (RFC 6455 5.2).
+/// Returns the length of the shortest frame for a client's payload: header, length, mask and payload (RFC 6455 5.2).
 fn wire_bytes_min(payload: usize) -> usize {
     let length_bytes = match payload {
         0..=125 => 0,
@@ -177,7 +177,7 @@ fn wire_bytes_min(payload: usize) -> usize {
     2 + length_bytes + 4 + payload
 }
 
-/// tungstenite sends no close frame for these errors; after one of them it must not be read again either.
+/// Converts an error of tungstenite. tungstenite sends no close frame for these, and must not be read again after one.
 fn end(error: &Error) -> ReadEnd {
     match error {
         Error::ConnectionClosed | Error::AlreadyClosed => ReadEnd::ClosedByPeer { orderly: false },
@@ -187,14 +187,15 @@ fn end(error: &Error) -> ReadEnd {
     }
 }
 
-/// A connection's place in its stream of frames.
+/// A connection's position in its stream of frames: its own codec if it is inside a message, else nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Reader {
     own: Option<Box<Codec>>,
 }
 
 impl Reader {
-    /// Takes the next message out of `input`, which is empty when there is none. After an error, nothing more is read.
+    /// Takes the next message out of `input`. `None` if `input` has been read and holds no whole message. After an
+    /// error, nothing more must be read.
     pub(crate) fn next(
         &mut self,
         shared: &mut Box<Codec>,
@@ -207,24 +208,24 @@ impl Reader {
         match &next {
             Ok(Some(_)) => {}
             Ok(None) if codec.is_between_messages() => {
-                // It has nothing of this connection in it any more, so that it can serve as the shared one.
+                // No bytes of this connection are left in its codec, so it can serve as the shared one.
                 if let Some(own) = self.own.take() {
                     *shared = own;
                 }
             }
             Ok(None) if self.own.is_none() => {
-                // In the middle: the bytes inside are this connection's, and the others get a fresh context.
+                // In the middle of a message: the bytes inside are this connection's, and the others get a new codec.
                 self.own = Some(std::mem::replace(shared, Codec::new(message_bytes_max)));
             }
             Ok(None) => {}
-            // A context that failed must not be used again: what is left in it belongs to no message.
+            // A codec that failed must not be used again: the bytes left in it belong to no message.
             Err(_) if self.own.take().is_none() => *shared = Codec::new(message_bytes_max),
             Err(_) => {}
         }
         next
     }
 
-    /// Takes over the context, if `shared` has read ahead: its messages are this connection's, and are taken later.
+    /// Takes over the shared codec if it has read ahead: the messages in it are this connection's, and are taken later.
     pub(crate) fn keep_context(&mut self, shared: &mut Box<Codec>) {
         if self.own.is_none() && !shared.is_between_messages() {
             let fresh = Codec::new(shared.message_bytes_max);
@@ -233,7 +234,7 @@ impl Reader {
     }
 }
 
-/// The stream that tungstenite is shown: reads come from what one recv brought, writes go to the output that waits.
+/// The stream that tungstenite sees: reads come from the bytes of one recv, writes go to the replies.
 struct Pipe<'a, 'i> {
     input: &'a mut &'i [u8],
     replies: &'a mut Vec<u8>,
@@ -242,7 +243,7 @@ struct Pipe<'a, 'i> {
 impl Read for Pipe<'_, '_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.input.is_empty() {
-            return Err(io::ErrorKind::WouldBlock.into()); // not the end: more will come with the next recv
+            return Err(io::ErrorKind::WouldBlock.into()); // not the end of the stream: the next recv may bring more
         }
         self.input.read(buffer)
     }

@@ -1,4 +1,4 @@
-//! Frames in pieces of any size, of several connections in turn, through one shared context.
+//! Frames of several connections, split into pieces of any size, that pass in turn through one shared codec.
 
 use super::*;
 
@@ -44,7 +44,7 @@ fn a_frame_in_two_pieces_at_any_byte_is_read_once_and_the_context_given_back() {
     for cut in 1..input.len() {
         let (mut alice, mut bob, mut shared) = (Reader::default(), Reader::default(), Codec::new(MAX));
         let mut texts = read_all(&mut alice, &mut shared, &input[..cut]).unwrap();
-        // Another connection in between must not be given what is left of it.
+        // Another connection in between must not get the rest of the first one's bytes.
         assert_eq!(read_all(&mut bob, &mut shared, &frame(0x81, b"else")).unwrap(), ["else"]);
         texts.extend(read_all(&mut alice, &mut shared, &input[cut..]).unwrap());
         assert_eq!(texts, ["one".to_owned(), "x".repeat(200), "three".to_owned()], "cut at {cut}");
@@ -127,8 +127,8 @@ fn any_number_of_long_messages_may_come_in_fragments_of_any_size() {
 }
 
 #[test]
-fn the_longest_message_in_the_smallest_fragments_is_no_flood() {
-    const LONGEST: usize = 32 * 1024; // so long that the slack alone does not let it pass
+fn the_longest_message_in_the_smallest_fragments_is_not_a_flood() {
+    const LONGEST: usize = 32 * 1024; // long enough that the slack alone does not let it pass
     let (mut reader, mut shared) = (Reader::default(), Codec::new(LONGEST));
     let mut texts = read_all(&mut reader, &mut shared, &frame(0x01, b"x")).unwrap();
     for _ in 0..LONGEST - 2 {
@@ -139,7 +139,7 @@ fn the_longest_message_in_the_smallest_fragments_is_no_flood() {
 }
 
 #[test]
-fn a_close_is_answered_with_its_code_and_what_is_out_of_order_is_noticed() {
+fn a_close_is_answered_with_its_code_and_a_disorderly_one_is_noticed() {
     let bye = frame(0x88, b"\x03\xe8bye");
     for (input, code, orderly) in [
         (bye.clone(), b"\x88\x05\x03\xe8", true),
