@@ -1,4 +1,5 @@
-//! Who may connect: a handshake, a page that is allowed to, and for staff the right token.
+//! Who may connect: a client with a handshake, from a page whose origin is allowed, and, as staff, with the right
+//! token.
 
 use log::{debug, error, info, warn};
 
@@ -17,17 +18,18 @@ use crate::protocol::{SECRET_PREFIX, SUBPROTOCOL, close};
 use crate::service::{Answer, Priority};
 use crate::state::{Input, Session};
 
-/// Who was let in by a request.
+/// The client of an accepted handshake.
 #[derive(Debug)]
 pub enum Guest {
-    /// A user, the session that they brought, and where they come from.
+    /// A user, the session that they offer, and their address.
     User(UserId, Option<String>, ClientAddress),
     /// A staff member, and whether their token is right.
     Staff(StaffId, bool),
 }
 
 impl Desk {
-    /// Answers a request for a WebSocket. `guest` tells who asks for it, given the secret that was offered.
+    /// Answers a request for a WebSocket. `guest` is called with the secret that was offered, and returns who the
+    /// client is.
     pub(super) fn admit(
         &mut self,
         request: &Request<'_>,
@@ -45,7 +47,7 @@ impl Desk {
         let secret = request.protocols.iter().find_map(|offered| offered.strip_prefix(SECRET_PREFIX));
         let protocol = request.protocols.contains(&SUBPROTOCOL).then_some(SUBPROTOCOL);
         let guest = guest(&self.staff_tokens, secret);
-        // Users must not keep staff out; one who only says to be staff must not either.
+        // The last places are kept for staff whose token is right: neither users nor impostors must keep staff out.
         let priority = match guest {
             Guest::Staff(_, true) => Priority::Kept,
             Guest::Staff(_, false) | Guest::User(..) => Priority::Ordinary,
@@ -53,12 +55,12 @@ impl Desk {
         Answer::Upgrade { handshake, protocol, guest, priority }
     }
 
-    /// Returns the origin of the page that asks, if it is none that may connect. Programs send none; a page opened from
-    /// disk sends `null`.
+    /// Returns the origin of the requesting page if it may not connect. Clients that are not browsers send no origin; a
+    /// page opened from disk sends `null`.
     fn foreign_origin<'a>(&self, request: &Request<'a>) -> Option<&'a str> {
         let origin = request.origin?;
         let host = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
-        // Without a host in the request there is no origin that could be our own.
+        // Without a host in the request, no origin can be our own.
         let has_host = target::host(request.host).is_some_and(|host| !host.is_empty());
         let is_own = has_host && host.is_some_and(|host| host.eq_ignore_ascii_case(request.host));
         let is_allowed = || self.allowed_origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin));

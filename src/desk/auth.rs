@@ -1,4 +1,6 @@
-//! Secrets: the staff's tokens, and the random bytes that tokens, sessions and seeds are made of.
+//! Secrets: the tokens of staff, and the random bytes for tokens, sessions and seeds.
+//!
+//! The desk keeps only hashes of tokens and sessions, so that a copy of the journal is not enough to sign in.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,14 +8,14 @@ use std::fmt;
 use crate::ids::{JsonText, SecretHash, StaffId, hex};
 use crate::state::Seed;
 
-/// Bytes of a token that we make: 256 bits.
+/// The random bytes in a token that the desk makes: 256 bits.
 const TOKEN_BYTES: usize = 32;
-/// Bytes of a session: 128 bits.
+/// The random bytes in a session: 128 bits.
 const SESSION_BYTES: usize = 16;
-/// A token's length, in bytes; it has to fit into a request head.
+/// The length of a token in bytes. It has to fit into a request head.
 const TOKEN_LENGTH_MAX: usize = 256;
 
-/// The tokens with which staff sign in, hashed.
+/// The hashes of the tokens with which staff sign in.
 #[derive(Debug)]
 pub enum StaffTokens {
     /// One token for every staff id.
@@ -22,24 +24,24 @@ pub enum StaffTokens {
     Each(BTreeMap<StaffId, Member>),
 }
 
-/// What the operator has decided of a staff member.
+/// What the staff file says about one staff member.
 #[derive(Debug)]
 pub struct Member {
     pub(super) token: SecretHash,
-    /// The name that users see; without one, staff may name themselves.
+    /// The name that users see. Without one, staff may choose their own.
     pub(super) name: Option<JsonText<'static>>,
 }
 
-/// An error in a token or a staff file, or of the kernel.
+/// An error in a token, in the staff file or in the source of random bytes.
 #[derive(Debug)]
 pub enum AuthError {
     /// The file cannot be read.
     File(std::path::PathBuf, std::io::Error),
-    /// The number of a line, from 1, and what is wrong with it.
+    /// A line of the file, counted from 1, and what is wrong with it.
     Line(std::path::PathBuf, usize, &'static str),
     /// The desk's token cannot be offered as a subprotocol.
     Token,
-    /// The kernel gives no random bytes.
+    /// The kernel returns no random bytes.
     Random(getrandom::Error),
 }
 
@@ -59,10 +61,10 @@ impl fmt::Display for AuthError {
 impl std::error::Error for AuthError {}
 
 impl StaffTokens {
-    /// Takes one token for the whole desk.
+    /// Creates the tokens of a desk whose staff all share one token.
     ///
     /// # Errors
-    /// A browser cannot send it: a subprotocol has to be a token of RFC 9110 5.6.2.
+    /// A browser cannot send the token: a subprotocol has to be a token of RFC 9110 5.6.2.
     pub fn desk(token: &str) -> Result<Self, AuthError> {
         let is_sendable = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
         if token.is_empty() || token.len() > TOKEN_LENGTH_MAX || !token.bytes().all(is_sendable) {
@@ -79,7 +81,7 @@ impl StaffTokens {
         }
     }
 
-    /// Returns how many of them the operator has given a name.
+    /// Returns how many of these have a name in the staff file.
     pub fn named(&self) -> usize {
         match self {
             Self::Desk(_) => 0,
@@ -87,7 +89,8 @@ impl StaffTokens {
         }
     }
 
-    /// Whether this is the token of this staff member. It takes as long for an id that is not known.
+    /// Returns whether this is the staff member's token. Takes as long for an unknown id, so that the time reveals no
+    /// ids.
     pub(super) fn admits(&self, id: &StaffId, token: Option<&str>) -> bool {
         let offered = SecretHash::of(token.unwrap_or(""));
         match self {
@@ -108,7 +111,7 @@ impl StaffTokens {
         }
     }
 
-    /// Whether this staff member has the same token in both.
+    /// Returns whether this staff member has the same token in both.
     pub(super) fn has_same(&self, id: &StaffId, other: &Self) -> bool {
         self.hash(id).is_some_and(|hash| other.hash(id) == Some(hash))
     }
@@ -124,19 +127,19 @@ impl StaffTokens {
 /// Makes a token of 256 random bits.
 ///
 /// # Errors
-/// The kernel gives no random bytes.
+/// The kernel returns no random bytes.
 pub fn new_token() -> Result<String, AuthError> {
     let mut bytes = [0; TOKEN_BYTES];
     getrandom::fill(&mut bytes).map_err(AuthError::Random)?;
     Ok(hex(&bytes))
 }
 
-/// A source of random bytes. It asks the kernel for those of many sessions at once, since a system call costs more than
-/// the rest of the work for a session.
+/// A source of random bytes. It asks the kernel for the bytes of many sessions at once, since the system call costs
+/// more than everything else about a session.
 pub struct SecretSource {
     fill: Fill,
     pool: [u8; POOL_BYTES],
-    /// The bytes of the pool before this one have been used.
+    /// How many bytes of the pool have been used.
     used: usize,
 }
 
@@ -144,12 +147,12 @@ type Fill = Box<dyn FnMut(&mut [u8]) -> Result<(), AuthError>>;
 const POOL_BYTES: usize = SESSION_BYTES * 32;
 
 impl SecretSource {
-    /// Takes the kernel's random bytes.
+    /// Uses the kernel's random bytes.
     pub fn system() -> Self {
         Self::from_fn(|bytes| getrandom::fill(bytes).map_err(AuthError::Random))
     }
 
-    /// Takes the bytes that `fill` gives, so that a test can repeat a run.
+    /// Uses the bytes that `fill` writes, so that a test can repeat a run.
     pub fn from_fn(fill: impl FnMut(&mut [u8]) -> Result<(), AuthError> + 'static) -> Self {
         Self { fill: Box::new(fill), pool: [0; POOL_BYTES], used: POOL_BYTES }
     }
@@ -172,7 +175,7 @@ impl SecretSource {
         let mut bytes = [0; SESSION_BYTES];
         let given = &mut self.pool[self.used..self.used + SESSION_BYTES];
         bytes.copy_from_slice(given);
-        given.fill(0); // not to be found here afterwards
+        given.fill(0); // so that a used secret is not found in memory
         self.used += SESSION_BYTES;
         Ok(bytes)
     }

@@ -1,23 +1,24 @@
-//! What the pages show of the company: its name, its colour, its greeting. Checked when the options are read.
+//! The company on the pages: its name, colour and greeting. They are checked when the options are parsed, so that a
+//! page never has to handle a bad one.
 
 use std::fmt;
 
 use crate::config::{ACCENT_ON_DARK_CONTRAST_MIN, ACCENT_ON_LIGHT_CONTRAST_MIN};
 
-/// What the pages show of the company. Without it they say "Support", in green.
+/// The company on the pages. Without it they say "Support", in green.
 #[derive(Clone, Debug, Default)]
 pub struct Branding {
-    /// Its name.
+    /// The company's name.
     pub name: Option<String>,
-    /// Its colour.
+    /// The company's colour.
     pub accent: Option<Accent>,
-    /// What the user is asked first.
+    /// The first question that users are asked.
     pub greeting: Option<String>,
     /// The origins of pages that may show the user's page in a frame.
     pub embedders: Vec<String>,
 }
 
-/// A company's colour, for links and buttons. Both themes are derived from it.
+/// The company's colour, for links and buttons. The colours of the light and the dark theme are derived from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Accent(Rgb);
 
@@ -25,7 +26,7 @@ impl Accent {
     /// Parses `#rrggbb` or `#rgb`.
     ///
     /// # Errors
-    /// It is no colour, or one that cannot be read on white.
+    /// The text is not a colour, or the colour cannot be read on white.
     pub fn parse(text: &str) -> Result<Self, String> {
         let colour =
             Rgb::parse(text).ok_or("a colour is # and six digits 0 to 9 or a to f, such as #0b6b5d")?;
@@ -39,13 +40,13 @@ impl Accent {
         Ok(Self(colour))
     }
 
-    /// Returns the colour on a light page. White can be read on it.
+    /// Returns the colour for the light theme. White text can be read on it.
     pub(super) fn on_light(self) -> Rgb {
         self.0
     }
 
-    /// Returns the colour on a dark page: as it is, or with as much white as it takes to be read there. Black can be read
-    /// on it.
+    /// Returns the colour for the dark theme, mixed with as much white as it needs to be readable there. Black text can
+    /// be read on it.
     pub(super) fn on_dark(self) -> Rgb {
         let shades = (0..=u8::MAX).map(|white| self.0.mixed_with_white(white));
         let is_legible = |shade: &Rgb| shade.contrast(Rgb::BLACK) >= ACCENT_ON_DARK_CONTRAST_MIN;

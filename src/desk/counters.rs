@@ -1,4 +1,4 @@
-//! What the desk counts, and the page that /metrics answers with. examples/host/metrics.md lists them all.
+//! The counters of the desk, and the page at /metrics. examples/host/metrics.md lists all metrics.
 
 use super::Desk;
 use crate::config::{SCORE_MAX, SCORE_MIN};
@@ -6,14 +6,14 @@ use crate::metrics::{Metrics, Page};
 use crate::net::response::{Body, Response, Status};
 use crate::state::{Counts, ErrorCode, Score};
 
-/// What the desk counts.
+/// The counters of the desk. The loop's own are in `Metrics`.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     pub(super) users: u64,
     pub(super) staff: u64,
     pub(super) messages: u64,
     pub(super) tickets_opened: u64,
-    /// Connections refused: for a page's origin, a staff token, a session.
+    /// Connections refused because of the page's origin, a staff token, or a session.
     pub(super) foreign_origins: u64,
     pub(super) wrong_tokens: u64,
     pub(super) wrong_sessions: u64,
@@ -24,7 +24,7 @@ pub(super) struct Counters {
 }
 
 impl Counters {
-    /// Appends them, what State counts, and all refusals of connections.
+    /// Appends these counters, the counts of State, and the refused connections of both the desk and the loop.
     fn append(&self, page: &mut Page, counts: Counts, metrics: &Metrics) {
         page.family("deskwire_connections_open", "gauge", "Open connections, by role.")
             .labelled("role", [("user", self.users), ("staff", self.staff)]);
@@ -61,7 +61,7 @@ impl Counters {
 }
 
 impl Desk {
-    /// Returns the answer to a request for /metrics.
+    /// Returns the response to a request for /metrics.
     pub(super) fn metrics_page(&self, metrics: &Metrics) -> Response {
         let mut page = Page::default();
         metrics.append(&mut page);
@@ -70,7 +70,7 @@ impl Desk {
         if let Some(journal) = &self.journal {
             journal.append_metrics(&mut page);
         }
-        // By the convention of Prometheus' own clients; left out where the kernel does not say.
+        // A convention of Prometheus's own client libraries. Left out if the kernel does not report it.
         if let Ok((descriptors, _)) = rlimit::Resource::NOFILE.get() {
             page.family("process_max_fds", "gauge", "Maximum number of open file descriptors.")
                 .value(descriptors);

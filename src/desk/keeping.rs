@@ -1,4 +1,4 @@
-//! A desk that goes on where the process before it has ended.
+//! A desk that continues where the previous process ended.
 
 use std::io;
 
@@ -8,8 +8,8 @@ use crate::journal::{History, Journal, Store};
 use crate::state::Input;
 
 impl Desk {
-    /// Goes on from a history, or from an empty desk, and keeps in `store` what happens from now on. All connections of the
-    /// process before have ended with it.
+    /// Continues from a history, or starts empty, and records all inputs from now on in `store`. The connections of the
+    /// previous process have all ended with it.
     ///
     /// # Errors
     /// The journal cannot be written.

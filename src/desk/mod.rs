@@ -1,4 +1,7 @@
-//! The desk: the service that joins the wire to State. Who may connect is decided here, what they may do there.
+//! The desk: the service that connects the wire to State. It decides who may connect; State decides what they may do.
+//!
+//! A message is parsed into a command, checked against the rate limits, and submitted to State as an input. The events
+//! that State emits become frames in the outbox. With a journal, every input is noted there before it is applied.
 
 mod admission;
 pub mod auth;
@@ -42,15 +45,15 @@ use crate::protocol::{self, Refusal};
 use crate::service::{Answer, Service};
 use crate::state::{Emit, ErrorCode, Event, Input, Rules, State, TicketRef, UserCommand};
 
-/// The support desk, as a service.
+/// The support desk as a service.
 pub struct Desk {
     state: State,
     staff_tokens: StaffTokens,
-    /// The file from which a reload reads the tokens.
+    /// The file that a reload reads the tokens from.
     staff_file: Option<PathBuf>,
     allowed_origins: Vec<String>,
     secrets: SecretSource,
-    /// `None` if there are none to serve.
+    /// `None` if the desk serves no pages.
     pages: Option<Rc<Pages>>,
     /// `None` if new tickets are not limited.
     ticket_rate: Option<TicketRate>,
@@ -60,20 +63,20 @@ pub struct Desk {
     journal: Option<Journal>,
 }
 
-/// The role of an open connection. Whose it is, is known to State alone.
+/// The role of an open connection. Only State knows which user or staff member it belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// A user's, who comes from this address.
+    /// A user, who connects from this address.
     User(ClientAddress),
-    /// A staff member's.
+    /// A staff member.
     Staff,
 }
 
 impl Desk {
-    /// Makes an empty desk.
+    /// Creates an empty desk.
     ///
     /// # Errors
-    /// There are no random bytes.
+    /// The source of secrets has no random bytes.
     pub fn new(
         rules: Rules,
         staff_tokens: StaffTokens,
@@ -101,7 +104,7 @@ impl Desk {
         self.pages = Some(pages);
     }
 
-    /// Limits how fast a connection, and an address, opens new tickets.
+    /// Limits how fast a connection, and all connections of an address, may open new tickets.
     pub fn limit_new_tickets(&mut self) {
         self.ticket_rate = Some(TicketRate::default());
     }
@@ -111,8 +114,8 @@ impl Desk {
         &self.state
     }
 
-    /// Takes an input of State: notes it in the journal, where there is one, and applies it. What it sends leaves when the
-    /// journal has kept it.
+    /// Notes an input in the journal, if there is one, and applies it. The events it causes leave the process only
+    /// after the journal has kept the input.
     fn submit(&mut self, now: Millis, input: &Input<'_>, out: &mut Outbox) {
         #[cfg(feature = "journal")]
         if let Some(journal) = &mut self.journal
@@ -123,7 +126,7 @@ impl Desk {
         self.apply(now, input, out);
     }
 
-    /// Applies an input to State; what it sends goes to the outbox.
+    /// Applies an input to State, and writes the events it causes to the outbox.
     fn apply(&mut self, now: Millis, input: &Input<'_>, out: &mut Outbox) {
         self.state.apply(now, input, &mut EventWriter { out, counters: &mut self.counters });
     }
@@ -142,7 +145,7 @@ impl Desk {
         writer.emit(conn, &Event::Error { code, id, ticket });
     }
 
-    /// Refuses a message. One that came too fast is refused as that, whatever else is wrong with it.
+    /// Refuses a message. If it exceeded the rate limit, that is the reason given, whatever else is wrong with it.
     fn refuse_message(
         &mut self,
         conn: ConnId,
@@ -154,7 +157,7 @@ impl Desk {
         self.refuse(conn, (code, refusal.id, refusal.ticket()), out);
     }
 
-    /// Passes on what a user asks for. Only a ticket that State opens counts against the rate of new tickets.
+    /// Submits a user's command. Only a ticket that State really opens counts against the limit on new tickets.
     fn user_asks(
         &mut self,
         now: Millis,

@@ -1,8 +1,8 @@
-//! The pages as they are served: one response each, made at the start of the files in frontend/.
+//! The pages as they are served: one response each, built at the start from the files in frontend/.
 //!
-//! On disk a page is a dozen files that can be read and opened as they are. A phone on a slow line would wait for each
-//! of them, so that a served page has its styles and scripts inside, compressed once. Its policy names the hashes of
-//! these two and nothing else (CSP3 section 2.3.1): what a peer might smuggle in does not run.
+//! On disk a page is a dozen files that can be read and opened as they are. A phone on a slow connection would have to
+//! wait for each of them, so a served page contains its styles and scripts, and is compressed once. Its policy allows
+//! the hashes of these two and nothing else (CSP3 section 2.3.1): a script that a peer smuggles in does not run.
 
 use std::io::Write;
 use std::rc::Rc;
@@ -40,7 +40,7 @@ pub struct Pages {
 }
 
 impl Pages {
-    /// Makes the pages, as the company wants them.
+    /// Builds the pages with the company's name, colour and greeting.
     pub fn new(branding: &Branding) -> Self {
         Self {
             user: Document::page("user.html", branding, &branding.embedders),
@@ -49,7 +49,7 @@ impl Pages {
         }
     }
 
-    /// Tells browsers to come back by https only, for so many seconds (RFC 6797).
+    /// Tells browsers to use only https for this many seconds (RFC 6797).
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn with_strict_transport(mut self, seconds: u32) -> Self {
@@ -67,7 +67,7 @@ impl Pages {
 pub(super) struct Document {
     content_type: &'static str,
     fields: String,
-    /// As it is, and compressed, each with its entity tag.
+    /// The document as it is, and compressed, each with its own entity tag.
     plain: Encoded,
     gzip: Encoded,
 }
@@ -76,13 +76,13 @@ pub(super) struct Document {
 struct Encoded {
     bytes: Rc<[u8]>,
     tag: String,
-    /// What a 304 has as well.
+    /// The fields that a 304 has, too.
     fields: String,
 }
 
 impl Encoded {
     fn new(bytes: Vec<u8>) -> Self {
-        // RFC 9110 8.8.3: a strong tag changes with every byte, so that both encodings have tags of their own.
+        // RFC 9110 8.8.3: a strong tag changes with every byte, so each encoding has a tag of its own.
         let tag = format!("\"{}\"", HEXLOWER.encode(&Sha256::digest(&bytes)[..12]));
         let fields = format!("ETag: {tag}\r\nCache-Control: no-cache\r\nVary: Accept-Encoding\r\n");
         Self { bytes: bytes.into(), tag, fields }
@@ -103,7 +103,7 @@ impl Document {
         Self::new("text/html; charset=utf-8", fields, page.html.into_bytes())
     }
 
-    /// The script for other sites. Its button looks the same on light and dark ones.
+    /// Builds the script for other sites. Its button has one colour, for light and dark sites alike.
     fn widget(branding: &Branding) -> Self {
         let name = serde_json::Value::from(branding.name.as_deref().unwrap_or(DEFAULT_NAME)).to_string();
         let accent = branding.accent.map_or_else(|| DEFAULT_ACCENT.to_owned(), |a| a.on_light().to_string());
@@ -114,18 +114,18 @@ impl Document {
 
     fn new(content_type: &'static str, fields: String, bytes: Vec<u8>) -> Self {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-        // Neither fails on a Vec.
+        // Writing to a Vec cannot fail.
         let gzip = encoder.write_all(&bytes).and_then(|()| encoder.finish()).unwrap_or_default();
         Self { content_type, fields, plain: Encoded::new(bytes), gzip: Encoded::new(gzip) }
     }
 
-    /// Returns the response to a GET or HEAD. A client that has it already gets 304 (RFC 9110 13.1.2).
+    /// Returns the response to a GET or HEAD. A client that already has the document gets 304 (RFC 9110 13.1.2).
     pub(super) fn response(&self, request: &Request<'_>) -> Response {
         let (encoded, coding) = match request.accepts_gzip {
             true => (&self.gzip, "Content-Encoding: gzip\r\n"),
             false => (&self.plain, ""),
         };
-        // RFC 9110 13.1.2: weak comparison, so that a tag that a proxy has made weak matches too.
+        // RFC 9110 13.1.2: the comparison is weak, so a tag that a proxy has weakened matches, too.
         let has_it = request.if_none_match.iter().any(|tag| {
             let tag = tag.strip_prefix("W/").unwrap_or(tag);
             tag == "*" || tag == encoded.tag
@@ -142,7 +142,7 @@ impl Document {
     }
 }
 
-/// A page with its styles and scripts inside.
+/// A page that contains its styles and scripts.
 struct Inlined {
     html: String,
     style: String,
@@ -150,8 +150,9 @@ struct Inlined {
 }
 
 impl Inlined {
-    /// Puts in what the page's lines load: all styles in the place of the first, all scripts in that of the last. Left out
-    /// are the page's notes for its readers, and the policy for pages from disk, which would forbid both.
+    /// Replaces the lines that load files with the files: all styles at the first such line, all scripts at the last.
+    /// Leaves out the notes for readers of the file, and the policy for pages from disk, which would forbid inline
+    /// code.
     fn new(page: &str, last_style: &str) -> Self {
         let lines: Vec<&str> = without_notes(page).collect();
         let style = inside(&lines, STYLESHEET) + last_style;
@@ -178,16 +179,16 @@ const STYLESHEET: &str = "<link rel=\"stylesheet\" href=\"";
 const SCRIPT: &str = "<script src=\"";
 const DISK_POLICY: &str = "<meta http-equiv=\"Content-Security-Policy\"";
 
-/// What the widget's button says and looks like without a company.
+/// The widget's label and colour if the company sets none.
 const DEFAULT_NAME: &str = "Support";
 const DEFAULT_ACCENT: &str = "#0b6b5d";
 
-/// The file that a line loads, if it begins like this.
+/// Returns the file that a line loads, if the line begins with `start`.
 fn loaded<'a>(line: &'a str, start: &str) -> Option<&'a str> {
     line.trim().strip_prefix(start)?.split('"').next()
 }
 
-/// All that the lines load that begin like this, one behind the other.
+/// Returns the contents of all files that lines beginning with `start` load, concatenated.
 fn inside(lines: &[&str], start: &str) -> String {
     lines.iter().filter_map(|line| loaded(line, start)).map(|name| without_comments(file(name))).collect()
 }
@@ -196,7 +197,7 @@ fn file(name: &str) -> &'static str {
     FILES.iter().find(|(known, _)| *known == name).map_or("", |(_, text)| text)
 }
 
-/// The lines of a page without the comment that lists its hooks.
+/// Returns the lines of a page without the comment that lists its hooks.
 fn without_notes(page: &str) -> impl Iterator<Item = &str> {
     let mut is_note = false;
     page.lines().filter(move |line| {
@@ -207,14 +208,14 @@ fn without_notes(page: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// A style or script without what only its readers need: lines that are nothing but a comment, and indentation.
+/// Strips a style or script of what only its readers need: indentation, and lines that are only a comment.
 fn without_comments(text: &str) -> String {
     let is_comment = |line: &str| line.starts_with("//") || (line.starts_with("/*") && line.ends_with("*/"));
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !is_comment(line));
     lines.flat_map(|line| [line, "\n"]).collect()
 }
 
-/// The page with the company's name and greeting, which are there when it is first painted.
+/// Puts the company's name and greeting into the page, so that they are there when it is first painted.
 fn branded(page: &str, branding: &Branding) -> String {
     let mut page = page.to_owned();
     if let Some(name) = branding.name.as_deref().map(escaped) {
@@ -227,8 +228,8 @@ fn branded(page: &str, branding: &Branding) -> String {
     page
 }
 
-/// The page with another text in the element that begins like this, and without what else is in its tag: that names the
-/// text in a language's table.
+/// Replaces the text of the element that begins with `start`. The rest of the element's tag is dropped: it names the
+/// default text in the tables of languages, from which the page's script would restore it.
 fn replaced(page: &str, start: &str, end: &str, text: &str) -> String {
     let Some((before, rest)) = page.split_once(start) else { return page.to_owned() };
     let Some((_, after)) = rest.split_once(end) else { return page.to_owned() };

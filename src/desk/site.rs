@@ -1,8 +1,8 @@
-//! The paths of the desk.
+//! The paths that the desk serves.
 
 use crate::ids::{StaffId, UserId};
 
-/// Where a path leads.
+/// What a path stands for.
 #[derive(Debug)]
 pub(super) enum Route {
     UserPage,

@@ -1,4 +1,4 @@
-//! The staff file: the id of each staff member, the hash of their token, and their name.
+//! The staff file: for each staff member an id, the hash of a token, and perhaps a name. SIGHUP reloads it.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -15,14 +15,14 @@ use crate::protocol::close;
 use crate::state::Input;
 
 impl StaffTokens {
-    /// Reads a staff file: a line for each member, with id, SHA-256 and, if it is to be the operator's choice, a name.
-    /// Empty lines and those that start with `#` are skipped.
+    /// Reads a staff file. Each line has an id, a SHA-256 and optionally a name, which staff then cannot change. Empty
+    /// lines and lines that start with `#` are skipped.
     ///
     /// # Errors
     /// The file cannot be read, or a line is wrong.
     pub fn read(path: &Path) -> Result<Self, AuthError> {
         let text = std::fs::read_to_string(path).map_err(|error| AuthError::File(path.to_owned(), error))?;
-        // Some editors put a byte order mark before a text in UTF-8.
+        // Some editors put a byte order mark in front of UTF-8.
         let text = text.strip_prefix('\u{FEFF}').unwrap_or(&text);
         let mut members = BTreeMap::new();
         for (number, line) in (1..).zip(text.lines().map(str::trim)) {
@@ -39,7 +39,7 @@ impl StaffTokens {
     }
 }
 
-/// Reads a line. An error never quotes it: a hash is nearly a secret.
+/// Parses a line. Errors never quote it, since a hash is almost as sensitive as its token.
 fn member(line: &str) -> Result<(StaffId, Member), &'static str> {
     let (id, rest) = first_word(line);
     let (hash, name) = first_word(rest);
@@ -49,12 +49,12 @@ fn member(line: &str) -> Result<(StaffId, Member), &'static str> {
     Ok((id, Member { token, name: staff_name(name)? }))
 }
 
-/// Splits a line behind its first word.
+/// Splits a line into its first word and the rest.
 fn first_word(line: &str) -> (&str, &str) {
     line.split_once(char::is_whitespace).map_or((line, ""), |(word, rest)| (word, rest.trim_start()))
 }
 
-/// Checks the rest of a line, which is a name.
+/// Checks the name, which is the rest of a line.
 fn staff_name(name: &str) -> Result<Option<JsonText<'static>>, &'static str> {
     if name.is_empty() {
         return Ok(None);
@@ -77,8 +77,8 @@ fn staff_name(name: &str) -> Result<Option<JsonText<'static>>, &'static str> {
 }
 
 impl Desk {
-    /// Reads the staff file again, closes the connections of those who are no longer in it or have another token, and gives
-    /// the others their new names.
+    /// Reads the staff file again. Closes the connections of staff who are no longer in it or have another token, and
+    /// gives the others their new names.
     pub(super) fn reload_staff_file(&mut self, now: Millis, out: &mut Outbox) {
         let Some(path) = &self.staff_file else { return };
         let tokens = match StaffTokens::read(path) {
@@ -96,7 +96,7 @@ impl Desk {
             }
         }
         let (members, before) = (tokens.members(), self.staff_tokens.members());
-        // With an empty file nobody can sign in: more often a mistake than meant.
+        // With an empty file nobody can sign in, which is more likely a mistake than intended.
         let level = if members == 0 { Level::Warn } else { Level::Info };
         log!(level, "the staff file has {members} members, it had {before}; {signed_out} were signed out");
         self.staff_tokens = tokens;

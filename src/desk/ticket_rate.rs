@@ -1,5 +1,5 @@
-//! How fast new tickets may be opened: by one connection, and by all of one address. A ticket costs every staff member a
-//! frame, and memory for as long as it waits for a user who has gone.
+//! How fast one connection, and all connections of one address, may open new tickets. A ticket costs every staff member
+//! a frame, and the desk memory, even after its user has left, until the grace time is over.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,17 +9,17 @@ use crate::config::{
 use crate::net::ConnId;
 use crate::net::address::ClientAddress;
 
-/// What connections and addresses have used of their new tickets. One that has all of them left takes no memory.
+/// How much of their allowance connections and addresses have used. One that has used nothing takes no memory.
 #[derive(Debug, Default)]
 pub(super) struct TicketRate {
     connections: Debts<ConnId>,
     addresses: Debts<ClientAddress>,
-    /// When all debts are paid, if no other ticket is opened until then.
+    /// When all allowances are full again, if no other ticket is opened before.
     clear_at: Option<Millis>,
 }
 
 impl TicketRate {
-    /// Whether this connection may open a ticket now.
+    /// Returns whether this connection may open a ticket now.
     pub(super) fn allows(&self, now: Millis, conn: ConnId, client: ClientAddress) -> bool {
         self.connections.of(&conn, now) <= CONNECTION_TICKET_MS * (CONNECTION_TICKETS_BURST - 1)
             && self.addresses.of(&client, now) <= ADDRESS_TICKET_MS * (ADDRESS_TICKETS_BURST - 1)
@@ -32,12 +32,12 @@ impl TicketRate {
         self.clear_at = self.connections.latest().max(self.addresses.latest());
     }
 
-    /// When `tick` has something to do.
+    /// Returns when `tick` has something to do.
     pub(super) fn next_due(&self) -> Option<Millis> {
         self.clear_at
     }
 
-    /// Frees everything once all debts are paid.
+    /// Frees everything once all allowances are full again.
     pub(super) fn tick(&mut self, now: Millis) {
         if self.clear_at.is_some_and(|at| at <= now) {
             *self = Self::default();
@@ -45,7 +45,7 @@ impl TicketRate {
     }
 }
 
-/// Token buckets by key, each kept as the time at which it is full again.
+/// Token buckets by key, each stored as the time at which it will be full again.
 #[derive(Debug)]
 struct Debts<K> {
     full_at: BTreeMap<K, Millis>,
@@ -63,7 +63,7 @@ impl<K: Copy + Ord> Debts<K> {
         self.full_at.get(key).map_or(0, |full_at| full_at.saturating_sub(now))
     }
 
-    /// Adds to a debt, and forgets those that are paid.
+    /// Adds to a debt, and forgets the debts that time has paid.
     fn add(&mut self, key: K, span: Millis, now: Millis) {
         let full_at = now + self.of(&key, now) + span;
         if let Some(before) = self.full_at.insert(key, full_at) {
@@ -97,7 +97,7 @@ mod tests {
         std::net::IpAddr::from(Ipv4Addr::from_bits(number)).into()
     }
 
-    /// Opens a ticket if that is allowed.
+    /// Opens a ticket if that is allowed, and returns whether it was.
     fn opens(rate: &mut TicketRate, now: Millis, slot: u32, address: u32) -> bool {
         let allowed = rate.allows(now, conn(slot), client(address));
         if allowed {

@@ -1,4 +1,4 @@
-//! From State's events to frames in the outbox, and to lines in the operator's log.
+//! The way from State's events to frames in the outbox, and from its records to lines in the log.
 
 use log::info;
 
@@ -57,7 +57,7 @@ impl Emit for EventWriter<'_> {
         self.out.notify_drained(conn);
     }
 
-    /// Ids have nothing to escape; texts and names are left out.
+    /// Writes a line to the log. Ids hold nothing that would need escaping; texts and names are not logged.
     fn record(&mut self, record: &Record<'_>) {
         match record {
             Record::TicketOpened { ticket, user } => info!("ticket {ticket} opened by {user}"),
