@@ -1,28 +1,28 @@
-//! Giving memory back to the operating system.
+//! Returning memory to the operating system.
 //!
-//! The C library keeps what is freed, unless it happens to be the end of its heap: after a flood of tickets the process
-//! would stay as large as it ever was. So once the desk has become much smaller, the C library is asked to give back
-//! every page that is free.
+//! The C library keeps freed memory unless it happens to be at the end of the heap: after a flood of tickets the
+//! process would stay as large as it ever was. So once the desk has become much smaller, the C library is asked to
+//! return all free pages.
 
 use crate::config::{Millis, TRIM_ITEMS_MIN, TRIM_MS};
 
-/// Watches how much there is, and decides when memory is to be given back.
+/// Watches the number of connections and tickets, and decides when to return memory.
 #[derive(Debug, Default)]
 pub(crate) struct Trim {
-    /// The most connections and tickets since memory was given back last.
+    /// The largest number of connections and tickets since memory was last returned.
     items_max: usize,
     due: Option<Millis>,
 }
 
 impl Trim {
-    /// Notes how many connections and tickets there are. Returns whether memory is to be given back now.
+    /// Notes the present number of connections and tickets, and returns whether to return memory now.
     pub(crate) fn is_due(&mut self, items: usize, now: Millis) -> bool {
         self.items_max = self.items_max.max(items);
         if self.items_max < TRIM_ITEMS_MIN || items > self.items_max / 2 {
             self.due = None;
             return false;
         }
-        // Not at once: what has begun to shrink mostly goes on.
+        // Not at once: a desk that has begun to shrink usually goes on shrinking.
         if *self.due.get_or_insert(now + TRIM_MS) > now {
             return false;
         }
@@ -30,13 +30,13 @@ impl Trim {
         true
     }
 
-    /// When to ask again, if nothing happens until then.
+    /// Returns when to ask again if nothing happens before.
     pub(crate) fn next_due(&self) -> Option<Millis> {
         self.due
     }
 }
 
-/// Gives all memory that is free back to the operating system. 30 MiB take about 5 ms.
+/// Returns all free memory to the operating system. That takes about 5 ms for 30 MiB.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[expect(unsafe_code, reason = "the only way to ask for it, and no crate wraps it")]
 pub(crate) fn give_back() {
@@ -44,7 +44,7 @@ pub(crate) fn give_back() {
     unsafe { libc::malloc_trim(0) };
 }
 
-/// Other allocators give back by themselves, or not at all.
+/// Other allocators return memory by themselves, or not at all.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 pub(crate) fn give_back() {}
 

@@ -1,23 +1,23 @@
-//! The service manager, such as systemd, which is notified by sd_notify(3) that the desk is ready, alive, stopping. Without
-//! `NOTIFY_SOCKET` in the environment nothing is sent.
+//! Notifications to the service manager, such as systemd, by sd_notify(3): that the desk is ready, alive or stopping.
+//! Nothing is sent if `NOTIFY_SOCKET` is not in the environment.
 //!
-//! The loop itself sends the watchdog's beats, between two turns. A loop that hangs sends none, and is restarted.
+//! The loop itself sends the watchdog's heartbeats, between two turns. A loop that hangs sends none, and is restarted.
 
 use log::warn;
 use sd_notify::NotifyState;
 
 use crate::config::Millis;
 
-/// What the service manager expects.
+/// The service manager and the heartbeats it expects.
 #[derive(Debug, Default)]
 pub(crate) struct Supervisor {
-    /// Between two beats. `None` without a watchdog.
+    /// The time between two heartbeats. `None` without a watchdog.
     beat_ms: Option<Millis>,
     next_beat: Millis,
 }
 
 impl Supervisor {
-    /// Takes the watchdog's time from `WATCHDOG_USEC`. A beat is sent after half of it (sd_watchdog_enabled(3)).
+    /// Reads the watchdog's time from `WATCHDOG_USEC`. Heartbeats come twice as often (sd_watchdog_enabled(3)).
     pub(crate) fn from_environment() -> Self {
         let watchdog = sd_notify::watchdog_enabled();
         let beat_ms =
@@ -25,13 +25,13 @@ impl Supervisor {
         Self { beat_ms, next_beat: 0 }
     }
 
-    /// Notifies that clients are served from now on.
+    /// Notifies the service manager that clients are served from now on.
     pub(crate) fn ready(&mut self, now: Millis, connections: usize) {
         notify(&[NotifyState::Ready, NotifyState::Status(&status(connections))]);
         self.schedule(now);
     }
 
-    /// Notifies that the loop turns, if that is due.
+    /// Sends a heartbeat if one is due.
     pub(crate) fn beat(&mut self, now: Millis, connections: usize) {
         if self.next_due().is_some_and(|due| due <= now) {
             notify(&[NotifyState::Watchdog, NotifyState::Status(&status(connections))]);
@@ -39,12 +39,12 @@ impl Supervisor {
         }
     }
 
-    /// Notifies that the server stops.
+    /// Notifies the service manager that the server is stopping.
     pub(crate) fn stopping(&self) {
         notify(&[NotifyState::Stopping, NotifyState::Status("closing all connections")]);
     }
 
-    /// Returns when the next beat is due.
+    /// Returns when the next heartbeat is due.
     pub(crate) fn next_due(&self) -> Option<Millis> {
         self.beat_ms.map(|_| self.next_beat)
     }

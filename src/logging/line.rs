@@ -1,4 +1,4 @@
-//! A line of the log: its formats, its escapes and its greatest length.
+//! A line of the log: its two formats, its escapes and its maximum length.
 
 use std::fmt::{self, Display, Formatter, Write};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -7,12 +7,12 @@ use log::Level;
 
 use crate::config::{LOG_LINE_BYTES_MAX, LOG_QUOTED_BYTES_MAX, LogFormat};
 
-/// Marks where something was cut off.
+/// Marks a text that was cut.
 const CUT: &str = "...";
-/// Reserved for what is appended to a line: the number of lines left out, what ends an object, and the line feed.
+/// Bytes reserved for the end of a line: the number of lines left out, the end of the object, and the line feed.
 const NOTE_BYTES: usize = 64;
 
-/// A line without what ends it.
+/// A line without its end, since the number of lines left out after it is not known yet.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Line {
     text: String,
@@ -20,7 +20,7 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// Begins a line. The plain format is that of simple_logger.
+    /// Begins a line. The plain format is simple_logger's.
     pub(super) fn new(
         format: LogFormat,
         at: SystemTime,
@@ -31,11 +31,11 @@ impl Line {
         let mut line =
             Bounded { text: String::new(), format, left: LOG_LINE_BYTES_MAX - NOTE_BYTES - CUT.len() };
         let at = Timestamp(at);
-        // Writing fails when the capacity is used up, and for no other reason.
+        // Writing fails only when the capacity is used up.
         let written = match format {
             LogFormat::Plain => write!(line, "{at} {level:<5} [{target}] {message}"),
             LogFormat::Json => {
-                // All of this is our own, and short: there is nothing to escape, and it is never cut.
+                // These values are our own and short: nothing needs escaping, and they are never cut.
                 let start =
                     format_args!(r#"{{"time":"{at}","level":"{level}","target":"{target}","message":""#);
                 line.text = start.to_string();
@@ -49,7 +49,8 @@ impl Line {
         Self { text: line.text, format }
     }
 
-    /// Returns the line, of a kind of which so many more were left out. There is no line feed.
+    /// Returns the whole line, without a line feed. `more` is the number of lines of this kind that were left out after
+    /// it.
     pub(super) fn finish(self, more: u64) -> String {
         let Self { text, format } = self;
         match (format, more) {
@@ -68,7 +69,7 @@ impl From<&str> for Line {
     }
 }
 
-/// A string with a capacity, in which control characters are escaped: they would break the line or control a terminal.
+/// A string with a maximum length that escapes control characters, which could break the line or control a terminal.
 struct Bounded {
     text: String,
     format: LogFormat,
@@ -84,12 +85,12 @@ impl Write for Bounded {
         let before = self.text.len();
         match (self.format, char) {
             (LogFormat::Plain, char) if char.is_control() => self.text.extend(char.escape_default()),
-            // RFC 8259 7: quotes, backslashes and U+0000 to U+001F must be escaped. Those up to U+009F may be.
+            // RFC 8259 7: quotes, backslashes and U+0000 to U+001F must be escaped. Escaping up to U+009F is allowed.
             (LogFormat::Json, '"' | '\\') => self.text.extend(['\\', char]),
             (LogFormat::Json, char) if char.is_control() => write!(self.text, "\\u{:04x}", u32::from(char))?,
             _ => self.text.push(char),
         }
-        // A cut within an escape would leave half of it.
+        // Never cut inside an escape.
         match self.left.checked_sub(self.text.len() - before) {
             Some(left) => self.left = left,
             None => {
@@ -101,7 +102,8 @@ impl Write for Bounded {
     }
 }
 
-/// Text from a peer as a line shows it: in quotes, escaped, and cut to `LOG_QUOTED_BYTES_MAX` of what is shown.
+/// A peer's text for a line of the log: quoted, escaped, and cut so that at most `LOG_QUOTED_BYTES_MAX` bytes are
+/// shown.
 pub(crate) struct Quoted<'a>(pub(crate) &'a str);
 
 impl Display for Quoted<'_> {
@@ -121,7 +123,7 @@ impl Display for Quoted<'_> {
     }
 }
 
-/// A time as RFC 3339 writes it, in UTC, with milliseconds.
+/// A time in the format of RFC 3339, in UTC, with milliseconds.
 struct Timestamp(SystemTime);
 
 impl Display for Timestamp {
@@ -136,8 +138,8 @@ impl Display for Timestamp {
     }
 }
 
-/// Year, month and day of a day since 1970. Years are counted from March, so that the leap day is the last of its year
-/// (Howard Hinnant, "chrono-compatible low-level date algorithms").
+/// Returns year, month and day of a day counted from 1970. Years start in March here, so that a leap day is the last
+/// day of its year (Howard Hinnant, "chrono-compatible low-level date algorithms").
 fn date(days_since_epoch: u64) -> (u64, u64, u64) {
     const DAYS_TO_EPOCH: u64 = 719_468; // from 1 March of the year 0
     const DAYS_OF_400_YEARS: u64 = 146_097;

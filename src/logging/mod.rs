@@ -1,8 +1,8 @@
 //! The log: one line for each event, to stderr. It never blocks the server and never ends it.
 //!
-//! simple_logger decides which lines are wanted. It cannot write them: it prints with `eprintln!`, which panics where
-//! stderr cannot be written, and blocks where nobody reads it. It has no hook for another writer, so the lines are put
-//! together here, in the format that it has, or as JSON.
+//! simple_logger decides which lines are wanted. It cannot write them: it prints with `eprintln!`, which panics if
+//! stderr cannot be written, and blocks if nobody reads it. It has no hook for another writer, so the lines are
+//! formatted here, like simple_logger's own or as JSON.
 
 mod line;
 mod rate;
@@ -24,35 +24,35 @@ use self::stderr::Stderr;
 use crate::config::LogFormat;
 
 thread_local! {
-    /// `log::Log` must be `Sync`. There is one thread, and in this way it needs no lock. Lines of another thread would
-    /// be thrown away.
+    /// `log::Log` must be `Sync`. There is only one thread, so a thread-local satisfies that without a lock. Lines of
+    /// another thread would be dropped.
     static OUTPUT: RefCell<Option<Output>> = const { RefCell::new(None) };
 }
 
-/// Where lines go: through the rate limit to stderr.
+/// The way of a line: through the rate limit to stderr.
 struct Output {
     rate: RateLimit,
     stderr: Stderr,
 }
 
-/// What the `log` crate calls.
+/// The logger that the `log` crate calls.
 struct Logger {
     filter: SimpleLogger,
     format: LogFormat,
 }
 
-/// Starts the log of this thread. To be called once.
+/// Starts logging for this thread. Must be called only once.
 ///
 /// # Errors
-/// There is a log already, or the kernel gives no descriptor.
+/// A logger is set already, or the kernel provides no descriptor.
 pub fn start(level: LevelFilter, format: LogFormat) -> io::Result<()> {
-    // A file that has reached its largest size is like a full disk. By default the signal ends the process.
+    // A file that has reached its size limit is like a full disk, but by default this signal ends the process.
     signal_hook::flag::register(SIGXFSZ, Arc::default())?;
     let output = Output { rate: RateLimit::default(), stderr: Stderr::open(format)? };
     OUTPUT.with_borrow_mut(|current| *current = Some(output));
     let filter = SimpleLogger::new()
         .with_level(level)
-        // Its lines hold what peers say when they close.
+        // Its lines would quote the close reasons of peers.
         .with_module_level("tungstenite", level.min(LevelFilter::Warn));
     let level = filter.max_level();
     log::set_boxed_logger(Box::new(Logger { filter, format })).map_err(io::Error::other)?;
@@ -65,18 +65,18 @@ pub fn start(level: LevelFilter, format: LogFormat) -> io::Result<()> {
     Ok(())
 }
 
-/// Returns how many lines could not be written.
+/// Returns the number of lines that could not be written.
 pub(crate) fn lines_lost() -> u64 {
     with_output(|output| output.stderr.lost()).unwrap_or(0)
 }
 
-/// Returns how long it is until `write_due` has something to write.
+/// Returns the time until `write_due` has something to write.
 pub(crate) fn due_in() -> Option<Duration> {
     let due = with_output(|output| output.rate.next_due())??;
     Some(due.saturating_duration_since(Instant::now()))
 }
 
-/// Writes the lines that the rate limit held back and whose time has come.
+/// Writes the lines that the rate limit held back and that are due now.
 pub(crate) fn write_due() {
     with_output(|output| {
         if output.rate.next_due().is_some() {
@@ -85,7 +85,7 @@ pub(crate) fn write_due() {
     });
 }
 
-/// Does nothing in a thread without a log, or if a line is being written already.
+/// Calls `act` with this thread's output. Does nothing if it has none, or if a line is being written already.
 fn with_output<T>(act: impl FnOnce(&mut Output) -> T) -> Option<T> {
     OUTPUT.try_with(|output| output.try_borrow_mut().ok()?.as_mut().map(act)).ok()?
 }
@@ -118,7 +118,7 @@ impl Log for Logger {
         });
     }
 
-    /// Writes what the rate limit holds back, due or not.
+    /// Writes the lines that the rate limit holds back, whether they are due or not.
     fn flush(&self) {
         with_output(|output| output.write_held(Instant::now() + rate::WINDOW));
     }

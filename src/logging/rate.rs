@@ -1,15 +1,15 @@
-//! At most one line a second of each kind, whatever peers do. The rest is counted.
+//! The rate limit of the log: at most one line a second of each kind, whatever peers do. The other lines are counted.
 //!
-//! A kind is a place in the code. The second line within a second is held back and written when the second is over;
-//! those after it are only counted, which costs next to nothing. So no count waits for a line that may never come, and if two
-//! things happen at once, both can be read. A line keeps the time of its event, so lines of different kinds may be out of
-//! order by a second.
+//! A kind is a place in the code. The second line within a second is held back and written when the second is over.
+//! Later ones are only counted, which costs almost nothing. So the count never has to wait for a next line that may not
+//! come, and if something happens twice at once, both lines can be read. A line keeps the time of its event, so lines
+//! of different kinds may be out of order by a second.
 
 use std::time::{Duration, Instant};
 
 use super::line::Line;
 
-/// Between two lines of a kind.
+/// The shortest time between two lines of a kind.
 pub(super) const WINDOW: Duration = Duration::from_millis(crate::config::LOG_LINE_MS);
 
 /// The place in the code that a line comes from.
@@ -19,32 +19,32 @@ pub(super) struct Site {
     pub(super) line: u32,
 }
 
-/// Lines of one kind.
+/// The state of one kind of line.
 #[derive(Debug)]
 struct Kind {
     site: Site,
-    /// Until then, no other line of this kind is written.
+    /// No other line of this kind is written before this time.
     until: Instant,
     held: Option<Held>,
 }
 
-/// A line that waits for the end of its second, and how many came after it.
+/// A line that waits for the end of its second, and the number of lines that came after it.
 #[derive(Debug)]
 struct Held {
     line: Line,
     more: u64,
 }
 
-/// The lines of the last second, by kind. There are as many kinds as places in the code that log: a few dozen.
+/// The lines of the last second, by kind. There are only as many kinds as places in the code that log: a few dozen.
 #[derive(Debug, Default)]
 pub(super) struct RateLimit {
     kinds: Vec<Kind>,
-    /// The first end of a second in which a line waits.
+    /// When the first of the held lines is due.
     next_due: Option<Instant>,
 }
 
 impl RateLimit {
-    /// Gives the line back if it may be written now, with nothing after it yet.
+    /// Returns the finished line if it may be written now. Otherwise holds it back or counts it.
     pub(super) fn admit(&mut self, site: Site, now: Instant, line: impl FnOnce() -> Line) -> Option<String> {
         let until = now + WINDOW;
         let Some(kind) = self.kinds.iter_mut().find(|kind| kind.site == site) else {
@@ -65,12 +65,12 @@ impl RateLimit {
         None
     }
 
-    /// When a line that is held back is to be written.
+    /// Returns when the next held line is due.
     pub(super) fn next_due(&self) -> Option<Instant> {
         self.next_due
     }
 
-    /// The lines whose second is over, each with the number of those that were left out after it.
+    /// Takes the held lines that are due, each with the number of lines left out after it.
     pub(super) fn take_due(&mut self, now: Instant) -> Vec<String> {
         if self.next_due.is_none_or(|due| due > now) {
             return Vec::new();
@@ -111,7 +111,7 @@ mod tests {
         let lines = rate.take_due(start + WINDOW);
         assert_eq!(lines, ["held 0 (and 999 more in the last second)"]);
         assert_eq!(rate.next_due(), None);
-        // The line that was held is the one of its second.
+        // The held line counts as the one line of the second in which it was written.
         assert!(!admit(&mut rate, HERE, start + WINDOW, "again"));
         assert_eq!(rate.take_due(start + WINDOW * 2), ["again"]);
         assert!(admit(&mut rate, HERE, start + WINDOW * 4, "later"));

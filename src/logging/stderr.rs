@@ -1,4 +1,4 @@
-//! Stderr, written to only where that cannot block. What cannot be written is counted and forgotten.
+//! Stderr, written to only when that cannot block. A line that cannot be written is counted and dropped.
 
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Write as _};
@@ -12,34 +12,34 @@ use mio::{Events, Interest, Poll, Token};
 use super::line::Line;
 use crate::config::LogFormat;
 
-/// Stderr, and what was lost on the way to it.
+/// Stderr, and a count of the lines that were lost.
 pub(super) struct Stderr {
-    /// Says whether a write would block. There is none for a file, which never blocks.
+    /// Tells whether a write would block. `None` for a file, which never blocks.
     poll: Option<(Poll, Events)>,
-    /// Of the line that reports lost ones.
+    /// The format of the line that reports lost lines.
     format: LogFormat,
     /// Lines that could not be written.
     lost: u64,
-    /// Those of them that no line has reported yet.
+    /// Lost lines that have not been reported yet.
     unreported: u64,
-    /// The last line was written in part.
+    /// Whether the last line was written only in part.
     is_partial: bool,
 }
 
 impl Stderr {
-    /// Finds out what kind of thing stderr is.
+    /// Finds out whether stderr can block, and watches it if it can.
     ///
-    /// Setting O_NONBLOCK would be simpler, but would change it for all who share this stderr; and to open
-    /// /proc/self/fd/2 anew is not allowed where another user has made the pipe. A poll of its own changes nothing, and
-    /// works for pipes, sockets and terminals. Its price: another program that writes to the same pipe can fill it
-    /// between the question and our write.
+    /// Setting O_NONBLOCK would be simpler, but would change stderr for every process that shares it. Opening
+    /// /proc/self/fd/2 again is not permitted if another user made the pipe. A separate poll changes nothing, and works
+    /// for pipes, sockets and terminals. Its price: another program that writes to the same pipe can fill it between
+    /// the poll and our write.
     ///
     /// # Errors
-    /// The kernel gives no descriptor.
+    /// The kernel provides no descriptor.
     pub(super) fn open(format: LogFormat) -> io::Result<Self> {
         let poll = Poll::new()?;
         let fd = io::stderr().as_raw_fd();
-        // epoll_ctl(2): EPERM for what does not support it, such as a file, /dev/null and /dev/full.
+        // epoll_ctl(2): EPERM for descriptors that cannot be polled, such as a file, /dev/null and /dev/full.
         let can_block = poll.registry().register(&mut SourceFd(&fd), Token(0), Interest::WRITABLE).is_ok();
         let poll = can_block.then(|| (poll, Events::with_capacity(1)));
         Ok(Self { poll, format, lost: 0, unreported: 0, is_partial: false })
@@ -49,7 +49,8 @@ impl Stderr {
         self.lost
     }
 
-    /// Writes a line in one call, or counts it as lost. A line before it reports how many were lost since the last one.
+    /// Writes a line in one call, or counts it as lost. If lines were lost before, another line in front of it says how
+    /// many.
     pub(super) fn write(&mut self, text: &str) {
         let mut bytes = String::new();
         if self.is_partial {
@@ -75,7 +76,7 @@ impl Stderr {
         }
     }
 
-    /// One write, if it does not block; how many bytes it took.
+    /// Writes once, if that does not block, and returns the number of bytes written.
     fn write_now(&mut self, bytes: &[u8]) -> Option<usize> {
         if !self.is_writable() {
             return None;
@@ -88,12 +89,13 @@ impl Stderr {
         }
     }
 
-    /// A pipe is writable when a page of it is free, so that two lines fit (`LOG_LINE_BYTES_MAX`); a socket when a
-    /// good part of its buffer is. If nobody reads any more, it is so too, and the write fails at once.
+    /// Returns whether a write cannot block. A pipe is writable when a page of it is free, which is room for two lines
+    /// (`LOG_LINE_BYTES_MAX`); a socket when a good part of its buffer is free. If the reader has gone, both are
+    /// writable and the write fails at once.
     fn is_writable(&mut self) -> bool {
         let Some((poll, events)) = &mut self.poll else { return true };
         let fd = io::stderr().as_raw_fd();
-        // mio is edge-triggered; asking anew makes it tell what is so now.
+        // mio is edge-triggered: only registering again makes it report the present state.
         let asked = poll.registry().reregister(&mut SourceFd(&fd), Token(0), Interest::WRITABLE);
         let polled = asked.and_then(|()| poll.poll(events, Some(Duration::ZERO)));
         polled.is_ok() && !events.is_empty()
