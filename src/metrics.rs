@@ -1,5 +1,5 @@
-//! Counters of the loop, and their Prometheus text. Names are by Prometheus' conventions: base units, and `_total` behind
-//! every counter.
+//! The loop's counters, and their text for Prometheus. Names follow Prometheus's conventions: base units, and `_total`
+//! at the end of every counter.
 
 mod histogram;
 mod page;
@@ -13,32 +13,32 @@ use crate::logging;
 use crate::net::address::AddressSource;
 use crate::net::connection::PhaseName;
 
-/// What the loop counts. Plain numbers, as there is one thread.
+/// The loop's counters. Plain numbers, since there is only one thread.
 #[derive(Debug, Default)]
 pub struct Metrics {
-    /// When the process started. `None` where no server does.
+    /// When the process started. `None` if the hub runs without a real server.
     pub(crate) started: Option<SystemTime>,
-    /// Open connections that there may be.
+    /// The largest permitted number of open connections.
     pub(crate) connections_max: usize,
     /// Connections accepted.
     pub(crate) accepted: u64,
-    /// Times that accepting was paused, for want of descriptors or at the cap.
+    /// How often accepting was paused, because descriptors ran out or the limit on connections was reached.
     pub(crate) accept_pauses: u64,
-    /// Connections now, by phase: head, open, closing, flushing, linger.
+    /// Present connections by phase: head, open, closing, flushing, linger.
     pub(crate) phases: [u64; 5],
     /// Bytes read.
     pub(crate) bytes_in: u64,
     /// Bytes written.
     pub(crate) bytes_out: u64,
-    /// Messages read, by their payload; control frames are among them, as if they had none.
+    /// Messages read, by payload size. Control frames count as empty messages.
     pub(crate) messages_in: Histogram<Bytes>,
-    /// Messages queued, by their frames, counted once for each receiver.
+    /// Messages queued, by frame size, once for each receiver.
     pub(crate) messages_out: Histogram<Bytes>,
-    /// Turns of the loop, by their time, the wait not counted.
+    /// Turns of the loop, by duration without the wait.
     pub(crate) turns: Histogram<Micros>,
-    /// The longest of them.
+    /// The duration of the longest turn.
     pub(crate) turn_max: Duration,
-    /// Close frames that we sent first, by code.
+    /// Close frames that the server sent first, by code.
     pub(crate) closes: BTreeMap<u16, u64>,
     /// Connections ended by a deadline.
     pub(crate) expired: u64,
@@ -48,22 +48,22 @@ pub struct Metrics {
     pub(crate) address_sources: [u64; AddressSource::ALL.len()],
 }
 
-/// Why the hub has refused or dropped a connection.
+/// Why the hub refused or dropped a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RefusalCause {
     /// Its address has too many connections.
     Address,
     /// All places for open connections are taken.
     Full,
-    /// It was not open, and its socket was needed for another.
+    /// It was not open, and its socket was needed for another connection.
     Evicted,
 }
 
 impl RefusalCause {
-    /// All causes, in order.
+    /// All causes, in the order of their discriminants.
     pub(crate) const ALL: [Self; 3] = [Self::Address, Self::Full, Self::Evicted];
 
-    /// Returns the value of its label.
+    /// Returns the value of the metric's label.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Address => "address",
@@ -82,7 +82,7 @@ const PHASES: [(PhaseName, &str); 5] = [
 ];
 
 impl Metrics {
-    /// Counts a connection that went from one phase to another. The dead are not counted.
+    /// Counts a connection's change from one phase to another. Dead connections are not counted.
     pub(crate) fn moved(&mut self, from: PhaseName, to: PhaseName) {
         if let Some(count) = self.phases.get_mut(from as usize) {
             *count -= 1;
@@ -92,7 +92,7 @@ impl Metrics {
         }
     }
 
-    /// Counts a close frame that was sent first.
+    /// Counts a close frame that the server sent first.
     pub(crate) fn closed(&mut self, code: u16) {
         *self.closes.entry(code).or_default() += 1;
     }
@@ -102,13 +102,13 @@ impl Metrics {
         self.refusals[cause as usize] += 1;
     }
 
-    /// Counts a turn that took so long.
+    /// Counts a turn that took `span`.
     pub(crate) fn turned(&mut self, span: Duration) {
         self.turns.count_span(span);
         self.turn_max = self.turn_max.max(span);
     }
 
-    /// Returns how many connections were refused, by cause. A service has causes of its own, and shows them together.
+    /// Returns the number of refused connections by cause. The service adds causes of its own to the same family.
     pub(crate) fn refusal_samples(&self) -> impl Iterator<Item = (&'static str, u64)> {
         RefusalCause::ALL.into_iter().map(|cause| (cause.name(), self.refusals[cause as usize]))
     }
@@ -117,44 +117,43 @@ impl Metrics {
     pub(crate) fn append(&self, page: &mut Page) {
         let phases = PHASES.map(|(phase, name)| (name, self.phases[phase as usize]));
         page.family("deskwire_connections", "gauge", "Connections, by phase.").labelled("phase", phases);
-        page.family("deskwire_connections_limit", "gauge", "Open connections that there may be.")
+        page.family("deskwire_connections_limit", "gauge", "Maximum number of open connections.")
             .value(self.connections_max as u64);
         let closes = self.closes.iter().map(|(code, count)| (code, *count));
-        page.family("deskwire_closes_total", "counter", "Close frames sent first, by code.")
+        page.family("deskwire_closes_total", "counter", "Close frames that the server sent first, by code.")
             .labelled("code", closes);
         let sources = AddressSource::ALL.map(|source| (source.name(), self.address_sources[source as usize]));
-        let help = "Requests, by where the client's address is from.";
+        let help = "Requests, by the source of the client's address.";
         page.family("deskwire_client_addresses_total", "counter", help).labelled("from", sources);
         for (name, help, value) in [
             ("deskwire_connections_accepted_total", "Connections accepted.", self.accepted),
             ("deskwire_connections_expired_total", "Connections ended by a deadline.", self.expired),
-            ("deskwire_accept_pauses_total", "Times that accepting was paused.", self.accept_pauses),
+            ("deskwire_accept_pauses_total", "How often accepting was paused.", self.accept_pauses),
             ("deskwire_received_bytes_total", "Bytes read from sockets.", self.bytes_in),
             ("deskwire_sent_bytes_total", "Bytes written to sockets.", self.bytes_out),
-            (
-                "deskwire_log_lines_lost_total",
-                "Lines of the log that could not be written.",
-                logging::lines_lost(),
-            ),
+            ("deskwire_log_lines_lost_total", "Log lines that could not be written.", logging::lines_lost()),
         ] {
             page.family(name, "counter", help).value(value);
         }
         self.append_histograms(page);
         if let Some(started) = self.started.and_then(|at| at.duration_since(UNIX_EPOCH).ok()) {
-            page.family("process_start_time_seconds", "gauge", "Start of the process, in Unix time.")
+            page.family("process_start_time_seconds", "gauge", "Start time of the process, in Unix time.")
                 .value(started.as_secs());
         }
     }
 
     fn append_histograms(&self, page: &mut Page) {
-        let help =
-            "Payload of the WebSocket messages read; control frames are among them, as if they had none.";
+        let help = "Payload size of WebSocket messages read; control frames count as empty.";
         self.messages_in.append(page.family("deskwire_received_message_bytes", "histogram", help));
-        let help = "Frames of the WebSocket messages queued, once for each receiver.";
+        let help = "Frame size of WebSocket messages queued, once for each receiver.";
         self.messages_out.append(page.family("deskwire_sent_message_bytes", "histogram", help));
-        let help = "Time of a turn of the loop, its wait not counted.";
+        let help = "Duration of a turn of the loop, without its wait.";
         self.turns.append(page.family("deskwire_turn_duration_seconds", "histogram", help));
-        page.family("deskwire_turn_longest_seconds", "gauge", "The longest turn since the start.")
-            .value(self.turn_max.as_secs_f64());
+        page.family(
+            "deskwire_turn_longest_seconds",
+            "gauge",
+            "Duration of the longest turn since the start.",
+        )
+        .value(self.turn_max.as_secs_f64());
     }
 }

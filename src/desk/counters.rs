@@ -42,7 +42,7 @@ impl Counters {
         page.family(
             "deskwire_messages_relayed_total",
             "counter",
-            "Messages relayed, those sent again included.",
+            "Messages relayed, including those sent again.",
         )
         .value(self.messages);
         let refusals = metrics.refusal_samples().chain([

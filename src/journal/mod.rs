@@ -164,7 +164,7 @@ impl Journal {
         page.family("deskwire_journal_bytes", "gauge", "Size of the journal.").value(self.written_bytes);
         page.family("deskwire_journal_snapshots_total", "counter", "Snapshots written to the journal.")
             .value(self.snapshots);
-        let help = "Time in which the loop waits for the journal, by turn; a snapshot is one of them.";
+        let help = "Time the loop waits for the journal, by turn, including snapshots.";
         self.keep_times.append(page.family("deskwire_journal_keep_duration_seconds", "histogram", help));
     }
 

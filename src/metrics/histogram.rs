@@ -1,4 +1,4 @@
-//! How many there were of each size. The buckets are fixed, so that to count is to find one and to add to it.
+//! Histograms with fixed buckets, so that counting a value is to find its bucket and add one.
 
 use std::iter::once;
 use std::marker::PhantomData;
@@ -8,21 +8,21 @@ use super::Page;
 
 const BOUNDS: usize = 11;
 
-/// What a histogram counts, in whole numbers, and how it is shown: in the base unit.
+/// The unit of a histogram's values. Values are counted as whole numbers, and shown in Prometheus's base unit.
 pub(crate) trait Unit {
-    /// The largest of each bucket but the last, which has no bound.
+    /// The upper bounds of all buckets but the last, which has none.
     const BOUNDS: [u64; BOUNDS];
 
-    /// Returns the bucket of a number. The common ones are the first, and found first.
+    /// Returns the index of a value's bucket. The search starts at the small values, which are the common ones.
     fn bucket(number: u64) -> usize {
         Self::BOUNDS.iter().position(|bound| number <= *bound).unwrap_or(BOUNDS)
     }
 
-    /// Returns a number of it in the base unit.
+    /// Formats a value in the base unit.
     fn shown(number: u64) -> String;
 }
 
-/// Times in microseconds, shown in seconds. A turn of one message takes some 20 us; 10 ms are noticed by a bench.
+/// Times in microseconds, shown in seconds. A turn with one message takes about 20 us; a bench fails at 10 ms.
 #[derive(Debug, Default)]
 pub(crate) struct Micros;
 
@@ -35,14 +35,15 @@ impl Unit for Micros {
     }
 }
 
-/// Sizes in bytes. What people write is some 100; the longest that is read is 16 KiB.
+/// Sizes in bytes. Messages that people write have about 100 bytes; the longest that is read has 16 KiB.
 #[derive(Debug, Default)]
 pub(crate) struct Bytes;
 
 impl Unit for Bytes {
     const BOUNDS: [u64; BOUNDS] = [32, 64, 128, 256, 512, 1_024, 2_048, 4_096, 8_192, 16_384, 32_768];
 
-    /// Each bound is twice the one before, so that it is found by the number's length: a message is counted for each receiver.
+    /// Each bound is twice the one before, so the bucket follows from the number of bits, without a search: each
+    /// message is counted once for every receiver.
     fn bucket(number: u64) -> usize {
         let below_first = Self::BOUNDS[0] - 1;
         let bits = (number.saturating_sub(1) | below_first).ilog2() - below_first.ilog2();
@@ -54,7 +55,7 @@ impl Unit for Bytes {
     }
 }
 
-/// Counts by bucket, and the sum of what was counted.
+/// Counts by bucket, and the sum of all values.
 #[derive(Debug, Default)]
 pub(crate) struct Histogram<U> {
     counts: [u64; BOUNDS + 1],
@@ -63,14 +64,14 @@ pub(crate) struct Histogram<U> {
 }
 
 impl<U: Unit> Histogram<U> {
-    /// Counts one.
+    /// Counts a value.
     #[inline]
     pub(crate) fn count(&mut self, number: u64) {
         self.counts[U::bucket(number)] += 1;
         self.sum = self.sum.wrapping_add(number);
     }
 
-    /// Appends the samples to the page's last family.
+    /// Appends the samples to the page's current family.
     pub(crate) fn append(&self, page: &mut Page) {
         let bounds = U::BOUNDS.into_iter().map(U::shown).chain(once("+Inf".to_owned()));
         page.histogram(bounds.zip(self.counts), &U::shown(self.sum));
@@ -78,7 +79,7 @@ impl<U: Unit> Histogram<U> {
 }
 
 impl Histogram<Micros> {
-    /// Counts a time.
+    /// Counts a duration.
     pub(crate) fn count_span(&mut self, span: Duration) {
         self.count(u64::try_from(span.as_micros()).unwrap_or(u64::MAX));
     }

@@ -1,8 +1,8 @@
-//! A page of metrics as text.
+//! A page of metrics in Prometheus's text format.
 
 use std::fmt::{Display, Write};
 
-/// A page in Prometheus' text format, version 0.0.4.
+/// A page in Prometheus's text format, version 0.0.4, built one family of samples after the other.
 #[derive(Debug, Default)]
 pub(crate) struct Page {
     text: String,
@@ -13,10 +13,10 @@ impl Page {
     /// The Content-Type of such a page.
     pub(crate) const CONTENT_TYPE: &'static str = "text/plain; version=0.0.4; charset=utf-8";
 
-    /// Starts a family of samples.
+    /// Starts a family of samples, to which the methods below append.
     pub(crate) fn family(&mut self, name: &'static str, kind: &str, help: &str) -> &mut Self {
         self.family = name;
-        // Writing to a String does not fail, here and below.
+        // Writing to a String cannot fail, here and below.
         let _ = write!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
         self
     }
@@ -27,7 +27,7 @@ impl Page {
         self
     }
 
-    /// Appends a sample for each value of a label. The values are our own words and numbers: nothing to escape.
+    /// Appends a sample for each value of a label. The values are our own words and numbers, so none needs escaping.
     pub(crate) fn labelled<L: Display>(
         &mut self,
         label: &str,
@@ -39,7 +39,7 @@ impl Page {
         self
     }
 
-    /// Appends a histogram: a cumulative count for each upper bound, their sum and their number.
+    /// Appends a histogram: a cumulative count for each upper bound, and the sum and number of all values.
     pub(super) fn histogram(&mut self, buckets: impl IntoIterator<Item = (String, u64)>, sum: &str) {
         let (name, mut total) = (self.family, 0);
         for (bound, count) in buckets {
