@@ -1,4 +1,4 @@
-//! State by itself: what depends on time, on the size of the desk, on slow readers, or on being the same twice.
+//! State by itself: what depends on time, on the size of the desk, on slow readers, and on determinism.
 
 mod behind;
 mod nodes;
@@ -13,7 +13,7 @@ use super::*;
 use crate::config::GATHER_MS;
 use crate::ids::{JsonText, NodeId};
 
-/// A desk, everybody at it, and what each connection was sent, as a word or two.
+/// A desk, everybody at it, and what each connection was sent, in a few words for each event.
 struct World {
     state: State,
     replay: replay::Replay,
@@ -22,7 +22,7 @@ struct World {
     /// Where connections come to.
     node: NodeId,
     next_slot: u32,
-    /// Connections that take nothing until `drain`.
+    /// Connections whose output does not leave before `drain`.
     slow: BTreeSet<ConnId>,
 }
 
@@ -31,7 +31,7 @@ struct Sent {
     by_conn: BTreeMap<ConnId, Vec<String>>,
     closed: Vec<(ConnId, Dismissal)>,
     undrained: BTreeSet<ConnId>,
-    /// Bytes sent to each connection since it was drained last.
+    /// The bytes that each connection was sent since it was last drained.
     bytes: BTreeMap<ConnId, usize>,
     created: Option<TicketId>,
     events: usize,
@@ -128,7 +128,7 @@ impl World {
         done
     }
 
-    /// Applies an input, and lets everything that was sent leave, but for the slow ones.
+    /// Applies an input, and drains all connections that are not slow.
     fn apply(&mut self, input: &Input<'_>) {
         self.state.apply(self.now, input, &mut self.sent);
         self.replay.apply(self.now, input, &self.state);
@@ -137,7 +137,7 @@ impl World {
         }
     }
 
-    /// Everything that was sent to this connection has left.
+    /// Lets all output of a connection leave.
     fn drain(&mut self, conn: ConnId) {
         if self.sent.undrained.remove(&conn) {
             self.sent.bytes.remove(&conn);
@@ -184,7 +184,7 @@ impl World {
         self.apply(&Input::Leaves(conn));
     }
 
-    /// Lets time pass as the loop does: from one thing that is due to the next.
+    /// Lets time pass, with a tick whenever something is due, as in the loop.
     fn wait(&mut self, ms: Millis) {
         let end = self.now + ms;
         while let Some(due) = self.state.next_due().filter(|due| *due <= end) {
@@ -194,7 +194,7 @@ impl World {
         self.now = end;
     }
 
-    /// What a connection was sent since the last call.
+    /// Returns what a connection was sent since the last call.
     fn sent(&mut self, conn: ConnId) -> Vec<String> {
         self.sent.by_conn.remove(&conn).unwrap_or_default()
     }
@@ -315,7 +315,7 @@ fn a_typing_notice_ends_by_itself_and_a_renewed_one_later() {
 }
 
 #[test]
-fn beyond_the_most_tickets_those_of_absent_users_that_nobody_picked_make_room_the_longest_absent_first() {
+fn at_the_limit_of_tickets_those_never_picked_of_absent_users_make_room_the_longest_absent_first() {
     let mut world =
         World::with(Rules { max_chats: 9, max_tickets: 4, assign: Assign::Manual, user_grace_ms: 60_000 });
     let sam = world.online("sam");
@@ -345,7 +345,7 @@ fn beyond_the_most_tickets_those_of_absent_users_that_nobody_picked_make_room_th
 }
 
 #[test]
-fn of_users_who_are_known_only_for_a_closed_ticket_there_are_no_more_than_of_tickets() {
+fn there_are_no_more_users_known_for_a_closed_ticket_than_there_may_be_tickets() {
     let mut world =
         World::with(Rules { max_chats: 9, max_tickets: 10, assign: Assign::Manual, user_grace_ms: 60_000 });
     for n in 0..1_000 {

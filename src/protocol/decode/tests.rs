@@ -14,7 +14,7 @@ fn a_message_is_read_and_unknown_fields_are_ignored() {
 }
 
 #[test]
-fn what_is_no_message_is_refused_with_the_id_it_had() {
+fn a_text_that_is_not_a_message_is_refused_with_its_id() {
     for (text, id) in [
         ("", None),
         ("[]", None),
@@ -145,14 +145,14 @@ fn lengths_are_in_unicode_scalar_values() {
 }
 
 #[test]
-fn a_ticket_that_is_none_is_named_as_it_came() {
+fn a_ticket_id_that_is_not_well_formed_is_echoed_as_it_came() {
     let text = r#"{"type":"pick_ticket","ticket_id":"no such"}"#;
     let refusal = staff_command(text).unwrap_err();
     assert_eq!((refusal.code, refusal.ticket()), (ErrorCode::NoTicket, Some(TicketRef::Unknown("no such"))));
 }
 
 #[test]
-fn of_a_field_that_stands_twice_the_last_counts() {
+fn the_last_of_two_fields_with_the_same_name_counts() {
     let text = r#"{"type":"close_ticket","active":"x","active":true,"type":"typing"}"#;
     assert!(matches!(user_command(text), Ok(UserCommand::Typing { active: true })));
 }
@@ -195,7 +195,7 @@ fn a_recap_has_1_to_100_lines_each_of_which_is_checked() {
     for bad in ["[]", "{}", "null", "7", "[[]]", "[7]", "[null]", "\"x\""] {
         assert_eq!(read(bad), Err(ErrorCode::BadMessage), "{bad}");
     }
-    // Of a field that stands twice the last counts, in whatever way it is written.
+    // If a field is repeated, the last one counts, even if its name is written with an escape.
     let twice = format!(r#"{{"lines":7,"type":"recap","l\u0069nes":{}}}"#, lines(3));
     assert!(matches!(user_command(&twice), Ok(UserCommand::Recap(recap)) if recap.lines().len() == 3));
 }

@@ -109,7 +109,7 @@ fn the_frames_of_a_chat_take_no_more_than_they_are_counted_with() {
         Event::Queue { ticket, place },
         Event::TicketClosed { ticket, by: ClosedBy::Timeout, at: u64::MAX },
     ] {
-        written(&event); // which holds it against `bytes_max`
+        written(&event); // compares it with `bytes_max`
     }
 }
 
@@ -123,7 +123,7 @@ fn a_recap_takes_no_more_than_it_is_counted_with() {
     };
     let lines = [line(Side::User, None), line(Side::Staff, Some("Sam"))];
     let many = Recap::new(lines.iter().cycle().take(100).cloned().collect());
-    written(&Event::Recap { ticket: TicketId::from_bits(1), recap: &many }); // which holds it against `bytes_max`
+    written(&Event::Recap { ticket: TicketId::from_bits(1), recap: &many }); // compares it with `bytes_max`
     assert_eq!(
         written(&Event::Recap { ticket: TicketId::from_bits(1), recap: &Recap::new(lines.into()) }),
         json!({"type": "recap", "ticket_id": "0000-0001", "lines": [

@@ -1,4 +1,4 @@
-//! Connections that take what they are sent slowly: what waits for them, and that nothing is lost on the way.
+//! Slow connections: what waits for them, and that nothing is lost.
 
 use super::*;
 use crate::config::{CREDIT_BYTES, SUBJECT_CHARS_MAX, TEXT_CHARS_MAX, WELCOME_BYTES_MAX};
@@ -8,7 +8,7 @@ fn long() -> String {
     "\u{1F5A8}".repeat(TEXT_CHARS_MAX)
 }
 
-/// A chat of ann and sam; only what is sent from here on counts.
+/// Opens a chat between ann and sam, and discards what they were sent until then.
 fn chat(world: &mut World) -> (ConnId, ConnId, TicketId) {
     let (ann, sam) = (world.user("ann"), world.online("sam"));
     let ticket = world.create(ann);
@@ -19,7 +19,7 @@ fn chat(world: &mut World) -> (ConnId, ConnId, TicketId) {
     (ann, sam, ticket)
 }
 
-/// As many of the longest messages as are held.
+/// Sends as many of the longest messages as State holds.
 fn four_long_messages(mut say: impl FnMut(u64, JsonText<'_>)) {
     let long = long();
     (1..=4).for_each(|id| say(id, text(&long)));
@@ -30,7 +30,7 @@ fn seqs(sent: &[String]) -> Vec<u64> {
     words.filter_map(|rest| rest.split(' ').next()?.parse().ok()).collect()
 }
 
-/// Drains a connection until nothing more comes; each part has a bounded size.
+/// Drains a connection until nothing more comes, and checks that each part is bounded.
 fn take_all(world: &mut World, conn: ConnId) -> Vec<String> {
     let mut all = world.sent(conn);
     while world.sent.undrained.contains(&conn) {
@@ -64,7 +64,7 @@ fn a_slow_staff_member_is_sent_a_burst_in_order_as_fast_as_they_take_it() {
 }
 
 #[test]
-fn what_was_accepted_comes_before_the_end_and_the_chat_counts_until_then() {
+fn accepted_messages_come_before_the_end_and_the_chat_counts_until_then() {
     let mut world = World::new(Assign::RoundRobin);
     let (ann, sam, ticket) = chat(&mut world);
     world.slow.insert(sam);
@@ -106,7 +106,7 @@ fn a_slow_user_hears_of_the_end_after_the_last_message_and_has_no_other_ticket_b
 }
 
 #[test]
-fn a_user_who_leaves_before_the_end_was_told_finds_it_with_the_next_welcome() {
+fn a_user_who_leaves_before_the_end_was_sent_finds_it_in_the_next_welcome() {
     let mut world = World::new(Assign::Manual);
     let (ann, sam, ticket) = chat(&mut world);
     world.slow.insert(ann);
@@ -121,7 +121,7 @@ fn a_user_who_leaves_before_the_end_was_told_finds_it_with_the_next_welcome() {
 }
 
 #[test]
-fn a_slow_user_is_told_the_status_as_it_stands_and_not_what_it_was_on_the_way() {
+fn a_slow_user_is_sent_the_present_status_and_none_in_between() {
     let mut world = World::new(Assign::Manual);
     let (ann, sam, ticket) = chat(&mut world);
     world.slow.insert(ann);
@@ -175,7 +175,7 @@ fn a_return_with_many_unread_chats_comes_in_parts() {
 }
 
 #[test]
-fn a_slow_board_is_told_what_changed_in_the_end() {
+fn a_slow_board_is_sent_only_what_has_changed_in_the_end() {
     let mut world = World::new(Assign::Manual);
     let users: Vec<_> = (0..300).map(|n| world.user(&format!("u{n}"))).collect();
     let tickets: Vec<_> = users.iter().map(|user| world.create(*user)).collect();
@@ -212,7 +212,7 @@ fn a_slow_board_is_told_what_changed_in_the_end() {
 }
 
 #[test]
-fn a_ticket_that_comes_and_goes_within_a_moment_is_told_to_nobody() {
+fn a_ticket_that_comes_and_goes_within_a_moment_is_sent_to_nobody() {
     let mut world = World::new(Assign::Manual);
     let (sam, ann) = (world.staff("sam"), world.user("ann"));
     world.create(ann);
@@ -230,7 +230,7 @@ fn a_ticket_that_comes_and_goes_within_a_moment_is_told_to_nobody() {
 }
 
 #[test]
-fn who_has_a_ticket_is_told_of_it_at_once_and_only_once() {
+fn the_staff_member_who_has_a_ticket_is_sent_its_changes_at_once_and_only_once() {
     let mut world = World::new(Assign::Manual);
     let (ann, sam, _) = chat(&mut world);
     let tom = world.staff("tom");
@@ -247,7 +247,7 @@ fn who_has_a_ticket_is_told_of_it_at_once_and_only_once() {
 }
 
 #[test]
-fn everybody_is_told_that_staff_are_online_a_part_a_turn() {
+fn all_users_are_sent_that_staff_are_online_some_of_them_each_turn() {
     let mut world = World::new(Assign::Manual);
     let users: Vec<_> = (0..3_000).map(|n| world.user(&format!("u{n}"))).collect();
     users.iter().for_each(|user| _ = world.sent(*user));
@@ -299,7 +299,7 @@ fn a_welcome_and_the_parts_of_a_board_are_bounded_however_long_ids_and_subjects_
 }
 
 #[test]
-fn who_had_a_ticket_sees_it_come_and_go_however_quickly() {
+fn a_staff_member_who_had_a_ticket_sees_it_come_and_go_however_quickly() {
     let mut world = World::new(Assign::Manual);
     let (sam, ann) = (world.online("sam"), world.user("ann"));
     world.apply(&Input::Tick);
@@ -319,7 +319,7 @@ fn who_had_a_ticket_sees_it_come_and_go_however_quickly() {
 }
 
 #[test]
-fn who_is_shown_their_ticket_early_hears_of_colleagues_all_the_same() {
+fn a_ticket_that_is_sent_early_does_not_hide_that_a_colleague_came_online() {
     let mut world = World::new(Assign::Manual);
     let (sam, ann) = (world.online("sam"), world.user("ann"));
     world.wait(GATHER_MS);

@@ -1,4 +1,4 @@
-//! A desk of several nodes: connections are told apart by their node, and go with it.
+//! A desk of several nodes: a connection belongs to its node, and ends with it.
 
 use super::*;
 
@@ -26,7 +26,7 @@ fn the_same_slot_on_another_node_is_another_connection() {
 }
 
 #[test]
-fn with_a_node_its_connections_go_and_no_others() {
+fn a_node_that_ends_takes_its_own_connections_with_it_and_no_others() {
     let (mut world, ann, sam, _) = chat();
     let ben = world.on_node(1, |world| world.user("ben"));
     world.create(ben);
@@ -43,7 +43,7 @@ fn with_a_node_its_connections_go_and_no_others() {
 }
 
 #[test]
-fn the_only_node_that_comes_gives_users_their_whole_time_again() {
+fn the_only_node_that_starts_gives_users_the_whole_grace_time_again() {
     let (mut world, ..) = chat();
     world.apply(&Input::NodeEnds(NodeId(1)));
     world.wait(50_000); // of a minute

@@ -1,9 +1,9 @@
-//! The queue, the board that shows it, and who is given what waits.
+//! The queue, the board, and automatic assignment.
 
 use super::*;
 
 #[test]
-fn places_are_told_once_a_second_and_the_wait_is_estimated_from_the_picks() {
+fn places_are_sent_once_a_second_and_the_wait_is_estimated_from_the_picks() {
     let mut world = World::new(Assign::Manual);
     let sam = world.online("sam");
     let users: Vec<_> = (0..6).map(|n| world.user(&format!("u{n}"))).collect();
@@ -15,7 +15,7 @@ fn places_are_told_once_a_second_and_the_wait_is_estimated_from_the_picks() {
         world.does(sam, StaffCommand::PickTicket { ticket: *ticket });
         world.wait(10_000);
     }
-    // Picks ten seconds apart; four wait.
+    // The picks were ten seconds apart, and four tickets wait.
     assert_eq!(world.sent(users[5]), ["place 5 of 5, None s", "place 4 of 4, Some(40) s"]);
     world.does(sam, StaffCommand::ReleaseTicket { ticket: tickets[0] });
     world.does(sam, StaffCommand::ReleaseTicket { ticket: tickets[1] });
@@ -28,7 +28,7 @@ fn places_are_told_once_a_second_and_the_wait_is_estimated_from_the_picks() {
 }
 
 #[test]
-fn a_place_that_changes_a_second_after_a_notice_is_told_at_once_and_where_nobody_waits_nothing_is_due() {
+fn a_place_that_changes_a_second_after_a_notice_is_sent_at_once_and_without_a_queue_nothing_is_due() {
     let mut world = World::new(Assign::Manual);
     let sam = world.online("sam");
     let [first, second, third] = ["u1", "u2", "u3"].map(|id| world.user(id));
@@ -47,7 +47,7 @@ fn a_place_that_changes_a_second_after_a_notice_is_told_at_once_and_where_nobody
 }
 
 #[test]
-fn the_wait_is_as_long_as_the_picks_of_late_have_taken() {
+fn the_wait_is_estimated_from_the_time_between_recent_picks() {
     let mut world = World::new(Assign::Manual);
     let staff = ["sam", "kim"].map(|id| world.online(id));
     let users: Vec<_> = (0..7).map(|n| world.user(&format!("u{n}"))).collect();
@@ -56,7 +56,7 @@ fn the_wait_is_as_long_as_the_picks_of_late_have_taken() {
         world.does(staff[at % 2], StaffCommand::PickTicket { ticket: tickets[at] });
         world.wait(after_ms);
     }
-    // Two intervals of 15 s on average; four wait.
+    // The picks were 15 s apart on average, and four tickets wait.
     assert_eq!(world.sent(users[6]).last().map(String::as_str), Some("place 4 of 4, Some(60) s"));
 }
 
@@ -138,7 +138,7 @@ fn a_ticket_that_waits_is_assigned_as_soon_as_there_is_room() {
     assert!(world.sent(sam).contains(&"picked u2, auto".to_owned()), "the oldest that waits");
     let tom = world.online("tom");
     assert!(world.sent(tom).contains(&"picked u3, auto".to_owned()));
-    // Given back, it goes to somebody else if there is one.
+    // A released ticket goes to somebody else, if there is anybody.
     world.does(sam, StaffCommand::ReleaseTicket { ticket: tickets[1] });
     assert!(world.sent(tom).contains(&"picked u1, auto".to_owned()));
     world.does(tom, StaffCommand::GoOffline);
@@ -148,7 +148,7 @@ fn a_ticket_that_waits_is_assigned_as_soon_as_there_is_room() {
 }
 
 #[test]
-fn a_long_board_is_sent_in_parts_and_what_was_not_sent_is_not_spoken_of() {
+fn a_long_board_is_sent_in_parts_without_changes_of_tickets_that_were_not_sent() {
     let mut world = World::new(Assign::Manual);
     let users: Vec<_> = (0..1500).map(|n| world.user(&format!("u{n}"))).collect();
     let tickets: Vec<_> = users.iter().map(|user| world.create(*user)).collect();

@@ -1,10 +1,10 @@
-//! State as it is stored: inputs and States go through JSON, and lead to the same. Each test of State is replayed in this way
-//! beside what it tells, for as long as its desk and its history are small.
+//! The stored form of State: inputs and States that went through JSON lead to the same State. Every test of State is
+//! replayed in this way, while its desk and its history are small.
 
 use super::*;
 use crate::ids::SecretHash;
 
-/// A second State, which is given all inputs as they are stored, and is itself stored and read again between them.
+/// A second State, which is given all inputs in their stored form, and is itself stored and read back between them.
 pub(super) struct Replay {
     state: Option<State>,
     digest: u64,
@@ -34,7 +34,7 @@ impl Replay {
     }
 }
 
-/// The history by which a change of behaviour is noticed.
+/// A history that shows whether State behaves as before.
 fn history() -> World {
     let mut world = a_busy_hour(Assign::RoundRobin);
     world.wait(100_000);
@@ -52,8 +52,8 @@ fn history() -> World {
 
 #[test]
 fn a_change_of_what_state_makes_of_a_history_is_a_new_version() {
-    // Where this fails because State was changed on purpose: raise STATE_VERSION if it was released, and write the new
-    // digest here.
+    // If this fails because State was changed on purpose: raise STATE_VERSION if the present one was released, and
+    // write the new digest here.
     assert_eq!((STATE_VERSION, format!("{:016x}", history().state.digest())), (3, "6b5f81ef532b6f9d".into()));
 }
 

@@ -1,4 +1,4 @@
-//! Users and staff who were away and come back, and who comes in their name.
+//! Users and staff who come back, and strangers who use their ids.
 
 use super::*;
 
@@ -23,7 +23,7 @@ fn an_absent_user_finds_out_what_became_of_the_ticket_and_only_once() {
 }
 
 #[test]
-fn an_id_stays_its_users_for_the_grace_time_even_when_they_know() {
+fn an_id_stays_with_its_user_for_the_grace_time_even_after_they_were_sent_the_end() {
     let mut world = World::new(Assign::Manual);
     let (ann, sam) = (world.user("ann"), world.online("sam"));
     let ticket = world.create(ann);
@@ -49,7 +49,7 @@ fn an_id_stays_its_users_for_the_grace_time_even_when_they_know() {
 }
 
 #[test]
-fn who_comes_back_in_time_is_waited_for_anew() {
+fn a_user_who_comes_back_in_time_has_the_whole_grace_time_again() {
     let mut world = World::new(Assign::Manual);
     let ann = world.user("ann");
     world.create(ann);
