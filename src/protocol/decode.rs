@@ -1,12 +1,12 @@
-//! From the text of a message to a command.
+//! Decodes the text of a message into a command.
 //!
-//! A message is one flat object, read in one pass: each known field is taken as whatever it is, unknown ones are skipped,
-//! and only then are the fields checked that the type needs. So a field that a type does not have may hold any JSON. The one
-//! field that is a list, `lines`, is skipped like any other, and read in a pass of its own where the type is `recap`.
+//! A message is one flat object, and is read in one pass. The pass takes each known field, whatever its value is, and
+//! skips unknown ones; only then are the fields checked that the type needs. So a field that a type does not have may
+//! hold any JSON. The only list, `lines`, is skipped in this pass; for a `recap`, another pass reads it.
 //!
-//! serde_json gives up a whole message for one value that Rust cannot represent. Such a message, and one that is not JSON,
-//! is read a second time, member by member: it may be a command all the same, and if not, its refusal names the id and the
-//! ticket that it had.
+//! serde_json rejects a whole message for one value that Rust cannot represent. Such a message, and one that is not
+//! JSON, is read again, member by member. It may still be a command; if it is not, the refusal can name its id and its
+//! ticket.
 
 mod recap;
 
@@ -24,19 +24,19 @@ use crate::config::{
 use crate::ids::{JsonText, TicketId, is_name};
 use crate::state::{ErrorCode, Score, StaffCommand, TicketRef, UserCommand};
 
-/// Why a message was refused, with its id and its ticket as far as these could be read.
+/// Why a message was refused, with its id and its ticket, if these could be read.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Refusal<'a> {
-    /// The code of the error that answers it.
+    /// The code of the `error` frame that answers the message.
     pub code: ErrorCode,
-    /// The message's id, if it is an integer from 0 to 2^64 - 1. It goes back as it was written, even if it is out of
-    /// range for a message.
+    /// The message's id, if it is an integer from 0 to 2^64 - 1. It is sent back even if it is out of range for a
+    /// message.
     pub id: Option<u64>,
     ticket_id: Option<Cow<'a, str>>,
 }
 
 impl Refusal<'_> {
-    /// Returns the ticket that the message named, whether there is one of that id or not.
+    /// Returns the ticket that the message named, whether or not such a ticket exists.
     pub fn ticket(&self) -> Option<TicketRef<'_>> {
         self.ticket_id.as_deref().map(|text| match TicketId::parse(text) {
             Some(id) => TicketRef::Id(id),
@@ -45,27 +45,27 @@ impl Refusal<'_> {
     }
 }
 
-/// Reads a message of a user.
+/// Decodes a message from a user.
 ///
 /// # Errors
-/// It is not a command of this protocol, or a text in it is too long.
+/// The message is not a command of this protocol, or a text in it is too long.
 pub fn user_command(text: &str) -> Result<UserCommand<'_>, Refusal<'_>> {
     let mut message = Message::default();
     let command = message.read(text).and_then(|()| message.user_command(text));
     command.map_err(|code| message.refusal(code))
 }
 
-/// Reads a message of a staff member.
+/// Decodes a message from a staff member.
 ///
 /// # Errors
-/// As for a user, or it names a ticket by what is not an id.
+/// The same as for a user, or the message names a ticket by a text that is not an id.
 pub fn staff_command(text: &str) -> Result<StaffCommand<'_>, Refusal<'_>> {
     let mut message = Message::default();
     let command = message.read(text).and_then(|()| message.staff_command());
     command.map_err(|code| message.refusal(code))
 }
 
-/// The fields of a message: all those that any type has.
+/// The fields of a message of any type.
 #[derive(Default)]
 struct Message<'a> {
     kind: Value<'a>,
@@ -83,7 +83,7 @@ struct Message<'a> {
     score: Value<'a>,
 }
 
-/// A value of a field. What no field may be is `Other`.
+/// The value of a field. A value that is not allowed in any field is `Other`.
 #[derive(Default)]
 enum Value<'a> {
     #[default]
@@ -96,15 +96,16 @@ enum Value<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// Reads a text into an empty message. It is large: to return it would cost as much as to read some fields.
+    /// Reads a text into an empty message. A message is large, so returning it would cost as much as reading a few
+    /// fields.
     fn read(&mut self, text: &'a str) -> Result<(), ErrorCode> {
         let mut json = serde_json::Deserializer::from_str(text);
         let read = json.deserialize_map(MessageVisitor(self)).and_then(|()| json.end());
         read.or_else(|_| self.read_by_member(text))
     }
 
-    /// Reads a text in which something cannot be represented, such as half a surrogate pair: that field becomes `Other`,
-    /// and the others are read as usual. If the text is not JSON, what can be read is kept for the refusal.
+    /// Reads a text with a value that cannot be represented, such as half a surrogate pair. That field becomes `Other`,
+    /// and the others are read as usual. If the text is not JSON, the fields that can be read are kept for the refusal.
     #[cold]
     fn read_by_member(&mut self, text: &'a str) -> Result<(), ErrorCode> {
         *self = Self::default();
@@ -114,7 +115,7 @@ impl<'a> Message<'a> {
                 *field = serde_json::from_str(value).unwrap_or(Value::Other);
             }
         });
-        // RFC 8259 allows both half a surrogate pair and a number of any size; skipping checks the syntax alone.
+        // RFC 8259 allows half a surrogate pair and a number of any size. Skipping them checks only the syntax.
         let is_object =
             text.trim_start().starts_with('{') && serde_json::from_str::<IgnoredAny>(text).is_ok();
         if is_object { Ok(()) } else { Err(ErrorCode::BadMessage) }
@@ -143,7 +144,7 @@ impl<'a> Message<'a> {
 
     fn refusal(self, code: ErrorCode) -> Refusal<'a> {
         let ticket_id = match self.ticket_id {
-            // A string of any other size cannot be an id, and would be echoed for nothing.
+            // A longer string cannot be an id, and there is no use in echoing it.
             Value::String(text) if text.len() <= ID_BYTES_MAX => Some(text),
             _ => None,
         };
@@ -204,7 +205,7 @@ impl<'a> Message<'a> {
         Ok(StaffCommand::TransferTicket { ticket: self.ticket()?, to, note })
     }
 
-    // A string that is not an id is refused as the id of a ticket that has closed would be.
+    // A string that is not an id is refused like the id of a closed ticket.
     fn ticket(&self) -> Result<TicketId, ErrorCode> {
         TicketId::parse(self.ticket_id.str()?).ok_or(ErrorCode::NoTicket)
     }
@@ -228,7 +229,7 @@ impl<'a> Value<'a> {
         if let Self::String(value) = self { Ok(value) } else { Err(ErrorCode::BadMessage) }
     }
 
-    /// Takes a name, which may be left out, or be null.
+    /// Takes a name that may be absent or null.
     fn name(&mut self) -> Result<Option<JsonText<'a>>, ErrorCode> {
         let is_readable = match self {
             Self::String(name) => is_name(name),
@@ -238,7 +239,7 @@ impl<'a> Value<'a> {
         if is_readable { Ok(name) } else { Err(ErrorCode::BadMessage) }
     }
 
-    /// Takes a text that may be left out, or be null.
+    /// Takes a text that may be absent or null.
     fn optional_text(
         &mut self,
         chars_min: usize,
@@ -253,7 +254,7 @@ impl<'a> Value<'a> {
     /// Takes a text of `chars_min` to `chars_max` Unicode scalar values.
     fn text(&mut self, chars_min: usize, chars_max: usize) -> Result<JsonText<'a>, ErrorCode> {
         let Self::String(text) = std::mem::take(self) else { return Err(ErrorCode::BadMessage) };
-        // A text has at most as many characters as bytes, so most need no count.
+        // A text has at most as many characters as bytes, so most need not be counted.
         if text.len() > chars_max && text.chars().count() > chars_max {
             return Err(ErrorCode::TooLong);
         }
@@ -274,7 +275,7 @@ impl<'de: 'a, 'a> Visitor<'de> for MessageVisitor<'_, 'a> {
         f.write_str("an object")
     }
 
-    /// If a field is there twice, the last one counts, as with JSON.parse.
+    /// If a field is repeated, the last one counts, as in `JSON.parse`.
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
         while let Some(Key(key)) = map.next_key()? {
             match self.0.field(&key) {
@@ -286,7 +287,7 @@ impl<'de: 'a, 'a> Visitor<'de> for MessageVisitor<'_, 'a> {
     }
 }
 
-/// A key, borrowed where it has no escapes.
+/// A key, borrowed if it has no escapes.
 struct Key<'a>(Cow<'a, str>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Key<'a> {

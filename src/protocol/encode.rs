@@ -1,4 +1,4 @@
-//! From an event to the payload of a text frame. `type` comes first, so that a person finds it at once.
+//! Encodes an event as the payload of a text frame. `type` comes first, so that a person sees it at once.
 
 use super::json::Object;
 use crate::config::Assign;
@@ -11,7 +11,7 @@ use crate::state::{
 /// The protocol's version, sent in each welcome.
 const VERSION: u64 = 1;
 
-/// Appends an event.
+/// Appends an event as JSON.
 pub fn append_event(out: &mut Vec<u8>, event: &Event<'_>) {
     match event {
         Event::UserWelcome(welcome) => user_welcome(out, welcome),

@@ -1,15 +1,17 @@
-//! Writes JSON objects. What goes in between quotes without a look at it is of a type that has nothing to escape; the one
-//! text that may hold anything is escaped here.
+//! Writes JSON objects.
+//!
+//! Most texts are put between quotes as they are. Their types, which implement `PlainText`, have nothing to escape.
+//! Only one text may hold anything, and is escaped here.
 
 use crate::ids::{JsonPieces, JsonStr, StaffId, TicketId, UserId};
 use crate::state::Session;
 
-/// A text that stands between the quotes of a JSON string as it is.
+/// A text that can be put between the quotes of a JSON string as it is.
 pub(super) trait PlainText {
     fn append(self, out: &mut Vec<u8>);
 }
 
-/// Words of the protocol, which are in this program's text.
+/// The words of the protocol, which are literals in this program.
 impl PlainText for &'static str {
     fn append(self, out: &mut Vec<u8>) {
         out.extend_from_slice(self.as_bytes());
@@ -86,7 +88,7 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// Appends a text that may hold anything.
+    /// Appends a text that may need escaping.
     pub(super) fn foreign(mut self, key: &'static str, value: &str) -> Self {
         self.key(key);
         // Writing a string to a Vec does not fail.
@@ -171,8 +173,8 @@ impl<'a> Object<'a> {
         self
     }
 
-    /// Appends a comma where there is something before, and the key. Since a key is a constant wherever this is compiled
-    /// into, so is all that is copied: one check of the capacity and a few stores.
+    /// Appends the key, with a comma before it unless it is the first. Where this is inlined, the key is a constant, so
+    /// all of it becomes one check of the capacity and a few stores.
     #[inline(always)]
     fn key(&mut self, key: &'static str) {
         let mut bytes = [0; KEY_BYTES_MAX + 4];

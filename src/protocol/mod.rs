@@ -1,4 +1,4 @@
-//! Text to command, event to text.
+//! The wire protocol: decodes the text of messages into commands, and encodes events as text.
 //!
 #![doc = include_str!("PROTOCOL.md")]
 
@@ -10,12 +10,12 @@ mod scan;
 pub use decode::{Refusal, staff_command, user_command};
 pub use encode::append_event;
 
-/// The subprotocol that a page offers, and that is selected.
+/// The subprotocol that a page offers and the server selects.
 pub(crate) const SUBPROTOCOL: &str = "deskwire.v1";
 /// The prefix of an offered subprotocol that carries a secret.
 pub(crate) const SECRET_PREFIX: &str = "secret.";
 
-/// Close codes that are a desk's own (RFC 6455 7.4.2: 4000 to 4999 are the application's).
+/// The close codes of the desk itself. RFC 6455 7.4.2 leaves 4000 to 4999 to applications.
 pub(crate) mod close {
     use crate::net::close::CloseReason;
 

@@ -1,11 +1,11 @@
-//! Finds the members of an object in a text that serde_json refuses.
+//! Finds the members of an object in a text that serde_json rejects.
 //!
-//! serde_json stops at the first thing that it cannot represent: half a surrogate pair, a number beyond every float, a
-//! syntax error. Here nothing is judged. One pass, without recursion, counts brackets and skips strings, so that a member
-//! is found whatever is wrong with the ones before it.
+//! serde_json stops at the first thing that it cannot represent: half a surrogate pair, a number that is too large for
+//! a float, a syntax error. This scanner checks nothing. In one pass, without recursion, it counts brackets and skips
+//! strings, so that it finds a member whatever is wrong with those before it.
 
-/// Calls `found` with the raw key and the raw value of each member of the object that `text` begins with, in their
-/// order. A member at whose end the text breaks off is left out: of a number, digits may be missing.
+/// Calls `found` with the raw key and the raw value of each member of the object that `text` begins with, in order. A
+/// member in which the text breaks off is left out, since a number may lack digits, for instance.
 pub(super) fn members<'a>(text: &'a str, mut found: impl FnMut(&'a str, &'a str)) {
     let text = text.trim_start();
     if !text.starts_with('{') {
@@ -37,13 +37,13 @@ pub(super) fn members<'a>(text: &'a str, mut found: impl FnMut(&'a str, &'a str)
     }
 }
 
-/// Returns where the string that begins at `start` has its closing quote, or the end of the text.
+/// Returns the index of the closing quote of the string that begins at `start`, or the end of the text.
 fn string_end(bytes: &[u8], start: usize) -> usize {
     let mut at = start + 1;
     while let Some(byte) = bytes.get(at) {
         match byte {
             b'"' => return at,
-            b'\\' => at += 2, // whatever is escaped does not end the string
+            b'\\' => at += 2, // an escaped character does not end the string
             _ => at += 1,
         }
     }
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn members_are_found_behind_whatever_is_wrong() {
+    fn members_are_found_after_any_kind_of_error() {
         for wrong in [
             r#""\ud800""#,
             r#""\q\"" "#,

@@ -1,4 +1,4 @@
-//! The lines of a recap: a list of objects, in a frame that has been read but for it.
+//! Decodes the lines of a recap, the only list in a message. The pass that read the other fields has skipped it.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use super::{Key, Value, scan};
 use crate::config::{RECAP_LINES_MAX, TEXT_CHARS_MAX};
 use crate::state::{ErrorCode, Recap, RecapLine, Side};
 
-/// Reads the lines of the recap that this text is.
+/// Reads the lines from the text of a `recap` message.
 pub(super) fn read(text: &str) -> Result<Recap<'_>, ErrorCode> {
     let mut found = None;
     scan::members(text, |key, value| {
@@ -26,7 +26,7 @@ pub(super) fn read(text: &str) -> Result<Recap<'_>, ErrorCode> {
     }
 }
 
-/// A line, whatever its fields are.
+/// A line whose fields have not been checked yet.
 #[derive(Default)]
 struct Line<'a> {
     from: Value<'a>,
@@ -47,7 +47,7 @@ impl<'a> Line<'a> {
     }
 }
 
-/// The lines up to one more than there may be; the rest is skipped.
+/// The lines, up to one more than is allowed. The rest is skipped.
 struct Lines<'a>(Vec<Line<'a>>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Lines<'a> {
