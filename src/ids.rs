@@ -11,12 +11,12 @@ use subtle::ConstantTimeEq;
 
 use crate::config::ID_BYTES_MAX;
 
-/// One of the processes that are a desk together, for as long as it lives.
+/// One of the processes that together are a desk, for as long as it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct NodeId(pub u32);
 
 impl NodeId {
-    /// This process: within it, connections need no other name. Others are counted from 1.
+    /// This process. Other nodes are counted from 1.
     pub const HERE: Self = Self(0);
 }
 
@@ -26,13 +26,13 @@ impl fmt::Display for NodeId {
     }
 }
 
-/// One connection, for as long as it lives: its node, its slot, and a generation that no other connection of this process has.
-/// The next connection in the same slot has another generation, so that an id that was kept reaches nobody.
+/// The id of one connection: its node, its slot, and a generation that no other connection of the process has. The next
+/// connection in the same slot has another generation, so that an outdated id reaches nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnId {
-    /// The process that has it.
+    /// The process that has the connection.
     pub node: NodeId,
-    /// The index in the slab.
+    /// The index of the connection in the slab.
     pub slot: u32,
     /// Counts up with each connection that is accepted; wraps after 2^32.
     pub generation: u32,
@@ -54,10 +54,10 @@ impl fmt::Display for ConnId {
     }
 }
 
-/// What `is_id` asks for, in words for the operator.
+/// The rule that `is_id` checks, in words for the operator.
 pub const ID_RULE: &str = "an id is 1 to 64 of A-Z a-z 0-9 . _ ~ -";
 
-/// Whether a text needs no escape in a URL, in JSON or in a log.
+/// Whether a text has the form of an id, which needs no escaping in a URL, in JSON or in a log.
 pub(crate) fn is_id(text: &str) -> bool {
     (1..=ID_BYTES_MAX).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'~' | b'-'))
@@ -135,7 +135,7 @@ impl TicketId {
         self.0
     }
 
-    /// Reads an id in the form that `text` gives it, and in no other.
+    /// Parses an id in the form in which `text` writes it, and in no other.
     pub fn parse(text: &str) -> Option<Self> {
         let text: &[u8; Self::TEXT_BYTES] = text.as_bytes().try_into().ok()?;
         let [left @ .., b'-', _, _, _, _] = text else { return None };
@@ -168,13 +168,13 @@ impl fmt::Debug for TicketId {
     }
 }
 
-/// A text of a peer, in the form that it has between the quotes of a JSON string. It comes from the wire and goes back to
-/// it unread; most texts have nothing to escape, and are passed on as they came.
+/// A text of a peer in its JSON form, which is what stands between the quotes of a JSON string. A text goes from one
+/// peer to another unread, and most have nothing to escape, so it is passed on as it came.
 #[derive(Clone, PartialEq, Eq)]
 pub struct JsonText<'a>(Cow<'a, str>);
 
 impl<'a> JsonText<'a> {
-    /// Takes a parsed string. One that is `Borrowed` must be part of a JSON text, where it had no escapes.
+    /// Takes a parsed string. A `Borrowed` one must be borrowed from JSON, so that it has no escapes.
     pub fn from_parsed(text: Cow<'a, str>) -> Self {
         match text {
             Cow::Borrowed(_) => Self(text),
@@ -201,15 +201,15 @@ impl<'a> JsonText<'a> {
     }
 }
 
-/// Texts stay out of every log, a debug log too.
+/// Shows only the length, so that no text gets into a log, not even into a debug log.
 impl fmt::Debug for JsonText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.as_json().fmt(f)
     }
 }
 
-/// Whether a name can be shown within a line of other text: it holds no characters that change how the rest of the line
-/// reads.
+/// Whether a name can be shown within a line of other text, since it has no characters that change how the rest of the
+/// line reads.
 pub(crate) fn is_name(name: &str) -> bool {
     !name.chars().any(|c| c.is_control() || is_bidi_control(c))
 }
@@ -236,7 +236,7 @@ impl fmt::Debug for JsonStr<'_> {
     }
 }
 
-/// A text in its JSON form, in one piece or in two, as it lies in a ring. A character may be cut in two.
+/// A text in its JSON form, as it lies in a ring: in one piece or in two. A character may be split between the two.
 #[derive(Clone, Copy)]
 pub struct JsonPieces<'a>([&'a [u8]; 2]);
 
@@ -272,7 +272,7 @@ impl fmt::Debug for JsonPieces<'_> {
     }
 }
 
-/// A text in its JSON form that is kept, such as a subject or a name.
+/// An owned text in its JSON form, such as a subject or a name.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct StoredText(Rc<str>);
 
@@ -295,8 +295,8 @@ impl fmt::Debug for StoredText {
     }
 }
 
-/// The SHA-256 of a secret, which is kept in its place. Secrets are random, so no salt is needed. It is compared in
-/// constant time.
+/// The SHA-256 of a secret, which is kept instead of the secret. Secrets are random, so no salt is needed. Hashes are
+/// compared in constant time.
 #[derive(Clone, Copy)]
 pub struct SecretHash([u8; 32]);
 
@@ -306,7 +306,7 @@ impl SecretHash {
         Self(Sha256::digest(secret.as_bytes()).into())
     }
 
-    /// Reads 64 hexadecimal digits.
+    /// Parses 64 hexadecimal digits.
     pub(crate) fn from_hex(hex: &str) -> Option<Self> {
         let mut hash = [0; 32];
         if hex.len() != 2 * hash.len() || !hex.bytes().all(|b| b.is_ascii_hexdigit()) {
@@ -344,7 +344,7 @@ impl fmt::Debug for SecretHash {
     }
 }
 
-/// Writes bytes as hexadecimal digits.
+/// Returns bytes as hexadecimal digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
@@ -356,7 +356,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_are_what_needs_no_escape() {
+    fn an_id_needs_no_escaping() {
         for good in ["a", "A.b_c~d-9", &"x".repeat(64)] {
             assert!(UserId::parse(good).is_some(), "{good}");
         }

@@ -1,4 +1,4 @@
-//! How ids, texts and hashes are stored: as the text that a person reads, and checked again when they are read.
+//! The stored form of ids, texts and hashes: text that a person can read. It is checked again when it is read back.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,7 +8,7 @@ use serde::ser::{Serialize, Serializer};
 
 use super::{ConnId, JsonText, NodeId, SecretHash, StaffId, StoredText, TicketId, UserId, hex};
 
-/// Stores a type as a text, and reads it back by a function that may refuse it.
+/// Implements serde for a type that is stored as text and read back by a function that may refuse it.
 macro_rules! stored_as_text {
     ($type:ty, $name:literal, $write:expr, $parse:expr) => {
         impl Serialize for $type {
@@ -41,7 +41,7 @@ stored_as_text!(ConnId, "a connection's id", |id| id.to_string().into(), |text| 
     Some(Self { node, slot: slot.parse().ok()?, generation: generation.parse().ok()? })
 });
 
-/// A text, borrowed where it stands in the input without an escape.
+/// Visits a text, and borrows it if it has no escapes in the input.
 struct Text;
 
 impl<'de> Visitor<'de> for Text {
@@ -69,7 +69,7 @@ impl Serialize for JsonText<'_> {
 impl<'de: 'a, 'a> Deserialize<'de> for JsonText<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = deserializer.deserialize_str(Text)?;
-        // Borrowed from JSON it has no escapes. From anything else it may need some.
+        // A text that is borrowed from JSON has no escapes. One from another format may need some.
         let needs_escape = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
         Ok(Self::from_parsed(match text {
             Cow::Borrowed(text) if text.bytes().any(needs_escape) => Cow::Owned(text.to_owned()),
@@ -90,7 +90,7 @@ impl<'de> Deserialize<'de> for StoredText {
     }
 }
 
-/// Serialises what is between the quotes of a JSON string as the text that it stands for.
+/// Serialises a text in its JSON form as the text that it stands for.
 fn serialize_json_text<S: Serializer>(json: &str, serializer: S) -> Result<S::Ok, S::Error> {
     if !json.contains('\\') {
         return serializer.serialize_str(json);
