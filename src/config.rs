@@ -1,4 +1,7 @@
-//! Every limit, with its unit and its reason, and in the modules below every option.
+//! Every limit, with its unit and its reason. The modules below have the options of the command line.
+//!
+//! Limits are in one place so that they can be compared: many are derived from each other, and tests/documents holds
+//! PROTOCOL.md to them.
 
 mod doctor;
 #[cfg(feature = "journal")]
@@ -20,233 +23,258 @@ pub use self::options::{Options, Task, TrustedProxy};
 #[cfg(feature = "tls")]
 pub use self::tls::TlsOptions;
 
-/// Milliseconds: of the Unix epoch where it is a time, plain where it is a span. The loop takes the wall clock once,
-/// at the start, and counts on from it monotonically, so that a corrected clock moves no deadline.
+/// A time in milliseconds since the Unix epoch, or a span in milliseconds. The loop reads the wall clock once, at the
+/// start, and counts on from it monotonically, so that setting the clock does not move any deadline.
 pub type Millis = u64;
 
 const KIB: usize = 1024;
 const SECOND: Millis = 1000;
 
-/// A request head, in bytes. Browsers stay below 4 KiB; beyond this it is 431.
+/// The longest request head, in bytes. Browsers stay below 4 KiB; a longer head is answered with 431.
 pub const HEAD_BYTES_MAX: usize = 8 * KIB;
-/// Fields of a request head. Browsers send about 20; beyond this it is 431.
+/// The most fields in a request head. Browsers send about 20; a head with more is answered with 431.
 pub const HEAD_FIELDS_MAX: usize = 64;
-/// From accept to the last byte of the head. Never extended, so that a byte now and then buys nothing.
+/// The time from accept to the last byte of the head. It is never extended, so that trickling in bytes gains nothing.
 pub const HEAD_MS: Millis = 10 * SECOND;
-/// For the last bytes of a connection to be taken: a plain HTTP answer, or a close frame that needs no answer.
+/// The time for a peer to take the last bytes of a connection: a plain HTTP answer, or a close frame that needs no
+/// answer.
 pub const HTTP_MS: Millis = 5 * SECOND;
-/// From our close frame to the peer's.
+/// The time from our close frame to the peer's.
 pub const CLOSING_MS: Millis = 5 * SECOND;
-/// What is read after our close frame to find the peer's among it: one recv. A peer that was sending has that much under
-/// way at most times; one that goes on was refused, and is not worth a parser.
+/// What is read after our close frame to find the peer's close frame in it, in bytes. A peer that was sending usually
+/// has no more than this under way. One that goes on sending was closed for a reason, and is not worth parsing any
+/// longer.
 pub const CLOSING_BYTES_MAX: usize = 64 * KIB;
-/// Between the end of our output and the peer's end: long enough for the last frame not to be reset under it.
+/// The time between the end of our output and the peer's end. It is long enough for the peer to read our last frame
+/// before a reset could destroy it.
 pub const LINGER_MS: Millis = SECOND;
-/// Without a byte taken while output is waiting: the peer is gone or does not read, and is closed with 1013.
+/// The time in which a peer takes no byte while output is waiting. Then it is gone or does not read, and is closed with
+/// 1013.
 pub const STALL_MS: Millis = 15 * SECOND;
-/// From our ping to any sign of life.
+/// The time from our ping to any sign of life.
 pub const PONG_MS: Millis = 20 * SECOND;
-/// From the first stop signal to the end, also with connections whose peers have not answered our close frame.
+/// The time from the first stop signal to the end, even if some peers have not answered our close frame by then.
 pub const SHUTDOWN_MS: Millis = 5 * SECOND;
-/// Before a try to accept again after descriptors ran out. A connection that ends brings it forward.
+/// The time before we try to accept again after descriptors ran out. If a connection ends, we try at once.
 pub const ACCEPT_RETRY_MS: Millis = SECOND;
-/// Between two log lines that accepting is paused. One is enough for the operator; the metrics count on.
+/// The time between two log lines that say that accepting is paused. One is enough for the operator; the metrics go on
+/// counting.
 pub const SAME_WARNING_MS: Millis = 60 * SECOND;
 
-/// What may be kept of a TLS handshake until the rest of its message has come, in bytes: the same as of a request head.
+/// What may be kept of an incomplete message of a TLS handshake, in bytes. It is as much as of a request head.
 #[cfg(feature = "tls")]
 pub(crate) const TLS_HANDSHAKE_BYTES_MAX: usize = HEAD_BYTES_MAX;
-/// What may be kept of a TLS record until its rest has come, in bytes: the longest is 2^14 and 2,048 of encryption, and 5 of
-/// its header (RFC 5246 6.2.3).
+/// What may be kept of an incomplete TLS record, in bytes. The longest record has 2^14 bytes of content, 2,048 of
+/// encryption and 5 of header (RFC 5246 6.2.3).
 #[cfg(feature = "tls")]
 pub(crate) const TLS_RECORD_BYTES_MAX: usize = 18 * KIB + 5;
-/// Output that is encrypted at once, in bytes: the most that a TLS record holds (RFC 8446 5.1). More waits unencrypted.
+/// How much output is encrypted at once, in bytes: the most that a TLS record holds (RFC 8446 5.1). The rest waits
+/// unencrypted.
 #[cfg(feature = "tls")]
 pub(crate) const TLS_PLAINTEXT_BYTES_MAX: usize = 16 * KIB;
-/// What encrypting adds at most, in bytes: header, nonce and tag of a record, and a message about new keys before it.
+/// The most that encryption adds, in bytes: a record's header, nonce and tag, and a key update before it.
 #[cfg(feature = "tls")]
 pub(crate) const TLS_OVERHEAD_BYTES: usize = 128;
-/// What a part of a TLS handshake counts beside its bytes: a signature and an agreement on keys are some 200 us.
+/// What a part of a TLS handshake counts in addition to its bytes. A signature and a key exchange take about 200 us.
 #[cfg(feature = "tls")]
 pub(crate) const TLS_HANDSHAKE_COST_BYTES: usize = 4 * KIB;
-/// Before a certificate expires, so long before it the log warns at each reading of it.
+/// How long before a certificate expires the log begins to warn, each time that the certificate is read.
 #[cfg(feature = "tls")]
 pub(crate) const TLS_EXPIRY_WARNING: std::time::Duration = std::time::Duration::from_secs(14 * 24 * 60 * 60);
 
-/// A line of the log, in bytes. Two of them are less than PIPE_BUF, so that a pipe takes them whole or not at all.
+/// The longest line of the log, in bytes. Two lines are shorter than PIPE_BUF, so that a pipe takes them whole or not
+/// at all.
 pub const LOG_LINE_BYTES_MAX: usize = KIB;
-/// What a line of the log shows of a text that a peer has sent, in bytes, escapes included: enough for any honest origin.
+/// How much a line of the log shows of a text that a peer has sent, in bytes, with its escapes. Any honest origin fits.
 pub const LOG_QUOTED_BYTES_MAX: usize = 100;
-/// Between two lines of the log of one kind, so that no peer can fill a disk with it.
+/// The time between two lines of one kind in the log, so that no peer can fill the disk.
 pub const LOG_LINE_MS: Millis = SECOND;
 
-/// One recv, and all that one connection is read in a turn. With 64 KiB one peer's shortest frames, at 6 bytes and almost
-/// 1 us each, would take 10 ms.
+/// The size of a recv, in bytes, and all that is read from one connection in a turn. With 64 KiB, a peer's shortest
+/// frames, which have 6 bytes and take almost 1 us each, would take 10 ms.
 pub const RECV_BYTES: usize = 16 * KIB;
-/// The smallest recv, where a turn has less left: a call costs as much as copying this.
+/// The smallest recv, in bytes, even if the turn has less left. The call costs as much as copying this.
 pub const RECV_BYTES_MIN: usize = 4 * KIB;
-/// Reads in a turn. With the writes that follow from each it is about 10 us: some 5 ms. Half as many would save no time, and
-/// take from a busy desk what it gains by answering and being answered in one write.
+/// The most reads in a turn. Each takes about 10 us with the writes that follow from it: 5 ms in all. Half as many
+/// would not save time, and a busy desk would lose what it gains by putting several answers into one write.
 pub const TURN_READS_MAX: usize = 512;
-/// Bytes read in a turn, together with what the following add to them. At the dearest it is some 7 ms of work.
+/// The most bytes read in a turn, including what the three constants below add. The most expensive input of this size
+/// takes about 7 ms.
 pub const TURN_BYTES_MAX: usize = 160 * KIB;
-/// What a message counts beside its bytes: the shortest are refused, at some 3 us with the answer.
+/// What a message counts in addition to its bytes. The shortest messages are refused, which takes about 3 us with the
+/// answer.
 pub const MESSAGE_COST_BYTES: usize = 64;
-/// What a request counts beside its bytes: with the handshake and all that a welcome takes it is some 40 us.
+/// What a request counts in addition to its bytes. With the handshake and the welcome it takes about 40 us.
 pub const REQUEST_COST_BYTES: usize = KIB;
-/// Each byte that is in no message, such as a fragment's header, counts so many more. A header has 6 bytes, and is read at
-/// almost 1 us.
+/// How many bytes more each byte counts that is not part of a message, such as those of a fragment's header. A header
+/// has 6 bytes, and takes almost 1 us to read.
 pub const FRAGMENT_COST_FACTOR: usize = 4;
-/// Bytes that a connection may have sent of late, less 64 KiB for each second since, to be served before those who sent
-/// more: a few messages, or the frames of a person who types. It is also all that such a connection is read at once, where
-/// others wait: a thousand that begin to flood at the same time delay the others by 4 MiB, and not by 64.
+/// How large a connection's debt may be, in bytes, for it to be served before those with a larger debt. It is enough
+/// for a few messages, or for the frames of a person who types. It is also the size of a recv while other connections
+/// wait: a thousand that begin to flood at the same time delay the others by 4 MiB, and not by 16 MiB.
 pub const FRONT_DEBT_BYTES: usize = 4 * KIB;
-/// What a connection's debt leaks in a second, in bytes: the rate at which payload may come for long, so that those who
-/// keep to it are served first.
+/// How fast a connection's debt decreases, in bytes a second. It is the rate at which payload may come, so that peers
+/// that keep to the limit are served first.
 pub const DEBT_LEAK_BYTES_PER_S: u64 = 64 * 1024;
-/// Output that is queued in a turn for connections whose output had left. The rest is for the next turn: some 2 ms of
-/// encoding and writing.
+/// How much output is queued in a turn for connections whose output had left, in bytes: about 2 ms of encoding and
+/// writing. Further connections are served in the next turn.
 pub const TURN_DRAINED_BYTES_MAX: usize = 1024 * KIB;
-/// Output that waits for one connection, in bytes, beyond which nothing more is read from it. The longest message fits
-/// twice; a peer that reads takes as much in a few milliseconds.
+/// How much output of a connection may wait, in bytes, before we stop reading from it. It is twice the longest message;
+/// a peer that reads takes this much in a few milliseconds.
 pub const OUTPUT_BEHIND_BYTES: usize = 32 * KIB;
-/// Deadlines that are looked at in a turn: many pass together after a stop of the process, or where many connected at
-/// once, and a ping costs a write of about 5 us.
+/// The most deadlines that are looked at in a turn. Many pass together after the process was suspended, or if many
+/// peers connected at once, and each ping is a write of about 5 us.
 pub const TURN_EXPIRIES_MAX: usize = 512;
-/// Connections in a turn up to which each is answered before the next is read, if the answer goes to no more than this many.
-/// So few have little to gather, and at 20,000 messages a second half of them come 13 us earlier. More are answered
-/// together: a limit of 4 gains nothing there, and costs half of the messages 5 us at 100,000 a second.
+/// The most connections in a turn for which each is answered before the next is read, if the answer goes to no more
+/// connections than this. With so few, writing their answers together would save little. At 20,000 messages a second,
+/// half of the messages arrive 13 us earlier. A limit of 4 gains nothing more there, and at 100,000 messages a second
+/// it delays half of them by 5 us.
 pub const FLUSHED_AT_ONCE_MAX: usize = 2;
-/// tungstenite's read buffer, in bytes, zeroed for each read. A chat frame fits; more comes in several reads.
+/// The size of tungstenite's read buffer, in bytes, which is zeroed for each read. A chat frame fits; a longer one
+/// takes several reads.
 pub const READ_BUFFER_BYTES: usize = 512;
-/// tungstenite's write buffer, in bytes. Only answers to control frames pass through it, and the longest is 127 (RFC 6455 5.5).
+/// The largest size of tungstenite's write buffer, in bytes. Only answers to control frames pass through it, and the
+/// longest has 127 bytes (RFC 6455 5.5).
 pub const WRITE_BUFFER_BYTES_MAX: usize = 256;
-/// The smallest fragment with a byte of payload, in bytes: two of header, four of mask, and that one (RFC 6455 5.2).
+/// The size of the smallest fragment with a payload, in bytes: two of header, four of mask and one of payload (RFC 6455
+/// 5.2).
 pub const FRAGMENT_BYTES_MIN: usize = 7;
-/// What may come in without completing a message. The longest message in one-byte fragments is 16 KiB x 7 bytes;
-/// more than this is a flood of empty fragments.
+/// What may come without completing a message, in bytes, in addition to the longest message in one-byte fragments (16
+/// KiB times 7 bytes). More than this is a flood of empty fragments.
 pub const FRAGMENTS_BYTES_SLACK: usize = 128 * KIB;
-/// Connections and tickets from which on it is worth while to give memory back when half of them are gone: some MiB.
+/// How many connections and tickets there must have been for it to be worthwhile to give memory back once half of them
+/// are gone. This many take a few MiB.
 pub const TRIM_ITEMS_MIN: usize = 1000;
-/// From then to when it is given back.
+/// How long after that the memory is given back, since a desk that has begun to shrink mostly goes on shrinking.
 pub const TRIM_MS: Millis = 10 * SECOND;
-/// Events of the poll in a turn. More are reported at the next poll, which is then at once.
+/// The most events of the poll in a turn. Further ones are reported by the next poll, which then comes at once.
 pub const EVENTS_PER_TURN: usize = 1024;
-/// Accepts a turn. More are taken in the next one, so that a flood of connects stalls no chat.
+/// The most connections accepted in a turn. Further ones wait for the next turn, so that a flood of connects does not
+/// stall a chat.
 pub const ACCEPTS_PER_TURN: usize = 64;
-/// The listen backlog. mio's own listener is fixed at 128; the kernel cuts this to its somaxconn.
+/// The listen backlog. A listener that mio binds has a fixed one of 128. The kernel limits this one to its somaxconn.
 pub const BACKLOG: i32 = 4096;
-/// Descriptors that are not connections: standard streams, poll, signals, the listener, a file being read, and some air.
+/// The number of descriptors that are not connections: the standard streams, the poll, the signals, the listener, a
+/// file being read, and a few to spare.
 pub const DESCRIPTORS_RESERVED: usize = 16;
-/// Sockets beside those of open WebSockets: heads that are still coming, plain requests, those that are closed since there is
-/// no place. When all are in use, the oldest connection that is not open is evicted.
+/// The number of sockets in addition to those of open WebSockets: for heads that are not complete, plain requests, and
+/// WebSockets that are closed because there is no place. When all are in use, the oldest connection that is not open is
+/// evicted.
 pub const OVERFLOW_CONNECTIONS: usize = 32;
-/// Memory for heads of which only a part has come, of all connections, in bytes: 1,024 of the longest. A head is whole at
-/// once but for those of attackers, so when it is more, the oldest connection that is not open is evicted.
+/// The memory for the incomplete heads of all connections, in bytes: 1,024 of the longest. Apart from an attacker's, a
+/// head usually comes in one piece. So beyond this limit the oldest connection that is not open is evicted.
 pub const PARTIAL_HEADS_BYTES_MAX: usize = 8 * 1024 * KIB;
-/// Places for connections that only staff with a valid token may have, so that users cannot lock staff out. A desk of 128
-/// places or fewer keeps half of them.
+/// The number of places for connections that are reserved for staff with a valid token, so that users cannot lock staff
+/// out. A desk of 128 places or fewer reserves half of them.
 pub const STAFF_PLACES: usize = 64;
-/// Connections of one address over its limit that are still answered, with 1013 or 503. Further ones are dropped unread.
+/// How many connections of one address beyond its limit are still answered, with 1013 or 503. Further ones are dropped
+/// unread.
 pub const ADDRESS_OVERFLOW: u32 = 16;
 
-/// Output buffers that are kept for the next connection with something to write: enough for those of a busy turn.
+/// The number of spare output buffers, which the next connections with output use: enough for a busy turn.
 pub const SPARE_BUFFERS_MAX: usize = 256;
-/// The capacity up to which such a buffer is kept, in bytes: what chat needs. A larger one goes back to the heap.
+/// The largest capacity of a spare output buffer, in bytes: as much as chats need. A larger one goes back to the heap.
 pub const SPARE_BUFFER_BYTES_MAX: usize = 16 * KIB;
-/// What the outbox keeps of its capacity between two calls of the service, in bytes: a welcome fits. More, which a frame
-/// for all may have needed, goes back to the heap.
+/// The capacity that the outbox keeps between two calls of the service, in bytes. A welcome fits. The rest, which a
+/// frame for all connections may have needed, goes back to the heap.
 pub const OUTBOX_KEPT_BYTES: usize = 256 * KIB;
-/// The same, in frames and in receivers.
+/// The capacity that the outbox keeps for entries, and for receivers.
 pub const OUTBOX_KEPT_ENTRIES: usize = 4096;
-/// Entries up to which the deadlines, and the queue of those that may be evicted, are not searched for outdated ones.
+/// The number of entries up to which the queue of deadlines and that of evictable connections are not searched for
+/// outdated entries.
 pub const TIDY_ENTRIES_MIN: usize = 1024;
 
-/// New tickets that a connection may open at once: one, and again after a mistake.
+/// The number of tickets that a connection may open at once: one, and another after a mistake.
 pub const CONNECTION_TICKETS_BURST: u64 = 3;
-/// After so long a connection may open another one.
+/// The time after which a connection may open one more.
 pub const CONNECTION_TICKET_MS: Millis = 10 * SECOND;
-/// New tickets that all connections of an address may open at once: an office, or a school.
+/// The number of tickets that all connections of an address may open at once: enough for an office or a school.
 pub const ADDRESS_TICKETS_BURST: u64 = 30;
-/// After so long an address may open another one.
+/// The time after which an address may open one more.
 pub const ADDRESS_TICKET_MS: Millis = SECOND;
-/// A subject, in Unicode scalar values.
+/// The longest subject, in Unicode scalar values.
 pub const SUBJECT_CHARS_MAX: usize = 200;
-/// A message's text, in Unicode scalar values.
+/// The longest text of a message, in Unicode scalar values.
 pub const TEXT_CHARS_MAX: usize = 4000;
-/// A note that goes with a transfer, in Unicode scalar values.
+/// The longest note that goes with a transfer, in Unicode scalar values.
 pub const NOTE_CHARS_MAX: usize = 500;
-/// A name that a user or a staff member gives themselves, in Unicode scalar values.
+/// The longest name of a user or a staff member, in Unicode scalar values.
 pub const NAME_CHARS_MAX: usize = 64;
-/// The page that a user came from, in Unicode scalar values.
+/// The longest address of the page that a user came from, in Unicode scalar values.
 pub const PAGE_CHARS_MAX: usize = 300;
-/// Lines of a recap. What a page shows of a longer chat would not fit into a message.
+/// The most lines of a recap. A longer chat would hardly fit into a message.
 pub const RECAP_LINES_MAX: usize = 100;
-/// The scores of a rating.
+/// The worst score of a rating.
 pub const SCORE_MIN: u8 = 1;
-/// The best of them.
+/// The best score of a rating.
 pub const SCORE_MAX: u8 = 5;
-/// A message's id. Beyond 2^53 - 1 a page's numbers skip integers, and no id could follow (RFC 8259 6).
+/// The largest id of a message. A page's numbers skip integers beyond 2^53 - 1, so that there would be no next id (RFC
+/// 8259 6).
 pub const MESSAGE_ID_MAX: u64 = (1 << 53) - 1;
-/// A user's or staff member's id, in bytes.
+/// The longest id of a user or a staff member, in bytes.
 pub const ID_BYTES_MAX: usize = 64;
-/// Messages held for one side until it confirms them; beyond, their sender is refused with `unread_limit`.
+/// The most messages that are held for one side until it confirms them. Beyond this, messages to it are refused with
+/// `unread_limit`.
 pub const HELD_MESSAGES_MAX: usize = 200;
-/// Bytes of text held for one side. The longest message is 16 KiB, so that four of them fit.
+/// The most text that is held for one side, in bytes. The longest message has 16 KiB, so that four of them fit.
 pub const HELD_BYTES_MAX: usize = 64 * KIB;
-/// Emptied buffers of held messages that are kept for the next chat, in bytes in all: those of some hundred chats that hold
-/// a few dozen messages each. Allocated and grown anew each time, they cost a sixth of what a message costs.
+/// The size of all spare buffers for held messages together, in bytes: those of a few hundred chats that hold a few
+/// dozen messages each. To allocate and grow a buffer each time would be a sixth of the cost of a message.
 pub const SPARE_HELD_BYTES_MAX: usize = 2048 * KIB;
-/// The size up to which such a buffer is kept, in bytes; a larger one goes back to the heap.
+/// The largest spare buffer for held messages, in bytes. A larger one goes back to the heap.
 pub const SPARE_HELD_BUFFER_BYTES_MAX: usize = 32 * KIB;
-/// The name of the company on the pages, and its greeting, in Unicode scalar values: a line each.
+/// The longest name and the longest greeting of the company, in Unicode scalar values: each is one line on the pages.
 pub const BRAND_CHARS_MAX: usize = 100;
-/// The contrast of the company's colour against white: WCAG 2.2 asks for 4.5 of text, and the light page is a little darker
-/// than white.
+/// The least contrast of the company's colour against white. WCAG 2.2 requires 4.5 for text, and the light page is a
+/// little darker than white.
 pub const ACCENT_ON_LIGHT_CONTRAST_MIN: f64 = 5.0;
-/// The same against black, for the shade on a dark page, which is a little lighter than black.
+/// The least contrast against black of the shade on a dark page, which is a little lighter than black.
 pub const ACCENT_ON_DARK_CONTRAST_MIN: f64 = 6.0;
-/// What a connection may be sent before everything that it was sent before has left, in bytes. With one frame more it
-/// bounds the output buffer; it is large enough that a busy chat asks for more only once in a hundred messages.
+/// How much a connection may be sent before all of its output has left, in bytes. With one more frame, this bounds the
+/// output buffer. It is large enough for a busy chat to use it up only once in a hundred messages.
 pub const CREDIT_BYTES: usize = 32 * KIB;
-/// Tickets in a staff member's welcome.
+/// The most tickets in a staff member's welcome.
 pub const WELCOME_TICKETS_MAX: usize = 200;
-/// Bytes of tickets and colleagues in a staff member's welcome, counted at their worst. The rest follows one by one.
+/// The most that tickets and colleagues may take in a staff member's welcome, in bytes, by their upper bounds. The rest
+/// follows one by one.
 pub const WELCOME_BYTES_MAX: usize = 56 * KIB;
-/// Changes of the board that follow each other more closely are sent together.
+/// The time for which changes of the board are gathered, to be sent together.
 pub const GATHER_MS: Millis = 100;
-/// Staff who are sent a batch of changes in one turn: at most this many credits are written in it, about 2 ms of work.
+/// The number of staff who are sent a batch of changes in one turn. At most the credit of each is written: about 2 ms
+/// of work.
 pub const STAFF_PER_TURN: u32 = 64;
-/// Users who are sent in one turn that staff are online, or are not.
+/// The number of users who are sent in one turn whether staff are online.
 pub const USERS_PER_TURN: u32 = 128;
-/// Users who are sent their place in the queue in one turn. A notice costs about 10 us with its write.
+/// The number of users who are sent their place in the queue in one turn. A notice takes about 10 us with its write.
 pub const NOTICES_PER_TURN: usize = 128;
-/// Tickets of absent users that are closed in one turn, and typing notices that end in it.
+/// The number of timeouts in one turn: absent users who are given up, and typing notices that end.
 pub const ALARMS_PER_TURN: usize = 256;
-/// A typing notice holds this long.
+/// How long a typing notice holds.
 pub const TYPING_MS: Millis = 6 * SECOND;
-/// Queue notices to one user come at most this often.
+/// The least time between two queue notices to one user.
 pub const QUEUE_NOTICE_MS: Millis = SECOND;
-/// Picks that an estimated wait is made from.
+/// The number of recent picks from which a wait is estimated.
 pub const PICKS_REMEMBERED: usize = 16;
 
-/// What a connection is held to. The desk runs with the defaults; examples/echo.rs sets its own.
+/// The limits of connections. The desk takes some from its options; examples/echo.rs sets its own.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// A message and a frame, in bytes, then 1009. 4,000 characters of four bytes are 16,000.
+    /// The longest message and the longest frame, in bytes. A longer one is closed with 1009. 4,000 characters of four
+    /// bytes are 16,000.
     pub message_bytes_max: usize,
-    /// Silence before a ping.
+    /// The time of silence before a ping.
     pub ping_interval_ms: Millis,
-    /// Messages a second and connection, control frames included; 0 is without a limit.
+    /// The most messages of a connection in a second, control frames included; 0 is no limit.
     pub messages_per_s: u32,
-    /// Bytes of their payload a second and connection; 0 is without a limit. Nobody types as much; a page that sends again what
-    /// was not acknowledged has the burst for it.
+    /// The most payload of a connection in a second, in bytes; 0 is no limit. Nobody types as much. A page that sends
+    /// again what was not acknowledged needs the burst.
     pub payload_bytes_per_s: u32,
-    /// Open WebSockets.
+    /// The most open WebSockets.
     pub connections_max: usize,
-    /// Sockets beside those of open WebSockets.
+    /// The number of sockets in addition to those of open WebSockets.
     pub overflow_connections: usize,
-    /// Connections of one address, in any phase; 0 is without a limit. Many people may share the address of an office.
+    /// The most connections of one address, in any phase; 0 is no limit. Many people may share the address of an
+    /// office.
     pub connections_per_address_max: u32,
 }
 
@@ -262,30 +290,32 @@ impl Limits {
     }
 }
 
-/// Messages that may come at once, in seconds of their rate.
+/// How many messages may come at once: as many as the rate allows in this many seconds.
 pub const MESSAGES_BURST_S: u64 = 2;
-/// Bytes of payload that may come at once, in seconds of their rate: 256 KiB, which is 16 messages of the longest.
+/// How much payload may come at once: as much as the rate allows in this many seconds. That is 256 KiB, or 16 of the
+/// longest messages.
 pub const PAYLOAD_BURST_S: u64 = 4;
-/// So many times what may come at once is a flood. What is less is refused, so that a page that was too fast can wait.
+/// How many times that much at once is a flood, which closes the connection. Less is only refused, so that a page that
+/// was too fast can wait.
 pub const FLOOD_FACTOR: u64 = 2;
 
-// The defaults of the command line. Where `Limits` has the same, it takes it from here.
+// The defaults of the command line. `Limits` has the same defaults.
 
-/// Only this machine reaches it until an operator decides otherwise.
+/// Only this machine can connect, until an operator decides otherwise.
 const DEFAULT_LISTEN: &str = "127.0.0.1:8000";
-/// As many as a person can follow.
+/// As many chats as a person can follow.
 const DEFAULT_MAX_CHATS: u32 = 5;
-/// The descriptors that the operating system grants are fewer on most hosts.
+/// On most hosts the operating system grants fewer descriptors than this.
 const DEFAULT_MAX_CONNECTIONS: usize = 100_000;
-/// An office behind one address fits.
+/// Enough for an office behind one address.
 const DEFAULT_MAX_PER_ADDRESS: u32 = 256;
-/// Bounds what State holds.
+/// Bounds the memory of State.
 const DEFAULT_MAX_TICKETS: u32 = 10_000;
-/// Seconds: a page that is loaded again, a train in a tunnel, a laptop that is carried home.
+/// In seconds: enough to reload a page, to pass through a tunnel on a train, or to carry a laptop home.
 const DEFAULT_USER_GRACE_S: u32 = 600;
-/// Seconds: less than the 60 after which common proxies drop a silent connection.
+/// In seconds: less than the 60 s after which common proxies drop a silent connection.
 const DEFAULT_PING_INTERVAL_S: u32 = 30;
-/// Messages a second. Nobody types as many, and a page sends no more.
+/// In messages a second: more than anybody types or a page sends.
 const DEFAULT_RATE_LIMIT_PER_S: u32 = 50;
 
 impl Default for Limits {
@@ -312,16 +342,16 @@ pub enum LogFormat {
     /// For people: time, level, target and message.
     #[default]
     Plain,
-    /// For programs: a JSON object of the same.
+    /// For programs: the same as a JSON object.
     Json,
 }
 
-/// Who gets a ticket that waits.
+/// Who gets a waiting ticket.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, Hash, ValueEnum, serde::Serialize, serde::Deserialize,
 )]
 pub enum Assign {
-    /// Whoever picks it.
+    /// The staff member who picks it.
     #[default]
     Manual,
     /// The staff member below the limit of chats whose last assignment is longest ago.

@@ -1,20 +1,20 @@
-//! Options of `deskwire doctor`.
+//! Options and limits of `deskwire doctor`.
 
 use clap::Args;
 
 use super::options::origin;
 use super::{Millis, SECOND};
 
-/// Each step of the doctor: to resolve, connect, send and be answered.
+/// The time for each step of the doctor: to resolve a name, to connect, to send, and to get an answer.
 pub const DOCTOR_STEP_MS: Millis = 5 * SECOND;
-/// What a doctor reads of an answer, in bytes. The metrics page has a few KiB.
+/// How much the doctor reads of an answer, in bytes. The metrics page has a few KiB.
 pub const DOCTOR_ANSWER_BYTES_MAX: usize = 1 << 20;
-/// The largest difference of two clocks that nobody notices.
+/// The largest difference between two clocks that nobody notices.
 pub const DOCTOR_CLOCK_MS: Millis = 60 * SECOND;
-/// Descriptors, below which a desk is full before its team is.
+/// The number of descriptors below which a desk may run out of connections before its staff are busy.
 pub const DOCTOR_DESCRIPTORS_MIN: u64 = 4096;
 
-/// What the doctor looks at.
+/// What the doctor examines.
 #[derive(Debug, Args)]
 pub struct DoctorOptions {
     /// The desk as its users reach it, such as <http://desk.example.org> or <http://desk.example.org/support>
@@ -26,13 +26,13 @@ pub struct DoctorOptions {
     /// A staff token to try
     #[arg(long, env = "DESKWIRE_STAFF_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     pub token: Option<String>,
-    /// Whose token it is, with a staff file. A connection that this staff member has now is closed
+    /// The staff member whose token it is, if the desk has a staff file. An open connection of theirs is closed
     #[arg(long, default_value = "doctor", value_name = "ID")]
     pub staff: String,
-    /// Another site whose pages are to connect, such as <https://example.com>
+    /// Another site whose pages should be able to connect, such as <https://example.com>
     #[arg(long, value_name = "ORIGIN", value_parser = origin)]
     pub origin: Option<String>,
-    /// For how long an idle connection is watched, until the desk's first ping; 0 for not at all
+    /// How long to watch an idle connection, so that the desk's first ping is seen; 0 skips this
     #[arg(long, default_value_t = 35, value_name = "SECONDS")]
     pub idle: u32,
     /// Print the findings as JSON

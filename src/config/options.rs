@@ -1,4 +1,4 @@
-//! Options of the desk, and what else the binary does.
+//! Options of the desk, and the other tasks of the binary.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -46,19 +46,20 @@ pub struct Options {
         value_name = "ADDRESS"
     )]
     pub listen: SocketAddr,
-    /// File with one line per staff member: id, SHA-256 of the token, and a name if users are to see one. Read again on SIGHUP
+    /// File with one line for each staff member: id, SHA-256 of the token, and a name if users are to see one. Read
+    /// again on SIGHUP
     #[arg(long, env = "DESKWIRE_STAFF_FILE", value_name = "FILE")]
     pub staff_file: Option<PathBuf>,
     /// Origin of another site whose pages may connect, such as <https://example.com>; may be repeated
     #[arg(long, env = "DESKWIRE_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',', value_parser = origin)]
     pub allow_origin: Vec<String>,
-    /// Name of the company, on both pages
+    /// Name of the company, shown on both pages
     #[arg(long, env = "DESKWIRE_NAME", value_name = "TEXT", value_parser = brand_text)]
     pub name: Option<String>,
-    /// Colour of links and buttons, such as #0b6b5d; dark enough to be read on white
+    /// Colour of links and buttons, such as #0b6b5d; must be dark enough to read on white
     #[arg(long, env = "DESKWIRE_ACCENT", value_name = "COLOUR", value_parser = Accent::parse)]
     pub accent: Option<Accent>,
-    /// What the user's page asks first
+    /// The first question on the user's page
     #[arg(long, env = "DESKWIRE_GREETING", value_name = "TEXT", value_parser = brand_text)]
     pub greeting: Option<String>,
     /// Origin of a site whose pages may show the user's page in a frame; may be repeated
@@ -70,11 +71,11 @@ pub struct Options {
     /// Chats that a staff member may have at once
     #[arg(long, env = "DESKWIRE_MAX_CHATS", default_value_t = DEFAULT_MAX_CHATS, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_chats: u32,
-    /// Connections at once, the last 64 of them (or half of 128 and fewer) for staff only [default: 100000, or what the
-    /// descriptors allow]
+    /// Connections at once; the last 64 of them, or half of 128 or fewer, are reserved for staff [default: 100000, or
+    /// what the descriptors allow]
     #[arg(long, env = "DESKWIRE_MAX_CONNECTIONS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_connections: Option<u32>,
-    /// Connections at once from one address: an IPv4 address, or an IPv6 /64. Loopback is not counted; 0 is without a limit
+    /// Connections at once from one address: an IPv4 address, or an IPv6 /64. Loopback is not counted; 0 is no limit
     #[arg(long, env = "DESKWIRE_MAX_PER_ADDRESS", default_value_t = DEFAULT_MAX_PER_ADDRESS, value_name = "N")]
     pub max_per_address: u32,
     /// Open tickets at once
@@ -90,7 +91,7 @@ pub struct Options {
     /// Seconds of silence before a ping
     #[arg(long, env = "DESKWIRE_PING_INTERVAL", default_value_t = DEFAULT_PING_INTERVAL_S, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
     pub ping_interval: u32,
-    /// Messages a second and connection; 0 is without a limit, on their bytes and on new tickets too
+    /// Messages a second on one connection; 0 turns off all rate limits, also those of bytes and of new tickets
     #[arg(long, env = "DESKWIRE_RATE_LIMIT", default_value_t = DEFAULT_RATE_LIMIT_PER_S, value_name = "PER_S")]
     pub rate_limit: u32,
     /// How much to log: off, error, warn, info or debug
@@ -99,7 +100,7 @@ pub struct Options {
     /// How a line of the log is written: for people, or as a JSON object
     #[arg(long, env = "DESKWIRE_LOG_FORMAT", value_enum, default_value_t, value_name = "FORMAT")]
     pub log_format: LogFormat,
-    /// Where tickets are kept over a restart
+    /// Where tickets are kept across restarts
     #[cfg(feature = "journal")]
     #[command(flatten)]
     pub journal: JournalOptions,
@@ -107,12 +108,13 @@ pub struct Options {
     #[cfg(feature = "tls")]
     #[command(flatten)]
     pub tls: TlsOptions,
-    /// What to do other than to run the desk
+    /// What to do instead of running the desk
     #[command(subcommand)]
     pub command: Option<Task>,
 }
 
-/// An origin as browsers send it (RFC 6454 6.2). With a slash behind it, it would match no page, and no error would say why.
+/// Checks that a text is an origin as browsers send it (RFC 6454 6.2). With a slash at its end, it would match no page,
+/// and no error would say why.
 pub(super) fn origin(text: &str) -> Result<String, String> {
     let host = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://")).unwrap_or("");
     if host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_graphic() && !b"/?#@".contains(&byte)) {
@@ -121,7 +123,7 @@ pub(super) fn origin(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// A line of text for the pages.
+/// Checks that a text is one line, as the pages show it.
 fn brand_text(text: &str) -> Result<String, String> {
     let text = text.trim();
     if text.is_empty() || text.chars().count() > BRAND_CHARS_MAX || text.chars().any(char::is_control) {
@@ -146,7 +148,7 @@ fn trusted_proxy(text: &str) -> Result<TrustedProxy, String> {
     }
 }
 
-/// What the binary does other than to run the desk.
+/// What the binary can do instead of running the desk.
 #[derive(Debug, Subcommand)]
 pub enum Task {
     /// Make a staff token and print the line for the staff file
@@ -181,7 +183,7 @@ impl Options {
         let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
         let sockets_max = descriptors.saturating_sub(DESCRIPTORS_RESERVED).max(2);
         let asked = self.max_connections.map_or(defaults.connections_max, |n| n as usize);
-        // At a low limit half of the sockets is left for the overflow.
+        // At a low limit, half of the sockets are left for the overflow.
         let connections_max =
             asked.min(sockets_max.saturating_sub(OVERFLOW_CONNECTIONS).max(sockets_max / 2));
         Limits {
@@ -216,7 +218,7 @@ impl Options {
         ranges.collect()
     }
 
-    /// Returns what the pages show of the company.
+    /// Returns what the pages show about the company.
     pub fn branding(&self) -> Branding {
         Branding {
             name: self.name.clone(),
