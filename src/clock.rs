@@ -1,11 +1,11 @@
-//! The desk's clock: the wall clock at the start, counted on monotonically.
+//! The desk's clock: the time of the wall clock at the start, and from then on a monotonic count.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::config::Millis;
 
-/// A clock that never goes back: not when the wall clock is set while it runs, and not before a time that is known to have
-/// been, such as the last one in a journal.
+/// A clock that never goes back. It does not see that the wall clock is set while it runs, and it does not start before
+/// a time that is known to have passed, such as the last one in a journal.
 pub struct Clock {
     started: Instant,
     started_ms: Millis,
@@ -18,7 +18,7 @@ impl Clock {
         Self::started(Instant::now(), millis(since_epoch).max(earliest))
     }
 
-    /// Counts from an instant at which it was a certain time.
+    /// Makes a clock that counts from the instant `started`, at which the time was `started_ms`.
     pub fn started(started: Instant, started_ms: Millis) -> Self {
         Self { started, started_ms }
     }
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_clock_starts_no_earlier_than_what_has_been() {
+    fn the_clock_does_not_start_before_a_time_that_has_passed() {
         let wall = Clock::start(0).now();
         assert!(wall > 1_600_000_000_000, "the wall clock");
         let later = wall + 3_600_000;

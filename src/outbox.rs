@@ -1,7 +1,7 @@
 //! What a service sends, in order: frames, each encoded once, and the connections that receive them.
 //!
 //! A service writes here and never into a connection, so that it cannot block, fail or be called back in the middle of
-//! a decision. The hub empties it after each call. The buffers are kept, so that nothing is allocated in the long run.
+//! a decision. The hub empties the outbox after each call. Its buffers are reused, so that it rarely allocates.
 
 use std::ops::Range;
 
@@ -25,23 +25,23 @@ enum Entry {
     NotifyDrained { conn: ConnId },
 }
 
-/// Whether the receiver of a frame answers it.
+/// Whether the peer is expected to answer a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// It does not.
+    /// No answer is expected.
     None,
-    /// It does, by a message that is not counted against its rate.
+    /// One message is expected, which does not count against the peer's rate.
     Expected,
 }
 
-/// One thing to do to connections.
+/// An entry of the outbox: what the hub has to do to one connection, or to several.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Item<'a> {
-    /// Queue this frame for each of these.
+    /// Queue this frame for each of these connections.
     Frame(&'a [ConnId], &'a [u8], Reply),
-    /// Close this one.
+    /// Close this connection.
     Close(ConnId, CloseReason),
-    /// Ask the service again once everything that is queued for this one has left.
+    /// Call `Service::drained` once all output of this connection has left.
     NotifyDrained(ConnId),
 }
 
@@ -51,12 +51,12 @@ impl Outbox {
         self.push_frame([to], opcode, Reply::None, write);
     }
 
-    /// Sends a message to one connection, which will be answered by one that does not count against the peer's rate.
+    /// Sends a message to one connection. The peer may answer it with one message that does not count against its rate.
     pub fn send_for_reply(&mut self, to: ConnId, opcode: Opcode, write: impl FnOnce(&mut Vec<u8>)) {
         self.push_frame([to], opcode, Reply::Expected, write);
     }
 
-    /// Sends a message to many connections. It is encoded once, or not at all where there are none.
+    /// Sends a message to many connections. It is encoded once, or not at all if there are none.
     pub fn send_all(
         &mut self,
         to: impl IntoIterator<Item = ConnId>,
@@ -86,18 +86,17 @@ impl Outbox {
         self.entries.push(Entry::Close { conn, why });
     }
 
-    /// Asks for one call of `Service::drained`, when all that is queued for this connection has left. A service that has more to
-    /// send than should be queued now waits for it; nothing else bounds a connection's output.
+    /// Asks for one call of `Service::drained`, once all output of this connection has left. A service that has more to
+    /// send than should be queued now waits for this call. Nothing else bounds a connection's output.
     pub fn notify_drained(&mut self, conn: ConnId) {
         self.entries.push(Entry::NotifyDrained { conn });
     }
 
-    /// Returns whether there is nothing to do.
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// Returns what there is to do, in order.
+    /// Returns all entries, in order.
     pub fn items(&self) -> impl Iterator<Item = Item<'_>> {
         self.entries.iter().map(|entry| match entry {
             Entry::Frame { to, bytes, reply } => {
@@ -108,7 +107,7 @@ impl Outbox {
         })
     }
 
-    /// Forgets what was done. Capacity beyond what is usually needed goes back to the heap.
+    /// Removes all entries. Capacity beyond what is usually needed goes back to the heap.
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         self.bytes.shrink_to(OUTBOX_KEPT_BYTES);

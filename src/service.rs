@@ -1,4 +1,4 @@
-//! What the loop asks of the service that it runs: the desk, or the echo in examples/.
+//! The interface between the loop and the service that it runs, which is the desk or examples/echo.rs.
 
 use std::io;
 
@@ -12,20 +12,21 @@ use crate::net::response::Response;
 use crate::net::websocket::Incoming;
 use crate::outbox::Outbox;
 
-/// A service on WebSockets. The hub calls it with what has happened, and it answers into an outbox. It neither blocks nor fails.
+/// A service over WebSockets. The hub calls it when something has happened, and it puts its answers into an outbox. Its
+/// methods must not block, and only `keep` may fail.
 pub trait Service {
-    /// What `request` has learned of the client, for `opened`.
+    /// What `request` has learned about a client, and what `opened` needs to know.
     type Guest;
-    /// Who an open connection belongs to, as far as the service needs to know it for each message.
+    /// The owner of an open connection, as far as the service needs to know it for each message.
     type Identity: Copy;
 
     /// Returns the answer to a request.
     fn request(&mut self, request: &Request<'_>, metrics: &Metrics) -> Answer<Self::Guest>;
 
-    /// Handles an open connection; what is sent to it now comes right after the handshake.
+    /// Handles a connection that has just opened. What is sent to it now comes right after the handshake.
     ///
     /// # Errors
-    /// It is to be closed again, for this reason. Nothing else is sent.
+    /// The connection is to be closed again for this reason. Nothing else is sent to it.
     fn opened(
         &mut self,
         now: Millis,
@@ -34,8 +35,8 @@ pub trait Service {
         out: &mut Outbox,
     ) -> Result<Self::Identity, CloseReason>;
 
-    /// Handles a message, or a control frame, which the codec has answered already. A message that exceeds its rate is for the
-    /// service to refuse.
+    /// Handles a message, or a control frame that the codec has answered already. If the message exceeds the rate
+    /// limit, which `verdict` says, the service has to refuse it.
     fn message(
         &mut self,
         now: Millis,
@@ -45,15 +46,16 @@ pub trait Service {
         out: &mut Outbox,
     );
 
-    /// Handles the end of a connection; what is sent to it from here on is dropped. Where the peer ended it, this comes before
-    /// anything that was read later, in the same turn too.
+    /// Handles the end of a connection. What is sent to it from now on is dropped. If the peer has ended the
+    /// connection, this call comes before those for anything that was read later, even in the same turn.
     fn closed(&mut self, now: Millis, from: (ConnId, Self::Identity), out: &mut Outbox);
 
-    /// Handles that all output of an open connection has left. Called once for each `Outbox::notify_drained`, in the next turn, or
-    /// a later one where many connections have drained at once.
+    /// Handles that all output of an open connection has left. This is called once for each `Outbox::notify_drained`:
+    /// in the next turn, or later if many connections have drained at once.
     fn drained(&mut self, _now: Millis, _from: (ConnId, Self::Identity), _out: &mut Outbox) {}
 
-    /// Returns how many things, such as tickets, it keeps, so that the loop sees when they have become fewer.
+    /// Returns how many items the service keeps, such as tickets, so that the loop can give memory back when there are
+    /// fewer.
     fn items(&self) -> usize {
         0
     }
@@ -66,28 +68,30 @@ pub trait Service {
     /// Does what is due at `now`.
     fn tick(&mut self, _now: Millis, _out: &mut Outbox) {}
 
-    /// Returns whether it has kept all that it was given. Until then nothing is written to a socket.
+    /// Returns whether the service has kept all its input, such as in a journal. Until then nothing is written to a
+    /// socket.
     fn is_kept(&self) -> bool {
         true
     }
 
-    /// Keeps all that it was given since the last call. Called at the end of a turn, and earlier where a write cannot wait for
-    /// that.
+    /// Keeps all input since the last call. This is called at the end of a turn, and earlier if a write cannot wait
+    /// that long.
     ///
     /// # Errors
-    /// It cannot. It is asked for nothing more, nothing leaves that it has sent since the last call, and all connections end.
+    /// The input cannot be kept. The service is not called again, what it has sent since the last call does not leave,
+    /// and all connections end.
     fn keep(&mut self) -> io::Result<()> {
         Ok(())
     }
 
-    /// Reads the configuration again, as the operator asks with SIGHUP.
+    /// Reads the configuration again, because the operator has sent SIGHUP.
     fn reload(&mut self, _now: Millis, _out: &mut Outbox) {}
 }
 
 /// The answer to a request.
 #[derive(Debug)]
 pub enum Answer<G> {
-    /// An HTTP response, with which the connection ends.
+    /// An HTTP response, after which the connection ends.
     Http(Response),
     /// 101: the connection becomes a WebSocket.
     Upgrade {
@@ -95,7 +99,7 @@ pub enum Answer<G> {
         handshake: Handshake,
         /// The subprotocol selected, one of those offered.
         protocol: Option<&'static str>,
-        /// Handed to `Service::opened`.
+        /// Passed to `Service::opened`.
         guest: G,
         /// Which of the places for open connections it may take.
         priority: Priority,
@@ -105,9 +109,9 @@ pub enum Answer<G> {
 /// Which of the places for open connections a client may take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Priority {
-    /// Any but those that are kept.
+    /// Any place that is not reserved.
     #[default]
     Ordinary,
-    /// Any.
+    /// Any place, including those that are reserved.
     Kept,
 }
