@@ -48,7 +48,7 @@ pub const CLOSING_BYTES_MAX: usize = 64 * KIB;
 /// The time between the end of our output and the peer's end. It is long enough for the peer to read our last frame
 /// before a reset could destroy it.
 pub const LINGER_MS: Millis = SECOND;
-/// The time in which a peer takes no byte while output is waiting. Then it is gone or does not read, and is closed with
+/// How long a peer may take nothing while output is waiting. After that it is gone or does not read, and is closed with
 /// 1013.
 pub const STALL_MS: Millis = 15 * SECOND;
 /// The time from our ping to any sign of life.
@@ -106,12 +106,12 @@ pub const TURN_BYTES_MAX: usize = 160 * KIB;
 pub const MESSAGE_COST_BYTES: usize = 64;
 /// What a request counts in addition to its bytes. With the handshake and the welcome it takes about 40 us.
 pub const REQUEST_COST_BYTES: usize = KIB;
-/// How many bytes more each byte counts that is not part of a message, such as those of a fragment's header. A header
-/// has 6 bytes, and takes almost 1 us to read.
+/// How many extra bytes each byte outside of a message counts, such as those of a fragment's header. A header has 6
+/// bytes, and takes almost 1 us to read.
 pub const FRAGMENT_COST_FACTOR: usize = 4;
-/// How large a connection's debt may be, in bytes, for it to be served before those with a larger debt. It is enough
-/// for a few messages, or for the frames of a person who types. It is also the size of a recv while other connections
-/// wait: a thousand that begin to flood at the same time delay the others by 4 MiB, and not by 16 MiB.
+/// The debt up to which a connection is served before those with more, in bytes. It is enough for a few messages, or
+/// for the frames of a person who types. It is also the size of a recv while other connections wait: a thousand that
+/// begin to flood at the same time delay the others by 4 MiB, and not by 16 MiB.
 pub const FRONT_DEBT_BYTES: usize = 4 * KIB;
 /// How fast a connection's debt decreases, in bytes a second. It is the rate at which payload may come, so that peers
 /// that keep to the limit are served first.
@@ -136,11 +136,11 @@ pub const READ_BUFFER_BYTES: usize = 512;
 /// The largest size of tungstenite's write buffer, in bytes. Only answers to control frames pass through it, and the
 /// longest has 127 bytes (RFC 6455 5.5).
 pub const WRITE_BUFFER_BYTES_MAX: usize = 256;
-/// The size of the smallest fragment with a payload, in bytes: two of header, four of mask and one of payload (RFC 6455
-/// 5.2).
+/// The size of the smallest fragment with a payload, in bytes: two of header, four of mask and one of payload
+/// (RFC 6455 5.2).
 pub const FRAGMENT_BYTES_MIN: usize = 7;
-/// What may come without completing a message, in bytes, in addition to the longest message in one-byte fragments (16
-/// KiB times 7 bytes). More than this is a flood of empty fragments.
+/// What may come without completing a message, in bytes, in addition to the longest message in one-byte fragments
+/// (16 KiB times 7 bytes). More than this is a flood of empty fragments.
 pub const FRAGMENTS_BYTES_SLACK: usize = 128 * KIB;
 /// How many connections and tickets there must have been for it to be worthwhile to give memory back once half of them
 /// are gone. This many take a few MiB.
@@ -208,8 +208,8 @@ pub const RECAP_LINES_MAX: usize = 100;
 pub const SCORE_MIN: u8 = 1;
 /// The best score of a rating.
 pub const SCORE_MAX: u8 = 5;
-/// The largest id of a message. A page's numbers skip integers beyond 2^53 - 1, so that there would be no next id (RFC
-/// 8259 6).
+/// The largest id of a message. A page's numbers skip integers beyond 2^53 - 1, so that there would be no next id
+/// (RFC 8259 6).
 pub const MESSAGE_ID_MAX: u64 = (1 << 53) - 1;
 /// The longest id of a user or a staff member, in bytes.
 pub const ID_BYTES_MAX: usize = 64;

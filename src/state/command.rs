@@ -44,7 +44,8 @@ pub enum Input<'a> {
     UserAsks(ConnId, #[serde(borrow)] UserCommand<'a>),
     /// A staff member asks for something.
     StaffAsks(ConnId, #[serde(borrow)] StaffCommand<'a>),
-    /// All output of this connection has left, as [`Emit::notify_drained`](super::Emit) has asked to be notified of.
+    /// All output of this connection has left. State asks to be notified of this by
+    /// [`Emit::notify_drained`](super::Emit).
     Drained(ConnId),
     /// Time has passed, and something may be due.
     Tick,

@@ -103,8 +103,8 @@ impl Conversation {
         is_news
     }
 
-    /// Starts over for a new connection or a new pick of `side`: of the chat, it has been sent nothing but the number
-    /// in its `welcome` or `ticket_picked` up to which its own messages are confirmed.
+    /// Starts over for a new connection of `side`, or for a new pick. Of the chat, it has been sent nothing but
+    /// `delivered_seq`, which is in the `welcome` or `ticket_picked`.
     pub(super) fn reset_connection(&mut self, side: Side) {
         let own = self.sent_by_mut(side);
         own.receipt_seq = own.delivered_seq;

@@ -152,7 +152,7 @@ impl StaffName<'_> {
     }
 }
 
-/// A change on the staff side of a user's ticket. The subject of each is a staff member.
+/// What the staff member of a user's ticket has just done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StaffChange {
     /// Picked the ticket: the chat is open.
@@ -243,7 +243,7 @@ impl TicketView<'_> {
     }
 }
 
-/// A chat that a staff member has just got.
+/// A chat that a staff member has just been given.
 #[derive(Debug)]
 #[expect(missing_docs, reason = "the protocol's table, word by word")]
 pub struct Picked<'a> {

@@ -32,8 +32,8 @@ impl Author {
 #[derive(Debug, Default, Hash, Serialize, Deserialize)]
 pub(super) struct Held(Option<Box<Rings>>);
 
-/// A ring of messages and a ring of their texts, one text after the other. A chat goes on in the same two rings, so
-/// that it need not allocate for each message.
+/// A ring of messages and a ring of their texts, one text after the other. The rings are reused, so that a message
+/// rarely needs an allocation.
 #[derive(Debug, Default, Hash)]
 struct Rings {
     messages: VecDeque<HeldMessage>,

@@ -1,8 +1,7 @@
 //! Recaps: a chat as its user's page shows it, for the staff member who has just picked it.
 //!
-//! State relays one recap for each pick, and keeps nothing but the fact that it has. So it cannot send a recap later to
-//! a staff member who reads slowly. Instead the user's page gets an error; it still has the chat, and may send it
-//! again.
+//! State relays one recap for each pick, and remembers only that it has done so. It cannot send a recap later to a
+//! staff member who reads slowly. Instead the user's page gets an error; it still has the chat, and may send it again.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 

@@ -1,4 +1,4 @@
-//! What changes when a process starts or ends, while State goes on: it is older than the process, or outlives it.
+//! What changes in State when a process starts or ends. State may be older than the process, or outlive it.
 
 use super::event::Emit;
 use super::{Rules, State};
