@@ -35,8 +35,8 @@ pub trait Service {
         out: &mut Outbox,
     ) -> Result<Self::Identity, CloseReason>;
 
-    /// Handles a message, or a control frame that the codec has answered already. If the message exceeds the rate
-    /// limit, which `verdict` says, the service has to refuse it.
+    /// Handles a message, or a control frame that the codec has answered already. `verdict` says whether the message
+    /// exceeds the rate limit. If it does, the service has to refuse it.
     fn message(
         &mut self,
         now: Millis,

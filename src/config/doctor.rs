@@ -26,7 +26,7 @@ pub struct DoctorOptions {
     /// A staff token to try
     #[arg(long, env = "DESKWIRE_STAFF_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     pub token: Option<String>,
-    /// The staff member whose token it is, if the desk has a staff file. An open connection of theirs is closed
+    /// The staff member whose token it is, if the desk has a staff file. If they are connected, they are disconnected
     #[arg(long, default_value = "doctor", value_name = "ID")]
     pub staff: String,
     /// Another site whose pages should be able to connect, such as <https://example.com>

@@ -6,10 +6,10 @@ use clap::{Args, ValueEnum};
 
 use super::{KIB, Millis, SECOND};
 
-/// The size of the inputs behind a journal's snapshot, in bytes, at which a new snapshot replaces them, unless the
+/// The size of the inputs after a journal's snapshot, in bytes, at which a new snapshot replaces them, unless the
 /// snapshot itself is larger. It takes about half a second to replay this much.
 pub const JOURNAL_BYTES_MAX: u64 = 16 * 1024 * KIB as u64;
-/// The age of the inputs behind a journal's snapshot at which a new snapshot replaces them, however few they are.
+/// The age of the inputs after a journal's snapshot at which a new snapshot replaces them, however few they are.
 /// Messages that have been confirmed do not stay on the disk for longer.
 pub const JOURNAL_AGE_MS: Millis = 15 * 60 * SECOND;
 /// The time between two syncs with `--journal-sync second`.
@@ -31,9 +31,9 @@ pub struct JournalOptions {
 pub struct JournalRules {
     /// When the journal is synced.
     pub sync: JournalSync,
-    /// The size of the inputs behind the snapshot at which there is a new one.
+    /// The size of the inputs after the snapshot at which there is a new one.
     pub bytes_max: u64,
-    /// The age of the inputs behind the snapshot at which there is a new one.
+    /// The age of the inputs after the snapshot at which there is a new one.
     pub age_ms: Millis,
 }
 

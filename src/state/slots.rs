@@ -116,7 +116,7 @@ impl<T> Slots<T> {
     }
 
     /// Returns the keys in a range of slots, for work that is spread over several turns; `None` if the range begins
-    /// behind the last slot.
+    /// after the last slot.
     pub(super) fn keys_from<K: Key<T>>(&self, first: u32, count: u32) -> Option<Vec<K>> {
         let slots = self.end();
         let last = first.saturating_add(count).min(slots);
