@@ -14,10 +14,14 @@ pub mod checked_service;
 pub mod client;
 #[path = "../simulation/disk.rs"]
 pub mod disk;
+#[path = "../simulation/faults.rs"]
+pub mod faults;
 #[path = "../simulation/figures.rs"]
 pub mod figures;
 #[path = "../simulation/ledger.rs"]
 pub mod ledger;
+#[path = "../simulation/machine.rs"]
+pub mod machine;
 #[path = "../simulation/model/mod.rs"]
 pub mod model;
 #[path = "../simulation/network.rs"]

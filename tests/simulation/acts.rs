@@ -31,6 +31,8 @@ impl World {
             What::Mischief => self.mischief(),
             What::Snapshot => self.check_state(),
             What::Restart => self.restart(),
+            What::Late | What::Freeze | What::Spurious => self.go_wrong(step.what),
+            What::AcceptFails | What::WatchFails | What::FewDescriptors => self.go_wrong(step.what),
             network => self.disturb(network),
         }
         self.pass(0);

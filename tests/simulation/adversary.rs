@@ -239,8 +239,8 @@ impl World {
     fn odd_frame(&mut self, who: usize) -> String {
         let rng = &mut self.rng;
         let open: Vec<String> =
-            self.hub.service.model.tickets.iter().map(|ticket| ticket.id.clone()).collect();
-        let unrated = self.hub.service.model.unrated();
+            self.server.hub.service.model.tickets.iter().map(|ticket| ticket.id.clone()).collect();
+        let unrated = self.server.hub.service.model.unrated();
         let ticket = match rng.below(6) {
             0 => "0000-0000".to_owned(),
             1 => "no such ticket".to_owned(),

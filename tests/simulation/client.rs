@@ -119,7 +119,7 @@ impl World {
     fn hear_close(&mut self, link: usize, code: Option<u16>) {
         let client = &mut self.clients[link];
         client.code = code.or(Some(1005));
-        *self.hub.service.model.stories.closes.entry(code.unwrap_or(1005)).or_default() += 1;
+        *self.server.hub.service.model.stories.closes.entry(code.unwrap_or(1005)).or_default() += 1;
         if !client.has_closed {
             client.has_closed = true;
             let mut answer = Vec::new();

@@ -6,15 +6,14 @@ use std::rc::Rc;
 
 use deskwire::config::{JournalRules, JournalSync, Millis};
 use deskwire::desk::Desk;
-use deskwire::hub::Hub;
 use deskwire::journal::{History, Store};
 
 use crate::checked_service::{CheckedService, Wiring};
+use crate::machine::{SharedMachine, refuse};
 use crate::model::Model;
-use crate::network::End;
 use crate::pages::NOT_KEPT;
 use crate::rng::Rng;
-use crate::world::World;
+use crate::world::{World, new_server};
 
 #[derive(Default)]
 pub struct Disk {
@@ -93,7 +92,7 @@ impl World {
         }
         self.tell(|| "the process stops".to_owned());
         let (disk, rules) = (self.disk.clone(), rules(self.setup.seed));
-        let before = self.hub.service.desk.state().digest();
+        let before = self.server.hub.service.desk.state().digest();
         // With `second`, it is the process alone that stops: a power cut may take what pages were sent.
         if rules.sync == JournalSync::Turn {
             disk.0.borrow_mut().cut_power(&mut self.rng);
@@ -105,7 +104,7 @@ impl World {
         if history.state.digest() != before {
             return self.accuse(|| "the State that is replayed is another one".to_owned());
         }
-        let model = std::mem::replace(&mut self.hub.service.model, Model::new(self.setup.rules));
+        let model = std::mem::replace(&mut self.server.hub.service.model, Model::new(self.setup.rules));
         self.end_all_links();
         let down_ms = self.rng.in_ms(0, 2000);
         self.pass_without_server(down_ms);
@@ -113,19 +112,17 @@ impl World {
         let mut desk = self.new_desk();
         desk.keep_in(disk, rules, Some(history), now).expect("a disk in memory");
         let service = self.new_service(desk, model);
-        self.hub = Hub::new(service, self.limits);
-        self.hub.service.model.restarts(now);
-        self.hub.service.note_kept();
+        self.machine = SharedMachine::default();
+        self.machine.borrow_mut().now = now;
+        self.server = new_server(self.kernel(), self.limits, service);
+        self.server.hub.service.model.restarts(now);
+        self.server.hub.service.note_kept();
     }
 
     /// The kernel ends what the process had.
     fn end_all_links(&mut self) {
-        for at in std::mem::take(&mut self.backlog) {
-            let mut link = self.links[at].borrow_mut();
-            link.server_gone = true;
-            link.down_end = Some(End::Reset);
-            link.down_at = Some(self.now);
-        }
+        let now = self.now;
+        self.machine.borrow_mut().backlog.drain(..).for_each(|link| refuse(&link, now));
         for at in &self.live {
             let note = &mut self.links[*at].borrow_mut().note;
             note.now = self.now;
@@ -141,7 +138,7 @@ impl World {
         if !self.setup.has_journal {
             return;
         }
-        let digest = self.hub.service.desk.state().digest();
+        let digest = self.server.hub.service.desk.state().digest();
         let is_right = History::read(&self.disk.0.borrow().bytes)
             .is_ok_and(|history| history.state.digest() == digest && history.at <= self.now);
         if !is_right {

@@ -30,5 +30,9 @@ pub const OUTPUT_BYTES_MAX: usize = (64 + 17) * KIB;
 /// "A sender whose other side has not confirmed 200 messages or 64 KiB." The bytes are those of the JSON form.
 pub const HELD_MESSAGES: usize = 200;
 pub const HELD_BYTES: usize = 64 * KIB;
+/// Accepting that had to stop goes on after a second, if not before.
+pub const ACCEPT_AGAIN: Millis = SECOND;
+/// "Ends within 5 s" of the signal.
+pub const SHUTDOWN: Millis = 5 * SECOND;
 /// "Holds for 6 s unless renewed."
 pub const TYPING: Millis = 6 * SECOND;

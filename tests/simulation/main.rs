@@ -3,6 +3,8 @@
 //! ```text
 //! rng               random numbers from a seed
 //! plan              a seed's world, and its steps
+//! machine           the operating system under the server: polls, accept, signals, and what fails of them
+//! faults            what goes wrong around the process
 //! network           sockets and the network between them
 //! codec             RFC 6455 from the client's side, shared with other tests
 //! websocket         what a client reads of the server's frames
@@ -32,8 +34,10 @@ mod client;
 #[path = "../support/websocket.rs"]
 mod codec;
 mod disk;
+mod faults;
 mod figures;
 mod ledger;
+mod machine;
 mod model;
 mod network;
 #[allow(dead_code, reason = "its record is for tests/browser/agreement.rs")]

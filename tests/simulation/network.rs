@@ -11,6 +11,7 @@ use deskwire::net::connection::Stream;
 
 use crate::disk;
 use crate::figures::STALL;
+use crate::machine::SharedMachine;
 use crate::rng::Trail;
 use crate::world::TOKEN;
 
@@ -86,6 +87,8 @@ pub struct Note {
     pub flooded: bool,
     /// The last bytes read, or taken after a while of refusing them.
     pub sign_at: Millis,
+    /// For so long the process was stopped since.
+    pub stopped_ms: Millis,
     pub read_bytes: u64,
     pub sent_bytes: u64,
     /// The bytes of its head offer the staff's token.
@@ -240,10 +243,12 @@ pub struct Socket {
     pub link: Shared,
     pub written: Written,
     pub disk: disk::Shared,
+    pub machine: SharedMachine,
 }
 
 impl Read for Socket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.machine.borrow_mut().read_last = Some(Rc::clone(&self.link));
         let mut link = self.link.borrow_mut();
         link.note.operations += 1;
         if link.note.operations.is_multiple_of(31) {
@@ -265,6 +270,7 @@ impl Read for Socket {
         }
         link.note.read_bytes += count as u64;
         link.note.sign_at = link.note.now;
+        link.note.stopped_ms = 0;
         let has_close = link.note.close_end.is_some_and(|end| end <= link.note.read_bytes);
         if has_close && link.note.open && !link.no_space {
             self.ends.borrow_mut().push(Rc::clone(&self.link));
@@ -299,6 +305,7 @@ impl Write for Socket {
         link.down.extend(&bytes[..count]);
         if was_refused {
             link.note.sign_at = now;
+            link.note.stopped_ms = 0;
         }
         let due = now + link.lag;
         link.down_at.get_or_insert(due);
@@ -327,6 +334,7 @@ impl Stream for Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
+        self.machine.borrow_mut().descriptors -= 1;
         let mut link = self.link.borrow_mut();
         link.server_gone = true;
         link.edge = false;

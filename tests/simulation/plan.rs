@@ -75,10 +75,17 @@ pub enum What {
     Snapshot,
     // The process, which stops and starts again.
     Restart,
+    // What the operating system does to it.
+    Late,
+    Freeze,
+    Spurious,
+    AcceptFails,
+    WatchFails,
+    FewDescriptors,
 }
 
 /// How often each is done, where a seed has no other preference.
-const WEIGHTS: [(What, usize); 30] = [
+const WEIGHTS: [(What, usize); 36] = [
     (What::Ask, 10),
     (What::Say, 40),
     (What::SayMuch, 2),
@@ -109,6 +116,12 @@ const WEIGHTS: [(What, usize); 30] = [
     (What::Mischief, 16),
     (What::Snapshot, 1),
     (What::Restart, 2),
+    (What::Late, 2),
+    (What::Freeze, 1),
+    (What::Spurious, 2),
+    (What::AcceptFails, 2),
+    (What::WatchFails, 1),
+    (What::FewDescriptors, 1),
 ];
 
 pub fn plan(seed: u64, steps: usize) -> (Setup, Vec<Step>) {

@@ -2,12 +2,11 @@
 //! nothing may be left.
 
 use deskwire::config::Millis;
-use deskwire::net::close::GOING_AWAY;
 use deskwire::state::Counts;
 use serde_json::Value;
 
 use crate::client::Kind;
-use crate::figures::{CLOSING, HEAD, HTTP, JOURNAL_AGE, LINGER, PONG, STALL};
+use crate::figures::{HEAD, HTTP, JOURNAL_AGE, LINGER, PONG, STALL};
 use crate::model::State;
 use crate::network::End;
 use crate::pages::{Act, Chat, Conversation, Fate, Page, Staffer, Status};
@@ -26,7 +25,15 @@ impl World {
         self.mend();
         self.pass(RETRY_MS);
         // A ticket that closes while the pages are being looked at would hand its staff another one, not looked at yet.
-        if self.hub.service.model.users.values().any(|user| user.ticket.is_some() && user.conn.is_none()) {
+        if self
+            .server
+            .hub
+            .service
+            .model
+            .users
+            .values()
+            .any(|user| user.ticket.is_some() && user.conn.is_none())
+        {
             self.pass(self.setup.rules.user_grace_ms);
         }
         self.pick_all();
@@ -44,13 +51,8 @@ impl World {
             self.accuse(|| problem);
         }
         if self.setup.ends_by_shutdown {
-            self.tell(|| "-- the server goes down".to_owned());
-            self.listens = false;
-            self.live
-                .iter()
-                .for_each(|link| self.links[*link].borrow_mut().note.closes.push(GOING_AWAY.code));
-            self.hub.close_all(GOING_AWAY, self.now);
-            self.pass(CLOSING + HTTP + LINGER + 1);
+            self.shut_down();
+            return;
         } else {
             self.tell(|| "-- all leave".to_owned());
             self.all_leave();
@@ -58,14 +60,15 @@ impl World {
             self.pass(silence + 2 * self.setup.rules.user_grace_ms + HTTP + LINGER);
             self.check_nothing_is_left();
         }
-        if !self.hub.is_empty() {
-            let stats = self.hub.stats();
+        if !self.server.hub.is_empty() {
+            let stats = self.server.hub.stats();
             self.accuse(|| format!("connections are left: {stats:?}"));
         }
     }
 
     fn mend(&mut self) {
         self.is_calm = true;
+        self.mend_machine();
         for link in &self.live {
             let mut link = self.links[*link].borrow_mut();
             link.dead &= link.slot.is_none();
@@ -151,7 +154,7 @@ impl World {
                 Page::Visitor(visitor) => {
                     let chat = visitor.chat.as_ref().filter(|chat| chat.state != Chat::Closed);
                     let ticket =
-                        self.hub.service.model.tickets.iter().find(|ticket| ticket.user == visitor.id);
+                        self.server.hub.service.model.tickets.iter().find(|ticket| ticket.user == visitor.id);
                     let shown = chat.map(|chat| (chat.ticket.as_str(), chat.state));
                     let right = ticket.map(|ticket| (ticket.id.as_str(), state(ticket.state)));
                     let is_wrong = shown != right;
@@ -168,7 +171,7 @@ impl World {
     }
 
     fn check_board(&self, staffer: &Staffer) -> Option<String> {
-        let model = &self.hub.service.model;
+        let model = &self.server.hub.service.model;
         let right: Vec<Value> = model.tickets.iter().map(|ticket| model.view(ticket)).collect();
         let is_right =
             |view: &Value| view["ticket_id"].as_str().and_then(|id| staffer.board.get(id)) == Some(view);
@@ -238,7 +241,7 @@ impl World {
     }
 
     fn check_nothing_is_left(&mut self) {
-        let counts = self.hub.service.desk.state().counts();
+        let counts = self.server.hub.service.desk.state().counts();
         if counts != Counts::default() {
             self.accuse(|| format!("everybody has left, and there are {counts:?}"));
         }
@@ -246,8 +249,8 @@ impl World {
             self.pass(JOURNAL_AGE); // until what is written is put into a snapshot
             self.check_disk();
         }
-        let due = self.hub.next_due();
-        if due.is_some() || self.hub.has_work() {
+        let due = self.server.hub.next_due();
+        if due.is_some() || self.server.hub.has_work() {
             self.accuse(|| format!("everybody has left, and something is due: {due:?}"));
         }
     }

@@ -43,7 +43,7 @@ impl Rng {
 }
 
 /// A running hash of bytes, eight at a time.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Trail(pub u64);
 
 impl Trail {

@@ -48,8 +48,11 @@ pub fn run(setup: Setup, steps: &[Step], tells: bool) -> Result<(Outcome, Storie
         Some(what) => Err(Failure { what, story: world.story.take().unwrap_or_default() }),
         None => {
             let digest = world.written.borrow().0 ^ world.now;
+            let stories = &mut world.server.hub.service.model.stories;
+            (stories.stops, stories.refused_calls) =
+                (world.machine.borrow().stops, world.machine.borrow().refused_calls);
             let outcome = Outcome { digest, turns: world.turns, delivered: world.ledger.delivered };
-            Ok((outcome, std::mem::take(&mut world.hub.service.model.stories)))
+            Ok((outcome, std::mem::take(&mut world.server.hub.service.model.stories)))
         }
     }
 }

@@ -1,15 +1,12 @@
-//! The loop, as server.rs has it, and what has to hold after each turn of it.
-
-use std::cell::RefCell;
-use std::net::Ipv4Addr;
+//! The turns of the server, and what has to hold after each of them.
 
 use deskwire::config::Millis;
-use deskwire::hub::{Hub, HubStats};
+use deskwire::hub::HubStats;
+use deskwire::kernel::Event;
 use deskwire::net::input::Readiness;
 
-use crate::checked_service::{CheckedService, Wiring};
-use crate::figures::{CLOSING, HEAD, HTTP, LINGER, OUTPUT_BYTES_MAX, PONG};
-use crate::network::{Link, Shared, Socket};
+use crate::figures::{ACCEPT_AGAIN, CLOSING, HEAD, HTTP, LINGER, OUTPUT_BYTES_MAX, PONG};
+use crate::network::Link;
 use crate::world::World;
 
 const KIB: usize = 1024;
@@ -21,14 +18,20 @@ const TURNS_MAX: usize = 5000;
 impl World {
     /// Turns for as long as the server would not sleep.
     pub fn turn_around(&mut self) {
+        self.machine.borrow_mut().now = self.now;
+        if self.is_frozen() || self.server.is_done() {
+            return;
+        }
         let mut idle = 0;
         for turn in 0.. {
             self.take_edges_of_the_moved();
             let mut edges: Vec<usize> =
                 self.live.iter().copied().filter(|at| self.links[*at].borrow().edge).collect();
-            let is_called = !edges.is_empty() || !self.backlog.is_empty();
-            let is_due = self.hub.next_due().is_some_and(|due| due <= self.now);
-            if self.violation.is_some() || !(is_called || is_due || self.hub.has_work()) {
+            let is_called = !edges.is_empty() || !self.machine.borrow().reports.is_empty();
+            let timeout = self.server.timeout();
+            self.wakes_at = timeout.map(|span| self.now + span.as_millis() as Millis);
+            let is_due = timeout.is_some_and(|span| span.is_zero());
+            if self.violation.is_some() || self.server.is_done() || !(is_called || is_due) {
                 break;
             }
             if turn > TURNS_MAX {
@@ -37,13 +40,9 @@ impl World {
             let before = self.activity();
             self.poll(&mut edges);
             self.turns += 1;
-            let newcomers = self.newcomers();
-            let (now, wiring) = (self.now, &self.wiring);
-            self.hub.turn(now, |hub| {
-                for (socket, link) in newcomers {
-                    accept(hub, socket, &link, wiring, now);
-                }
-            });
+            if let Err(error) = self.server.turn() {
+                return self.accuse(|| format!("the server ends: {error}"));
+            }
             idle = if is_called || self.activity() != before { 0 } else { idle + 1 };
             if idle > IDLE_MAX {
                 self.accuse(|| "turns without a cause".to_owned());
@@ -76,7 +75,8 @@ impl World {
                 )
             };
             if let Some(slot) = slot {
-                self.hub.ready(slot, Readiness { readable, writable, peer_shutdown, urgent: false });
+                let readiness = Readiness { readable, writable, peer_shutdown, urgent: false };
+                self.machine.borrow_mut().reports.push(Event::Slot(slot, readiness));
             }
         }
         if self.rng.one_in(64) {
@@ -84,38 +84,21 @@ impl World {
         }
     }
 
-    /// The links that wait to be accepted, with a socket for each.
-    fn newcomers(&mut self) -> Vec<(Socket, Shared)> {
-        let backlog = std::mem::take(&mut self.backlog).into_iter();
-        backlog
-            .map(|at| {
-                let link = Shared::clone(&self.links[at]);
-                let socket = Socket {
-                    ends: self.ends.clone(),
-                    link: link.clone(),
-                    written: self.written.clone(),
-                    disk: self.disk.clone(),
-                };
-                (socket, link)
-            })
-            .collect()
-    }
-
     /// A number that changes when a turn has done anything.
     fn activity(&self) -> (u64, u64, HubStats) {
         let operations = self.live.iter().map(|at| self.links[*at].borrow().note.operations).sum();
-        (operations, self.hub.service.calls, self.hub.stats())
+        (operations, self.server.hub.service.calls, self.server.hub.stats())
     }
 
     fn check_turn(&mut self) {
-        let stats = self.hub.stats();
+        let stats = self.server.hub.stats();
         if stats.without_deadline > 0 {
             self.accuse(|| format!("connections without a deadline: {stats:?}"));
         }
         if stats.output_bytes_max > OUTPUT_BYTES_MAX {
             self.accuse(|| format!("too much output waits: {stats:?}"));
         }
-        let problem = self.hub.service.violation.take().or_else(|| self.ledger.violation.take());
+        let problem = self.server.hub.service.violation.take().or_else(|| self.ledger.violation.take());
         let problem = problem.or_else(|| self.disk.0.borrow_mut().violation.take());
         if let Some(problem) = problem {
             self.accuse(|| problem);
@@ -124,12 +107,13 @@ impl World {
 
     /// What holds whenever the server sleeps.
     fn check_rest(&mut self) {
-        self.hub.service.model.now = self.now;
-        let late = self.hub.service.model.check_time();
+        self.server.hub.service.model.now = self.now;
+        let late = self.server.hub.service.model.check_time();
         if let Err(problem) = late {
             self.accuse(|| problem);
         }
-        let (is, right) = (self.hub.service.desk.state().counts(), self.hub.service.model.counts());
+        let (is, right) =
+            (self.server.hub.service.desk.state().counts(), self.server.hub.service.model.counts());
         if is != right {
             self.accuse(|| format!("{is:?}; right is {right:?}"));
         }
@@ -142,7 +126,7 @@ impl World {
             let link = self.links[number].borrow();
             admitted += usize::from(link.slot.is_some() && !link.server_gone);
             open += usize::from(link.note.open);
-            let is_behind = link.note.conn.is_some_and(|conn| self.hub.service.model.is_behind(conn));
+            let is_behind = link.note.conn.is_some_and(|conn| self.server.hub.service.model.is_behind(conn));
             let problem =
                 self.check_link(&link, is_behind).map(|problem| format!("link {number}: {problem}"));
             drop(link);
@@ -150,9 +134,23 @@ impl World {
                 self.accuse(|| problem);
             }
         }
-        let stats = self.hub.stats();
+        self.check_backlog();
+        let stats = self.server.hub.stats();
         if (stats.connections, stats.open) != (admitted, open) {
             self.accuse(|| format!("{stats:?}; right is {admitted} and {open}"));
+        }
+    }
+
+    /// Whoever waits to be accepted is, as soon as it can be, and is looked at again within a second if not.
+    fn check_backlog(&mut self) {
+        let machine = self.machine.borrow();
+        if machine.backlog.is_empty() {
+            return;
+        }
+        let is_looked_at = self.wakes_at.is_some_and(|at| at <= self.now + ACCEPT_AGAIN);
+        drop(machine);
+        if !is_looked_at {
+            self.accuse(|| "somebody waits to be accepted, and nobody looks".to_owned());
         }
     }
 
@@ -176,7 +174,7 @@ impl World {
         if is_behind && !link.no_space {
             return Some("has taken all, and the desk does not know");
         }
-        if silent_ms > self.setup.ping_interval_ms + PONG {
+        if silent_ms > self.setup.ping_interval_ms + PONG + note.stopped_ms {
             return Some("gives no sign of life, and counts as present");
         }
         // Who takes too little of the answers is not listened to meanwhile.
@@ -195,12 +193,12 @@ impl World {
 
     /// What the State takes in JSON is bounded by what may be held.
     pub fn check_state(&mut self) {
-        let state = self.hub.service.desk.state();
-        let tickets = self.hub.service.model.tickets.len();
+        let state = self.server.hub.service.desk.state();
+        let tickets = self.server.hub.service.model.tickets.len();
         let digest = state.digest();
         let json = serde_json::to_string(state).unwrap_or_default();
         // A held byte takes up to four digits and signs.
-        let most = (tickets + self.hub.service.model.users.len() + 1) * 2 * (64 * KIB * 4 + 16 * KIB);
+        let most = (tickets + self.server.hub.service.model.users.len() + 1) * 2 * (64 * KIB * 4 + 16 * KIB);
         match serde_json::from_str::<deskwire::state::State>(&json) {
             Ok(again) if again.digest() == digest => {}
             Ok(_) => self.accuse(|| "the State is another one after a round trip through JSON".to_owned()),
@@ -211,20 +209,4 @@ impl World {
         }
         self.written.borrow_mut().add(digest);
     }
-}
-
-fn accept(
-    hub: &mut Hub<Socket, CheckedService>,
-    socket: Socket,
-    shared: &Shared,
-    wiring: &RefCell<Wiring>,
-    now: Millis,
-) {
-    // This machine's own address has no limit.
-    let Some(slot) = hub.admit(socket, Ipv4Addr::LOCALHOST.into(), now) else { return };
-    let mut link = shared.borrow_mut();
-    link.slot = Some(slot);
-    link.edge = true; // the poll tells of a new socket what it is ready for
-    (link.note.changed_at, link.note.sign_at) = (now, now);
-    wiring.borrow_mut().slots.insert(slot, Shared::clone(shared));
 }

@@ -2,13 +2,14 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Instant;
 
 use deskwire::config::{Limits, Millis};
 use deskwire::desk::Desk;
 use deskwire::desk::auth::{SecretSource, StaffTokens};
 use deskwire::desk::branding::Branding;
 use deskwire::desk::pages::Pages;
-use deskwire::hub::Hub;
+use deskwire::server::Server;
 use serde_json::Value;
 
 use crate::adversary::Adversary;
@@ -18,11 +19,12 @@ use crate::codec;
 use crate::disk;
 use crate::figures::MESSAGES_PER_S;
 use crate::ledger::Ledger;
+use crate::machine::{Kernel, Listening, SharedMachine};
 use crate::model::Model;
-use crate::network::{End, Ends, Link, Shared, Socket, Written};
+use crate::network::{End, Ends, Link, Shared, Written};
 use crate::pages::{Act, Page, Staffer, Tab, Visitor};
 use crate::plan::Setup;
-use crate::rng::{Rng, Trail};
+use crate::rng::Rng;
 use crate::websocket;
 
 pub const TOKEN: &str = "the-staff-token";
@@ -34,7 +36,12 @@ pub const RATES: [u64; 7] = [300, 900, 5000, 40_000, 200_000, 900_000, 2_000_000
 
 pub struct World {
     pub now: Millis,
-    pub hub: Hub<Socket, CheckedService>,
+    pub server: Server<CheckedService, Kernel>,
+    /// When the server wakes up, if nothing happens.
+    pub wakes_at: Option<Millis>,
+    /// The process gets no time before.
+    pub frozen_until: Millis,
+    pub machine: SharedMachine,
     pub setup: Setup,
     pub limits: Limits,
     pub wiring: Rc<RefCell<Wiring>>,
@@ -45,8 +52,6 @@ pub struct World {
     pub clients: Vec<Client>,
     /// The links that something can still happen to.
     pub live: Vec<usize>,
-    /// Links that wait to be accepted.
-    pub backlog: Vec<usize>,
     pub tabs: Vec<Tab>,
     pub adversaries: Vec<Adversary>,
     pub ledger: Ledger,
@@ -99,19 +104,32 @@ impl World {
             staffer.name = (setup.has_names && number != 1).then(|| format!("Sam \\ {number}"));
             tabs.push(Tab::new(Page::Staffer(staffer), tabs.len() as u64));
         }
+        let machine = SharedMachine::default();
+        machine.borrow_mut().now = START;
+        let written = Written::default();
+        let kernel = Kernel {
+            started: Instant::now(),
+            machine: Rc::clone(&machine),
+            wiring: Rc::clone(&wiring),
+            ends: Rc::clone(&ends),
+            written: Rc::clone(&written),
+            disk: disk.clone(),
+        };
         let mut world = Self {
             now: START,
-            hub: Hub::new(checked_service, limits),
+            server: new_server(kernel, limits, checked_service),
+            wakes_at: None,
+            frozen_until: START,
+            machine,
             setup,
             limits,
             wiring,
-            written: Rc::new(RefCell::new(Trail(0))),
+            written,
             ends,
             disk,
             links: Vec::new(),
             clients: Vec::new(),
             live: Vec::new(),
-            backlog: Vec::new(),
             tabs,
             adversaries: Adversary::all(&setup),
             ledger: Ledger::default(),
@@ -133,6 +151,18 @@ impl World {
     /// A desk for another process.
     pub fn new_desk(&mut self) -> Desk {
         new_desk(self.setup, self.rng.next())
+    }
+
+    /// A kernel for another process.
+    pub fn kernel(&self) -> Kernel {
+        Kernel {
+            started: Instant::now(),
+            machine: Rc::clone(&self.machine),
+            wiring: Rc::clone(&self.wiring),
+            ends: Rc::clone(&self.ends),
+            written: Rc::clone(&self.written),
+            disk: self.disk.clone(),
+        }
     }
 
     pub fn new_service(&self, desk: Desk, model: Model) -> CheckedService {
@@ -203,8 +233,12 @@ impl World {
         let network = self.live.iter().filter_map(|link| self.links[*link].borrow().next_move());
         let pages = self.tabs.iter().filter_map(Tab::next_due);
         // The desk may be late for what is due; that is for the checks to find.
-        let model = self.hub.service.model.next_due().map(|due| due + 1).filter(|due| *due > self.now);
-        network.chain(pages).chain(self.hub.next_due()).chain(model).min()
+        let model = self.server.hub.service.model.next_due().map(|due| due + 1).filter(|due| *due > self.now);
+        let server = match self.is_frozen() {
+            true => Some(self.frozen_until),
+            false => self.wakes_at.filter(|_| !self.server.is_done()),
+        };
+        network.chain(pages).chain(server).chain(model).min()
     }
 
     /// Moves what is due on every link. True if anything moved.
@@ -278,7 +312,8 @@ impl World {
             link.note.blame = Some("one who writes much floods");
         }
         link.throttle(rate.filter(|_| !self.is_calm));
-        let is_reachable = self.listens && !matches!(kind, Kind::Tab(tab) if self.tabs[tab].is_cut_off);
+        let listens = self.listens && self.machine.borrow().listens;
+        let is_reachable = listens && !matches!(kind, Kind::Tab(tab) if self.tabs[tab].is_cut_off);
         if !is_reachable {
             (link.dead, link.server_gone) = (true, true);
         }
@@ -287,7 +322,7 @@ impl World {
         self.clients.push(Client::new(kind));
         self.live.push(at);
         if is_reachable {
-            self.backlog.push(at);
+            self.machine.borrow_mut().enqueue(Rc::clone(&self.links[at]));
         }
         at
     }
@@ -363,6 +398,12 @@ impl World {
             }
         }
     }
+}
+
+pub fn new_server(kernel: Kernel, limits: Limits, service: CheckedService) -> Server<CheckedService, Kernel> {
+    kernel.machine.borrow_mut().listens = true;
+    let (listener, clock) = (Listening(Rc::clone(&kernel.machine)), kernel.clock());
+    Server::on(kernel, listener, clock, limits, service)
 }
 
 fn new_desk(setup: Setup, seed: u64) -> Desk {

@@ -52,6 +52,8 @@ stories! {
     restarts: 50,
     recaps: 400,
     ratings: 30,
+    stops: 100,
+    refused_calls: 100,
 }
 
 /// The worlds that floors are for. In fewer, or shorter ones, nothing has to happen.

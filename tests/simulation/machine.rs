@@ -1,0 +1,180 @@
+//! The operating system under the server: what its polls report, the backlog, signals, descriptors, and what fails of them.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use deskwire::clock::Clock;
+use deskwire::config::Millis;
+use deskwire::kernel::{self, Event, PendingSignals};
+
+use crate::checked_service::Wiring;
+use crate::disk;
+use crate::network::{End, Ends, Shared, Socket, Written};
+use crate::world::START;
+
+/// The numbers that errno(3) has on Linux.
+pub const EMFILE: i32 = 24;
+const ECONNABORTED: i32 = 103;
+/// What accept(2) may fail with, though somebody waits: no descriptor, no memory, a peer that has gone, a signal.
+pub const ACCEPT_FAILURES: [i32; 8] = [EMFILE, 23, 12, 105, ECONNABORTED, 113, 100, 4];
+/// The poll can watch no more.
+const ENOSPC: i32 = 28;
+
+#[derive(Default)]
+pub struct Machine {
+    pub now: Millis,
+    /// What the next poll reports, beside the sockets that have become ready.
+    pub reports: Vec<Event>,
+    /// What the last one has reported.
+    events: Vec<Event>,
+    /// Connections that wait to be accepted.
+    pub backlog: VecDeque<Shared>,
+    /// The process has a socket that listens.
+    pub listens: bool,
+    pub signals: PendingSignals,
+    /// What the next calls of accept(2) fail with.
+    pub accept_failures: VecDeque<i32>,
+    /// So many of the next sockets the poll does not take.
+    pub watch_failures: usize,
+    /// Sockets that the process has, and may have; 0 is without a limit.
+    pub descriptors: usize,
+    pub descriptors_max: usize,
+    /// The socket that was read last.
+    pub read_last: Option<Shared>,
+    /// Calls that failed for want of something.
+    pub refused_calls: u64,
+    /// How often the process was stopped for a while.
+    pub stops: u64,
+}
+
+pub type SharedMachine = Rc<RefCell<Machine>>;
+
+impl Machine {
+    /// A connection has come in.
+    pub fn enqueue(&mut self, link: Shared) {
+        self.backlog.push_back(link);
+        self.reports.push(Event::Listener);
+    }
+
+    pub fn signal(&mut self, signals: PendingSignals) {
+        self.signals.reload |= signals.reload;
+        self.signals.stop |= signals.stop;
+        self.reports.push(Event::Signals);
+    }
+
+    fn has_descriptor(&self) -> bool {
+        self.descriptors_max == 0 || self.descriptors < self.descriptors_max
+    }
+
+    /// What accept(2) does now.
+    fn accept(&mut self) -> io::Result<Shared> {
+        if let Some(errno) = self.accept_failures.front().copied()
+            && (!self.backlog.is_empty() || errno == EMFILE)
+        {
+            self.accept_failures.pop_front();
+            self.refused_calls += 1;
+            if errno == ECONNABORTED
+                && let Some(link) = self.backlog.pop_front()
+            {
+                refuse(&link, self.now);
+            }
+            return Err(io::Error::from_raw_os_error(errno));
+        }
+        // Linux takes the descriptor first, and looks then whether there is a connection.
+        if !self.has_descriptor() {
+            self.refused_calls += 1;
+            return Err(io::Error::from_raw_os_error(EMFILE));
+        }
+        self.backlog.pop_front().ok_or_else(|| ErrorKind::WouldBlock.into())
+    }
+}
+
+/// The kernel resets a connection that nobody has accepted.
+pub fn refuse(link: &Shared, now: Millis) {
+    let mut link = link.borrow_mut();
+    link.server_gone = true;
+    link.note.blame.get_or_insert("nobody has accepted it");
+    link.down_end = Some(End::Reset);
+    link.down_at = Some(now);
+}
+
+/// The socket that listens.
+pub struct Listening(pub SharedMachine);
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        let mut machine = self.0.borrow_mut();
+        machine.listens = false;
+        let now = machine.now;
+        machine.backlog.drain(..).for_each(|link| refuse(&link, now));
+    }
+}
+
+/// The machine, as the server has it.
+pub struct Kernel {
+    pub started: Instant,
+    pub machine: SharedMachine,
+    pub wiring: Rc<RefCell<Wiring>>,
+    pub ends: Ends,
+    pub written: Written,
+    pub disk: disk::Shared,
+}
+
+impl Kernel {
+    /// A clock that counts by it.
+    pub fn clock(&self) -> Clock {
+        Clock::started(self.started, START)
+    }
+}
+
+impl kernel::Kernel for Kernel {
+    type Socket = Socket;
+    type Listener = Listening;
+
+    fn instant(&self) -> Instant {
+        self.started + Duration::from_millis(self.machine.borrow().now - START)
+    }
+
+    /// Does not wait: the world lets time pass, and calls for a turn when the time-out has passed.
+    fn poll(&mut self, _: Option<Duration>) -> io::Result<()> {
+        let mut machine = self.machine.borrow_mut();
+        machine.events = std::mem::take(&mut machine.reports);
+        Ok(())
+    }
+
+    fn events(&self) -> impl Iterator<Item = Event> {
+        self.machine.borrow().events.clone().into_iter()
+    }
+
+    fn signals(&mut self) -> PendingSignals {
+        std::mem::take(&mut self.machine.borrow_mut().signals)
+    }
+
+    fn accept(&mut self, _: &mut Listening) -> io::Result<(Socket, SocketAddr)> {
+        let link = self.machine.borrow_mut().accept()?;
+        self.machine.borrow_mut().descriptors += 1;
+        // This machine's own address has no limit.
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 9));
+        let (ends, written, disk) = (self.ends.clone(), self.written.clone(), self.disk.clone());
+        Ok((Socket { ends, link, written, disk, machine: Rc::clone(&self.machine) }, address))
+    }
+
+    fn watch(&mut self, socket: &mut Socket, slot: u32) -> io::Result<()> {
+        let mut machine = self.machine.borrow_mut();
+        let mut link = socket.link.borrow_mut();
+        if let Some(left) = machine.watch_failures.checked_sub(1) {
+            (machine.watch_failures, machine.refused_calls) = (left, machine.refused_calls + 1);
+            link.note.blame.get_or_insert("the poll could not watch it");
+            return Err(io::Error::from_raw_os_error(ENOSPC));
+        }
+        link.slot = Some(slot);
+        link.edge = true; // the poll tells of a new socket what it is ready for
+        (link.note.changed_at, link.note.sign_at) = (machine.now, machine.now);
+        self.wiring.borrow_mut().slots.insert(slot, Shared::clone(&socket.link));
+        Ok(())
+    }
+}
