@@ -152,7 +152,13 @@ pub fn plan(seed: u64, steps: usize) -> (Setup, Vec<Step>) {
     let is_needed = |what| matches!(what, What::Ask | What::Say | What::Online | What::Pick);
     let factor = |what, rng: &mut Rng| *rng.pick(if is_needed(what) { &[1, 1, 2, 4] } else { &[0, 1, 2, 4] });
     // A desk that is full closes tickets whose users have left before anybody picked them.
-    let often = |what| if is_small && matches!(what, What::Ask | What::Leave) { 3 } else { 1 };
+    // There, of those who leave in the same moment, it is not said who is forgotten first: a process that is stopped would have
+    // all leave in one.
+    let often = |what| match what {
+        What::Ask | What::Leave if is_small => 3,
+        What::Late | What::Freeze | What::FewDescriptors if is_small => 0,
+        _ => 1,
+    };
     let weights: Vec<(What, usize)> = WEIGHTS
         .iter()
         .map(|(what, weight)| (*what, weight * often(*what) * factor(*what, &mut rng)))

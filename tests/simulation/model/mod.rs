@@ -212,11 +212,16 @@ impl Model {
     }
 
     fn forget_names(&mut self) {
-        let (staff, tickets) = (&self.staff, &self.tickets);
-        self.names.retain(|id, _| {
-            let had = |ticket: &Ticket| ticket.state == State::Paused && ticket.staff.as_ref() == Some(id);
-            staff.contains_key(id) || tickets.iter().any(had)
-        });
+        let mut names = std::mem::take(&mut self.names);
+        names.retain(|id, _| self.is_known(id));
+        self.names = names;
+    }
+
+    /// Whether a staff member is connected, or has a paused ticket.
+    fn is_known(&self, staff: &str) -> bool {
+        let had =
+            |ticket: &Ticket| ticket.state == State::Paused && ticket.staff.as_deref() == Some(staff);
+        self.staff.contains_key(staff) || self.tickets.iter().any(had)
     }
 
     /// Nobody is there to be sent anything.
