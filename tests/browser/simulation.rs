@@ -6,12 +6,16 @@ pub use crate::support::websocket as codec;
 
 #[path = "../simulation/acts.rs"]
 pub mod acts;
+#[path = "../simulation/admission.rs"]
+pub mod admission;
 #[path = "../simulation/adversary.rs"]
 pub mod adversary;
 #[path = "../simulation/checked_service.rs"]
 pub mod checked_service;
 #[path = "../simulation/client.rs"]
 pub mod client;
+#[path = "../simulation/crowd.rs"]
+pub mod crowd;
 #[path = "../simulation/disk.rs"]
 pub mod disk;
 #[path = "../simulation/faults.rs"]
@@ -30,10 +34,14 @@ pub mod network;
 pub mod pages;
 #[path = "../simulation/plan.rs"]
 pub mod plan;
+#[path = "../simulation/process.rs"]
+pub mod process;
 #[path = "../simulation/quiesce.rs"]
 pub mod quiesce;
 #[path = "../simulation/rng.rs"]
 pub mod rng;
+#[path = "../simulation/roster.rs"]
+pub mod roster;
 #[path = "../simulation/turns.rs"]
 pub mod turns;
 #[path = "../simulation/websocket.rs"]

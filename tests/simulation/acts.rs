@@ -31,6 +31,8 @@ impl World {
             What::Mischief => self.mischief(),
             What::Snapshot => self.check_state(),
             What::Restart => self.restart(),
+            What::Crowd => self.crowd(),
+            What::Hangup => self.hang_up(),
             What::Late | What::Freeze | What::Spurious => self.go_wrong(step.what),
             What::AcceptFails | What::WatchFails | What::FewDescriptors => self.go_wrong(step.what),
             network => self.disturb(network),
@@ -196,7 +198,10 @@ impl World {
         let Some(tab) = self.some_tab(|tab| is_stopped(tab) == (what == What::Return)) else { return };
         let now = self.now;
         match what {
-            What::Return => self.tabs[tab].start(now),
+            What::Return => {
+                self.give_token(tab);
+                self.tabs[tab].start(now);
+            }
             What::Duplicate => {
                 let path = self.tabs[tab].path();
                 if self.tabs.iter().filter(|tab| tab.path() == path).count() < TABS_EACH {

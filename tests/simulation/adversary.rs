@@ -12,6 +12,15 @@ use crate::plan::Setup;
 use crate::websocket;
 use crate::world::{TOKEN, World};
 
+const FOREIGN_ORIGINS: [&str; 6] = [
+    "https://evil.example",
+    "http://desk.evil.example",
+    "https://shop.example.evil.example",
+    "https://shop.example:8443",
+    "http://desk:81",
+    "desk",
+];
+
 pub struct Adversary {
     is_user: bool,
     /// Whom it speaks as just now.
@@ -87,11 +96,13 @@ impl World {
 
     /// Connects: as itself, or as somebody else without a secret.
     fn break_in(&mut self, who: usize) {
-        let link = self.dial(Kind::Nobody);
+        let link = self.dial_from_afar(Kind::Nobody);
         let is_user = self.adversaries[who].is_user;
         let session = self.adversaries[who].session.clone();
         let foreign = self.rng.below(3);
-        let (path, secret) = match self.rng.below(6) {
+        let (path, secret) = match self.rng.below(7) {
+            // Another one's token.
+            6 if self.setup.has_staff_file => (format!("/ws/staff/staff-{foreign}"), Some(TOKEN.to_owned())),
             0 => (format!("/ws/user/user-{foreign}"), None),
             1 => (format!("/ws/user/user-{foreign}"), Some("00000000000000000000000000000000".to_owned())),
             2 => (format!("/ws/staff/staff-{foreign}"), Some("a-wrong-token".to_owned())),
@@ -113,11 +124,22 @@ impl World {
         }
     }
 
+    /// A new link, from an address that has a limit.
+    fn dial_from_afar(&mut self, kind: Kind) -> usize {
+        let link = self.dial(kind);
+        self.links[link].borrow_mut().is_strange = true;
+        link
+    }
+
     /// A plain request, well or badly made.
     fn ask_plainly(&mut self) {
         let long = format!("GET /healthz HTTP/1.1\r\nHost: desk\r\nX: {}\r\n\r\n", "x".repeat(9000));
         let upgrade = String::from_utf8_lossy(&websocket::head("/ws/user/a%20b", &[])).into_owned();
+        let foreign = *self.rng.pick(&FOREIGN_ORIGINS);
+        let foreign = websocket::head_from("/ws/user/ann", &["deskwire.v1".to_owned()], Some(foreign));
+        let foreign = String::from_utf8_lossy(&foreign).into_owned();
         let requests = [
+            (403, &foreign as &str),
             (200, "GET /healthz HTTP/1.1\r\nHost: desk\r\n\r\n"),
             (200, "GET /staff HTTP/1.1\r\nHost: desk\r\nAccept-Encoding: gzip\r\n\r\n"),
             (404, "GET /nothing HTTP/1.1\r\nHost: desk\r\n\r\n"),
@@ -130,7 +152,7 @@ impl World {
             (400, &upgrade),
         ];
         let (status, request) = *self.rng.pick(&requests);
-        let link = self.dial(Kind::Plain(status));
+        let link = self.dial_from_afar(Kind::Plain(status));
         let ends = status != 408 && self.rng.one_in(3);
         let mut shared = self.links[link].borrow_mut();
         shared.send(request.as_bytes(), self.now);

@@ -18,10 +18,12 @@ use deskwire::service::{Answer, Service};
 
 use crate::disk;
 use crate::figures::{MESSAGES_BURST_S, PAYLOAD_BURST_S, PAYLOAD_BYTES_PER_S, PONG};
+use crate::machine::SharedMachine;
 use crate::model::Model;
 use crate::model::wants::{Call, Sent};
 use crate::network::{Ends, Shared};
 use crate::plan::Setup;
+use crate::roster::SharedRoster;
 
 /// Which link a connection is, by its slot and by its id.
 #[derive(Default)]
@@ -38,12 +40,17 @@ pub struct CheckedService {
     /// The first thing that was not as it should be.
     pub violation: Option<String>,
     pub calls: u64,
-    setup: Setup,
+    pub setup: Setup,
     generations: BTreeSet<u32>,
     /// Where the desk has its journal.
     pub disk: Option<disk::Shared>,
     /// The State's digest when all was kept.
     pub kept_digest: u64,
+    pub roster: SharedRoster,
+    pub machine: SharedMachine,
+    /// Open connections, and those of them that are users'.
+    pub open: usize,
+    pub open_users: usize,
 }
 
 impl CheckedService {
@@ -59,6 +66,10 @@ impl CheckedService {
             generations: BTreeSet::new(),
             disk: None,
             kept_digest: 0,
+            roster: SharedRoster::default(),
+            machine: SharedMachine::default(),
+            open: 0,
+            open_users: 0,
         }
     }
 
@@ -67,7 +78,7 @@ impl CheckedService {
     }
 
     /// Reads what was said in this call, and gives each frame to the links that should get it.
-    fn sent(&mut self, now: Millis, out: &Outbox) -> Call {
+    pub fn sent(&mut self, now: Millis, out: &Outbox) -> Call {
         let mut call = Call { now, ..Call::default() };
         let wiring = Rc::clone(&self.wiring);
         let wiring = wiring.borrow();
@@ -113,7 +124,7 @@ impl CheckedService {
         call
     }
 
-    fn finish(&mut self, what: &str, call: &Call, result: Result<(), String>) {
+    pub fn finish(&mut self, what: &str, call: &Call, result: Result<(), String>) {
         self.note_given();
         if let Err(problem) = result.and_then(|()| self.model.settle(call)) {
             self.accuse(format!("{what}: {problem}"));
@@ -202,7 +213,11 @@ impl Service for CheckedService {
 
     fn request(&mut self, request: &Request<'_>, metrics: &Metrics) -> Answer<Guest> {
         self.calls += 1;
-        self.desk.request(request, metrics)
+        let answer = self.desk.request(request, metrics);
+        if matches!(answer, Answer::Upgrade { .. }) {
+            self.note_places(request.path);
+        }
+        answer
     }
 
     fn opened(
@@ -229,16 +244,25 @@ impl Service for CheckedService {
         };
         let result = self.desk.opened(now, conn, guest, out);
         let call = self.sent(now, out);
-        let expected = if is_user {
+        let lacks_random_bytes = std::mem::take(&mut self.machine.borrow_mut().random_failed);
+        let expected = if is_user && lacks_random_bytes {
+            self.model.stories.no_random_bytes += 1;
+            Ok(Some(1011))
+        } else if is_user {
             self.model
                 .user_opens(conn, &id, secret.as_deref(), &call)
                 .map(|is_known| if is_known { None } else { Some(4403) })
-        } else if link.as_ref().is_some_and(|link| link.borrow().note.has_token) {
+        } else if link.as_ref().is_some_and(|link| self.has_token(&id, &link.borrow())) {
             self.model.staff_opens(conn, &id, &call).map(|()| None)
         } else {
             Ok(Some(4401))
         };
+        if let Some(link) = &link {
+            self.check_places(&link.borrow());
+        }
         let refused = result.as_ref().err().map(|why| why.code);
+        self.open += usize::from(refused.is_none());
+        self.open_users += usize::from(refused.is_none() && is_user);
         if let (Some(code), Some(link)) = (refused, &link) {
             let note = &mut link.borrow_mut().note;
             note.open = false;
@@ -296,6 +320,8 @@ impl Service for CheckedService {
                 self.accuse(format!("{} was cut off without a reason", from.0));
             }
         }
+        self.open -= 1;
+        self.open_users -= usize::from(from.1 != Role::Staff);
         self.desk.closed(now, from, out);
         let call = self.sent(now, out);
         self.model.closes(from.0);
@@ -313,6 +339,10 @@ impl Service for CheckedService {
 
     fn next_due(&self) -> Option<Millis> {
         self.desk.next_due()
+    }
+
+    fn reload(&mut self, now: Millis, out: &mut Outbox) {
+        self.check_reload(now, out);
     }
 
     fn is_kept(&self) -> bool {

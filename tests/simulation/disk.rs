@@ -9,11 +9,12 @@ use deskwire::desk::Desk;
 use deskwire::journal::{History, Store};
 
 use crate::checked_service::{CheckedService, Wiring};
-use crate::machine::{SharedMachine, refuse};
+use crate::machine::refuse;
 use crate::model::Model;
 use crate::pages::NOT_KEPT;
+use crate::process::new_server;
 use crate::rng::Rng;
-use crate::world::{World, new_server};
+use crate::world::World;
 
 #[derive(Default)]
 pub struct Disk {
@@ -112,9 +113,9 @@ impl World {
         let mut desk = self.new_desk();
         desk.keep_in(disk, rules, Some(history), now).expect("a disk in memory");
         let service = self.new_service(desk, model);
-        self.machine = SharedMachine::default();
         self.machine.borrow_mut().now = now;
         self.server = new_server(self.kernel(), self.limits, service);
+        self.machine.borrow_mut().listens = true; // the old process has closed its own
         self.server.hub.service.model.restarts(now);
         self.server.hub.service.note_kept();
     }

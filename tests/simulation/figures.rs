@@ -30,6 +30,10 @@ pub const OUTPUT_BYTES_MAX: usize = (64 + 17) * KIB;
 /// "A sender whose other side has not confirmed 200 messages or 64 KiB." The bytes are those of the JSON form.
 pub const HELD_MESSAGES: usize = 200;
 pub const HELD_BYTES: usize = 64 * KIB;
+/// The last places are kept for staff: 64, or half of them.
+pub const STAFF_PLACES: usize = 64;
+/// Sockets beside those of open WebSockets; beyond, the oldest connection that is not open is evicted.
+pub const SOCKETS_BESIDE: usize = 32;
 /// Accepting that had to stop goes on after a second, if not before.
 pub const ACCEPT_AGAIN: Millis = SECOND;
 /// "Ends within 5 s" of the signal.

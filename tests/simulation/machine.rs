@@ -13,7 +13,7 @@ use deskwire::kernel::{self, Event, PendingSignals};
 
 use crate::checked_service::Wiring;
 use crate::disk;
-use crate::network::{End, Ends, Shared, Socket, Written};
+use crate::network::{End, Ends, Link, Shared, Socket, Written};
 use crate::world::START;
 
 /// The numbers that errno(3) has on Linux.
@@ -43,6 +43,16 @@ pub struct Machine {
     /// Sockets that the process has, and may have; 0 is without a limit.
     pub descriptors: usize,
     pub descriptors_max: usize,
+    /// So many the server keeps, and of those that have not opened it ends so many now, for others.
+    pub sockets_max: usize,
+    to_be_evicted: usize,
+    pub evicted: u64,
+    /// Those of the address that has a limit, and its limit.
+    strange: usize,
+    pub strange_max: usize,
+    /// How often the kernel was asked for random bytes, and whether it had none the last time.
+    pub random_asked: u64,
+    pub random_failed: bool,
     /// The socket that was read last.
     pub read_last: Option<Shared>,
     /// Calls that failed for want of something.
@@ -64,6 +74,22 @@ impl Machine {
         self.signals.reload |= signals.reload;
         self.signals.stop |= signals.stop;
         self.reports.push(Event::Signals);
+    }
+
+    /// The server has dropped a socket. Where it has all that it may have, it may do so for the one that it has accepted.
+    pub fn dropped(&mut self, link: &mut Link) {
+        self.descriptors -= 1;
+        self.strange -= usize::from(link.is_strange);
+        if link.note.conn.is_none() && self.to_be_evicted > 0 {
+            self.to_be_evicted -= 1;
+            self.evicted += 1;
+            link.note.blame.get_or_insert("it was evicted");
+        }
+    }
+
+    /// Whether the address that has a limit is over it.
+    pub fn is_over(&self) -> bool {
+        self.strange > self.strange_max
     }
 
     fn has_descriptor(&self) -> bool {
@@ -155,10 +181,21 @@ impl kernel::Kernel for Kernel {
     }
 
     fn accept(&mut self, _: &mut Listening) -> io::Result<(Socket, SocketAddr)> {
-        let link = self.machine.borrow_mut().accept()?;
-        self.machine.borrow_mut().descriptors += 1;
+        let mut machine = self.machine.borrow_mut();
+        let link = machine.accept()?;
+        machine.descriptors += 1;
+        machine.to_be_evicted = machine.descriptors.saturating_sub(machine.sockets_max);
+        let is_strange = link.borrow().is_strange;
+        machine.strange += usize::from(is_strange);
+        if is_strange && machine.strange > machine.strange_max {
+            let note = &mut link.borrow_mut().note;
+            note.is_over = true;
+            note.blame.get_or_insert("its address has too many");
+        }
         // This machine's own address has no limit.
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 9));
+        let ip = if is_strange { Ipv4Addr::new(203, 0, 113, 9) } else { Ipv4Addr::LOCALHOST };
+        let address = SocketAddr::from((ip, 9));
+        drop(machine);
         let (ends, written, disk) = (self.ends.clone(), self.written.clone(), self.disk.clone());
         Ok((Socket { ends, link, written, disk, machine: Rc::clone(&self.machine) }, address))
     }

@@ -5,12 +5,16 @@
 //! plan              a seed's world, and its steps
 //! machine           the operating system under the server: polls, accept, signals, and what fails of them
 //! faults            what goes wrong around the process
+//! roster            who of the staff may sign in, and a staff file that changes
+//! crowd             many users at once
 //! network           sockets and the network between them
 //! codec             RFC 6455 from the client's side, shared with other tests
 //! websocket         what a client reads of the server's frames
 //! pages             the two pages, as far as they speak to the desk
 //! adversary         peers who break the rules
+//! process           the server on that machine, and its desk
 //! checked_service   the desk, with each call and each frame held against the model
+//! admission         who gets in, judged by what clients have sent
 //! model             a naive desk, written from PROTOCOL.md
 //! disk              what a journal is written to, and what is left when the process stops
 //! figures           the figures of PROTOCOL.md, which the code is held to
@@ -27,12 +31,14 @@
 #![allow(unreachable_pub, missing_docs, reason = "its readers are here")]
 
 mod acts;
+mod admission;
 mod adversary;
 mod bugs;
 mod checked_service;
 mod client;
 #[path = "../support/websocket.rs"]
 mod codec;
+mod crowd;
 mod disk;
 mod faults;
 mod figures;
@@ -43,8 +49,10 @@ mod network;
 #[allow(dead_code, reason = "its record is for tests/browser/agreement.rs")]
 mod pages;
 mod plan;
+mod process;
 mod quiesce;
 mod rng;
+mod roster;
 mod run;
 mod sabotage;
 mod turns;

@@ -13,7 +13,6 @@ use crate::disk;
 use crate::figures::STALL;
 use crate::machine::SharedMachine;
 use crate::rng::Trail;
-use crate::world::TOKEN;
 
 pub type Shared = Rc<RefCell<Link>>;
 /// The hash of all that the server has written.
@@ -58,6 +57,8 @@ pub struct Link {
     /// The sizes of the next pieces that arrive, either way. Without any, all comes at once.
     pub pieces: Vec<usize>,
     pub slot: Option<u32>,
+    /// It comes from an address that has a limit.
+    pub is_strange: bool,
     pub note: Note,
 }
 
@@ -91,8 +92,11 @@ pub struct Note {
     pub stopped_ms: Millis,
     pub read_bytes: u64,
     pub sent_bytes: u64,
-    /// The bytes of its head offer the staff's token.
-    pub has_token: bool,
+    /// The secret that the bytes of its head offer.
+    pub offered: Option<String>,
+    /// What was there when it asked to be upgraded: no place, or too many of its address.
+    pub is_full: bool,
+    pub is_over: bool,
     /// What the service said, and the client has not read yet.
     pub emitted: VecDeque<Rc<[u8]>>,
     /// What the client said: where it ends in the stream, and the text; until the service has it.
@@ -114,8 +118,9 @@ impl Link {
             return;
         }
         if self.note.sent_bytes == 0 {
-            let offer = format!("secret.{TOKEN}\r\n");
-            self.note.has_token = bytes.windows(offer.len()).any(|window| window == offer.as_bytes());
+            let head = String::from_utf8_lossy(bytes);
+            let offered = head.split_once("secret.").and_then(|(_, rest)| rest.split("\r\n").next());
+            self.note.offered = offered.map(str::to_owned);
         }
         self.note.sent_bytes += bytes.len() as u64;
         self.up.extend(bytes);
@@ -334,8 +339,8 @@ impl Stream for Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        self.machine.borrow_mut().descriptors -= 1;
         let mut link = self.link.borrow_mut();
+        self.machine.borrow_mut().dropped(&mut link);
         link.server_gone = true;
         link.edge = false;
         // Linux resets where there is something that nobody has read, and forgets what it has not sent.

@@ -22,6 +22,15 @@ pub struct Setup {
     pub has_journal: bool,
     /// Pages count their messages from 1, and do not choose ids that no other tab chooses (`SIM_COUNTED_IDS=1`).
     pub counts_ids: bool,
+    /// There are more tickets than a list holds at first.
+    pub is_crowded: bool,
+    /// Each staff member has a token of their own, in a file that is changed and read again.
+    pub has_staff_file: bool,
+    /// The kernel has no random bytes now and then.
+    pub lacks_random_bytes: bool,
+    /// Open WebSockets, and connections of one address. Only strangers come from one that has a limit.
+    pub connections_max: usize,
+    pub connections_per_address_max: u32,
     /// Frames that a connection may send, a second.
     pub messages_per_s: u32,
     /// What happens to each tab is recorded.
@@ -82,10 +91,13 @@ pub enum What {
     AcceptFails,
     WatchFails,
     FewDescriptors,
+    Hangup,
+    // Many who look in.
+    Crowd,
 }
 
 /// How often each is done, where a seed has no other preference.
-const WEIGHTS: [(What, usize); 36] = [
+const WEIGHTS: [(What, usize); 38] = [
     (What::Ask, 10),
     (What::Say, 40),
     (What::SayMuch, 2),
@@ -122,21 +134,32 @@ const WEIGHTS: [(What, usize); 36] = [
     (What::AcceptFails, 2),
     (What::WatchFails, 1),
     (What::FewDescriptors, 1),
+    (What::Hangup, 2),
+    (What::Crowd, 1),
 ];
 
 pub fn plan(seed: u64, steps: usize) -> (Setup, Vec<Step>) {
     let mut rng = Rng::new(seed ^ 0xD0D0_CAFE);
     let is_small = rng.one_in(4);
+    let users = 2 + rng.below(4) + if is_small { 2 } else { 0 };
+    let staff = *rng.pick(&[1, 2, 2, 3, 3]);
+    // There is a place for each of them, and for few others; half of all are kept for staff.
+    let places = (2 * users).max(users + staff) + rng.below(3);
     let setup = Setup {
         seed,
-        users: 2 + rng.below(4) + if is_small { 2 } else { 0 },
-        staff: *rng.pick(&[1, 2, 2, 3, 3]),
+        users,
+        staff,
+        is_crowded: !is_small && rng.one_in(40),
+        has_staff_file: rng.one_in(3),
+        lacks_random_bytes: rng.one_in(4),
+        connections_max: if rng.one_in(4) { places } else { 100_000 },
+        connections_per_address_max: if rng.one_in(4) { 1 + rng.below(3) as u32 } else { 256 },
         has_adversaries: !rng.one_in(3),
         rules: Rules {
             max_chats: 1 + rng.below(4) as u32,
             max_tickets: if is_small { 1 + rng.below(4) as u32 } else { 10_000 },
             assign: *rng.pick(&[Assign::Manual, Assign::Manual, Assign::RoundRobin, Assign::LeastBusy]),
-            user_grace_ms: *rng.pick(&[15_000, 60_000, 300_000]),
+            user_grace_ms: *rng.pick(&[1000, 15_000, 60_000, 60_000, 300_000, 300_000, 1_800_000]),
         },
         ping_interval_ms: *rng.pick(&[5000, 30_000]),
         ends_by_shutdown: rng.one_in(4),
@@ -156,7 +179,8 @@ pub fn plan(seed: u64, steps: usize) -> (Setup, Vec<Step>) {
     // all leave in one.
     let often = |what| match what {
         What::Ask | What::Leave if is_small => 3,
-        What::Late | What::Freeze | What::FewDescriptors if is_small => 0,
+        What::Late | What::Freeze | What::FewDescriptors | What::Crowd if is_small => 0,
+        What::Crowd if setup.is_crowded => 4,
         _ => 1,
     };
     let weights: Vec<(What, usize)> = WEIGHTS

@@ -69,6 +69,7 @@ impl World {
     fn mend(&mut self) {
         self.is_calm = true;
         self.mend_machine();
+        self.mend_roster();
         for link in &self.live {
             let mut link = self.links[*link].borrow_mut();
             link.dead &= link.slot.is_none();
@@ -99,7 +100,7 @@ impl World {
         }
         self.pass(500);
         for at in 0..self.tabs.len() {
-            if self.tabs[at].line.reason == Some("elsewhere") {
+            if matches!(self.tabs[at].line.reason, Some("elsewhere" | "refused")) {
                 self.tabs[at].start(self.now);
             }
         }

@@ -49,8 +49,10 @@ pub fn run(setup: Setup, steps: &[Step], tells: bool) -> Result<(Outcome, Storie
         None => {
             let digest = world.written.borrow().0 ^ world.now;
             let stories = &mut world.server.hub.service.model.stories;
-            (stories.stops, stories.refused_calls) =
-                (world.machine.borrow().stops, world.machine.borrow().refused_calls);
+            let machine = world.machine.borrow();
+            (stories.stops, stories.refused_calls) = (machine.stops, machine.refused_calls);
+            stories.made_room = machine.evicted;
+            stories.reloads = world.roster.borrow().reloads;
             let outcome = Outcome { digest, turns: world.turns, delivered: world.ledger.delivered };
             Ok((outcome, std::mem::take(&mut world.server.hub.service.model.stories)))
         }

@@ -4,13 +4,19 @@ use crate::codec;
 
 /// The request of a browser.
 pub fn head(path: &str, protocols: &[String]) -> Vec<u8> {
+    head_from(path, protocols, None)
+}
+
+/// The same, of a page of this origin.
+pub fn head_from(path: &str, protocols: &[String], origin: Option<&str>) -> Vec<u8> {
+    let origin = origin.map(|origin| format!("Origin: {origin}\r\n")).unwrap_or_default();
     let offered = match protocols {
         [] => String::new(),
         _ => format!("Sec-WebSocket-Protocol: {}\r\n", protocols.join(", ")),
     };
     format!(
         "GET {path} HTTP/1.1\r\nHost: desk\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Key: {}\r\nSec-WebSocket-Version: 13\r\n{offered}\r\n",
+         Sec-WebSocket-Key: {}\r\nSec-WebSocket-Version: 13\r\n{origin}{offered}\r\n",
         codec::KEY
     )
     .into_bytes()

@@ -5,10 +5,6 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use deskwire::config::{Limits, Millis};
-use deskwire::desk::Desk;
-use deskwire::desk::auth::{SecretSource, StaffTokens};
-use deskwire::desk::branding::Branding;
-use deskwire::desk::pages::Pages;
 use deskwire::server::Server;
 use serde_json::Value;
 
@@ -17,17 +13,28 @@ use crate::checked_service::{CheckedService, Wiring};
 use crate::client::{Client, Kind};
 use crate::codec;
 use crate::disk;
-use crate::figures::MESSAGES_PER_S;
+use crate::figures::{MESSAGES_PER_S, SOCKETS_BESIDE};
 use crate::ledger::Ledger;
-use crate::machine::{Kernel, Listening, SharedMachine};
+use crate::machine::{Kernel, SharedMachine};
 use crate::model::Model;
 use crate::network::{End, Ends, Link, Shared, Written};
 use crate::pages::{Act, Page, Staffer, Tab, Visitor};
 use crate::plan::Setup;
+use crate::process::{new_desk, new_server};
 use crate::rng::Rng;
+use crate::roster::{Roster, SharedRoster};
 use crate::websocket;
 
 pub const TOKEN: &str = "the-staff-token";
+/// Pages of these may connect, of the desk itself, and from disk; programs name none.
+const ORIGINS: [Option<&str>; 6] = [
+    None,
+    Some("null"),
+    Some("http://desk"),
+    Some("https://desk"),
+    Some("https://shop.example"),
+    Some("http://other.example:8080"),
+];
 /// When the world begins.
 pub const START: Millis = 1_700_000_000_000;
 
@@ -42,6 +49,7 @@ pub struct World {
     /// The process gets no time before.
     pub frozen_until: Millis,
     pub machine: SharedMachine,
+    pub roster: SharedRoster,
     pub setup: Setup,
     pub limits: Limits,
     pub wiring: Rc<RefCell<Wiring>>,
@@ -63,22 +71,32 @@ pub struct World {
     /// The server takes newcomers.
     pub listens: bool,
     pub turns: u64,
+    /// Users who came in a crowd.
+    pub guests: usize,
     /// What happened, for a reader of a failure.
     pub story: Option<Vec<String>>,
 }
 
-thread_local! {
-    /// Made once: they take longer than a whole history.
-    static PAGES: Rc<Pages> = Rc::new(Pages::new(&Branding::default()));
-}
-
 impl World {
     pub fn new(setup: Setup, tells: bool) -> Self {
-        let mut limits = Limits { ping_interval_ms: setup.ping_interval_ms, ..Limits::default() };
+        let mut limits = Limits {
+            ping_interval_ms: setup.ping_interval_ms,
+            connections_max: setup.connections_max,
+            connections_per_address_max: setup.connections_per_address_max,
+            ..Limits::default()
+        };
         if setup.messages_per_s != MESSAGES_PER_S {
             limits.messages_per_s = setup.messages_per_s; // otherwise the desk has its own default, which has to be that
         }
-        let mut desk = new_desk(setup, setup.seed);
+        let machine = SharedMachine::default();
+        {
+            let mut machine = machine.borrow_mut();
+            machine.now = START;
+            machine.strange_max = setup.connections_per_address_max as usize;
+            machine.sockets_max = setup.connections_max + SOCKETS_BESIDE;
+        }
+        let roster = Rc::new(RefCell::new(Roster::new(&setup)));
+        let mut desk = new_desk(setup, setup.seed, &roster, &machine);
         let disk = disk::Shared::default();
         if setup.has_journal {
             disk::start(&mut desk, &disk, setup.seed, START);
@@ -87,6 +105,7 @@ impl World {
         let wiring = Rc::new(RefCell::new(Wiring::default()));
         let mut checked_service =
             CheckedService::new(desk, Model::new(setup.rules), Rc::clone(&wiring), Rc::clone(&ends), setup);
+        (checked_service.roster, checked_service.machine) = (Rc::clone(&roster), Rc::clone(&machine));
         checked_service.disk = setup.has_journal.then(|| disk.clone());
         checked_service.note_kept();
         let mut tabs = Vec::new();
@@ -100,12 +119,12 @@ impl World {
             tabs.push(Tab::new(Page::Visitor(visitor), tabs.len() as u64));
         }
         for number in 0..setup.staff {
-            let mut staffer = Staffer::new(format!("staff-{number}"), TOKEN.to_owned());
+            let id = format!("staff-{number}");
+            let token = roster.borrow().token_of(&id).unwrap_or(TOKEN).to_owned();
+            let mut staffer = Staffer::new(id, token);
             staffer.name = (setup.has_names && number != 1).then(|| format!("Sam \\ {number}"));
             tabs.push(Tab::new(Page::Staffer(staffer), tabs.len() as u64));
         }
-        let machine = SharedMachine::default();
-        machine.borrow_mut().now = START;
         let written = Written::default();
         let kernel = Kernel {
             started: Instant::now(),
@@ -121,6 +140,7 @@ impl World {
             wakes_at: None,
             frozen_until: START,
             machine,
+            roster,
             setup,
             limits,
             wiring,
@@ -138,6 +158,7 @@ impl World {
             is_calm: false,
             listens: true,
             turns: 0,
+            guests: 0,
             story: tells.then(Vec::new),
         };
         for tab in &mut world.tabs {
@@ -146,30 +167,6 @@ impl World {
             tab.number = tab.number.filter(|_| !setup.counts_ids);
         }
         world
-    }
-
-    /// A desk for another process.
-    pub fn new_desk(&mut self) -> Desk {
-        new_desk(self.setup, self.rng.next())
-    }
-
-    /// A kernel for another process.
-    pub fn kernel(&self) -> Kernel {
-        Kernel {
-            started: Instant::now(),
-            machine: Rc::clone(&self.machine),
-            wiring: Rc::clone(&self.wiring),
-            ends: Rc::clone(&self.ends),
-            written: Rc::clone(&self.written),
-            disk: self.disk.clone(),
-        }
-    }
-
-    pub fn new_service(&self, desk: Desk, model: Model) -> CheckedService {
-        let (wiring, ends) = (Rc::clone(&self.wiring), Rc::clone(&self.ends));
-        let mut service = CheckedService::new(desk, model, wiring, ends, self.setup);
-        service.disk = self.setup.has_journal.then(|| self.disk.clone());
-        service
     }
 
     pub fn tell(&mut self, what: impl FnOnce() -> String) {
@@ -332,7 +329,8 @@ impl World {
         let mut protocols = vec!["deskwire.v1".to_owned()];
         protocols.extend(self.tabs[tab].secret().map(|secret| format!("secret.{secret}")));
         let path = self.tabs[tab].path();
-        let head = websocket::head(&path, &protocols);
+        let origin = *self.rng.pick(&ORIGINS);
+        let head = websocket::head_from(&path, &protocols, origin);
         self.tabs[tab].connected(link, self.now);
         self.links[link].borrow_mut().send(&head, self.now);
         self.tell(|| format!("link {link}: {path} connects"));
@@ -398,22 +396,4 @@ impl World {
             }
         }
     }
-}
-
-pub fn new_server(kernel: Kernel, limits: Limits, service: CheckedService) -> Server<CheckedService, Kernel> {
-    kernel.machine.borrow_mut().listens = true;
-    let (listener, clock) = (Listening(Rc::clone(&kernel.machine)), kernel.clock());
-    Server::on(kernel, listener, clock, limits, service)
-}
-
-fn new_desk(setup: Setup, seed: u64) -> Desk {
-    let mut rng = Rng::new(seed);
-    let secrets = SecretSource::from_fn(move |bytes| {
-        bytes.fill_with(|| rng.next().to_le_bytes()[0]);
-        Ok(())
-    });
-    let tokens = StaffTokens::desk(TOKEN).expect("a token");
-    let mut desk = Desk::new(setup.rules, tokens, None, Vec::new(), secrets).expect("secrets");
-    desk.serve_pages(PAGES.with(Rc::clone));
-    desk
 }

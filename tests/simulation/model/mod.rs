@@ -219,8 +219,7 @@ impl Model {
 
     /// Whether a staff member is connected, or has a paused ticket.
     fn is_known(&self, staff: &str) -> bool {
-        let had =
-            |ticket: &Ticket| ticket.state == State::Paused && ticket.staff.as_deref() == Some(staff);
+        let had = |ticket: &Ticket| ticket.state == State::Paused && ticket.staff.as_deref() == Some(staff);
         self.staff.contains_key(staff) || self.tickets.iter().any(had)
     }
 

@@ -10,6 +10,9 @@ use super::readers::Reader;
 use super::wants::{Call, Sent, Track};
 use super::{Model, Staff, State, Ticket, User, Who};
 
+/// A welcome lists no more tickets, and takes no more bytes than about this where it lists fewer than there are.
+const TICKETS_LISTED: usize = 200;
+const BYTES_LISTED: usize = 24 * 1024;
 const SESSION_LENGTH: usize = 32; // 128 bits in hex
 
 impl Model {
@@ -167,7 +170,14 @@ impl Model {
         let in_order = listed.as_array().into_iter().flatten().filter_map(Value::as_str);
         let colleagues: Vec<Value> = in_order.map(|id| colleague(&id)).collect();
         let name = self.name(Some(id)).cloned();
-        let tickets: Vec<Value> = self.tickets.iter().map(|ticket| self.view(ticket)).collect();
+        // The oldest: 200 of them, or fewer if they are long. The others follow.
+        let welcome = welcome_of(conn, call)?;
+        let count = welcome["tickets"].as_array().map_or(0, Vec::len);
+        let is_cut = count == TICKETS_LISTED || welcome.to_string().len() > BYTES_LISTED;
+        let count = if is_cut { count.min(self.tickets.len()) } else { self.tickets.len() };
+        let more = self.tickets.len() - count;
+        self.stories.cut_lists += u64::from(more > 0);
+        let tickets: Vec<Value> = self.tickets[..count].iter().map(|ticket| self.view(ticket)).collect();
         let assign = match self.rules.assign {
             deskwire::config::Assign::Manual => "manual",
             deskwire::config::Assign::RoundRobin => "round-robin",
@@ -178,7 +188,7 @@ impl Model {
             Track::Talk,
             json!({ "type": "welcome", "protocol": 1, "role": "staff", "staff_id": id,
             "staff_name": name, "online": false, "now": self.now, "max_chats": self.rules.max_chats, "assign": assign,
-            "tickets": tickets, "more": 0, "staff": listed, "colleagues": colleagues }),
+            "tickets": tickets, "more": more, "staff": listed, "colleagues": colleagues }),
         );
         Ok(())
     }

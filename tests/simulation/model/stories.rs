@@ -54,6 +54,13 @@ stories! {
     ratings: 30,
     stops: 100,
     refused_calls: 100,
+    reloads: 50,
+    signed_out: 10,
+    full: 10,
+    over: 10,
+    no_random_bytes: 3,
+    cut_lists: 1,
+    made_room: 3,
 }
 
 /// The worlds that floors are for. In fewer, or shorter ones, nothing has to happen.
@@ -104,7 +111,7 @@ const REFUSALS: [&str; 14] = [
     "desk_full",
     "unread_limit",
 ];
-const CLOSES: [u16; 10] = [1000, 1001, 1002, 1003, 1007, 1008, 1009, 4401, 4403, 4409];
+const CLOSES: [u16; 11] = [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1013, 4401, 4403, 4409];
 
 impl Stories {
     /// The desk has sent a frame to so many.

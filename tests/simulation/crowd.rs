@@ -1,0 +1,31 @@
+//! Many users at once: some look in and leave; and in a few worlds there are more tickets than a list holds at first.
+
+use crate::client::Kind;
+use crate::network::End;
+use crate::websocket;
+use crate::world::World;
+
+/// "A welcome has the oldest 200": this many are more.
+const TICKETS_MIN: usize = 205;
+
+impl World {
+    pub fn crowd(&mut self) {
+        let stays = self.setup.is_crowded && self.guests < TICKETS_MIN;
+        let count = if stays { TICKETS_MIN + self.rng.below(20) } else { 10 + self.rng.below(30) };
+        self.tell(|| format!("{count} users come{}", if stays { ", and stay" } else { "" }));
+        for _ in 0..count {
+            let link = self.dial(Kind::Nobody);
+            let head =
+                websocket::head(&format!("/ws/user/guest-{}", self.guests), &["deskwire.v1".to_owned()]);
+            self.guests += 1;
+            self.links[link].borrow_mut().send(&head, self.now);
+            if stays || self.rng.one_in(3) {
+                self.say(link, r#"{"type":"create_ticket","subject":"me too"}"#);
+            }
+            if !stays {
+                let how = *self.rng.pick(&[Some(End::Fin), Some(End::Reset), None]);
+                self.leave(link, how);
+            }
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! The process that is under test: the server, on a machine that fails, with a desk whose service is watched.
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use deskwire::config::Limits;
+use deskwire::desk::Desk;
+use deskwire::desk::auth::{AuthError, SecretSource};
+use deskwire::desk::branding::Branding;
+use deskwire::desk::pages::Pages;
+use deskwire::server::Server;
+
+use crate::checked_service::CheckedService;
+use crate::machine::{Kernel, Listening, SharedMachine};
+use crate::model::Model;
+use crate::plan::Setup;
+use crate::rng::Rng;
+use crate::roster::SharedRoster;
+use crate::world::World;
+
+/// Pages of these may connect, beside the desk's own.
+const ALLOWED_ORIGINS: [&str; 2] = ["https://shop.example", "http://other.example:8080"];
+
+thread_local! {
+    /// Made once: they take longer than a whole history.
+    static PAGES: Rc<Pages> = Rc::new(Pages::new(&Branding::default()));
+}
+
+impl World {
+    /// A desk for another process.
+    pub fn new_desk(&mut self) -> Desk {
+        new_desk(self.setup, self.rng.next(), &self.roster, &self.machine)
+    }
+
+    /// A kernel for another process.
+    pub fn kernel(&self) -> Kernel {
+        Kernel {
+            started: Instant::now(),
+            machine: Rc::clone(&self.machine),
+            wiring: Rc::clone(&self.wiring),
+            ends: Rc::clone(&self.ends),
+            written: Rc::clone(&self.written),
+            disk: self.disk.clone(),
+        }
+    }
+
+    pub fn new_service(&self, desk: Desk, model: Model) -> CheckedService {
+        let (wiring, ends) = (Rc::clone(&self.wiring), Rc::clone(&self.ends));
+        let mut service = CheckedService::new(desk, model, wiring, ends, self.setup);
+        (service.roster, service.machine) = (Rc::clone(&self.roster), Rc::clone(&self.machine));
+        service.disk = self.setup.has_journal.then(|| self.disk.clone());
+        service
+    }
+}
+
+pub fn new_server(kernel: Kernel, limits: Limits, service: CheckedService) -> Server<CheckedService, Kernel> {
+    kernel.machine.borrow_mut().listens = true;
+    let (listener, clock) = (Listening(Rc::clone(&kernel.machine)), kernel.clock());
+    Server::on(kernel, listener, clock, limits, service)
+}
+
+pub fn new_desk(setup: Setup, seed: u64, roster: &SharedRoster, machine: &SharedMachine) -> Desk {
+    let mut rng = Rng::new(seed);
+    machine.borrow_mut().random_asked = 0;
+    let machine = Rc::clone(machine);
+    let secrets = SecretSource::from_fn(move |bytes| {
+        let mut machine = machine.borrow_mut();
+        machine.random_asked += 1;
+        machine.random_failed = setup.lacks_random_bytes && machine.random_asked % 4 != 1;
+        if machine.random_failed {
+            return Err(AuthError::Token); // any of them
+        }
+        bytes.fill_with(|| rng.next().to_le_bytes()[0]);
+        Ok(())
+    });
+    let (tokens, file) = roster.borrow_mut().start();
+    let origins = ALLOWED_ORIGINS.map(str::to_owned).to_vec();
+    let mut desk = Desk::new(setup.rules, tokens, file, origins, secrets).expect("secrets");
+    desk.serve_pages(PAGES.with(Rc::clone));
+    desk
+}
