@@ -191,6 +191,12 @@ impl World {
 
     /// Tickets that come and go, within the rate limit.
     fn open_and_close(&mut self, link: usize) {
+        {
+            // More than once, while the process is stopped, it is a flood.
+            let note = &mut self.links[link].borrow_mut().note;
+            note.flooded = true;
+            note.blame.get_or_insert("it floods");
+        }
         for _ in 0..10 + self.rng.below(40) {
             for _ in 0..1 + self.rng.below(2) {
                 self.say(link, r#"{"type":"create_ticket","subject":"again"}"#);

@@ -149,7 +149,7 @@ pub fn plan(seed: u64, steps: usize) -> (Setup, Vec<Step>) {
         seed,
         users,
         staff,
-        is_crowded: !is_small && rng.one_in(40),
+        is_crowded: !is_small && rng.one_in(25),
         has_staff_file: rng.one_in(3),
         lacks_random_bytes: rng.one_in(4),
         connections_max: if rng.one_in(4) { places } else { 100_000 },
@@ -172,7 +172,11 @@ pub fn plan(seed: u64, steps: usize) -> (Setup, Vec<Step>) {
     };
     // A world in which some things never happen, and others often, finds what an even mixture does not. Without tickets
     // and words it would find nothing.
-    let is_needed = |what| matches!(what, What::Ask | What::Say | What::Online | What::Pick);
+    let is_needed = |what| match what {
+        What::Ask | What::Say | What::Online | What::Pick => true,
+        What::Crowd => setup.is_crowded,
+        _ => false,
+    };
     let factor = |what, rng: &mut Rng| *rng.pick(if is_needed(what) { &[1, 1, 2, 4] } else { &[0, 1, 2, 4] });
     // A desk that is full closes tickets whose users have left before anybody picked them.
     // There, of those who leave in the same moment, it is not said who is forgotten first: a process that is stopped would have
