@@ -77,9 +77,9 @@ conformance: ## Autobahn's 301 cases without compression, through examples/echo.
 	@tests/conformance/run
 
 test-unit: ## the systemd unit: its syntax, and its exposure level, which is 0.5; 1.5 fails
-	@directory=$$(mktemp -d) && trap "rm -r $$directory" EXIT && cp examples/host/deskwire.s* $$directory && \
+	@directory=$$(mktemp -d) && trap "rm -r $$directory" EXIT && cp examples/host/deskwire*.s* $$directory && \
 		sed -i 's|^ExecStart=[^ ]*|ExecStart=/bin/true|' $$directory/deskwire.service && \
-		systemd-analyze verify --man=no $$directory/deskwire.service $$directory/deskwire.socket && \
+		systemd-analyze verify --man=no $$directory/deskwire.service $$directory/*.socket && \
 		systemd-analyze security --offline=true --no-pager --threshold=15 $$directory/deskwire.service
 
 test-metrics: ## promtool's opinion of the metrics of a running desk and of the alert rules (Debian: prometheus)

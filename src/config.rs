@@ -154,13 +154,16 @@ pub const EVENTS_PER_TURN: usize = 1024;
 pub const ACCEPTS_PER_TURN: usize = 64;
 /// The listen backlog. A listener that mio binds has a fixed one of 128. The kernel limits this one to its somaxconn.
 pub const BACKLOG: i32 = 4096;
-/// The number of descriptors that are not connections: the standard streams, the poll, the signals, the listener, a
-/// file being read, and a few to spare.
+/// The number of descriptors that are not connections of users and staff: the standard streams, the poll, the signals,
+/// the listener, a file being read, the metrics' own listener and its connections, and a few to spare.
 pub const DESCRIPTORS_RESERVED: usize = 16;
 /// The number of sockets in addition to those of open WebSockets: for heads that are not complete, plain requests, and
 /// WebSockets that are closed because there is no place. When all are in use, the oldest connection that is not open is
 /// evicted.
 pub const OVERFLOW_CONNECTIONS: usize = 32;
+/// The number of connections at the metrics' own listener, in addition to all others: two Prometheus servers, a health
+/// check, and a person who looks. More wait in its backlog.
+pub(crate) const METRICS_CONNECTIONS_MAX: usize = 4;
 /// The memory for the incomplete heads of all connections, in bytes: 1,024 of the longest. Apart from an attacker's, a
 /// head usually comes in one piece. So beyond this limit the oldest connection that is not open is evicted.
 pub const PARTIAL_HEADS_BYTES_MAX: usize = 8 * 1024 * KIB;

@@ -15,6 +15,7 @@ use crate::config::EVENTS_PER_TURN;
 use crate::net::Socket;
 use crate::net::connection::Stream;
 use crate::net::input::Readiness;
+use crate::net::scope::Scope;
 #[cfg(feature = "tls")]
 use crate::net::tls::Acceptor;
 
@@ -61,6 +62,8 @@ pub trait Kernel {
 pub enum Event {
     /// Connections wait to be accepted.
     Listener,
+    /// Connections wait at the metrics' own listener.
+    MetricsListener,
     /// Signals have come.
     Signals,
     /// The connection in a slot is ready for something.
@@ -79,6 +82,7 @@ pub struct PendingSignals {
 /// Slots count up from 0, so that none has one of these.
 const LISTENER: Token = Token(usize::MAX);
 const SIGNALS: Token = Token(usize::MAX - 1);
+const METRICS_LISTENER: Token = Token(usize::MAX - 2);
 
 /// The operating system.
 pub struct System {
@@ -108,11 +112,11 @@ impl System {
         })
     }
 
-    /// Takes a socket that listens, and has the poll report its new connections.
+    /// Takes a socket that listens, and has the poll report its new connections. Those of the metrics' own come without TLS.
     ///
     /// # Errors
     /// It cannot be set up, or does not listen: with `Accept=yes`, systemd hands in the socket of one connection.
-    pub(crate) fn listen(&mut self, socket: net::TcpListener) -> io::Result<TcpListener> {
+    pub(crate) fn listen(&mut self, socket: net::TcpListener, scope: Scope) -> io::Result<ListeningSocket> {
         let options = SockRef::from(&socket);
         if !options.is_listener()? {
             return Err(io::Error::new(ErrorKind::InvalidInput, "the socket does not listen"));
@@ -121,14 +125,33 @@ impl System {
         // Frames are small and go out in one write; Nagle's algorithm would hold the second for the first one's ACK.
         options.set_tcp_nodelay(true)?;
         let mut socket = TcpListener::from_std(socket);
-        self.poll.registry().register(&mut socket, LISTENER, Interest::READABLE)?;
-        Ok(socket)
+        let token = if scope == Scope::Metrics { METRICS_LISTENER } else { LISTENER };
+        self.poll.registry().register(&mut socket, token, Interest::READABLE)?;
+        Ok(ListeningSocket { socket, scope })
+    }
+}
+
+/// A listening socket of the operating system.
+#[derive(Debug)]
+pub struct ListeningSocket {
+    socket: TcpListener,
+    #[cfg_attr(
+        not(feature = "tls"),
+        expect(dead_code, reason = "without TLS all are accepted in the same way")
+    )]
+    scope: Scope,
+}
+
+impl ListeningSocket {
+    /// Returns the address, with the port that was taken.
+    pub(crate) fn address(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
     }
 }
 
 impl Kernel for System {
     type Socket = Socket;
-    type Listener = TcpListener;
+    type Listener = ListeningSocket;
 
     fn instant(&self) -> Instant {
         Instant::now()
@@ -141,6 +164,7 @@ impl Kernel for System {
     fn events(&self) -> impl Iterator<Item = Event> {
         self.events.iter().map(|event| match event.token() {
             LISTENER => Event::Listener,
+            METRICS_LISTENER => Event::MetricsListener,
             SIGNALS => Event::Signals,
             Token(slot) => Event::Slot(u32::try_from(slot).unwrap_or(u32::MAX), readiness(event)),
         })
@@ -157,15 +181,15 @@ impl Kernel for System {
         pending
     }
 
-    fn accept(&mut self, listener: &mut TcpListener) -> io::Result<(Socket, SocketAddr)> {
-        let (stream, address) = listener.accept()?;
+    fn accept(&mut self, listener: &mut ListeningSocket) -> io::Result<(Socket, SocketAddr)> {
+        let (stream, address) = listener.socket.accept()?;
         if !INHERITS_NODELAY && stream.set_nodelay(true).is_err() {
             return Err(ErrorKind::ConnectionAborted.into()); // a peer for whom that fails has gone already
         }
         #[cfg(feature = "tls")]
         let stream = match &self.tls {
-            Some(tls) => tls.accept(stream),
-            None => Socket::Plain(stream),
+            Some(tls) if listener.scope != Scope::Metrics => tls.accept(stream),
+            _ => Socket::Plain(stream),
         };
         Ok((stream, address))
     }

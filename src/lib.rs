@@ -60,6 +60,7 @@
 //! - **presence**: whether a user is connected, or a staff member is online.
 //! - **relayed**: a message is relayed when it was accepted from one side and sent to the other.
 //! - **run queue**: the connections that wait to be read. Those with much debt wait in a second queue.
+//! - **scope**: which paths a listener serves. The metrics may have a listener of their own.
 //! - **session**: the secret by which a user's browser proves that a ticket is its own.
 //! - **spare**: a buffer that is not in use, and is kept for the next connection or chat that needs one.
 //! - **turn**: one pass of the loop, from a poll to the next.

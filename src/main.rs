@@ -1,6 +1,7 @@
 //! Arguments, logger, run, exit code.
 
 mod doctor;
+mod inherited;
 #[cfg(feature = "journal")]
 mod kept;
 
@@ -11,12 +12,12 @@ use std::process::ExitCode;
 use std::rc::Rc;
 
 use clap::Parser;
-use listenfd::ListenFd;
 use log::{error, info};
 
+use self::inherited::Inherited;
 #[cfg(not(feature = "journal"))]
 use deskwire::clock::Clock;
-use deskwire::config::{LogFormat, Options, Task};
+use deskwire::config::{Limits, LogFormat, Options, Task};
 use deskwire::desk::Desk;
 use deskwire::desk::auth::{AuthError, SecretSource, StaffTokens, new_token};
 use deskwire::desk::pages::Pages;
@@ -84,8 +85,8 @@ fn in_format(failure: Failure, format: LogFormat) -> Failure {
 
 fn run(options: &Options) -> Result<(), Failure> {
     logging::start(options.log_level, options.log_format).map_err(trouble)?;
-    let inherited = inherited_socket()?;
-    let listen = match &inherited {
+    let inherited = Inherited::take()?;
+    let listen = match &inherited.desk {
         Some(socket) => socket.local_addr().map_err(trouble)?,
         None => options.listen,
     };
@@ -100,27 +101,47 @@ fn run(options: &Options) -> Result<(), Failure> {
     let clock = kept::go_on(&mut desk, &options.journal)?;
     #[cfg(not(feature = "journal"))]
     let clock = Clock::start(0);
-    let server = match inherited {
+    let server = match inherited.desk {
         Some(socket) => Server::new(socket, limits, desk),
         None => Server::bind(listen, limits, desk),
     };
     let server = server.map_err(|error| not_listening(&error, listen))?;
+    let server = match metrics_socket(inherited.metrics, options)? {
+        Some(socket) => server.with_metrics_listener(socket).map_err(trouble)?,
+        None => server,
+    };
     let server = server.with_trusted_proxies(options.trusted_proxies()).with_clock(clock);
     #[cfg(feature = "tls")]
     let server = match tls {
         Some(tls) => server.with_tls(tls),
         None => server,
     };
-    let address = server.address().map_err(trouble)?;
-    info!("listening on {address}, for {} connections at most", limits.connections_max);
-    let token = made.map_or_else(String::new, |token| format!("#token={token}"));
-    let scheme = options.scheme();
-    say(&format!("user page    {scheme}://{address}/\nstaff page   {scheme}://{address}/staff{token}\n"))?;
+    announce(&server, options, &limits, made)?;
     server.run().map_err(|error| {
         error!("ended: {error}");
         log::logger().flush();
         Failure::Logged
     })
+}
+
+/// Logs where the desk listens, and prints the links of its pages.
+fn announce(
+    server: &Server<Desk>,
+    options: &Options,
+    limits: &Limits,
+    made: Option<String>,
+) -> Result<(), Failure> {
+    let address = server.address().map_err(trouble)?;
+    info!("listening on {address}, for {} connections at most", limits.connections_max);
+    let metrics = server.metrics_address().map_err(trouble)?.map_or_else(String::new, |address| {
+        info!("the metrics are at {address} alone");
+        format!("metrics      http://{address}/metrics\n")
+    });
+    let token = made.map_or_else(String::new, |token| format!("#token={token}"));
+    let scheme = options.scheme();
+    say(&format!(
+        "user page    {scheme}://{address}/\nstaff page   {scheme}://{address}/staff{token}\n{metrics}"
+    ))
 }
 
 /// Returns the desk as the options want it, with no ticket in it yet.
@@ -175,14 +196,10 @@ fn credentials(options: &Options) -> Result<Option<Credentials>, Failure> {
     Credentials::read(certificate, key).map(Some).map_err(|error| Failure::Mistake(error.to_string()))
 }
 
-/// Returns the listening socket that the service manager has handed in (sd_listen_fds(3)). It takes the place of `--listen`.
-fn inherited_socket() -> Result<Option<TcpListener>, Failure> {
-    let mut sockets = ListenFd::from_env();
-    if sockets.len() > 1 {
-        let mistake = format!("LISTEN_FDS: {} sockets were handed in; the desk serves one", sockets.len());
-        return Err(Failure::Mistake(mistake));
-    }
-    sockets.take_tcp_listener(0).map_err(|error| Failure::Mistake(format!("LISTEN_FDS: {error}")))
+/// Returns the socket of the metrics, if they are to have one of their own.
+fn metrics_socket(inherited: Option<TcpListener>, options: &Options) -> Result<Option<TcpListener>, Failure> {
+    let bind = |address| TcpListener::bind(address).map_err(|error| not_listening(&error, address));
+    inherited.map(Ok).or_else(|| options.metrics_listen.map(bind)).transpose()
 }
 
 /// Returns the staff's tokens, and the desk's one token if it was made now, to be shown once.

@@ -15,6 +15,7 @@ use crate::memory::{self, Trim};
 use crate::net::address::TrustedProxies;
 use crate::net::close;
 use crate::net::listener::{self, Listener};
+use crate::net::scope::Scope;
 #[cfg(feature = "tls")]
 use crate::net::tls::{Acceptor, Credentials};
 use crate::service::Service;
@@ -28,6 +29,8 @@ pub struct Server<V: Service, K: Kernel = System> {
     clock: Clock,
     /// `None` once the server stops.
     listener: Option<Listener<K::Listener>>,
+    /// `None` as well where the metrics have no listener of their own.
+    metrics_listener: Option<Listener<K::Listener>>,
     stop_at: Option<Millis>,
     /// Why the service could not go on.
     failure: Option<io::Error>,
@@ -50,11 +53,21 @@ impl<V: Service> Server<V> {
     /// The socket does not listen, or the kernel gives no descriptor.
     pub fn new(socket: TcpListener, limits: Limits, service: V) -> io::Result<Self> {
         let mut system = System::new()?;
-        let socket = system.listen(socket)?;
+        let socket = system.listen(socket, Scope::All)?;
         let mut server = Self::on(system, socket, Clock::start(0), limits, service);
         server.hub.metrics.started = Some(SystemTime::now());
         server.supervisor = Supervisor::from_environment();
         Ok(server)
+    }
+
+    /// Serves the metrics at this socket, which listens, and no longer at the other one. It speaks no TLS.
+    ///
+    /// # Errors
+    /// The socket does not listen, or the kernel does not watch it.
+    pub fn with_metrics_listener(mut self, socket: TcpListener) -> io::Result<Self> {
+        self.metrics_listener = Some(Listener::new(self.kernel.listen(socket, Scope::Metrics)?));
+        self.hub.keep_metrics_apart();
+        Ok(self)
     }
 
     /// Speaks TLS with all clients.
@@ -70,7 +83,15 @@ impl<V: Service> Server<V> {
     /// # Errors
     /// The server has stopped, or the kernel does not say.
     pub fn address(&self) -> io::Result<SocketAddr> {
-        self.listener.as_ref().ok_or(ErrorKind::NotConnected)?.socket.local_addr()
+        self.listener.as_ref().ok_or(ErrorKind::NotConnected)?.socket.address()
+    }
+
+    /// Returns the address of the metrics' own listener, if there is one.
+    ///
+    /// # Errors
+    /// The kernel does not say.
+    pub fn metrics_address(&self) -> io::Result<Option<SocketAddr>> {
+        self.metrics_listener.as_ref().map(|listener| listener.socket.address()).transpose()
     }
 }
 
@@ -82,6 +103,7 @@ impl<V: Service, K: Kernel> Server<V, K> {
             kernel,
             clock,
             listener: Some(Listener::new(listener)),
+            metrics_listener: None,
             stop_at: None,
             failure: None,
             supervisor: Supervisor::default(),
@@ -167,12 +189,17 @@ impl<V: Service, K: Kernel> Server<V, K> {
     /// Returns how long the next turn waits, if nothing happens. `None` is for ever.
     pub fn timeout(&mut self) -> Option<Duration> {
         let now = self.now();
-        let wants_accept = self.listener.as_ref().is_some_and(|listener| listener.wants_accept(now));
-        if self.hub.has_work() || (wants_accept && self.hub.has_capacity()) {
+        let wants_accept =
+            |listener: &Option<Listener<_>>| listener.as_ref().is_some_and(|it| it.wants_accept(now));
+        if self.hub.has_work()
+            || (wants_accept(&self.listener) && self.hub.has_capacity())
+            || (wants_accept(&self.metrics_listener) && self.hub.has_capacity_for_metrics())
+        {
             return Some(Duration::ZERO);
         }
-        let listener = self.listener.as_ref().and_then(Listener::next_due);
-        let due = self.hub.next_due().into_iter().chain(listener).chain(self.stop_at);
+        let listeners = [&self.listener, &self.metrics_listener].into_iter().flatten();
+        let due = self.hub.next_due().into_iter().chain(listeners.filter_map(Listener::next_due));
+        let due = due.chain(self.stop_at);
         let due = due.chain(self.trim.next_due()).chain(self.supervisor.next_due()).min();
         let due = due.map(|due| Duration::from_millis(due.saturating_sub(now)));
         due.into_iter().chain(logging::due_in()).min()
@@ -184,6 +211,9 @@ impl<V: Service, K: Kernel> Server<V, K> {
         for event in self.kernel.events() {
             match event {
                 Event::Listener => self.listener.iter_mut().for_each(Listener::note_readiness),
+                Event::MetricsListener => {
+                    self.metrics_listener.iter_mut().for_each(Listener::note_readiness);
+                }
                 Event::Signals => signalled = true,
                 Event::Slot(slot, readiness) => self.hub.ready(slot, readiness),
             }
@@ -193,16 +223,18 @@ impl<V: Service, K: Kernel> Server<V, K> {
 
     /// Phases "serve", "expire" and "settle". A descriptor that is free again may be one to accept with.
     fn serve(&mut self, now: Millis) {
-        let (listener, kernel) = (&mut self.listener, &mut self.kernel);
+        let (listener, metrics_listener) = (&mut self.listener, &mut self.metrics_listener);
+        let kernel = &mut self.kernel;
         let freed = self.hub.turn(now, |hub| {
             if let Some(listener) = listener {
                 accept(hub, listener, kernel, now);
             }
+            if let Some(listener) = metrics_listener {
+                accept_for_metrics(hub, listener, kernel, now);
+            }
         });
-        if freed > 0
-            && let Some(listener) = &mut self.listener
-        {
-            listener.resume();
+        if freed > 0 {
+            listener.iter_mut().chain(metrics_listener).for_each(Listener::resume);
         }
     }
 
@@ -230,7 +262,7 @@ impl<V: Service, K: Kernel> Server<V, K> {
     fn begin_stop(&mut self, now: Millis) {
         self.supervisor.stopping();
         // The kernel refuses the clients in the backlog, unless the service manager has this socket too.
-        self.listener = None;
+        (self.listener, self.metrics_listener) = (None, None);
         self.stop_at = self.stop_at.or(Some(now + SHUTDOWN_MS));
     }
 }
@@ -259,9 +291,31 @@ fn accept<V: Service, K: Kernel>(
             return;
         };
         let Some(slot) = hub.admit(socket, address.ip(), now) else { continue };
-        if let Err(error) = hub.with_stream(slot, |socket| kernel.watch(socket, slot)) {
-            warn!("a connection could not be watched: {error}");
-            hub.abandon(slot, now);
-        }
+        watch(hub, slot, kernel, now);
+    }
+}
+
+/// Admits the sockets that wait at the metrics' own listener, as many as there may be of them.
+fn accept_for_metrics<V: Service, K: Kernel>(
+    hub: &mut Hub<K::Socket, V>,
+    listener: &mut Listener<K::Listener>,
+    kernel: &mut K,
+    now: Millis,
+) {
+    while hub.has_capacity_for_metrics() && listener.wants_accept(now) {
+        let Some((socket, address)) = listener.accept(kernel, now) else {
+            hub.metrics.accept_pauses += u64::from(listener.next_due().is_some());
+            return;
+        };
+        let slot = hub.admit_for_metrics(socket, address.ip(), now);
+        watch(hub, slot, kernel, now);
+    }
+}
+
+/// Has the poll report a socket that was admitted.
+fn watch<V: Service, K: Kernel>(hub: &mut Hub<K::Socket, V>, slot: u32, kernel: &mut K, now: Millis) {
+    if let Err(error) = hub.with_stream(slot, |socket| kernel.watch(socket, slot)) {
+        warn!("a connection could not be watched: {error}");
+        hub.abandon(slot, now);
     }
 }

@@ -46,6 +46,9 @@ pub struct Options {
         value_name = "ADDRESS"
     )]
     pub listen: SocketAddr,
+    /// Address and port of the metrics alone, without TLS; then they are served nowhere else
+    #[arg(long, env = "DESKWIRE_METRICS_LISTEN", value_name = "ADDRESS")]
+    pub metrics_listen: Option<SocketAddr>,
     /// File with one line for each staff member: id, SHA-256 of the token, and a name if users are to see one. Read
     /// again on SIGHUP
     #[arg(long, env = "DESKWIRE_STAFF_FILE", value_name = "FILE")]

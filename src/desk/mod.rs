@@ -184,7 +184,7 @@ impl Service for Desk {
     type Identity = Role;
 
     fn request(&mut self, request: &Request<'_>, metrics: &Metrics) -> Answer<Guest> {
-        let route = site::route(request.path);
+        let route = site::route(request.path, request.scope);
         let is_plain = request.method != Method::Other;
         Answer::Http(match route {
             Route::NotFound => Status::NotFound.into(),

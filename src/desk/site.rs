@@ -1,6 +1,7 @@
 //! The paths that the desk serves.
 
 use crate::ids::{StaffId, UserId};
+use crate::net::scope::Scope;
 
 /// What a path stands for.
 #[derive(Debug)]
@@ -16,7 +17,14 @@ pub(super) enum Route {
     NotFound,
 }
 
-pub(super) fn route(path: &str) -> Route {
+/// Returns where a path leads at a listener with this scope.
+pub(super) fn route(path: &str, scope: Scope) -> Route {
+    match (path, scope) {
+        ("/healthz", _) => return Route::Health,
+        ("/metrics", Scope::All | Scope::Metrics) => return Route::Metrics,
+        (_, Scope::Metrics) => return Route::NotFound,
+        (_, Scope::All | Scope::Public) => {}
+    }
     if let Some(id) = path.strip_prefix("/ws/user/") {
         return UserId::parse(id).map_or(Route::BadId, Route::User);
     }
@@ -27,8 +35,6 @@ pub(super) fn route(path: &str) -> Route {
         "/" | "/user.html" => Route::UserPage,
         "/staff" | "/staff.html" => Route::StaffPage,
         "/widget.js" => Route::Widget,
-        "/healthz" => Route::Health,
-        "/metrics" => Route::Metrics,
         _ => Route::NotFound,
     }
 }
@@ -36,6 +42,23 @@ pub(super) fn route(path: &str) -> Route {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn route(path: &str) -> Route {
+        super::route(path, Scope::All)
+    }
+
+    #[test]
+    fn metrics_with_a_listener_of_their_own_are_there_and_nowhere_else() {
+        assert!(matches!(route("/metrics"), Route::Metrics));
+        assert!(matches!(super::route("/metrics", Scope::Public), Route::NotFound));
+        assert!(matches!(super::route("/metrics", Scope::Metrics), Route::Metrics));
+        for path in ["/", "/staff", "/widget.js", "/ws/user/ann", "/ws/staff/sam", "/ws/user/a/b"] {
+            assert!(matches!(super::route(path, Scope::Metrics), Route::NotFound), "{path}");
+        }
+        for scope in [Scope::All, Scope::Public, Scope::Metrics] {
+            assert!(matches!(super::route("/healthz", scope), Route::Health));
+        }
+    }
 
     #[test]
     fn paths_lead_where_they_should() {

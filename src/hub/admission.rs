@@ -5,6 +5,7 @@
 //! | sockets, memory for partial heads | all clients | the oldest connection that is not open is evicted |
 //! | connections of one address | its clients | 1013 or 503; far beyond, dropped unread |
 //! | places for open connections | all clients, the last ones only those with `Priority::Kept` | 1013 |
+//! | sockets of the metrics' own listener | its clients, whatever their address | they wait in its backlog |
 
 #[cfg(test)]
 mod tests;
@@ -17,7 +18,9 @@ use slab::Slab;
 
 use super::keeping::Kept;
 use super::{Drain, Hub, Place, Slot, find};
-use crate::config::{ADDRESS_OVERFLOW, Millis, PARTIAL_HEADS_BYTES_MAX, TIDY_ENTRIES_MIN};
+use crate::config::{
+    ADDRESS_OVERFLOW, METRICS_CONNECTIONS_MAX, Millis, PARTIAL_HEADS_BYTES_MAX, TIDY_ENTRIES_MIN,
+};
 use crate::metrics::RefusalCause;
 use crate::net::ConnId;
 use crate::net::address::{AddressSource, ClientAddress, TrustedProxies};
@@ -25,6 +28,7 @@ use crate::net::close;
 use crate::net::connection::{Connection, PhaseName, Stream};
 use crate::net::deadlines::NEVER;
 use crate::net::http::Request;
+use crate::net::scope::Scope;
 use crate::service::{Priority, Service};
 
 /// How the connections of an address stand to its limit, this one included.
@@ -45,6 +49,8 @@ pub(super) struct Origin {
     counted_as: Option<ClientAddress>,
     /// Whether it was one too many when it was counted.
     is_over: bool,
+    /// What the listener serves by which it has come.
+    scope: Scope,
 }
 
 /// How many connections each address has, and may have.
@@ -85,13 +91,18 @@ impl AddressLimit {
         max != 0 && self.counts.get(&address).is_some_and(|count| *count > max)
     }
 
-    /// Returns where the address of a request's client is from.
-    pub(super) fn source(&self, origin: &Origin, request: &Request<'_>) -> AddressSource {
-        self.proxies.source(origin.socket, &request.forwarded_for)
+    /// Returns where the address of a request's client is from. `None` at the metrics' own listener.
+    pub(super) fn source(&self, origin: &Origin, request: &Request<'_>) -> Option<AddressSource> {
+        (origin.scope != Scope::Metrics).then(|| self.proxies.source(origin.socket, &request.forwarded_for))
     }
 
-    /// Says in the request which client it is from, and counts the connection under that client's address from now on.
+    /// Says in the request which client it is from and what it may ask for, and counts the connection under that client's
+    /// address from now on.
     pub(super) fn identify(&mut self, origin: &mut Origin, request: &mut Request<'_>) -> AddressStanding {
+        request.scope = origin.scope;
+        if origin.scope == Scope::Metrics {
+            return AddressStanding::Within;
+        }
         request.client = self.proxies.client_of(origin.socket, &request.forwarded_for).into();
         let client = self.proxies.counted_address(origin.socket, &request.forwarded_for);
         if client == origin.counted_as {
@@ -146,12 +157,35 @@ impl<S: Stream, V: Service> Hub<S, V> {
 
     /// Returns whether one more socket may be accepted: there are fewer than the limit, or one can be evicted.
     pub(crate) fn has_capacity(&mut self) -> bool {
-        self.slots.len() < self.limits.sockets_max() || self.eviction_queue.oldest(&mut self.slots).is_some()
+        self.public_connections() < self.limits.sockets_max()
+            || self.eviction_queue.oldest(&mut self.slots).is_some()
     }
 
     /// Returns whether every connection is open, so that none can be evicted.
     pub(crate) fn is_full_of_open(&self) -> bool {
-        self.open == self.slots.len()
+        self.open == self.public_connections()
+    }
+
+    fn public_connections(&self) -> usize {
+        self.slots.len() - self.metrics_connections
+    }
+
+    /// Serves the metrics only to connections of `admit_for_metrics` from now on.
+    pub(crate) fn keep_metrics_apart(&mut self) {
+        self.public_scope = Scope::Public;
+    }
+
+    /// Returns whether one more socket of the metrics' own listener may be accepted.
+    pub(crate) fn has_capacity_for_metrics(&self) -> bool {
+        self.metrics_connections < METRICS_CONNECTIONS_MAX
+    }
+
+    /// Admits a socket of the metrics' own listener. It takes nobody's place, counts for no address, and is not evicted.
+    pub(crate) fn admit_for_metrics(&mut self, stream: S, address: IpAddr, now: Millis) -> u32 {
+        self.metrics.accepted += 1;
+        self.metrics_connections += 1;
+        let origin = Origin { socket: address, counted_as: None, is_over: false, scope: Scope::Metrics };
+        self.insert(stream, origin, now)
     }
 
     /// Admits a socket, and returns its slot, for the poll to report it by. `None` if its address has far too many.
@@ -164,13 +198,14 @@ impl<S: Stream, V: Service> Hub<S, V> {
             self.metrics.refused(RefusalCause::Address);
             return None;
         }
-        if self.slots.len() >= self.limits.sockets_max()
+        if self.public_connections() >= self.limits.sockets_max()
             && let Some(oldest) = self.eviction_queue.oldest(&mut self.slots)
         {
             self.evict(oldest, now);
         }
         let is_over = standing == Some(AddressStanding::Over);
-        Some(self.insert(stream, Origin { socket: address, counted_as, is_over }, now))
+        let origin = Origin { socket: address, counted_as, is_over, scope: self.public_scope };
+        Some(self.insert(stream, origin, now))
     }
 
     fn insert(&mut self, stream: S, origin: Origin, now: Millis) -> u32 {
@@ -231,6 +266,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
         if let Some(client) = slot.origin.counted_as {
             self.addresses.leave(client);
         }
+        self.metrics_connections -= usize::from(slot.origin.scope == Scope::Metrics);
         self.slots.remove(id.slot as usize);
     }
 
@@ -239,6 +275,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
     pub(super) fn note_evictable(&mut self, id: ConnId) {
         if let Some(slot) = find(&mut self.slots, id)
             && !slot.connection.is_open()
+            && slot.origin.scope != Scope::Metrics
             && !std::mem::replace(&mut slot.is_in_eviction_queue, true)
         {
             self.eviction_queue.0.push_back(id);

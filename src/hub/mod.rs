@@ -32,6 +32,7 @@ use crate::net::close;
 use crate::net::connection::{Connection, GivenUp, PhaseName, Stream};
 use crate::net::deadlines::{Deadlines, NEVER};
 use crate::net::input::Readiness;
+use crate::net::scope::Scope;
 use crate::net::websocket::Codec;
 use crate::outbox::Outbox;
 use crate::service::{Priority, Service};
@@ -49,6 +50,10 @@ pub struct Hub<S, V: Service> {
     /// Connections with a place, and those of them with an ordinary one.
     open: usize,
     open_ordinary: usize,
+    /// What the listener serves that is not the metrics' own.
+    public_scope: Scope,
+    /// Connections of the metrics' own listener. They have sockets of their own.
+    metrics_connections: usize,
     /// Connections that may be evicted.
     eviction_queue: EvictionQueue,
     /// What partial heads take, in bytes, as last counted.
@@ -135,6 +140,8 @@ impl<S: Stream, V: Service> Hub<S, V> {
             generation: 0,
             open: 0,
             open_ordinary: 0,
+            public_scope: Scope::All,
+            metrics_connections: 0,
             eviction_queue: EvictionQueue::default(),
             partial_heads_bytes: 0,
             run_queue: RunQueue::default(),

@@ -18,6 +18,7 @@ use crate::net::http::{Head, Method, Request};
 use crate::net::input::Received;
 use crate::net::rate::RateVerdict;
 use crate::net::response::Status;
+use crate::net::scope::Scope;
 use crate::service::{Answer, Service};
 
 /// The header of most frames from a client: opcode, two bytes of length, mask (RFC 6455 5.2).
@@ -75,8 +76,9 @@ impl<S: Stream, V: Service> Hub<S, V> {
             }
             Some(Head::Whole(mut request, behind)) => {
                 // The address decides before the service is asked, so that a crowd from one address costs no lookup.
-                let source = self.addresses.source(&slot.origin, &request);
-                self.metrics.address_sources[source as usize] += 1;
+                if let Some(source) = self.addresses.source(&slot.origin, &request) {
+                    self.metrics.address_sources[source as usize] += 1;
+                }
                 let standing = self.addresses.identify(&mut slot.origin, &mut request);
                 if standing != AddressStanding::Within {
                     debug!("connection {id}: too many of its address");
@@ -184,6 +186,9 @@ fn answer_to<V: Service>(
     standing: AddressStanding,
     metrics: &Metrics,
 ) -> Answer<V::Guest> {
+    if request.scope == Scope::Metrics && request.handshake().is_ok() {
+        return Answer::Http(Status::NotFound.into()); // whatever the service serves there, it has no place to give
+    }
     match standing {
         AddressStanding::Within => service.request(request, metrics),
         _ if request.handshake().is_ok() => service.request(request, metrics),

@@ -5,6 +5,7 @@ use tungstenite::handshake::derive_accept_key;
 
 use super::address::ClientAddress;
 use super::response::Status;
+use super::scope::Scope;
 use super::target;
 use crate::config::{HEAD_BYTES_MAX, HEAD_FIELDS_MAX};
 
@@ -55,6 +56,8 @@ pub struct Request<'a> {
     pub forwarded_for: Vec<&'a [u8]>,
     /// The client's address. The hub fills it in from the socket's address and `forwarded_for`.
     pub client: ClientAddress,
+    /// What the listener serves by which it has come. The hub fills it in.
+    pub scope: Scope,
 }
 
 impl Request<'_> {
@@ -164,6 +167,7 @@ fn request<'a>(head: &httparse::Request<'_, 'a>) -> Option<Request<'a>> {
         protocols: fields.list("sec-websocket-protocol").collect(),
         forwarded_for: fields.bytes("x-forwarded-for").collect(),
         client: ClientAddress::UNSPECIFIED,
+        scope: Scope::All,
     })
 }
 

@@ -15,6 +15,7 @@ pub(crate) mod output;
 mod phase;
 pub mod rate;
 pub mod response;
+pub mod scope;
 mod stream;
 pub(crate) mod target;
 #[cfg(feature = "tls")]

@@ -13,6 +13,7 @@ use crate::support::{Desk, Request, Response, Wire};
 
 mod heads;
 mod metrics;
+mod metrics_listener;
 
 fn fetch(desk: &Desk, request: &Request) -> (Response, Vec<u8>) {
     let (response, body) = Wire::fetch(desk.server.addr, request);

@@ -166,7 +166,23 @@ fn what_is_handed_in_and_does_not_listen_is_a_mistake() {
     assert_eq!(ended.code, Some(2));
     let [line] = &ended.stderr[..] else { panic!("not one line: {:#?}", ended.stderr) };
     assert!(line.contains("LISTEN_FDS"), "{line}");
+}
 
-    let two = Launch::new().hand_in(listener).setup("export LISTEN_FDS=2").run();
-    assert_eq!(two.code, Some(2));
+#[test]
+fn a_second_socket_is_told_from_the_first_by_its_name() {
+    for names in ["deskwire.socket:metrics", "metrics:deskwire.socket"] {
+        let (desk, metrics) = (listening(), listening());
+        let [desk_at, metrics_at] = [&desk, &metrics].map(|socket| socket.local_addr().unwrap());
+        let sockets = if names.starts_with("metrics") { [metrics, desk] } else { [desk, metrics] };
+        let desk = Desk::of(Launch::new().hand_in_two(sockets, names));
+        assert_eq!(desk.server.addr, desk_at, "{names}");
+        assert_eq!(Wire::fetch(metrics_at, &Request::get("/metrics")).0.status, 200, "{names}");
+        assert_eq!(Wire::fetch(desk_at, &Request::get("/metrics")).0.status, 404, "{names}");
+    }
+    for (names, whose) in [("", "the desk"), ("one:two", "the desk"), ("metrics:metrics", "the metrics")] {
+        let ended = Launch::new().hand_in_two([listening(), listening()], names).run();
+        assert_eq!(ended.code, Some(2), "{names:?}");
+        let said = ended.stdout.join("\n");
+        assert!(said.contains(&format!("two sockets for {whose}")), "{said}");
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -72,6 +72,15 @@ impl Launch {
     pub fn hand_in(mut self, socket: impl Into<OwnedFd>) -> Self {
         self.stdin = Stdio::from(socket.into());
         self.setup("exec 3<&0 0</dev/null; export LISTEN_FDS=1 LISTEN_PID=$$")
+    }
+
+    /// The same with two sockets, which have these names. The log goes to stdout.
+    pub fn hand_in_two(mut self, sockets: [TcpListener; 2], names: &str) -> Self {
+        let [third, fourth] = sockets.map(|socket| Stdio::from(OwnedFd::from(socket)));
+        (self.stdin, self.stderr) = (third, Some(fourth));
+        self.setup(&format!(
+            "exec 3<&0 4<&2 0</dev/null 2>&1; export LISTEN_FDS=2 LISTEN_PID=$$ LISTEN_FDNAMES={names}"
+        ))
     }
 
     /// A stderr of the test's own. `Server::log` has the lines of stdout then.
