@@ -5,6 +5,8 @@ mod histogram;
 mod page;
 
 use std::collections::BTreeMap;
+#[cfg(feature = "tls")]
+use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub(crate) use self::histogram::{Bytes, Histogram, Micros};
@@ -12,6 +14,8 @@ pub(crate) use self::page::Page;
 use crate::logging;
 use crate::net::address::AddressSource;
 use crate::net::connection::PhaseName;
+#[cfg(feature = "tls")]
+use crate::net::tls::Handshakes;
 
 /// The loop's counters. Plain numbers, since there is only one thread.
 #[derive(Debug, Default)]
@@ -46,6 +50,9 @@ pub struct Metrics {
     pub(crate) refusals: [u64; RefusalCause::ALL.len()],
     /// Requests, by `AddressSource`.
     pub(crate) address_sources: [u64; AddressSource::ALL.len()],
+    /// Handshakes of TLS. `None` where it is not spoken.
+    #[cfg(feature = "tls")]
+    pub(crate) handshakes: Option<Rc<Handshakes>>,
 }
 
 /// Why the hub refused or dropped a connection.
@@ -134,6 +141,14 @@ impl Metrics {
             ("deskwire_log_lines_lost_total", "Log lines that could not be written.", logging::lines_lost()),
         ] {
             page.family(name, "counter", help).value(value);
+        }
+        #[cfg(feature = "tls")]
+        if let Some(handshakes) = &self.handshakes {
+            page.family("deskwire_tls_handshakes_total", "counter", "TLS handshakes that were completed.")
+                .value(handshakes.done());
+            let help = "TLS handshakes that have failed, by cause.";
+            page.family("deskwire_tls_handshakes_failed_total", "counter", help)
+                .labelled("cause", handshakes.failed());
         }
         self.append_histograms(page);
         if let Some(started) = self.started.and_then(|at| at.duration_since(UNIX_EPOCH).ok()) {

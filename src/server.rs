@@ -74,7 +74,9 @@ impl<V: Service> Server<V> {
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn with_tls(mut self, credentials: Credentials) -> Self {
-        self.kernel.tls = Some(Acceptor::new(credentials));
+        let acceptor = Acceptor::new(credentials);
+        self.hub.metrics.handshakes = Some(acceptor.handshakes());
+        self.kernel.tls = Some(acceptor);
         self
     }
 

@@ -60,7 +60,8 @@ fn families_of(page: &str) -> BTreeSet<Family> {
     families
 }
 
-fn families_listed() -> BTreeSet<Family> {
+/// The families in the table under this heading.
+fn families_listed(heading: &str) -> BTreeSet<Family> {
     let document = Document::parse(include_str!("../../examples/host/metrics.md"));
     let family = |row: &Vec<&str>| {
         let mut words = code(row[2]).map(str::to_owned);
@@ -68,17 +69,32 @@ fn families_listed() -> BTreeSet<Family> {
         let [name, kind, help] = [row[0].trim_matches('`'), row[1], row[3]].map(str::to_owned);
         Family { name, kind, help, labels }
     };
-    document.table("Metrics", "metric").rows.iter().map(family).collect()
+    document.table(heading, "metric").rows.iter().map(family).collect()
 }
 
 #[test]
 fn every_metric_is_in_its_document_with_type_labels_and_help() {
-    compare("metrics", &families_listed(), &families_of(&page()));
+    compare("metrics", &families_listed("Metrics"), &families_of(&page()));
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn every_metric_of_tls_is_in_its_table() {
+    use crate::support::Launch;
+    use crate::support::tls::{certificate, tunnel};
+    let options = certificate().options();
+    let desk = Launch::new().args(&options.iter().map(String::as_str).collect::<Vec<_>>()).start_direct();
+    let address = tunnel(desk.addr, &certificate().client());
+    let (_, body) = Wire::fetch(address, &Request::get("/metrics"));
+    let mut families = families_of(std::str::from_utf8(&body).unwrap());
+    families.retain(|family| family.name.starts_with("deskwire_tls_"));
+    compare("metrics of TLS", &families_listed("TLS without a proxy"), &families);
 }
 
 #[test]
 fn alert_rules_name_metrics_and_labels_that_there_are() {
-    let families = families_listed();
+    let families: Vec<Family> =
+        ["Metrics", "TLS without a proxy"].into_iter().flat_map(families_listed).collect();
     let rules = include_str!("../../examples/host/alerts.yml");
     let words = rules.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
     let mut named = 0;

@@ -4,8 +4,8 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
-use crate::support::scenario::eventually;
-use crate::support::tls::{certificate, s_client};
+use crate::support::scenario::{Metrics, eventually};
+use crate::support::tls::{Certificate, certificate, s_client, tunnel};
 use crate::support::{Chat, Desk, Next, PATIENCE, Request, Wire, int};
 use crate::{desk, desk_with, through_tunnel};
 
@@ -70,6 +70,44 @@ fn a_request_without_tls_is_told_so() {
     assert_eq!(wire.response().status, 400);
     let lines = desk.server.log.lines().iter().filter(|line| line.contains("without TLS")).count();
     assert!((1..=2).contains(&lines), "at most one a second");
+}
+
+#[test]
+fn each_way_in_which_a_handshake_ends_is_counted() {
+    let desk = desk();
+    let direct = desk.server.addr;
+    let trusted = tunnel(direct, &certificate().client());
+    let counted = |words: &[&str]| {
+        let (_, body) = Wire::fetch(trusted, &Request::get("/metrics"));
+        Metrics::parse(&body).total(words)
+    };
+    let done = counted(&["tls_handshakes_total"]);
+    assert_eq!(counted(&["tls_handshakes_total"]), done + 1.0);
+    assert_eq!(counted(&["handshakes_failed"]), 0.0);
+    // Each of these has just one fault.
+    Wire::fetch(direct, &Request::get("/"));
+    s_client(direct, &["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"], "");
+    s_client(direct, &["-alpn", "h2"], "");
+    // It trusts another certificate than this one.
+    let stranger = TcpStream::connect(tunnel(direct, &Certificate::new().client())).unwrap();
+    let _ = { &stranger }.read(&mut [0]);
+    let mut broken = TcpStream::connect(direct).unwrap();
+    broken.write_all(&[0x16; 3000]).unwrap();
+    let _ = broken.read_to_end(&mut Vec::new());
+    silent_client(&desk);
+    let mut left = TcpStream::connect(direct).unwrap();
+    left.write_all(&recorded_hello()).unwrap();
+    assert!(left.read(&mut [0; 100]).is_ok_and(|length| length > 0));
+    drop(left);
+    // Who connects and says nothing, as health checks do, has begun no handshake.
+    drop(TcpStream::connect(direct));
+    for (cause, count) in
+        [("plain", 1.0), ("incompatible", 2.0), ("alert", 1.0), ("malformed", 1.0), ("unfinished", 2.0)]
+    {
+        let label = format!("cause=\"{cause}\"");
+        eventually(cause, || counted(&["handshakes_failed", &label]) >= count);
+        assert_eq!(counted(&["handshakes_failed", &label]), count, "{cause}");
+    }
 }
 
 /// Limit: the head's 10 s, from accept to the last byte of the head, with the handshake in it.

@@ -2,10 +2,12 @@
 //!
 //! rustls does the records and sees no socket: bytes go in and out as arguments (its unbuffered interface). So nothing
 //! waits where the loop cannot see it, and a quiet connection has no buffers. [`stream`] says how a record becomes input
-//! of the loop; [`credentials`] reads certificate and key.
+//! of the loop; [`credentials`] reads certificate and key; [`handshakes`] counts how handshakes end.
 
+mod acceptor;
 mod credentials;
 mod expiry;
+mod handshakes;
 mod stream;
 
 use std::io::{self, Read, Write};
@@ -14,8 +16,9 @@ use mio::event::Source;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 
+pub(crate) use self::acceptor::Acceptor;
 pub use self::credentials::{Credentials, TlsError};
-pub(crate) use self::stream::Acceptor;
+pub(crate) use self::handshakes::Handshakes;
 use self::stream::TlsStream;
 use super::stream::Stream;
 

@@ -1,0 +1,73 @@
+//! How handshakes end, counted.
+
+use std::cell::Cell;
+
+use rustls::Error;
+
+/// Why a handshake has failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HandshakeFault {
+    /// A request without TLS.
+    Plain,
+    /// No version, or nothing else, that both sides speak.
+    Incompatible,
+    /// The client has ended it with an alert: it does not accept the certificate, most of the time.
+    Alert,
+    /// What came is no handshake.
+    Malformed,
+    /// The connection has ended before it was whole: left by the client, too slow, or evicted.
+    Unfinished,
+}
+
+impl HandshakeFault {
+    /// All faults, in order.
+    const ALL: [Self; 5] = [Self::Plain, Self::Incompatible, Self::Alert, Self::Malformed, Self::Unfinished];
+
+    /// Returns the value of its label.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Incompatible => "incompatible",
+            Self::Alert => "alert",
+            Self::Malformed => "malformed",
+            Self::Unfinished => "unfinished",
+        }
+    }
+}
+
+impl From<&Error> for HandshakeFault {
+    fn from(error: &Error) -> Self {
+        match error {
+            Error::PeerIncompatible(_) | Error::NoApplicationProtocol => Self::Incompatible,
+            Error::AlertReceived(_) => Self::Alert,
+            _ => Self::Malformed,
+        }
+    }
+}
+
+/// Counts of handshakes. All streams count here, and the metrics read it.
+#[derive(Debug, Default)]
+pub(crate) struct Handshakes {
+    done: Cell<u64>,
+    failed: [Cell<u64>; HandshakeFault::ALL.len()],
+}
+
+impl Handshakes {
+    pub(super) fn note_done(&self) {
+        self.done.update(|done| done + 1);
+    }
+
+    pub(super) fn note_failed(&self, why: HandshakeFault) {
+        self.failed[why as usize].update(|failed| failed + 1);
+    }
+
+    /// Returns how many are whole.
+    pub(crate) fn done(&self) -> u64 {
+        self.done.get()
+    }
+
+    /// Returns how many have failed, by cause.
+    pub(crate) fn failed(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        HandshakeFault::ALL.into_iter().map(|why| (why.name(), self.failed[why as usize].get()))
+    }
+}
