@@ -1,18 +1,26 @@
 //! `deskwire doctor`: connects as users and staff do, and says what is wrong on the way.
 
+mod addresses;
 mod client;
 mod finding;
+mod line;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(feature = "tls")]
+mod tls_finding;
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use deskwire::config::{DOCTOR_CLOCK_MS, DOCTOR_DESCRIPTORS_MIN, DoctorOptions};
+use deskwire::config::{DOCTOR_CLOCK_MS, DoctorOptions};
 use deskwire::desk::auth::new_token;
 use serde_json::{Value, json};
 
+use self::addresses::{Pages, Way};
 use self::client::{Answer, CLOSE, PING, STEP, TEXT, Target};
 use self::finding::{Finding, Severity};
+use self::line::Line;
 use crate::{Failure, say};
 
 /// Exit status where only something could be better. 0 is all well, 1 a fault, 2 a mistake in the options.
@@ -24,37 +32,37 @@ const OFFERED: &str = "Sec-WebSocket-Protocol: deskwire.v1";
 /// A name that nobody has (RFC 6761 6.4).
 const FOREIGN_ORIGIN: &str = "https://foreign.invalid";
 
-/// Looks, prints what was found, and ends with a status that says how bad it is.
-pub(crate) fn run(options: &DoctorOptions, listen: SocketAddr) -> Result<(), Failure> {
-    let url = match &options.url {
-        Some(url) => url.clone(),
-        None => local_url(listen),
-    };
-    let Some(target) = Target::parse(&url) else {
-        return Err(Failure::Mistake(format!(
-            "{url:?}: a URL is http:// and a host, with a port or a path if need be"
-        )));
-    };
+/// An address that nobody has (RFC 5737), to see whether X-Forwarded-For arrives.
+const PROBE: &str = "X-Forwarded-For: 192.0.2.1\r\nConnection: close\r\n";
+
+/// Looks, prints what was found, and ends with a status that says how bad it is. `local_url` is where `--local` looks.
+pub(crate) fn run(options: &DoctorOptions, local_url: String) -> Result<(), Failure> {
+    let url = options.url.clone().unwrap_or(local_url);
+    let target = parse(&url)?;
+    let metrics =
+        options.metrics.as_deref().map(|url| url.trim_end_matches("/metrics")).map(parse).transpose()?;
     let mut findings = Vec::new();
     // A fault ends the search: what follows from it would be found again and again.
-    if let Err(fault) = examine(&target, options, &mut findings) {
+    if let Err(fault) = examine((&target, metrics.as_ref()), options, &mut findings) {
         findings.push(fault);
     }
     let worst = findings.iter().map(|finding| finding.severity).max().unwrap_or(Severity::Ok);
+    // What cannot be seen is no fault.
+    let worst = if worst == Severity::Unknown { Severity::Ok } else { worst };
     say(&if options.json { as_json(&url, worst, &findings) } else { as_text(&findings) })?;
     match worst {
-        Severity::Ok => Ok(()),
+        Severity::Ok | Severity::Unknown => Ok(()),
         Severity::Warning => Err(Failure::Printed(EXIT_WARNING)),
         Severity::Fault => Err(Failure::Printed(1)),
     }
 }
 
-/// A desk that listens everywhere is asked at loopback.
-fn local_url(mut listen: SocketAddr) -> String {
-    if listen.ip().is_unspecified() {
-        listen.set_ip(if listen.is_ipv4() { [127, 0, 0, 1].into() } else { [0, 0, 0, 0, 0, 0, 0, 1].into() });
-    }
-    format!("http://{listen}")
+fn parse(url: &str) -> Result<Target, Failure> {
+    Target::parse(url).ok_or_else(|| {
+        Failure::Mistake(format!(
+            "{url:?}: a URL is http:// or https:// and a host, with a port or a path if need be"
+        ))
+    })
 }
 
 fn as_json(url: &str, outcome: Severity, findings: &[Finding]) -> String {
@@ -66,6 +74,7 @@ fn as_text(findings: &[Finding]) -> String {
     let lines = findings.iter().map(|finding| {
         let grade = match finding.severity {
             Severity::Ok => "ok",
+            Severity::Unknown => "unknown",
             Severity::Warning => "warning",
             Severity::Fault => "fault",
         };
@@ -80,25 +89,30 @@ fn as_text(findings: &[Finding]) -> String {
 struct Patient<'a> {
     target: &'a Target,
     addresses: Vec<SocketAddr>,
+    /// `None` for a URL without TLS.
+    #[cfg(feature = "tls")]
+    trust: Option<tls::Trust>,
 }
 
-fn examine(target: &Target, options: &DoctorOptions, findings: &mut Vec<Finding>) -> Result<(), Finding> {
-    if target.is_secure {
-        return Err(Finding::fault(
-            "tls",
-            "this binary speaks no TLS, so it cannot look behind https",
-            "on the host: deskwire doctor http://127.0.0.1:8000; through TLS: \
-             socat TCP-LISTEN:8001,fork,bind=127.0.0.1 OPENSSL:HOST:443 and deskwire doctor http://127.0.0.1:8001",
-        ));
+fn examine(
+    (target, metrics): (&Target, Option<&Target>),
+    options: &DoctorOptions,
+    findings: &mut Vec<Finding>,
+) -> Result<(), Finding> {
+    let patient = Patient::new(target, options.local)?;
+    #[cfg(feature = "tls")]
+    if !options.local {
+        findings.extend(patient.certificate()?);
     }
-    let patient = Patient { target, addresses: target.resolve()? };
-    patient.ask("/healthz").and_then(is_desk)?;
+    patient.ask("/healthz").and_then(|answer| is_desk(answer, target))?;
     findings.push(Finding::ok("alive", format!("a desk answers at {}", target.authority)));
     if options.local {
         return Ok(());
     }
-    let before = patient.metrics();
-    let (mut user, is_proxied) = patient.user()?;
+    let metrics = metrics.map(|target| Patient::new(target, false)).transpose()?;
+    let counts = metrics.as_ref().unwrap_or(&patient);
+    let before = counts.metrics();
+    let (mut user, way) = patient.user()?;
     findings.push(Finding::ok("upgrade", "users connect, and are welcomed"));
     findings.extend(clock(&user.1));
     patient.origins(options.origin.as_deref())?;
@@ -107,7 +121,15 @@ fn examine(target: &Target, options: &DoctorOptions, findings: &mut Vec<Finding>
         patient.staff(&options.staff, token)?;
         findings.push(Finding::ok("token", format!("{} signs in", options.staff)));
     }
-    findings.extend(addresses(before.as_deref(), patient.metrics().as_deref(), is_proxied));
+    let after = counts.metrics();
+    patient.send(&target.head("/healthz", PROBE), "/healthz")?;
+    match (before, after, counts.metrics()) {
+        (Some(before), Some(after), Some(after_probe)) => {
+            let pages = Pages { before: &before, after: &after, after_probe: &after_probe };
+            findings.extend(addresses::examine(&pages, way));
+        }
+        _ => findings.push(finding::no_metrics(&target.origin())),
+    }
     if options.idle > 0 {
         findings.push(watch(&mut user.0, Duration::from_secs(options.idle.into()))?);
     }
@@ -115,8 +137,11 @@ fn examine(target: &Target, options: &DoctorOptions, findings: &mut Vec<Finding>
 }
 
 /// Whether that was the answer of a desk to /healthz.
-fn is_desk(answer: Answer) -> Result<(), Finding> {
+fn is_desk(answer: Answer, target: &Target) -> Result<(), Finding> {
     let status = answer.status;
+    if let (300..=399, Some(to)) = (status, answer.field("location")) {
+        return Err(finding::redirect(to));
+    }
     if (502..=504).contains(&status) {
         return Err(Finding::fault(
             "gateway",
@@ -128,6 +153,10 @@ fn is_desk(answer: Answer) -> Result<(), Finding> {
     if (status, body.as_str()) == (200, "ok") {
         return Ok(());
     }
+    // What the desk says, and nginx.
+    if status == 400 && ["speaks TLS", "sent to HTTPS port"].iter().any(|said| body.contains(said)) {
+        return Err(finding::needs_tls(&target.authority));
+    }
     Err(Finding::fault(
         "other",
         format!("something answers, and it is no desk: /healthz gets {status}"),
@@ -135,10 +164,45 @@ fn is_desk(answer: Answer) -> Result<(), Finding> {
     ))
 }
 
-impl Patient<'_> {
+impl<'a> Patient<'a> {
+    #[cfg(feature = "tls")]
+    fn new(target: &'a Target, is_local: bool) -> Result<Self, Finding> {
+        let trust = match (target.is_secure, is_local) {
+            (false, _) => None,
+            (true, true) => tls::Trust::anybody(),
+            (true, false) => Some(tls::Trust::of_this_machine().ok_or_else(tls_finding::no_roots)?),
+        };
+        Ok(Self { target, addresses: target.resolve()?, trust })
+    }
+
+    #[cfg(not(feature = "tls"))]
+    fn new(target: &'a Target, _is_local: bool) -> Result<Self, Finding> {
+        if target.is_secure {
+            return Err(finding::no_tls_here());
+        }
+        Ok(Self { target, addresses: target.resolve()? })
+    }
+
+    fn connect(&self) -> Result<Line, Finding> {
+        let socket = self.target.connect(&self.addresses)?;
+        #[cfg(feature = "tls")]
+        if let Some(trust) = &self.trust {
+            return Ok(Line::Tls(Box::new(trust.shake_hands(socket, &self.target.host)?)));
+        }
+        Ok(Line::Plain(socket))
+    }
+
+    /// Looks at the certificate, if there is one to be looked at.
+    #[cfg(feature = "tls")]
+    fn certificate(&self) -> Result<Option<Finding>, Finding> {
+        match self.connect()? {
+            Line::Tls(session) => Ok(Some(tls_finding::accepted(session.validity()))),
+            Line::Plain(_) => Ok(None),
+        }
+    }
+
     fn send(&self, head: &str, what: &str) -> Result<Answer, Finding> {
-        let stream = self.target.connect(&self.addresses)?;
-        Answer::of(stream, head).map_err(|_| finding::silent(what))
+        Answer::of(self.connect()?, head).map_err(|_| finding::silent(what))
     }
 
     fn ask(&self, path: &str) -> Result<Answer, Finding> {
@@ -156,9 +220,9 @@ impl Patient<'_> {
         self.send(&self.target.head(path, &format!("{UPGRADE}{OFFERED}{secret}\r\n{origin}")), path)
     }
 
-    /// Connects as a user whom nobody knows. Returns the connection with its welcome, and whether a proxy is on the way: the
+    /// Connects as a user whom nobody knows. Returns the connection with its welcome, and the way to the desk: the
     /// desk itself names neither a server nor a way.
-    fn user(&self) -> Result<((Answer, Value), bool), Finding> {
+    fn user(&self) -> Result<((Answer, Value), Way), Finding> {
         let mut answer = self.shake_hands(&user_path()?, "", None)?;
         if answer.status != 101 {
             return Err(finding::upgrade(answer.status));
@@ -166,19 +230,19 @@ impl Patient<'_> {
         if answer.field("sec-websocket-protocol") != Some("deskwire.v1") {
             return Err(finding::subprotocol());
         }
-        let is_proxied = self.is_proxied();
+        let way = self.way();
         let (opcode, payload) =
             answer.frame(Instant::now() + STEP).map_err(|_| finding::silent("the handshake"))?;
         if opcode == CLOSE {
             return Err(finding::full(&String::from_utf8_lossy(payload.get(2..).unwrap_or(&[]))));
         }
         let welcome = serde_json::from_slice(&payload).unwrap_or_default();
-        Ok(((answer, welcome), is_proxied))
+        Ok(((answer, welcome), way))
     }
 
-    fn is_proxied(&self) -> bool {
-        self.ask("/healthz")
-            .is_ok_and(|answer| ["server", "via"].iter().any(|name| answer.field(name).is_some()))
+    fn way(&self) -> Way {
+        let is_named = |answer: Answer| ["server", "via"].iter().any(|name| answer.field(name).is_some());
+        if self.ask("/healthz").is_ok_and(is_named) { Way::Proxied } else { Way::Unnamed }
     }
 
     /// Connects as pages do: the desk's own, those of a site that is to be allowed, and those of a foreign one.
@@ -187,7 +251,7 @@ impl Patient<'_> {
         if status(FOREIGN_ORIGIN)? == 101 {
             return Err(finding::origin_dropped());
         }
-        if status(&format!("http://{}", self.target.authority))? != 101 {
+        if status(&self.target.origin())? != 101 {
             return Err(finding::host());
         }
         match allowed {
@@ -220,33 +284,6 @@ fn clock(welcome: &Value) -> Option<Finding> {
     let ours = SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_millis();
     let apart_ms = u64::try_from(ours).ok()?.abs_diff(welcome["now"].as_u64()?);
     (apart_ms > DOCTOR_CLOCK_MS).then(|| finding::clock(apart_ms / 1000))
-}
-
-/// Reads from the metrics, before and after, how the desk knows its users' addresses, and its descriptors.
-fn addresses(before: Option<&str>, after: Option<&str>, is_proxied: bool) -> Vec<Finding> {
-    let Some(after) = after else {
-        return vec![Finding::ok("metrics", "not to be seen from here, so that addresses are not looked at")];
-    };
-    let grown = |name: &str| {
-        let of = |page: Option<&str>| page.and_then(|page| sample(page, name)).unwrap_or(0);
-        of(Some(after)).saturating_sub(of(before)) > 0
-    };
-    let source = |from: &str| grown(&format!("deskwire_client_addresses_total{{from=\"{from}\"}}"));
-    let mut found = Vec::new();
-    if source("untrusted") {
-        found.push(finding::untrusted());
-    } else if is_proxied && !source("forwarded") {
-        found.push(finding::forwarded());
-    } else {
-        found.push(Finding::ok("forwarded", "the desk sees its users' own addresses"));
-    }
-    let limit = sample(after, "process_max_fds").filter(|limit| *limit < DOCTOR_DESCRIPTORS_MIN);
-    found.extend(limit.map(finding::descriptors));
-    found
-}
-
-fn sample(page: &str, name: &str) -> Option<u64> {
-    page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok())
 }
 
 /// Watches an idle connection until the desk's first ping.

@@ -47,9 +47,11 @@ fn main() -> ExitCode {
         Ok(Options { command: Some(Task::StaffToken { id }), .. }) => print_staff_token(&id),
         #[cfg(feature = "journal")]
         Ok(Options { command: Some(Task::Journal { file, texts }), .. }) => kept::print(&file, texts),
-        Ok(Options { command: Some(Task::Doctor(doctor)), listen, .. }) => doctor::run(&doctor, listen),
         Ok(Options { command: Some(Task::Check { options }), .. }) => check(options),
-        Ok(options) => run(&options).map_err(|failure| in_format(failure, options.log_format)),
+        Ok(options) => match &options.command {
+            Some(Task::Doctor(doctor)) => doctor::run(doctor, options.local_url()),
+            _ => run(&options).map_err(|failure| in_format(failure, options.log_format)),
+        },
         Err(error) if !error.use_stderr() => {
             error.print().map_err(|error| Failure::Trouble(error.to_string()))
         }

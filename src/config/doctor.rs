@@ -17,7 +17,7 @@ pub const DOCTOR_DESCRIPTORS_MIN: u64 = 4096;
 /// What the doctor examines.
 #[derive(Debug, Args)]
 pub struct DoctorOptions {
-    /// The desk as its users reach it, such as <http://desk.example.org> or <http://desk.example.org/support>
+    /// The desk as its users reach it, such as <https://desk.example.org> or <http://desk.example.org/support>
     #[arg(required_unless_present = "local")]
     pub url: Option<String>,
     /// Ask the desk on this machine whether it is alive, at DESKWIRE_LISTEN, and nothing else: a health check
@@ -32,6 +32,9 @@ pub struct DoctorOptions {
     /// Another site whose pages should be able to connect, such as <https://example.com>
     #[arg(long, value_name = "ORIGIN", value_parser = origin)]
     pub origin: Option<String>,
+    /// Where the desk's metrics are, such as <http://127.0.0.1:8000>, if they are not at the URL
+    #[arg(long, value_name = "URL")]
+    pub metrics: Option<String>,
     /// How long to watch an idle connection, so that the desk's first ping is seen; 0 skips this
     #[arg(long, default_value_t = 35, value_name = "SECONDS")]
     pub idle: u32,

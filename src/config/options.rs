@@ -1,7 +1,7 @@
 //! Options of the desk, and the other tasks of the binary.
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
@@ -29,8 +29,9 @@ const DOCTOR_HELP: &str =
     "Exit status: 0 all is well, 1 it does not work, 2 a mistake in these options, 3 it works, with warnings.
 
 Examples:
-  deskwire doctor http://desk.example.org/support
-  deskwire doctor http://desk.example.org --origin https://shop.example.org --json
+  deskwire doctor https://desk.example.org/support
+  deskwire doctor https://desk.example.org --metrics http://127.0.0.1:8000
+  deskwire doctor https://desk.example.org --origin https://shop.example.org --json
   deskwire doctor --local";
 
 /// A real-time support desk: users open tickets, staff pick them, both chat at once.
@@ -207,6 +208,16 @@ impl Options {
             return "https";
         }
         "http"
+    }
+
+    /// Returns the URL of the desk for those on this machine.
+    pub fn local_url(&self) -> String {
+        let mut address = self.listen;
+        if address.ip().is_unspecified() {
+            let is_v4 = address.is_ipv4();
+            address.set_ip(if is_v4 { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+        }
+        format!("{}://{address}", self.scheme())
     }
 
     /// Returns the proxies whose X-Forwarded-For is trusted.

@@ -1,14 +1,15 @@
 //! A blocking client of HTTP and WebSocket. Each step has a deadline.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use deskwire::config::{DOCTOR_ANSWER_BYTES_MAX, DOCTOR_STEP_MS};
+use deskwire::config::DOCTOR_STEP_MS;
 
 use super::finding::Finding;
+use super::line::Line;
 
 pub(super) const STEP: Duration = Duration::from_millis(DOCTOR_STEP_MS);
 
@@ -18,7 +19,7 @@ pub(super) struct Target {
     pub(super) is_secure: bool,
     /// As it stands in the field Host.
     pub(super) authority: String,
-    host: String,
+    pub(super) host: String,
     port: u16,
     /// The path before those of the desk, without a slash at its end.
     prefix: String,
@@ -88,6 +89,12 @@ impl Target {
         })
     }
 
+    /// Returns how pages of this desk name themselves (RFC 6454 6.2).
+    pub(super) fn origin(&self) -> String {
+        let scheme = if self.is_secure { "https" } else { "http" };
+        format!("{scheme}://{}", self.authority)
+    }
+
     /// The head of a request. `fields` end with a line feed each.
     pub(super) fn head(&self, path: &str, fields: &str) -> String {
         let (prefix, authority) = (&self.prefix, &self.authority);
@@ -101,7 +108,7 @@ pub(super) struct Answer {
     pub(super) status: u16,
     fields: Vec<(String, String)>,
     pub(super) body: Vec<u8>,
-    stream: TcpStream,
+    line: Line,
 }
 
 /// The opcodes of the desk's frames (RFC 6455 5.2).
@@ -114,13 +121,12 @@ pub(super) type Frame = (u8, Vec<u8>);
 
 impl Answer {
     /// Sends a request, and reads the head that comes back.
-    pub(super) fn of(mut stream: TcpStream, request: &str) -> io::Result<Self> {
+    pub(super) fn of(mut line: Line, request: &str) -> io::Result<Self> {
         let deadline = Instant::now() + STEP;
-        stream.set_write_timeout(Some(STEP))?;
-        stream.write_all(request.as_bytes())?;
+        line.send(request.as_bytes())?;
         let mut bytes = Vec::new();
         loop {
-            more(&mut stream, &mut bytes, deadline)?;
+            line.receive(&mut bytes, deadline)?;
             let mut fields = [httparse::EMPTY_HEADER; 64];
             let mut head = httparse::Response::new(&mut fields);
             let length = match head.parse(&bytes).map_err(io::Error::other)? {
@@ -132,7 +138,7 @@ impl Answer {
                 status: head.code.unwrap_or(0),
                 fields: head.headers.iter().map(|f| (f.name.to_lowercase(), text(f.value))).collect(),
                 body: bytes.split_off(length),
-                stream,
+                line,
             });
         }
     }
@@ -146,7 +152,7 @@ impl Answer {
         let deadline = Instant::now() + STEP;
         let length = self.field("content-length").and_then(|length| length.parse().ok());
         while length.is_none_or(|length: usize| self.body.len() < length) {
-            match more(&mut self.stream, &mut self.body, deadline) {
+            match self.line.receive(&mut self.body, deadline) {
                 Err(error) if error.kind() == ErrorKind::UnexpectedEof => break,
                 read => read?,
             }
@@ -171,28 +177,7 @@ impl Answer {
                     return Ok((opcode, payload));
                 }
             }
-            more(&mut self.stream, &mut self.body, deadline)?;
+            self.line.receive(&mut self.body, deadline)?;
         }
-    }
-}
-
-fn more(stream: &mut TcpStream, bytes: &mut Vec<u8>, deadline: Instant) -> io::Result<()> {
-    let left = deadline.saturating_duration_since(Instant::now());
-    if left.is_zero() || bytes.len() > DOCTOR_ANSWER_BYTES_MAX {
-        return Err(ErrorKind::TimedOut.into());
-    }
-    stream.set_read_timeout(Some(left))?;
-    let mut buffer = [0; 4096];
-    match stream.read(&mut buffer) {
-        Ok(0) => Err(ErrorKind::UnexpectedEof.into()),
-        Ok(length) => {
-            bytes.extend_from_slice(&buffer[..length]);
-            Ok(())
-        }
-        Err(error) => match error.kind() {
-            ErrorKind::WouldBlock => Err(ErrorKind::TimedOut.into()),
-            ErrorKind::Interrupted => Ok(()),
-            _ => Err(error),
-        },
     }
 }

@@ -9,6 +9,8 @@ use super::client::STEP;
 #[serde(rename_all = "lowercase")]
 pub(super) enum Severity {
     Ok,
+    /// It cannot be seen from here.
+    Unknown,
     Warning,
     Fault,
 }
@@ -28,6 +30,10 @@ impl Finding {
         Self { code, severity: Severity::Ok, says: says.into(), mend: None }
     }
 
+    pub(super) fn unknown(code: &'static str, says: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { code, severity: Severity::Unknown, says: says.into(), mend: Some(mend.into()) }
+    }
+
     pub(super) fn warning(code: &'static str, says: impl Into<String>, mend: impl Into<String>) -> Self {
         Self { code, severity: Severity::Warning, says: says.into(), mend: Some(mend.into()) }
     }
@@ -35,6 +41,33 @@ impl Finding {
     pub(super) fn fault(code: &'static str, says: impl Into<String>, mend: impl Into<String>) -> Self {
         Self { code, severity: Severity::Fault, says: says.into(), mend: Some(mend.into()) }
     }
+}
+
+/// The URL wants TLS, which this binary has not.
+#[cfg(not(feature = "tls"))]
+pub(super) fn no_tls_here() -> Finding {
+    Finding::fault(
+        "tls",
+        "this binary speaks no TLS, so it cannot look behind https",
+        "build it with --features tls; or on the host: deskwire doctor http://127.0.0.1:8000",
+    )
+}
+
+pub(super) fn redirect(to: &str) -> Finding {
+    let base = to.strip_suffix("/healthz").unwrap_or(to);
+    Finding::fault(
+        "redirect",
+        format!("requests are sent on to {to}, and a WebSocket follows nobody"),
+        format!("use that address everywhere: deskwire doctor {base}"),
+    )
+}
+
+pub(super) fn needs_tls(authority: &str) -> Finding {
+    Finding::fault(
+        "needs-tls",
+        "this port speaks TLS, and was asked without",
+        format!("deskwire doctor https://{authority}"),
+    )
 }
 
 pub(super) fn silent(what: &str) -> Finding {
@@ -114,6 +147,24 @@ pub(super) fn forwarded() -> Finding {
         "forwarded",
         "all users look like one address: the proxy does not send X-Forwarded-For",
         "nginx: proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;",
+    )
+}
+
+/// Nobody has named a client, and no proxy has named itself.
+pub(super) fn direct() -> Finding {
+    Finding::unknown(
+        "forwarded",
+        "no proxy shows on the way; if there is one, all its users look like one address",
+        "nothing, if users reach the desk directly; else, nginx: proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;",
+    )
+}
+
+/// The metrics cannot be seen.
+pub(super) fn no_metrics(url: &str) -> Finding {
+    Finding::unknown(
+        "forwarded",
+        "whether the desk sees its users' own addresses: its metrics are not to be had from here",
+        format!("look from the desk's machine: deskwire doctor {url} --metrics http://127.0.0.1:8000"),
     )
 }
 

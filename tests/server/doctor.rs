@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
+use socket2::{Domain, Socket, Type};
 
 use crate::support::scenario::TempFile;
 use crate::support::{Desk, Launch, PATIENCE, TOKEN};
@@ -15,17 +16,27 @@ type Edit = fn(String) -> Result<String, String>;
 
 /// Starts a proxy in front of the desk. It ends an upgraded connection after `idle` without a byte.
 fn proxy(desk: SocketAddr, idle: Duration, edit: Edit) -> SocketAddr {
+    // As proxies do, it names itself in each answer.
+    proxy_with_name(desk, idle, edit, "Server: a proxy\r\n")
+}
+
+fn proxy_with_name(desk: SocketAddr, idle: Duration, edit: Edit, name: &'static str) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
         for client in listener.incoming().flatten() {
-            thread::spawn(move || pass(client, desk, idle, edit));
+            thread::spawn(move || pass(client, (desk, idle), edit, name));
         }
     });
     address
 }
 
-fn pass(mut client: TcpStream, desk: SocketAddr, idle: Duration, edit: Edit) -> Option<()> {
+fn pass(
+    mut client: TcpStream,
+    (desk, idle): (SocketAddr, Duration),
+    edit: Edit,
+    name: &'static str,
+) -> Option<()> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
@@ -42,8 +53,7 @@ fn pass(mut client: TcpStream, desk: SocketAddr, idle: Duration, edit: Edit) -> 
     let (mut from, mut to) = (client.try_clone().ok()?, behind.try_clone().ok()?);
     thread::spawn(move || std::io::copy(&mut from, &mut to).and(to.shutdown(Shutdown::Write)));
     let mut buffer = [0; 4096];
-    // As proxies do, it names itself in each answer.
-    let mut answer = Some("Server: a proxy\r\n");
+    let mut answer = Some(name);
     while let Ok(length @ 1..) = behind.read(&mut buffer) {
         let mut bytes = buffer[..length].to_vec();
         if let Some(name) = answer.take() {
@@ -132,9 +142,62 @@ fn the_doctor_finds_each_fault_of_a_proxy() {
     };
     finds(&desk, renamed, &[], ("host", 1, "Host $http_host"));
     finds(&desk, |head| without(&head, "Origin"), &[], ("origin-dropped", 1, "Origin"));
+    let without_forwarded: Edit =
+        |head| Ok(without(&head, "X-Forwarded-For")?.replace("X-Forwarded-For: 198.51.100.7\r\n", ""));
+    finds(&desk, without_forwarded, &[], ("forwarded", 3, "X-Forwarded-For"));
+    // It passes on what a client says, and says nothing of it itself.
     finds(&desk, Ok, &[], ("forwarded", 3, "X-Forwarded-For"));
     finds(&desk, |_| answered("502 Bad Gateway"), &[], ("gateway", 1, "proxy_pass"));
     finds(&desk, |_| answered("404 Not Found"), &[], ("other", 1, "location /support/"));
+    let redirect: Edit = |_| answered("301 Moved\r\nLocation: https://desk.example/healthz");
+    finds(&desk, redirect, &[], ("redirect", 1, "deskwire doctor https://desk.example"));
+    // As nginx says it.
+    let page = "HTTP/1.1 400 Bad Request\r\n\r\nThe plain HTTP request was sent to HTTPS port";
+    let needs_tls: Edit = |_| Err(page.to_owned());
+    finds(&desk, needs_tls, &[], ("needs-tls", 1, "deskwire doctor https://127.0.0.1"));
+}
+
+/// What it says of users' addresses: severity and mending line.
+fn of_addresses(found: &Findings) -> (String, String) {
+    let all = found.all["findings"].as_array().unwrap();
+    let of_addresses = all.iter().filter(|finding| finding["code"] == "forwarded").collect::<Vec<_>>();
+    let [finding] = of_addresses[..] else { panic!("{}", found.all) };
+    let text = |key: &str| finding[key].as_str().unwrap_or("").to_owned();
+    (text("severity"), text("mend"))
+}
+
+/// A proxy that names itself nowhere, sends no X-Forwarded-For, and keeps the metrics in.
+#[test]
+fn what_the_doctor_cannot_see_it_calls_unknown() {
+    let desk = Desk::start();
+    let hidden: Edit = |head| match head.contains("GET /metrics") {
+        true => Err("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".into()),
+        false => Ok(without(&head, "X-Forwarded-For")?.replace("X-Forwarded-For: 198.51.100.7\r\n", "")),
+    };
+    let url = format!("http://{}", proxy_with_name(desk.server.addr, PATIENCE, hidden, ""));
+    let found = examined(&url, &[]);
+    let (severity, mend) = of_addresses(&found);
+    assert_eq!((severity.as_str(), found.code), ("unknown", Some(0)), "{}", found.all);
+    assert!(mend.contains(&format!("deskwire doctor {url} --metrics")), "{mend}");
+    // As that line says, where the metrics are to be seen.
+    let metrics = format!("http://{}/metrics", desk.server.addr);
+    let found = examined(&url, &["--metrics", &metrics]);
+    assert_eq!((of_addresses(&found).0.as_str(), found.code), ("warning", Some(3)), "{}", found.all);
+    // Without a proxy nothing is wrong, but one that hides would look the same.
+    let found = examined(&format!("http://{}", desk.server.addr), &[]);
+    assert_eq!((of_addresses(&found).0.as_str(), found.code), ("unknown", Some(0)), "{}", found.all);
+    let text = Launch::bare().args(&["doctor", &url, "--idle", "0"]).run();
+    assert!(text.stdout.iter().any(|line| line.starts_with("unknown  forwarded: ")), "{:?}", text.stdout);
+}
+
+#[test]
+fn the_doctor_reads_metrics_at_their_own_listener() {
+    let desk = Desk::with(&["--metrics-listen", "127.0.0.1:0"]);
+    let line = desk.server.out.wait("the address", |line| line.starts_with("metrics      "));
+    let url = format!("http://{}", proxy(desk.server.addr, PATIENCE, good));
+    assert_eq!(of_addresses(&examined(&url, &[])).0, "unknown");
+    let found = examined(&url, &["--metrics", line.trim_start_matches("metrics      ")]);
+    assert_eq!((of_addresses(&found).0.as_str(), found.code), ("ok", Some(0)), "{}", found.all);
 }
 
 #[test]
@@ -172,10 +235,21 @@ fn the_doctor_finds_what_keeps_it_from_the_desk() {
     assert_eq!(code("http://no-such-desk.invalid"), "name");
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     assert_eq!(code(&format!("http://{free}")), "refused");
-    assert_eq!(code("https://desk.example"), "tls");
+    if cfg!(not(feature = "tls")) {
+        assert_eq!(code("https://desk.example"), "tls");
+    }
     // Connections wait in its backlog, and nobody accepts them.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     assert_eq!(code(&format!("http://{}", silent.local_addr().unwrap())), "silent");
+    // Its backlog is full, so that the kernel drops what would connect, as a firewall does.
+    let full = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    full.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    full.listen(0).unwrap();
+    let address = full.local_addr().unwrap().as_socket().unwrap();
+    let _waiting: Vec<TcpStream> =
+        std::iter::from_fn(|| TcpStream::connect_timeout(&address, Duration::from_millis(200)).ok())
+            .collect();
+    assert_eq!(code(&format!("http://{address}")), "unreachable");
 }
 
 #[test]

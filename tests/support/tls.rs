@@ -30,18 +30,38 @@ impl Certificate {
 
     /// One that is valid until this time.
     pub fn until(end: &str) -> Self {
+        Self::between("20200101000000Z", end)
+    }
+
+    /// One that is valid from the first time to the second.
+    pub fn between(start: &str, end: &str) -> Self {
+        let this = Self::directory();
+        let curve = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
+        this.openssl(&format!("req -new {curve} -keyout key -out request -config config"));
+        this.openssl(&format!(
+            "ca -selfsign -batch -notext -create_serial -in request -keyfile key -config config \
+             -startdate {start} -enddate {end} -out certificate"
+        ));
+        this
+    }
+
+    /// One that may sign others and signs itself, as `openssl req -x509` makes it.
+    pub fn signer() -> Self {
+        let this = Self::directory();
+        this.openssl(
+            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key -out certificate -days 30 \
+             -config config -addext basicConstraints=critical,CA:TRUE -addext subjectAltName=IP:127.0.0.1",
+        );
+        this
+    }
+
+    fn directory() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("certificate-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let this = Self { directory: Path::new(env!("CARGO_TARGET_TMPDIR")).join(name) };
         fs::create_dir_all(&this.directory).expect("the target directory can be written");
         fs::write(this.directory.join("config"), CONFIG).unwrap();
         fs::write(this.directory.join("index.txt"), "").unwrap();
-        let curve = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
-        this.openssl(&format!("req -new {curve} -keyout key -out request -config config"));
-        this.openssl(&format!(
-            "ca -selfsign -batch -notext -create_serial -in request -keyfile key -config config \
-             -startdate 20200101000000Z -enddate {end} -out certificate"
-        ));
         this
     }
 

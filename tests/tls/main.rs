@@ -7,6 +7,7 @@
 mod support;
 
 mod certificates;
+mod doctor;
 mod handshakes;
 
 use std::sync::Arc;

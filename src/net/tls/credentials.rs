@@ -3,9 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 
-use httpdate::HttpDate;
 use log::{info, warn};
 use rustls::ServerConfig;
 use rustls::crypto::ring;
@@ -13,8 +11,7 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::NoServerSessionStorage;
 
-use super::expiry::not_after;
-use crate::config::TLS_EXPIRY_WARNING;
+use super::expiry::Validity;
 
 /// Why no TLS can be spoken with these files.
 #[derive(Debug)]
@@ -32,8 +29,7 @@ pub struct Credentials {
     certificate: PathBuf,
     key: PathBuf,
     config: Arc<ServerConfig>,
-    /// When the certificate expires, if it says so as RFC 5280 has it.
-    expires: Option<SystemTime>,
+    validity: Validity,
 }
 
 impl Credentials {
@@ -48,7 +44,7 @@ impl Credentials {
             CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect::<Result<Vec<_>, _>>);
         let chain = chain.map_err(|error| wrong(certificate, error))?;
         let Some(first) = chain.first() else { return Err(wrong(certificate, pem::Error::NoItemsFound)) };
-        let expires = not_after(first);
+        let validity = Validity::of(first);
         let private = PrivateKeyDer::from_pem_file(key).map_err(|error| wrong(key, error))?;
         let config = ServerConfig::builder_with_provider(ring::default_provider().into())
             .with_safe_default_protocol_versions() // 1.2 and 1.3
@@ -66,7 +62,7 @@ impl Credentials {
             certificate: certificate.to_owned(),
             key: key.to_owned(),
             config: Arc::new(config),
-            expires,
+            validity,
         })
     }
 
@@ -83,23 +79,16 @@ impl Credentials {
 
     /// Says in the log how long the certificate is valid.
     pub(crate) fn log_expiry(&self) {
-        let left = self.expires.map(|expires| expires.duration_since(SystemTime::now()).unwrap_or_default());
-        if left.is_some_and(|left| left < TLS_EXPIRY_WARNING) {
-            warn!("TLS: the certificate {}", self.validity());
+        if self.validity.is_short() {
+            warn!("TLS: the certificate {}", self.validity);
         } else {
-            info!("TLS: the certificate {}", self.validity());
+            info!("TLS: the certificate {}", self.validity);
         }
     }
 
-    /// Says in words how long the certificate is valid.
-    pub fn validity(&self) -> String {
-        match self.expires {
-            Some(expires) if expires < SystemTime::now() => {
-                format!("has expired on {}", HttpDate::from(expires))
-            }
-            Some(expires) => format!("is valid until {}", HttpDate::from(expires)),
-            None => "does not say how long it is valid".to_owned(),
-        }
+    /// Returns how long the certificate is valid.
+    pub fn validity(&self) -> Validity {
+        self.validity
     }
 
     pub(super) fn config(&self) -> &Arc<ServerConfig> {

@@ -1,6 +1,11 @@
 //! When a certificate expires: as much of DER (X.690) and of RFC 5280 4.1 as it takes to find that.
 
+use std::fmt::{self, Display, Formatter};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use httpdate::HttpDate;
+
+use crate::config::TLS_EXPIRY_WARNING;
 
 const SEQUENCE: u8 = 0x30;
 const VERSION: u8 = 0xA0;
@@ -8,8 +13,36 @@ const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
 const DAY_S: u64 = 24 * 60 * 60;
 
+/// Until when a certificate is valid, if it says so as RFC 5280 has it. As a text it is what the certificate does: "is valid
+/// until ...".
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Validity(Option<SystemTime>);
+
+impl Validity {
+    /// Returns that of a certificate in DER.
+    pub fn of(certificate: &[u8]) -> Self {
+        Self(not_after(certificate))
+    }
+
+    /// Returns whether it ends so soon, or has ended, that somebody has to do something about it.
+    pub fn is_short(self) -> bool {
+        let left = self.0.map(|end| end.duration_since(SystemTime::now()).unwrap_or_default());
+        left.is_some_and(|left| left < TLS_EXPIRY_WARNING)
+    }
+}
+
+impl Display for Validity {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(end) if end < SystemTime::now() => write!(f, "has expired on {}", HttpDate::from(end)),
+            Some(end) => write!(f, "is valid until {}", HttpDate::from(end)),
+            None => f.write_str("does not say how long it is valid"),
+        }
+    }
+}
+
 /// Returns the time after which a certificate is not valid. `None` if it is not as RFC 5280 says.
-pub(super) fn not_after(certificate: &[u8]) -> Option<SystemTime> {
+fn not_after(certificate: &[u8]) -> Option<SystemTime> {
     let (_, certificate, _) = element(certificate)?;
     let (_, mut fields, _) = element(certificate)?;
     if fields.first() == Some(&VERSION) {

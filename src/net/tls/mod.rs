@@ -18,6 +18,7 @@ use mio::{Interest, Registry, Token};
 
 pub(crate) use self::acceptor::Acceptor;
 pub use self::credentials::{Credentials, TlsError};
+pub use self::expiry::Validity;
 pub(crate) use self::handshakes::Handshakes;
 use self::stream::TlsStream;
 use super::stream::Stream;
