@@ -51,8 +51,9 @@ test-image: image ## the image: as another user, read-only, without a network bu
 test-dist: dist ## that a build in another folder gives the same bytes
 	tests/image/rebuild $(TARGET)
 
-test-tls: ## TLS in the binary: its own tests, and the socket tests over TLS
+test-tls: ## TLS in the binary: its own tests, in a real browser too, and the socket tests over TLS
 	$(CARGO) test --features tls --lib --test documents --test tls
+	$(CARGO) test --features tls --test browser tls::
 	TEST_TLS=1 $(CARGO) test --features tls --test server -- $(OVER_TLS)
 
 check: ## formatting, clippy and the documentation, all without a warning
@@ -60,9 +61,13 @@ check: ## formatting, clippy and the documentation, all without a warning
 	$(CARGO) clippy --all-targets --quiet -- -D warnings
 	$(CARGO) clippy --all-targets --all-features --quiet -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps --quiet
+	@if $(CARGO) deny --version >/dev/null 2>&1; then $(MAKE) --no-print-directory deny; \
+		else echo 'dependencies are not checked: cargo install --locked cargo-deny'; fi
 
-deny: ## licences, sources and bans of all dependencies (cargo install cargo-deny)
-	$(CARGO) deny --all-features check licenses bans sources
+deny: ## licences, sources, bans and, if github.com can be reached, advisories of all dependencies (cargo install cargo-deny)
+	$(CARGO) deny --all-features check --hide-inclusion-graph licenses bans sources
+	@if $(CARGO) deny fetch db >/dev/null 2>&1; then $(CARGO) deny --all-features --offline check advisories; \
+		else echo 'advisories are not checked: their database at github.com cannot be reached from here'; fi
 
 static: ## the static binary, for any Linux with this processor, or with TARGET's (rustup target add TARGET)
 	RUSTFLAGS="$(REMAP)" $(CARGO) build --release --locked --target $(TARGET)

@@ -22,6 +22,7 @@ mod page;
 mod proxy;
 mod record;
 mod scripted;
+mod secure;
 mod setup;
 mod simulation;
 mod windows;
@@ -52,6 +53,8 @@ mod secrets;
 mod session_conflicts;
 mod slips;
 mod states;
+#[cfg(feature = "tls")]
+mod tls;
 mod truth;
 mod typing;
 mod widget;

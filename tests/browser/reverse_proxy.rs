@@ -9,7 +9,8 @@ use serde_json::json;
 use self::programs::{Program, ReverseProxy, with_path};
 use crate::opening::faster_clock;
 use crate::page::Page;
-use crate::setup::{Console, Source, Stage, UserPage, sign_in};
+use crate::secure::{secure_chat, secure_page};
+use crate::setup::{Source, Stage};
 use crate::support::scenario::{eventually, upgrade};
 use crate::support::schema::Side;
 use crate::support::{Launch, Peer, Request, Staff, TOKEN, User, Wire, text};
@@ -39,31 +40,6 @@ behind_each![
     the_doctor_finds_nothing,
 ];
 
-/// Opens a page over TLS, whoever has signed the certificate.
-fn secure_page(proxy: &ReverseProxy, path: &str, before: &str) -> Page {
-    let mut page = Page::fresh((1280, 800));
-    page.is_reusable.set(false); // the next test is to look at certificates
-    let (addr, directory) = (proxy.secure, &path[..=path.rfind('/').unwrap()]);
-    page.allowed = vec![format!("https://{addr}{directory}"), format!("wss://{addr}{directory}ws/")];
-    page.cdp("Security.setIgnoreCertificateErrors", json!({ "ignore": true }));
-    page.before_scripts(before);
-    page.go(&format!("https://{addr}{path}"));
-    page
-}
-
-fn secure_chat(proxy: &ReverseProxy, directory: &str, before: &str) -> (UserPage, Console) {
-    let console = Console::from(secure_page(proxy, &format!("{directory}staff"), before));
-    sign_in(&console, "sam", TOKEN);
-    console.until_connected();
-    console.go_online();
-    let user = UserPage::from(secure_page(proxy, directory, before));
-    user.until_connected();
-    let ticket = user.ask("the printer");
-    console.pick(&ticket);
-    user.until_unlocked();
-    (user, console)
-}
-
 fn user_at(addr: SocketAddr, name: &str) -> User {
     User::welcomed(Peer::open(addr, Side::User, name, &upgrade("user", name, None)))
 }
@@ -80,7 +56,7 @@ fn forged_user(addr: SocketAddr, local: [u8; 4], name: &str) -> Peer {
 fn two_people_talk_over_tls(program: Program) {
     let stage = Stage::new(Source::Served);
     let proxy = ReverseProxy::start(program, stage.desk.server.addr);
-    let (user, console) = secure_chat(&proxy, "/", "");
+    let (user, console) = secure_chat(proxy.secure, "/", "");
     user.say("hello, the printer is on fire");
     console.until_received("hello, the printer is on fire");
     user.until_said("hello, the printer is on fire", "delivered");
@@ -97,7 +73,7 @@ fn two_people_talk_over_tls(program: Program) {
 fn a_path_has_pages_sockets_and_the_widget(program: Program) {
     let stage = Stage::new(Source::Served);
     let proxy = ReverseProxy::edited(program, stage.desk.server.addr, with_path);
-    let (user, console) = secure_chat(&proxy, "/support/", "");
+    let (user, console) = secure_chat(proxy.secure, "/support/", "");
     user.say("hello");
     console.until_received("hello");
     // Without the last slash, from the one page to the other, and no metrics there either.
@@ -107,7 +83,7 @@ fn a_path_has_pages_sockets_and_the_widget(program: Program) {
     assert!(location.ends_with("/support/"), "{location}");
     let (_, answer) = Wire::ask(proxy.plain, &Request::get("/support/metrics"));
     assert_eq!(answer.status, 404);
-    let page = secure_page(&proxy, "/support/staff", "");
+    let page = secure_page(proxy.secure, "/support/staff", "");
     page.click("a[data-other-page]");
     page.until("location.pathname == '/support/' && document.readyState == 'complete'");
     page.until_connected();
@@ -153,7 +129,7 @@ fn an_idle_chat_outlasts_the_time_out_of_a_proxy(program: Program) {
     if program == Program::Nginx {
         user_at(proxy.plain, "silent").expect_end();
     }
-    let (user, console) = secure_chat(&proxy, "/", &faster_clock(20));
+    let (user, console) = secure_chat(proxy.secure, "/", &faster_clock(20));
     user.eval("window.began = Date.now()");
     user.until("Date.now() - began > 100000");
     user.say("are you still there?");

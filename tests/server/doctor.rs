@@ -152,8 +152,8 @@ fn the_doctor_finds_each_fault_of_a_proxy() {
     let redirect: Edit = |_| answered("301 Moved\r\nLocation: https://desk.example/healthz");
     finds(&desk, redirect, &[], ("redirect", 1, "deskwire doctor https://desk.example"));
     // As nginx says it.
-    let page = "HTTP/1.1 400 Bad Request\r\n\r\nThe plain HTTP request was sent to HTTPS port";
-    let needs_tls: Edit = |_| Err(page.to_owned());
+    const PAGE: &str = "HTTP/1.1 400 Bad Request\r\n\r\nThe plain HTTP request was sent to HTTPS port";
+    let needs_tls: Edit = |_| Err(PAGE.to_owned());
     finds(&desk, needs_tls, &[], ("needs-tls", 1, "deskwire doctor https://127.0.0.1"));
 }
 
