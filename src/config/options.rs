@@ -122,7 +122,7 @@ pub struct Options {
 pub(super) fn origin(text: &str) -> Result<String, String> {
     let host = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://")).unwrap_or("");
     if host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_graphic() && !b"/?#@".contains(&byte)) {
-        return Err("an origin is http:// or https:// and a host, with a port if need be, and no path".into());
+        return Err("an origin is http:// or https:// and a host, with a port if needed, and no path".into());
     }
     Ok(text.to_owned())
 }
@@ -131,7 +131,7 @@ pub(super) fn origin(text: &str) -> Result<String, String> {
 fn brand_text(text: &str) -> Result<String, String> {
     let text = text.trim();
     if text.is_empty() || text.chars().count() > BRAND_CHARS_MAX || text.chars().any(char::is_control) {
-        return Err(format!("it is one line of 1 to {BRAND_CHARS_MAX} characters"));
+        return Err(format!("must be one line of 1 to {BRAND_CHARS_MAX} characters"));
     }
     Ok(text.to_owned())
 }

@@ -130,7 +130,7 @@ impl<T, K: Key<T>> Index<K> for Slots<T> {
     fn index(&self, key: K) -> &T {
         match &self.slots[key.index()] {
             Some(value) => value,
-            None => unreachable!("a key of nothing"),
+            None => unreachable!("a key without a value"),
         }
     }
 }
@@ -139,7 +139,7 @@ impl<T, K: Key<T>> IndexMut<K> for Slots<T> {
     fn index_mut(&mut self, key: K) -> &mut T {
         match &mut self.slots[key.index()] {
             Some(value) => value,
-            None => unreachable!("a key of nothing"),
+            None => unreachable!("a key without a value"),
         }
     }
 }

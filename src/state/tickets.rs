@@ -55,7 +55,7 @@ impl IndexMut<TicketNo> for Tickets {
     fn index_mut(&mut self, number: TicketNo) -> &mut Ticket {
         match self.0.get_mut(&number) {
             Some(ticket) => ticket,
-            None => unreachable!("a number of a ticket that is not open"),
+            None => unreachable!("the number of a ticket that is not open"),
         }
     }
 }
