@@ -56,7 +56,7 @@ impl Emit for Sent {
     }
 
     fn notify_drained(&mut self, conn: ConnId) {
-        assert!(self.undrained.insert(conn), "{conn} is asked for once");
+        assert!(self.undrained.insert(conn), "State asks once about {conn}");
     }
 
     fn record(&mut self, _: &Record<'_>) {}
@@ -335,13 +335,17 @@ fn at_the_limit_of_tickets_those_never_picked_of_absent_users_make_room_the_long
     let back = world.user("second");
     world.sent(back);
     world.asks(late[1], create());
-    assert_eq!(world.sent(late[1]), ["welcome", "desk_full"], "nobody is away but one who was picked once");
+    assert_eq!(
+        world.sent(late[1]),
+        ["welcome", "desk_full"],
+        "the only absent user has a ticket that was picked once"
+    );
     world.leave(back);
     world.create(late[1]);
     world.asks(late[2], create());
     assert!(world.sent(late[2]).contains(&"desk_full".to_owned()));
     let first = world.user("first");
-    assert_eq!(world.sent(first), ["welcome, ended"], "who comes back hears of it");
+    assert_eq!(world.sent(first), ["welcome, ended"], "a user who comes back is sent the end");
 }
 
 #[test]

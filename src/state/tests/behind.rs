@@ -76,7 +76,7 @@ fn accepted_messages_come_before_the_end_and_the_chat_counts_until_then() {
     let (bob, kim) = (world.user("bob"), world.user("kim"));
     world.create(bob);
     world.create(kim);
-    assert_eq!(world.state.counts().tickets_waiting, 2, "nothing is assigned to one who reads slowly");
+    assert_eq!(world.state.counts().tickets_waiting, 2, "nothing is assigned to staff who read slowly");
     world.slow.clear();
     world.drain(sam);
     world.apply(&Input::Tick);
@@ -116,7 +116,7 @@ fn a_user_who_leaves_before_the_end_was_sent_finds_it_in_the_next_welcome() {
     let ann = world.user("ann");
     let sent = world.sent(ann);
     assert_eq!(sent[0], "welcome, ended");
-    assert_eq!(seqs(&sent), [1, 2, 3, 4], "all of it, whatever of it had left before");
+    assert_eq!(seqs(&sent), [1, 2, 3, 4], "all of them, whether or not they had left before");
     assert_eq!(sent.len(), 5, "and the end is sent once");
 }
 
@@ -197,7 +197,7 @@ fn a_slow_board_is_sent_only_what_has_changed_in_the_end() {
     world.asks(users[3], UserCommand::CloseTicket);
     world.asks(users[250], UserCommand::CloseTicket);
     world.does(tom, StaffCommand::GoOffline);
-    assert_eq!(world.sent(sam), [""; 0], "nothing is sent to one who takes nothing");
+    assert_eq!(world.sent(sam), [""; 0], "nothing is sent to a connection that takes nothing");
     let sent = take_all(&mut world, sam);
     let (added, others): (Vec<_>, Vec<_>) = sent.iter().partition(|line| line.starts_with("added"));
     assert_eq!(others, ["tom false", "removed", "updated u7 Waiting"]);
@@ -352,7 +352,7 @@ fn a_slow_staff_member_is_sent_a_recap_when_they_have_read_the_rest() {
         "it is not kept"
     );
     world.asks(ann, recap());
-    assert!(world.sent(ann).is_empty(), "the one that was refused does not count");
+    assert!(world.sent(ann).is_empty(), "a recap that was refused does not count");
     assert_eq!(world.sent(sam), ["recap of 1 lines"]);
     world.asks(ann, recap());
     assert_eq!(world.sent(ann), ["rate_limited"]);

@@ -36,7 +36,7 @@ fn a_node_that_ends_takes_its_own_connections_with_it_and_no_others() {
     assert_eq!(world.state.counts(), counts, "sam is offline, and ann waits for him");
     world.sent(ann);
     world.does(sam, StaffCommand::GoOnline { name: None });
-    assert_eq!(world.state.counts(), counts, "what comes late from the node that has gone changes nothing");
+    assert_eq!(world.state.counts(), counts, "a late input from a node that has ended changes nothing");
     world.apply(&Input::NodeEnds(NodeId(1)));
     world.wait(world.state.rules.user_grace_ms);
     assert_eq!(world.state.counts().tickets_paused, 0, "users have their grace time from then on");
@@ -49,7 +49,7 @@ fn the_only_node_that_starts_gives_users_the_whole_grace_time_again() {
     world.wait(50_000); // of a minute
     let rules = Rules { max_chats: 7, ..world.state.rules };
     world.apply(&Input::NodeStarts { rules, is_only: false });
-    assert_eq!(world.state.rules.max_chats, 7, "the rules are those of the node that came last");
+    assert_eq!(world.state.rules.max_chats, 7, "the rules are those of the node that started last");
     world.apply(&Input::NodeStarts { rules, is_only: true });
     world.wait(50_000);
     assert_eq!(world.state.counts().tickets_active, 1, "ann is still waited for");

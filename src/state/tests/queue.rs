@@ -70,7 +70,7 @@ fn whatever_happens_within_a_second_everybody_knows_their_place_after_the_next()
         dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (dice >> 33) as usize % sides
     };
-    let mut told_by_estimate = [0, 0];
+    let mut sent_by_estimate = [0, 0];
     for _ in 0..2_000 {
         let known_estimate = world.state.queue.estimate(world.state.staff_online);
         for _ in 0..roll(5) {
@@ -99,11 +99,11 @@ fn whatever_happens_within_a_second_everybody_knows_their_place_after_the_next()
         let waiting = state.tickets.range(..).filter(|(_, ticket)| ticket.status == ticket::Status::Waiting);
         let known: Vec<_> = waiting.map(|(_, ticket)| ticket.last_notice.map(|(place, _)| place)).collect();
         let estimate = state.queue.estimate(state.staff_online);
-        told_by_estimate[usize::from(known_estimate == estimate)] += world.sent.events - before;
+        sent_by_estimate[usize::from(known_estimate == estimate)] += world.sent.events - before;
         let expected: Vec<_> = (1..=known.len() as u64).map(|n| Some(estimate.place(n))).collect();
         assert_eq!(known, expected);
     }
-    assert!(told_by_estimate.iter().all(|sent| *sent > 1_000), "{told_by_estimate:?}");
+    assert!(sent_by_estimate.iter().all(|sent| *sent > 1_000), "{sent_by_estimate:?}");
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn a_ticket_that_waits_is_assigned_as_soon_as_there_is_room() {
     let sam = world.online("sam");
     let users: Vec<_> = (0..4).map(|n| world.user(&format!("u{n}"))).collect();
     let tickets: Vec<_> = users.iter().map(|user| world.create(*user)).collect();
-    assert_eq!(world.state.counts().tickets_waiting, 2, "two chats are all that one may have");
+    assert_eq!(world.state.counts().tickets_waiting, 2, "a staff member may have two chats");
     world.sent(sam);
     world.does(sam, StaffCommand::CloseTicket { ticket: tickets[0] });
     assert!(world.sent(sam).contains(&"picked u2, auto".to_owned()), "the oldest that waits");
@@ -142,7 +142,7 @@ fn a_ticket_that_waits_is_assigned_as_soon_as_there_is_room() {
     world.does(sam, StaffCommand::ReleaseTicket { ticket: tickets[1] });
     assert!(world.sent(tom).contains(&"picked u1, auto".to_owned()));
     world.does(tom, StaffCommand::GoOffline);
-    assert_eq!(world.state.counts().tickets_paused, 1, "one found room with the other");
+    assert_eq!(world.state.counts().tickets_paused, 1, "the other staff member had capacity for one");
     world.does(tom, StaffCommand::GoOnline { name: None });
     assert_eq!(world.state.counts().tickets_paused, 0);
 }
@@ -162,7 +162,7 @@ fn a_long_board_is_sent_in_parts_without_changes_of_tickets_that_were_not_sent()
     world.does(tom, StaffCommand::PickTicket { ticket: tickets[200] });
     world.asks(users[201], UserCommand::CloseTicket);
     world.wait(1_000);
-    assert_eq!(world.sent(sam), [""; 0], "nothing while what was sent has not left");
+    assert_eq!(world.sent(sam), [""; 0], "nothing is sent while earlier output has not left");
     let mut parts = 0;
     while world.sent.undrained.contains(&sam) {
         world.drain(sam);

@@ -25,7 +25,11 @@ impl Replay {
         let Some(state) = self.state.take().filter(|_| is_small) else { return };
         let stored = serde_json::to_string(&state).unwrap();
         let mut state: State = serde_json::from_str(&stored).unwrap();
-        assert_eq!(state.digest(), self.digest, "another State is read than was stored: {stored}");
+        assert_eq!(
+            state.digest(),
+            self.digest,
+            "the State that was read is not the one that was stored: {stored}"
+        );
         let stored = serde_json::to_string(input).unwrap();
         state.apply(now, &serde_json::from_str(&stored).unwrap(), &mut ());
         self.digest = state.digest();
@@ -111,7 +115,7 @@ fn a_start_ends_what_depended_on_connections() {
         Counts { users_known: 3, staff_known: 1, tickets_waiting: 2, tickets_paused: 1, ..Counts::default() };
     assert_eq!(world.state.counts(), counts);
     world.wait(50_000);
-    assert_eq!(world.state.counts(), counts, "everybody has a minute from the start on");
+    assert_eq!(world.state.counts(), counts, "everybody has a minute from the start");
     let ann = world.user("ann");
     assert_eq!(world.sent(ann), ["welcome"]);
     let sam = world.staff("sam");

@@ -94,7 +94,7 @@ fn a_wrong_session_is_refused() {
         let (conn, user) = (world.conn(), UserId::parse("ann").unwrap());
         world.apply(&Input::UserConnects { conn, user, offered, fresh: Session::parse("fresh").unwrap() });
         assert_eq!(world.sent.closed.pop(), Some((conn, Dismissal::SessionMismatch)));
-        assert_eq!(world.sent(conn), [""; 0], "nothing else is said");
+        assert_eq!(world.sent(conn), [""; 0], "nothing else is sent");
     }
-    assert_eq!(world.sent.closed, [], "and does not push out the one who is there");
+    assert_eq!(world.sent.closed, [], "and the user who is connected stays");
 }
