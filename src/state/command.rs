@@ -130,7 +130,7 @@ impl std::fmt::Debug for Session<'_> {
 /// A user's command.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the protocol's table, word by word")]
+#[expect(missing_docs, reason = "as in the protocol's tables")]
 pub enum UserCommand<'a> {
     CreateTicket {
         #[serde(borrow)]
@@ -160,7 +160,7 @@ pub enum UserCommand<'a> {
 /// A staff member's command.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the protocol's table, word by word")]
+#[expect(missing_docs, reason = "as in the protocol's tables")]
 pub enum StaffCommand<'a> {
     GoOnline {
         name: Option<JsonText<'a>>,

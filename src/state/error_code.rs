@@ -2,7 +2,7 @@
 
 /// Why a command was refused. The code is part of the wire protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "each is said in words by `text`")]
+#[expect(missing_docs, reason = "`text` explains each")]
 pub enum ErrorCode {
     BadMessage,
     TooLong,

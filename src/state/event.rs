@@ -54,7 +54,7 @@ pub enum Record<'a> {
 
 /// An event for a user or a staff member; the protocol's tables say what each means.
 #[derive(Debug)]
-#[expect(missing_docs, reason = "the protocol's tables, word by word")]
+#[expect(missing_docs, reason = "as in the protocol's tables")]
 pub enum Event<'a> {
     UserWelcome(UserWelcome<'a>),
     StaffWelcome(StaffWelcome<'a>),
@@ -169,7 +169,7 @@ pub enum StaffChange {
 
 /// A user's first frame.
 #[derive(Debug)]
-#[expect(missing_docs, reason = "the protocol's table, word by word")]
+#[expect(missing_docs, reason = "as in the protocol's tables")]
 pub struct UserWelcome<'a> {
     pub user: &'a UserId,
     pub session: Session<'a>,
@@ -182,7 +182,7 @@ pub struct UserWelcome<'a> {
 
 /// A user's ticket, as they see it.
 #[derive(Debug)]
-#[expect(missing_docs, reason = "the protocol's table, word by word")]
+#[expect(missing_docs, reason = "as in the protocol's tables")]
 pub struct OwnTicket<'a> {
     pub ticket: TicketId,
     pub subject: JsonStr<'a>,
@@ -196,7 +196,7 @@ pub struct OwnTicket<'a> {
 
 /// A ticket that closed in its user's absence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the protocol's table, word by word")]
+#[expect(missing_docs, reason = "as in the protocol's tables")]
 pub struct EndedTicket {
     pub ticket: TicketId,
     pub by: ClosedBy,
@@ -205,7 +205,7 @@ pub struct EndedTicket {
 
 /// A staff member's first frame.
 #[derive(Debug)]
-#[expect(missing_docs, reason = "the protocol's table, word by word")]
+#[expect(missing_docs, reason = "as in the protocol's tables")]
 pub struct StaffWelcome<'a> {
     pub staff: StaffName<'a>,
     pub now: Millis,
@@ -219,7 +219,7 @@ pub struct StaffWelcome<'a> {
 
 /// A ticket, as staff see it.
 #[derive(Clone, Copy, Debug)]
-#[expect(missing_docs, reason = "the protocol's table, word by word")]
+#[expect(missing_docs, reason = "as in the protocol's tables")]
 pub struct TicketView<'a> {
     pub ticket: TicketId,
     pub user: &'a UserId,
@@ -245,7 +245,7 @@ impl TicketView<'_> {
 
 /// A chat that a staff member has just been given.
 #[derive(Debug)]
-#[expect(missing_docs, reason = "the protocol's table, word by word")]
+#[expect(missing_docs, reason = "as in the protocol's tables")]
 pub struct Picked<'a> {
     pub ticket: TicketId,
     pub user: &'a UserId,
@@ -280,7 +280,7 @@ impl Participant<'_> {
 
 /// A message, as the other side is sent it.
 #[derive(Debug)]
-#[expect(missing_docs, reason = "the protocol's table, word by word")]
+#[expect(missing_docs, reason = "as in the protocol's tables")]
 pub struct MessageView<'a> {
     pub seq: u64,
     pub from: Participant<'a>,

@@ -183,7 +183,7 @@ impl Unrelayed {
 /// Empty buffers, for the next chats that have to hold a message. So a quiet chat keeps no buffer, and a busy one
 /// rarely allocates. They are neither stored nor hashed, since the behaviour of State does not depend on them.
 #[derive(Debug, Default)]
-#[expect(clippy::vec_box, reason = "they go into conversations as they are")]
+#[expect(clippy::vec_box, reason = "a box moves between a chat and the spare ones")]
 pub(super) struct Spare {
     rings: Vec<Box<Rings>>,
     bytes: usize,

@@ -23,7 +23,7 @@ pub struct Recap<'a> {
 
 /// A message, as a user's page shows it.
 #[derive(Clone, Debug)]
-#[expect(missing_docs, reason = "the protocol's table, word by word")]
+#[expect(missing_docs, reason = "as in the protocol's tables")]
 pub struct RecapLine<'a> {
     pub from: Side,
     pub name: Option<JsonText<'a>>,

@@ -66,7 +66,7 @@ impl<T> Slots<T> {
     }
 
     /// Returns the index after the last slot.
-    #[expect(clippy::cast_possible_truncation, reason = "there is no memory for 2^32 of them")]
+    #[expect(clippy::cast_possible_truncation, reason = "there is no memory for 2^32 values")]
     fn end(&self) -> u32 {
         self.slots.len() as u32
     }
