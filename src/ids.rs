@@ -378,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_with_escapes_is_written_again_in_the_shortest_form() {
+    fn a_text_with_escapes_is_written_in_its_shortest_form() {
         let parsed = Cow::Owned("a\"b\\c\n\u{1}é/".to_owned());
         assert_eq!(JsonText::from_parsed(parsed).as_str(), r#"a\"b\\c\n\u0001é/"#);
         assert_eq!(JsonText::from_parsed(Cow::Borrowed("plain")).as_str(), "plain");

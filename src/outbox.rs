@@ -124,7 +124,7 @@ mod tests {
     use crate::net::close;
 
     #[test]
-    fn a_frame_for_many_is_encoded_once_and_one_without_a_receiver_never() {
+    fn a_frame_for_many_is_encoded_once_and_one_without_a_receiver_not_at_all() {
         let [a, b] = [1, 2].map(|slot| ConnId::here(slot, 7));
         let mut outbox = Outbox::default();
         outbox.send_all([a, b], Opcode::Text, |out| out.extend_from_slice(b"hello"));

@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_are_stored_as_what_they_stand_for() {
+    fn texts_are_stored_as_plain_text_and_read_back_unchanged() {
         for text in ["plain", "", "\"quoted\" \\ and\nbroken \u{1} é \u{1F600} \u{7f}/"] {
             let parsed = JsonText::from_parsed(Cow::Owned(text.to_owned()));
             let json = serde_json::to_string(&parsed).unwrap();
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_from_elsewhere_than_json_is_escaped() {
+    fn a_text_that_was_not_borrowed_from_json_is_escaped() {
         use serde::de::value::{BorrowedStrDeserializer, Error};
         let text = JsonText::deserialize(BorrowedStrDeserializer::<Error>::new("a\"b")).unwrap();
         assert_eq!(text.as_str(), r#"a\"b"#);

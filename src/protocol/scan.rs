@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn a_member_that_breaks_off_is_left_out() {
+    fn a_member_in_which_the_text_breaks_off_is_left_out() {
         assert_eq!(found(r#"{"id":7,"ticket_id":"0000-0000"#), [(r#""id""#, "7")]);
         for text in [r#"{"id":7"#, r#"{"id":"#, r#"{"id""#, r#"{"id\"#, "{", "", r#"[{"id":7}]"#, "7", "é"] {
             assert_eq!(found(text), [], "{text}");

@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_and_sizes_are_taken_alike_on_all_machines() {
+    fn integers_and_sizes_hash_alike_on_all_machines() {
         let digest = |value: &dyn Fn(&mut Fnv)| {
             let mut hasher = Fnv::default();
             value(&mut hasher);

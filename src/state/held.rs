@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn spare_buffers_are_bounded_in_all() {
+    fn the_size_of_all_spare_buffers_is_bounded() {
         let mut spare = Spare::default();
         for _ in 0..SPARE_HELD_BYTES_MAX / 1024 {
             let mut rings = Box::<Rings>::default();

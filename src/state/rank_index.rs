@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_position_is_one_more_than_there_are_before() {
+    fn a_position_is_one_more_than_the_number_of_tickets_before_it() {
         // Numbers that are close together, on both sides of a block's edge on each level, and as far apart as possible.
         let edges = (0..TicketId::BITS).step_by(4).flat_map(|bit| [(1 << bit) - 1, 1 << bit, (1 << bit) + 1]);
         let numbers: BTreeSet<u64> =

@@ -243,7 +243,7 @@ fn the_same_commands_give_the_same_state() {
 }
 
 #[test]
-fn the_digest_tells_states_apart_that_differ_in_one_secret() {
+fn states_that_differ_in_one_secret_have_different_digests() {
     let digest = |session: &str| {
         let mut world = World::new(Assign::Manual);
         let (conn, user) = (world.conn(), UserId::parse("ann").unwrap());
@@ -315,7 +315,7 @@ fn a_typing_notice_ends_by_itself_and_a_renewed_one_later() {
 }
 
 #[test]
-fn at_the_limit_of_tickets_those_never_picked_of_absent_users_make_room_the_longest_absent_first() {
+fn at_the_limit_a_new_ticket_closes_one_never_picked_of_the_user_who_is_absent_longest() {
     let mut world =
         World::with(Rules { max_chats: 9, max_tickets: 4, assign: Assign::Manual, user_grace_ms: 60_000 });
     let sam = world.online("sam");

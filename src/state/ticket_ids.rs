@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_and_other_seeds_share_nothing() {
+    fn ids_of_neighbours_and_of_other_seeds_are_unrelated() {
         let (ids, others) = (TicketIds::new([1, 2]), TicketIds::new([1, 3]));
         let differing_bits = |a: TicketId, b: TicketId| (a.bits() ^ b.bits()).count_ones();
         let mean = |pairs: &dyn Fn(u64) -> (TicketId, TicketId)| {
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_round_is_what_splitmix64_gives() {
+    fn a_round_agrees_with_splitmix64() {
         // The first three outputs of the reference implementation, seeded with 0.
         const FROM_0: [u64; 3] = [0xE220_A839_7B1D_CDAF, 0x6E78_9E6A_A1B9_65F4, 0x06C4_5D18_8009_454F];
         let ids = TicketIds::new([0, 0]);

@@ -49,7 +49,7 @@ fn a_text_that_is_not_a_message_is_refused_with_its_id() {
 }
 
 #[test]
-fn a_field_that_the_type_does_not_have_may_hold_anything_that_is_json() {
+fn a_field_that_the_type_does_not_have_may_hold_any_json() {
     for anything in
         [r#""\ud800""#, "1e400", r#"{"\ud800":1}"#, r#"["\udfff\"}",{"type":"close_ticket"}]"#, "-0"]
     {
@@ -64,7 +64,7 @@ fn a_field_that_the_type_does_not_have_may_hold_anything_that_is_json() {
 }
 
 #[test]
-fn a_refusal_names_the_ticket_where_it_can_be_read() {
+fn a_refusal_names_the_ticket_if_it_can_be_read() {
     for (text, id) in [
         (r#"{"type":"message","id":7,"ticket_id":"0000-0001","text":"\ud800"}"#, Some(7)),
         (r#"{"type":"message","id":18446744073709551616,"ticket_id":"0000-0001","text":"x"}"#, None),
@@ -77,7 +77,7 @@ fn a_refusal_names_the_ticket_where_it_can_be_read() {
 }
 
 #[test]
-fn a_name_has_1_to_64_characters_that_change_nothing_around_them() {
+fn a_name_has_1_to_64_characters_and_none_that_change_the_text_around_it() {
     let named = |name: &str| {
         let create = format!(r#"{{"type":"create_ticket","subject":"s","name":{name}}}"#);
         let go = format!(r#"{{"type":"go_online","name":{name}}}"#);

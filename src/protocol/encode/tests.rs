@@ -99,7 +99,7 @@ fn an_error_echoes_what_it_is_about() {
 }
 
 #[test]
-fn the_frames_of_a_chat_take_no_more_than_they_are_counted_with() {
+fn the_frames_of_a_chat_are_no_longer_than_their_upper_bounds() {
     let ticket = TicketId::from_bits(u64::MAX);
     let place = Place { position: u64::MAX, waiting: u64::MAX, wait_s: Some(u64::MAX) };
     for event in [
@@ -114,7 +114,7 @@ fn the_frames_of_a_chat_take_no_more_than_they_are_counted_with() {
 }
 
 #[test]
-fn a_recap_takes_no_more_than_it_is_counted_with() {
+fn a_recap_is_no_longer_than_its_upper_bound() {
     let line = |from, name: Option<&'static str>| RecapLine {
         from,
         name: name.map(|name| JsonText::from_parsed(Cow::Borrowed(name))),

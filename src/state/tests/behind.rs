@@ -91,7 +91,7 @@ fn accepted_messages_come_before_the_end_and_the_chat_counts_until_then() {
 }
 
 #[test]
-fn a_slow_user_hears_of_the_end_after_the_last_message_and_has_no_other_ticket_before() {
+fn a_slow_user_is_sent_the_end_after_the_last_message_and_cannot_open_a_ticket_before() {
     let mut world = World::new(Assign::Manual);
     let (ann, sam, ticket) = chat(&mut world);
     world.slow.insert(ann);

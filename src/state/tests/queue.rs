@@ -61,7 +61,7 @@ fn the_wait_is_estimated_from_the_time_between_recent_picks() {
 }
 
 #[test]
-fn whatever_happens_within_a_second_everybody_knows_their_place_after_the_next() {
+fn everybody_knows_their_place_two_seconds_after_any_changes() {
     let mut world = World::new(Assign::Manual);
     let mut users: Vec<_> = (0..300).map(|n| (n, world.user(&format!("u{n}")), None)).collect();
     let staff: Vec<_> = (0..20).map(|n| world.online(&format!("s{n}"))).collect();
@@ -127,7 +127,7 @@ fn round_robin_goes_by_turn_and_least_busy_by_load() {
 }
 
 #[test]
-fn a_ticket_that_waits_is_assigned_as_soon_as_there_is_room() {
+fn a_waiting_ticket_is_assigned_as_soon_as_a_staff_member_has_capacity() {
     let mut world = World::new(Assign::RoundRobin);
     let sam = world.online("sam");
     let users: Vec<_> = (0..4).map(|n| world.user(&format!("u{n}"))).collect();

@@ -55,7 +55,7 @@ fn history() -> World {
 }
 
 #[test]
-fn a_change_of_what_state_makes_of_a_history_is_a_new_version() {
+fn a_change_of_behaviour_is_a_new_version_of_state() {
     // If this fails because State was changed on purpose: raise STATE_VERSION if the present one was released, and
     // write the new digest here.
     assert_eq!((STATE_VERSION, format!("{:016x}", history().state.digest())), (3, "6b5f81ef532b6f9d".into()));
@@ -76,7 +76,7 @@ fn no_secret_is_stored() {
 }
 
 #[test]
-fn an_input_is_stored_as_a_person_would_write_it_and_read_with_fields_that_are_not_known() {
+fn an_input_is_stored_in_a_readable_form_and_read_back_with_unknown_fields() {
     let ask = UserCommand::Message { id: 3, text: JsonText::from_parsed(Cow::Owned("\"é\"".into())) };
     let conn = ConnId::here(1, 7);
     let stored = serde_json::to_string(&Input::UserAsks(conn, ask)).unwrap();
@@ -88,7 +88,7 @@ fn an_input_is_stored_as_a_person_would_write_it_and_read_with_fields_that_are_n
 }
 
 #[test]
-fn what_state_makes_of_a_session_does_not_depend_on_the_secret_itself() {
+fn state_depends_on_the_hash_of_a_session_and_not_on_the_secret() {
     let credit = |plain: &str| {
         let mut world = World::new(Assign::Manual);
         let (conn, user) = (world.conn(), UserId::parse("ann").unwrap());
@@ -132,7 +132,7 @@ fn a_start_ends_what_depended_on_connections() {
 }
 
 #[test]
-fn a_state_that_holds_texts_in_a_ring_is_read_as_it_was() {
+fn a_state_with_texts_in_a_ring_is_read_back_unchanged() {
     let mut world = World::new(Assign::Manual);
     let (sam, ann) = (world.online("sam"), world.user("ann"));
     let ticket = world.create(ann);

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn an_absent_user_finds_out_what_became_of_the_ticket_and_only_once() {
+fn an_absent_user_is_sent_the_end_of_their_ticket_on_return_and_only_once() {
     let mut world = World::new(Assign::Manual);
     let (ann, sam) = (world.user("ann"), world.online("sam"));
     let ticket = world.create(ann);
