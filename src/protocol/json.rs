@@ -181,6 +181,7 @@ impl<'a> Object<'a> {
         bytes[..2].copy_from_slice(b",\"");
         bytes[2..][..key.len()].copy_from_slice(key.as_bytes());
         bytes[2 + key.len()..][..2].copy_from_slice(b"\":");
+        // The first member has no comma before it.
         let start = usize::from(std::mem::replace(&mut self.is_empty, false));
         self.out.extend_from_slice(&bytes[start..key.len() + 4]);
     }

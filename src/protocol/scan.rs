@@ -17,6 +17,7 @@ pub(super) fn members<'a>(text: &'a str, mut found: impl FnMut(&'a str, &'a str)
         match byte {
             b'"' => at = string_end(bytes, at),
             b'{' | b'[' => depth += 1,
+            // Another colon before the next comma is an error, and is left in the value.
             b':' if depth == 1 && key.is_none() => {
                 key = Some(text[start..at].trim());
                 start = at + 1;

@@ -53,7 +53,8 @@ impl State {
     pub(super) fn welcome_staff(&mut self, now: Millis, key: StaffKey, out: &mut impl Emit) {
         let online = self.staff_by_id.values().map(|key| &self.staff[*key]).filter(|staff| staff.online);
         let online: Vec<StaffName<'_>> = online.map(super::staff::Staff::name).collect();
-        // Colleagues who do not fit follow one by one, as if they had just come online.
+        // Colleagues may take half of the welcome, so that there is space for tickets. Those who do not fit follow one
+        // by one, as if they had just come online.
         let mut bytes = 0;
         let fitting = online.iter().take_while(|staff| {
             bytes += staff.bytes_in_welcome();
@@ -76,6 +77,7 @@ impl State {
         let staff = &mut self.staff[key];
         staff.board = Board { sent_upto: last, dirty: BTreeSet::new(), seen: self.fanout.changes() };
         staff.colleagues = others;
+        // What did not fit is sent once the welcome has left.
         if (more > 0 || !staff.colleagues.is_empty())
             && let Some(link) = &staff.link
         {

@@ -32,6 +32,7 @@ impl State {
         let (seq, at) = match ticket.conversation.repeated(side, id, now) {
             Some((seq, at)) => (seq, at),
             None => {
+                // A chat is open while its ticket is active and both sides are connected.
                 let reader = link_of(&self.users, &self.staff, ticket, side.other());
                 let reader = reader.filter(|_| matches!(ticket.status, Status::Active(_)));
                 let reader = reader.ok_or(match side {

@@ -163,6 +163,7 @@ impl State {
                     link.charge(bytes.max(REMOVED_BYTES), out);
                 }
                 (true, false) if exists => {
+                    // With credit no older ticket is missing, so this is the next one of the board.
                     others.push(link.conn);
                     member.board.sent_upto = Some(number);
                     link.charge(bytes, out);

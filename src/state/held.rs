@@ -107,6 +107,7 @@ impl Held {
     /// Returns the messages after `seq`, in order. Those without an author are by `user`.
     pub(super) fn after<'a>(&'a self, seq: u64, user: Sender<'a>) -> impl Iterator<Item = MessageView<'a>> {
         let rings = self.0.as_deref();
+        // A ring has two slices, and a text may begin in one and end in the other.
         let (front, back) = rings.map_or((&[][..], &[][..]), |rings| rings.texts.as_slices());
         let mut start = 0;
         let messages = rings.map(|rings| rings.messages.iter()).into_iter().flatten();

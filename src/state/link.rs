@@ -47,6 +47,7 @@ impl Link {
     pub(super) fn charge(&self, bytes: usize, out: &mut impl Emit) {
         let credit = self.credit.get();
         self.credit.set(credit.saturating_sub(bytes));
+        // Asked for once: later events find the credit already used up.
         if credit > 0 && credit <= bytes {
             out.notify_drained(self.conn);
         }

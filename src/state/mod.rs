@@ -337,6 +337,7 @@ impl State {
                 Alarm::Typing(number, side) => self.typing_runs_out(due, number, side, out),
             }
         }
+        // These come after the timeouts, so that they already include what those have changed.
         self.assign_waiting(now, out);
         self.fan_out(now, out);
         self.send_places(now, out);

@@ -188,6 +188,7 @@ impl Queue {
     /// Takes the next tickets of the round, in order. With the last of them the round ends.
     fn next_of_round(&mut self) -> Vec<TicketNo> {
         let Some(round) = &mut self.round else { return Vec::new() };
+        // Single tickets come first, since their users are shown no place, or an old one.
         let singles: Vec<_> = round.singles.iter().take(NOTICES_PER_TURN).copied().collect();
         if !singles.is_empty() {
             for single in &singles {

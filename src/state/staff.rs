@@ -188,6 +188,7 @@ impl State {
             return;
         }
         self.send_ratings(key, out);
+        // Without this, the next batch would repeat what is sent now.
         self.take_changes(key);
         while self.takes_more(key)
             && let Some(number) = self.staff[key].behind.pop_first()

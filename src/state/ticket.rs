@@ -223,6 +223,7 @@ impl State {
         self.send_status(now, number, out);
         self.announce_update(now, number, out);
         if let Status::Paused(earlier) = before {
+            // This ticket may have been the only reason why the earlier staff member was known.
             self.staff[earlier].paused.remove(&number);
             self.forget_staff_if_gone(earlier);
         }
@@ -271,6 +272,7 @@ impl State {
     pub(super) fn close(&mut self, now: Millis, number: TicketNo, by: ClosedBy, out: &mut impl Emit) {
         self.forget_abandoned(number);
         let Some(mut ticket) = self.tickets.remove(number) else { return };
+        // No alarm may outlive its ticket, since it is handled by the ticket's number.
         for side in [Side::User, Side::Staff] {
             if let Some(due) = ticket.conversation.stop_typing(side) {
                 self.alarms.remove(&(due, Alarm::Typing(number, side)));

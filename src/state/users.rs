@@ -115,6 +115,7 @@ impl State {
                 let due = now + self.rules.user_grace_ms;
                 self.await_user(key, due);
                 self.queue.set_present(number, false);
+                // A full desk may close such a ticket before its time: see `ensure_capacity`.
                 if !self.tickets[number].was_picked {
                     self.abandoned.insert((due, number));
                 }
