@@ -1,5 +1,5 @@
-//! The smallest service: sends each message back. The same loop and the same connections as the desk's; start here to
-//! read how they work, and try it with `cargo run --example echo -- 127.0.0.1:9012`.
+//! The smallest service: it sends each message back. It runs on the same loop and connections as the desk, so this is
+//! the place to start reading. Try it with `cargo run --example echo -- 127.0.0.1:9012`.
 
 use deskwire::config::{Limits, Millis};
 use deskwire::metrics::Metrics;
@@ -55,7 +55,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9012".into()).parse()?;
     const MIB: usize = 1024 * 1024;
     let limits = Limits {
-        message_bytes_max: 16 * MIB, // the conformance suite's largest
+        message_bytes_max: 16 * MIB, // the largest of the conformance suite
         messages_per_s: 0,
         payload_bytes_per_s: 0,
         ..Limits::default()

@@ -12,7 +12,8 @@ use deskwire::journal::{FileStore, History, report};
 
 use crate::{Failure, say, trouble};
 
-/// Has the desk go on from its journal, if it is to have one. Returns the clock, which never goes back behind the journal.
+/// Makes the desk continue from its journal, if the options name one. Returns the clock, which starts no earlier than
+/// the journal's last entry.
 pub(crate) fn go_on(desk: &mut Desk, options: &JournalOptions) -> Result<Clock, Failure> {
     let Some(path) = &options.journal else { return Ok(Clock::start(0)) };
     let mistake = |why: &str| Failure::Mistake(format!("--journal {}: {why}", path.display()));
@@ -20,7 +21,7 @@ pub(crate) fn go_on(desk: &mut Desk, options: &JournalOptions) -> Result<Clock, 
         ErrorKind::ResourceBusy => mistake("another process uses it"),
         _ => mistake(&error.to_string()),
     })?;
-    // One that was made just now, or by the operator.
+    // An empty file is new: made just now, or by the operator.
     let history = if bytes.is_empty() { None } else { Some(History::read(&bytes)) };
     let history = history.transpose().map_err(|why| mistake(&why.to_string()))?;
     let clock = Clock::start(history.as_ref().map_or(0, |history| history.at));
@@ -40,7 +41,7 @@ pub(crate) fn go_on(desk: &mut Desk, options: &JournalOptions) -> Result<Clock, 
     Ok(clock)
 }
 
-/// Checks a journal, and prints what is in it. The desk that writes it may go on meanwhile.
+/// Checks a journal, and prints what is in it. The desk that writes it may keep running.
 pub(crate) fn print(path: &Path, with_texts: bool) -> Result<(), Failure> {
     let mistake = |why: String| Failure::Mistake(format!("{}: {why}", path.display()));
     let bytes = std::fs::read(path).map_err(|error| mistake(error.to_string()))?;

@@ -1,4 +1,4 @@
-//! Arguments, logger, run, exit code.
+//! The binary: parses the options, runs the desk or another command, and turns the outcome into an exit code.
 
 mod doctor;
 mod inherited;
@@ -28,17 +28,19 @@ use deskwire::net::tls::Credentials;
 use deskwire::server::Server;
 use deskwire::state::Rules;
 
-/// Where the desk's token comes from, other than from the staff file. Not an option: a command line is there for all to
-/// read.
+/// The variable with the token that all staff share if there is no staff file. Not an option, because every user of the
+/// machine can read command lines.
 const TOKEN_VARIABLE: &str = "DESKWIRE_STAFF_TOKEN";
 
-/// Why the program ends with an error, and what it prints.
+/// An error that ends the program.
 enum Failure {
+    /// A mistake in the options or in a file that they name: exit code 2.
     Mistake(String),
+    /// Any other failure: exit code 1.
     Trouble(String),
-    /// It is in the log already. Only the log writes to stderr without blocking.
+    /// A failure that has been logged already, since only the log writes to stderr without blocking.
     Logged,
-    /// It is printed already, and this is the exit code.
+    /// A failure that has been printed already, and its exit code.
     Printed(u8),
 }
 
@@ -66,14 +68,14 @@ fn main() -> ExitCode {
                 Failure::Logged => return ExitCode::FAILURE,
                 Failure::Printed(code) => return ExitCode::from(code),
             };
-            // Where this fails, too, the exit code says it.
+            // If this fails, too, the exit code is still there.
             let _ = writeln!(io::stderr(), "deskwire: {why}");
             ExitCode::from(code)
         }
     }
 }
 
-/// Puts into the log why the desk cannot start, where the log is read by a program: every line is an object then.
+/// Logs why the desk cannot start if the log is JSON: a program reads it then, and expects every line to be an object.
 fn in_format(failure: Failure, format: LogFormat) -> Failure {
     let (why, code) = match failure {
         Failure::Mistake(why) if format == LogFormat::Json => (why, 2),
@@ -95,7 +97,7 @@ fn run(options: &Options) -> Result<(), Failure> {
     let (tokens, made) = staff_tokens(options, listen)?;
     #[cfg(feature = "tls")]
     let tls = credentials(options)?;
-    // As many connections as the operating system lets us have.
+    // The desk may use as many descriptors as the operating system permits.
     let descriptors = rlimit::increase_nofile_limit(u64::MAX).map_err(trouble)?;
     let limits = options.limits(descriptors);
     let mut desk = desk(options, tokens)?;
@@ -126,7 +128,7 @@ fn run(options: &Options) -> Result<(), Failure> {
     })
 }
 
-/// Logs where the desk listens, and prints the links of its pages.
+/// Logs the address that the desk listens on, and prints the links to its pages.
 fn announce(
     server: &Server<Desk>,
     options: &Options,
@@ -146,7 +148,7 @@ fn announce(
     ))
 }
 
-/// Returns the desk as the options want it, with no ticket in it yet.
+/// Creates an empty desk, configured by the options.
 fn desk(options: &Options, tokens: StaffTokens) -> Result<Desk, Failure> {
     let rules = Rules {
         max_chats: options.max_chats,
@@ -169,7 +171,7 @@ fn desk(options: &Options, tokens: StaffTokens) -> Result<Desk, Failure> {
     Ok(desk)
 }
 
-/// Checks what a start would read, and starts nothing.
+/// Checks the options and files that a start would read, without starting the desk.
 fn check(options: Vec<OsString>) -> Result<(), Failure> {
     let options = Options::try_parse_from(std::iter::once("deskwire".into()).chain(options))
         .map_err(|error| Failure::Mistake(first_paragraph(&error.to_string())))?;
@@ -189,7 +191,7 @@ fn check(options: Vec<OsString>) -> Result<(), Failure> {
     say(&format!("the options are right: listen on {}, staff: {staff}{tls}\n", options.listen))
 }
 
-/// Reads certificate and key, if TLS is asked for.
+/// Reads the certificate and its key if the options ask for TLS.
 #[cfg(feature = "tls")]
 fn credentials(options: &Options) -> Result<Option<Credentials>, Failure> {
     let (Some(certificate), Some(key)) = (&options.tls.tls_cert, &options.tls.tls_key) else {
@@ -198,13 +200,13 @@ fn credentials(options: &Options) -> Result<Option<Credentials>, Failure> {
     Credentials::read(certificate, key).map(Some).map_err(|error| Failure::Mistake(error.to_string()))
 }
 
-/// Returns the socket of the metrics, if they are to have one of their own.
+/// Returns the listening socket for the metrics, if they have their own.
 fn metrics_socket(inherited: Option<TcpListener>, options: &Options) -> Result<Option<TcpListener>, Failure> {
     let bind = |address| TcpListener::bind(address).map_err(|error| not_listening(&error, address));
     inherited.map(Ok).or_else(|| options.metrics_listen.map(bind)).transpose()
 }
 
-/// Returns the staff's tokens, and the desk's one token if it was made now, to be shown once.
+/// Returns the tokens of staff. If there was none and the desk has made one, also returns that one, to be shown once.
 fn staff_tokens(options: &Options, listen: SocketAddr) -> Result<(StaffTokens, Option<String>), Failure> {
     let mistake = |error: AuthError| Failure::Mistake(error.to_string());
     if let Some(path) = &options.staff_file {
@@ -252,7 +254,7 @@ fn trouble(error: impl ToString) -> Failure {
     Failure::Trouble(error.to_string())
 }
 
-/// Returns the first paragraph of what clap says, in one line. The rest is its advice.
+/// Returns the first paragraph of clap's message as one line. The rest is advice.
 fn first_paragraph(text: &str) -> String {
     let lines = text.lines().map(str::trim).take_while(|line| !line.is_empty());
     lines.collect::<Vec<_>>().join(" ").trim_start_matches("error: ").to_owned()
