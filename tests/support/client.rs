@@ -1,4 +1,4 @@
-//! A client of an open WebSocket that speaks JSON. Messages that the test has not expected yet are kept in order.
+//! A client on an open WebSocket that speaks JSON. Messages that a test does not expect yet are kept, in order.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -11,7 +11,7 @@ use super::head::{ACCEPT, Request};
 use super::schema::{self, Side};
 use super::wire::{self, Frame, Next, PATIENCE, Wire, op};
 
-/// Longer than changes of the list are batched (100 ms) before they are sent.
+/// Longer than the 100 ms for which changes of the list are batched before they are sent.
 const BATCH_WAIT: Duration = Duration::from_millis(130);
 
 /// The result of one read.
@@ -24,19 +24,19 @@ enum Step {
     Gone(Next<()>),
 }
 
-/// What users and staff members have in common.
+/// The client of a user or a staff member, without what is specific to the role.
 pub struct Peer {
     pub name: String,
     side: Side,
     wire: Wire,
     received: VecDeque<Value>,
-    /// How many pings of the server were answered.
+    /// The number of the server's pings that were answered.
     pub pings: u32,
     pings_sent: u32,
 }
 
 impl Peer {
-    /// Upgrades. What follows is for the test to read.
+    /// Connects and upgrades. Reads nothing after the handshake.
     pub fn open(addr: SocketAddr, side: Side, name: &str, request: &Request) -> Self {
         let (wire, response) = Wire::ask(addr, request);
         assert_eq!(response.status, 101, "{name} is let in: {response:?}");
@@ -61,7 +61,7 @@ impl Peer {
         self.wire.write(bytes);
     }
 
-    /// Many messages in one write, so that the server finds them together.
+    /// Sends many messages in one write, so that the server reads them together.
     pub fn send_all(&mut self, messages: &[Value]) {
         let frames = messages.iter().flat_map(|m| wire::whole(op::TEXT, m.to_string().as_bytes()));
         self.write(&frames.collect::<Vec<u8>>());
@@ -75,7 +75,7 @@ impl Peer {
         }
     }
 
-    /// The next message, or none if the server closes first.
+    /// The next message, or `None` if the server closes first.
     pub fn try_next(&mut self) -> Option<Value> {
         match self.received.pop_front() {
             Some(message) => Some(message),
@@ -87,12 +87,12 @@ impl Peer {
         }
     }
 
-    /// The first message that was read and not expected yet.
+    /// The first message that has been read but not expected yet.
     pub fn try_received(&mut self) -> Option<Value> {
         self.received.pop_front()
     }
 
-    /// The first message of this type that was not expected yet; others are kept.
+    /// The first message of this type that has not been expected yet. Others are kept.
     pub fn expect(&mut self, kind: &str) -> Value {
         self.expect_where(kind, kind, |_| true)
     }
@@ -111,7 +111,7 @@ impl Peer {
         self.matching_within(limit, what, |message| message["type"] == kind && wanted(message))
     }
 
-    /// The first matching message that was not expected yet; others are kept.
+    /// The first matching message that has not been expected yet. Others are kept.
     pub fn expect_matching(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         self.matching_within(PATIENCE, what, wanted)
     }
@@ -130,15 +130,15 @@ impl Peer {
         }
     }
 
-    /// An `error` of this code.
+    /// Expects an `error` with this code.
     pub fn refused(&mut self, code: &str) -> Value {
         let error = self.expect("error");
         assert_eq!(error["code"], code, "{}: {error}", self.name);
         error
     }
 
-    /// Everything that was sent up to now and not expected yet. The pong comes after all that was sent before it, so
-    /// this proves an absence without waiting.
+    /// Everything that the server has sent up to now and the test has not expected yet. The pong comes after everything
+    /// that was sent before, so this proves an absence without waiting.
     pub fn drain(&mut self) -> Vec<Value> {
         self.pings_sent += 1;
         let payload = format!("round trip {}", self.pings_sent).into_bytes();
@@ -161,7 +161,7 @@ impl Peer {
         assert!(rest.is_empty(), "{} was sent more: {rest:#?}", self.name);
     }
 
-    /// The same for many peers. It waits once for batched changes, not once for each peer.
+    /// Like `nothing_more` for many peers, but waits for batched changes only once.
     pub fn nothing_more_for_each(peers: &mut [impl DerefMut<Target = Self>]) {
         if let [first, ..] = peers {
             first.listen(BATCH_WAIT);
@@ -180,7 +180,7 @@ impl Peer {
         assert!(found.is_none(), "{} was sent {found:?}", self.name);
     }
 
-    /// Reads for this long, answering pings; messages are kept.
+    /// Reads for this long and answers pings. Messages are kept.
     pub fn listen(&mut self, time: Duration) {
         let deadline = Instant::now() + time;
         loop {
@@ -193,7 +193,7 @@ impl Peer {
         }
     }
 
-    /// Reads until the server has sent this many pings in all; false if the time is up first.
+    /// Reads until the server has sent this many pings in total. Returns false if time runs out first.
     pub fn pinged(&mut self, times: u32, limit: Duration) -> bool {
         let deadline = Instant::now() + limit;
         while self.pings < times {
@@ -207,16 +207,16 @@ impl Peer {
         true
     }
 
-    /// Expects a close frame with this code, answers it, and expects an orderly end; returns the reason.
+    /// Expects a close frame with this code, answers it, and expects an orderly end. Returns the reason.
     pub fn expect_close(mut self, code: u16) -> String {
         let reason = self.expect_close_frame(code);
-        // The server may have closed already; what counts is the end that is read.
+        // The server may have closed already, so this write may fail. The end is checked by reading.
         let _ = self.wire.try_write(&wire::whole(op::CLOSE, &code.to_be_bytes()));
         self.expect_end();
         reason
     }
 
-    /// The close frame alone, which is not answered.
+    /// Expects only the close frame, and does not answer it.
     pub fn expect_close_frame(&mut self, code: u16) -> String {
         self.expect_close_within(PATIENCE, code)
     }
@@ -236,35 +236,35 @@ impl Peer {
         }
     }
 
-    /// The end of the stream: not a reset, and nothing before it.
+    /// Expects the end of the stream: not a reset, and nothing before it.
     pub fn expect_end(mut self) {
         let end = self.step(Instant::now() + PATIENCE);
         assert!(matches!(end, Step::Gone(Next::Eof)), "{}: wanted an orderly end, got {end:?}", self.name);
     }
 
-    /// The close handshake, started by us: RFC 6455 7.1.2.
+    /// Starts the closing handshake (RFC 6455 7.1.2), and expects the server to complete it.
     pub fn leave(self) {
         self.leave_with(1000, "");
     }
 
-    /// The same with a code and a reason. After a close frame of ours nothing more may be sent.
+    /// Like `leave`, with a code and a reason. After our close frame the server may send nothing but its own.
     pub fn leave_with(mut self, code: u16, reason: &str) {
         self.write(&wire::whole(op::CLOSE, &wire::close_body(code, reason)));
         self.expect_close_frame(code);
         self.expect_end();
     }
 
-    /// The connection breaks with a reset.
+    /// Breaks the connection with a reset.
     pub fn cut(self) {
         self.wire.reset();
     }
 
-    /// The connection ends without a close frame.
+    /// Ends the connection without a close frame.
     pub fn fin(self) {
         self.wire.fin();
     }
 
-    /// The socket under it, for what a correct client never does.
+    /// The socket underneath, for what a correct client never does.
     pub fn into_wire(self) -> Wire {
         self.wire
     }
@@ -297,7 +297,7 @@ impl Peer {
                 Step::Json(message)
             }
             op::PING => {
-                // RFC 6455 5.5.3: a pong carries what the ping carried.
+                // RFC 6455 5.5.3: a pong has the same payload as its ping.
                 self.write(&wire::whole(op::PONG, &frame.payload));
                 self.pings += 1;
                 Step::Ping
@@ -309,12 +309,12 @@ impl Peer {
     }
 }
 
-/// A field that must be text.
+/// The value of a field that must be a text.
 pub fn text(message: &Value, field: &str) -> String {
     message[field].as_str().unwrap_or_else(|| panic!("no text {field} in {message}")).to_owned()
 }
 
-/// A field that must be a whole number.
+/// The value of a field that must be a whole number.
 pub fn int(message: &Value, field: &str) -> u64 {
     message[field].as_u64().unwrap_or_else(|| panic!("no number {field} in {message}"))
 }

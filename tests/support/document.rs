@@ -1,4 +1,4 @@
-//! Documents in Markdown, as far as tests read them: their tables.
+//! Reads the tables of Markdown documents, for tests that compare them with the code.
 
 /// A document, and the tables in it.
 pub struct Document {
@@ -6,7 +6,7 @@ pub struct Document {
     pub tables: Vec<Table>,
 }
 
-/// A table, and the heading that it stands under.
+/// A table, and the heading above it.
 pub struct Table {
     pub heading: &'static str,
     pub columns: Vec<&'static str>,
@@ -35,14 +35,14 @@ impl Document {
         Self { text, tables }
     }
 
-    /// The table under this heading whose first column is called so.
+    /// The table under this heading whose first column has this name.
     pub fn table(&self, heading: &str, column: &str) -> &Table {
         let table = self.tables.iter().find(|t| t.heading == heading && t.columns[0] == column);
         table.unwrap_or_else(|| panic!("no table of {column:?} under {heading:?}"))
     }
 }
 
-/// The words of a cell, or of any text, that stand in backticks.
+/// The parts of a text, such as a table's cell, that are in backticks.
 pub fn code(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }

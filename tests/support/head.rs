@@ -1,4 +1,4 @@
-//! Heads of HTTP/1.1, written and read by hand: the handshake of RFC 6455 4, and plain requests.
+//! HTTP/1.1 heads, written and parsed by hand: the handshake of RFC 6455 4, and plain requests.
 
 use std::net::SocketAddr;
 
@@ -24,7 +24,7 @@ impl Request {
         Self::new("GET", path)
     }
 
-    /// RFC 6455 4.1: what a client's handshake must hold.
+    /// A client's handshake with the fields that RFC 6455 4.1 requires.
     pub fn upgrade(path: &str) -> Self {
         Self::get(path)
             .header("Upgrade", "websocket")
@@ -53,7 +53,7 @@ impl Request {
         self
     }
 
-    /// The head as it goes out; the server's address is the `Host`, unless the test gave one.
+    /// The bytes of the head. The `Host` is the server's address unless the test set another one.
     pub fn bytes(&self, addr: SocketAddr) -> Vec<u8> {
         let mut head = format!("{} {} {}\r\n", self.method, self.path, self.version);
         if !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
@@ -91,7 +91,7 @@ impl Response {
         Self { status: code, headers: lines.map(header).collect() }
     }
 
-    /// A header's value; one that stands twice is a defect wherever we look for one.
+    /// A header's value. Panics if the header occurs twice, which is always a defect.
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut values = self.headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name));
         let value = values.next().map(|(_, value)| value.as_str());

@@ -1,4 +1,5 @@
-//! What tests of the running server share: it as a child process, a client of RFC 6455 by hand, and both roles.
+//! The harness of tests that run the server: the server as a child process, a hand-written client of RFC 6455, and the
+//! roles of user and staff on top of it.
 #![allow(dead_code, unused_imports, reason = "each test crate compiles all of this and uses a part")]
 #![allow(unreachable_pub, missing_docs, reason = "its readers are the tests beside it")]
 #![allow(clippy::print_stderr, reason = "a failed test shows the server's log")]

@@ -1,4 +1,4 @@
-//! The two roles, with the requests that the protocol gives to each.
+//! The two roles, user and staff member, with the requests of each.
 
 use std::ops::{Deref, DerefMut};
 
@@ -11,12 +11,12 @@ use super::wire::Wire;
 pub struct User {
     peer: Peer,
     pub welcome: Value,
-    /// What another connection of this user has to present.
+    /// The secret that another connection of this user has to offer.
     pub session: String,
 }
 
 impl User {
-    /// Takes the `welcome`, which comes before anything else.
+    /// Reads the `welcome`, which comes before anything else.
     pub fn welcomed(mut peer: Peer) -> Self {
         let welcome = peer.next();
         assert_eq!(welcome["type"], "welcome", "the first frame");
@@ -26,7 +26,7 @@ impl User {
         Self { peer, welcome, session }
     }
 
-    /// Opens a ticket and sees its place in the queue, as at a desk where staff pick by hand.
+    /// Opens a ticket and reads its place in the queue, which a desk sends where staff pick tickets themselves.
     pub fn create(&mut self, subject: &str) -> String {
         let ticket = self.open(subject);
         let queue = self.expect("queue");
@@ -34,7 +34,7 @@ impl User {
         ticket
     }
 
-    /// Opens a ticket; where the server assigns, it may never have a place in the queue.
+    /// Opens a ticket. If the server assigns tickets, it may never have a place in the queue.
     pub fn open(&mut self, subject: &str) -> String {
         self.send(&json!({ "type": "create_ticket", "subject": subject }));
         let created = self.expect("ticket_created");
@@ -58,7 +58,7 @@ impl User {
         self.send(&json!({ "type": "rate_ticket", "ticket_id": ticket, "score": score }));
     }
 
-    /// Sends what the page has of the chat.
+    /// Sends the part of the chat that the page has stored.
     pub fn recap(&mut self, lines: &Value) {
         self.send(&json!({ "type": "recap", "lines": lines }));
     }
@@ -99,7 +99,7 @@ impl Staff {
         assert_eq!(self.expect("presence")["online"], false);
     }
 
-    /// Asks for a ticket, without reading the answer.
+    /// Asks to pick a ticket, without reading the answer.
     pub fn ask_for(&mut self, ticket: &str) {
         self.send(&json!({ "type": "pick_ticket", "ticket_id": ticket }));
     }
@@ -135,13 +135,13 @@ impl Staff {
         self.send(&json!({ "type": "close_ticket", "ticket_id": ticket }));
     }
 
-    /// The next matching change of the list; a new ticket counts as one.
+    /// The next matching change of the list of tickets. A new ticket counts as a change.
     pub fn sees_where(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let is_change = |m: &Value| m["type"] == "ticket_added" || m["type"] == "ticket_updated";
         self.expect_matching(what, |m| is_change(m) && wanted(m))["ticket"].take()
     }
 
-    /// The list entry of this ticket as it now stands, from a change to that state.
+    /// The list entry of this ticket, from the change that put it into this state.
     pub fn sees(&mut self, ticket: &str, state: &str) -> Value {
         let what = format!("{ticket} turning {state}");
         let wanted = |m: &Value| m["ticket"]["ticket_id"] == ticket && m["ticket"]["state"] == state;
@@ -149,7 +149,7 @@ impl Staff {
     }
 }
 
-/// Makes a role dereference to its peer. What ends the connection consumes the role.
+/// Makes a role dereference to its peer. Methods that end the connection consume the role.
 macro_rules! impl_peer {
     ($role:ty) => {
         impl Deref for $role {

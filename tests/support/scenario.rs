@@ -1,4 +1,4 @@
-//! A running desk, its users and staff, and other set-up of tests.
+//! A running desk with its users and staff, and other set-up of tests.
 
 use std::fs;
 use std::io::Read;
@@ -14,12 +14,12 @@ use super::schema::Side;
 use super::server::{Launch, Server, TOKEN};
 use super::wire::{PATIENCE, Wire};
 
-/// A running server, to which users and staff connect.
+/// A running server that users and staff can connect to.
 pub struct Desk {
     pub server: Server,
 }
 
-/// Two people in the middle of a chat, with nothing unread.
+/// Two people in the middle of a chat who have read everything that they were sent.
 pub struct Chat {
     pub alice: User,
     pub sam: Staff,
@@ -46,12 +46,12 @@ impl Desk {
         user
     }
 
-    /// A user who comes back with the session that an earlier `welcome` gave.
+    /// A user who comes back with the session from an earlier `welcome`.
     pub fn user_again(&self, name: &str, session: &str) -> User {
         User::welcomed(self.user_peer(name, Some(session)))
     }
 
-    /// Upgraded, with nothing read: the server may refuse it.
+    /// A user's connection after the handshake, with nothing read: the server may still refuse it.
     pub fn user_peer(&self, name: &str, session: Option<&str>) -> Peer {
         Peer::open(self.server.addr, Side::User, name, &upgrade("user", name, session))
     }
@@ -64,7 +64,7 @@ impl Desk {
         Peer::open(self.server.addr, Side::Staff, name, &upgrade("staff", name, token))
     }
 
-    /// Alice has a ticket, Sam has picked it, and both have read all about it.
+    /// A chat: Alice has a ticket, Sam has picked it, and both have read everything about it.
     pub fn chat(&self) -> Chat {
         let mut sam = self.staff("sam").online();
         let mut alice = self.user("alice");
@@ -90,7 +90,7 @@ impl Desk {
     }
 }
 
-/// What the server counts: names with their labels, and values.
+/// The samples of a metrics page: names with their labels, and values.
 #[derive(Debug)]
 pub struct Metrics(Vec<(String, f64)>);
 
@@ -114,15 +114,15 @@ impl Metrics {
     }
 }
 
-/// The handshake of a page: the protocol, and the secret as its second entry.
+/// A page's handshake: it offers the protocol and, as a second entry, the secret.
 pub fn upgrade(role: &str, name: &str, secret: Option<&str>) -> Request {
     let protocol = secret.map_or("deskwire.v1".to_owned(), |secret| format!("deskwire.v1, secret.{secret}"));
     Request::upgrade(&format!("/ws/{role}/{name}")).header("Sec-WebSocket-Protocol", &protocol)
 }
 
-/// Waits for what no frame announces, such as a freed descriptor: checks it every 20 ms.
+/// Waits for something that no frame announces, such as a freed descriptor, by checking it every 20 ms.
 ///
-/// The limit is less than a head's deadline, which would free a socket anyway.
+/// The limit is shorter than the deadline of a request head, which would free a socket anyway.
 pub fn eventually(what: &str, mut met: impl FnMut() -> bool) {
     let (mut silent, _open) = UnixStream::pair().expect("a socket pair");
     silent.set_read_timeout(Some(Duration::from_millis(20))).expect("an open socket");
@@ -133,13 +133,13 @@ pub fn eventually(what: &str, mut met: impl FnMut() -> bool) {
     }
 }
 
-/// Whether a line of the log says where in a file something is wrong.
+/// Whether a line of the log names this file and this line number.
 pub fn names_line(line: &str, path: &str, number: u32) -> bool {
     line.contains(&format!("{path}:{number}"))
         || (line.contains(path) && line.contains(&format!("line {number}")))
 }
 
-/// A file of this test's own, gone with the test.
+/// A temporary file, which is removed when the test ends.
 pub struct TempFile(pub PathBuf);
 
 impl TempFile {

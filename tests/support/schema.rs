@@ -1,4 +1,4 @@
-//! What the server may send: every frame of every test is checked against the tables of PROTOCOL.md.
+//! Checks every frame that any test receives against the tables of PROTOCOL.md.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::document::{Document, Table, code};
 
-/// Whose connection a frame came on.
+/// The side whose connection a frame came on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     User,
@@ -67,12 +67,12 @@ impl Field {
         Self { name, may_be_null: marks.contains('?'), may_be_absent: marks.contains('*') }
     }
 
-    /// What the table of fields says that it is.
+    /// The field's type, from the table of fields.
     pub fn kind(&self) -> &'static str {
         KINDS.get(self.name).unwrap_or_else(|| panic!("{} is not in the table of fields", self.name))
     }
 
-    /// The object that it is, or is a list of.
+    /// The name of the object that the field holds, once or in a list.
     pub fn object(&self) -> Option<&'static str> {
         match self.kind() {
             "object" => Some(self.name),
@@ -140,7 +140,8 @@ fn check_value(schema: &Schema, field: &Field, value: &Value, frame: &Value) {
     assert!(is_good, "{} is not {kind} in {frame}", field.name);
 }
 
-/// Milliseconds since the epoch: seconds or nanoseconds would be far off, and the server runs on this machine's clock.
+/// Whether this is a time in milliseconds: seconds or nanoseconds would be far off the clock, which is also the
+/// server's.
 fn is_time(value: &Value) -> bool {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis();
     value.as_u64().is_some_and(|at| (now - 600_000..=now + 1000).contains(&u128::from(at)))

@@ -1,4 +1,5 @@
-//! Runs the built binary as a child on a free port, keeps every line that it writes, and kills it when the test ends.
+//! Runs the built binary as a child process on a free port, keeps every line that it writes, and kills it when the test
+//! ends.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -11,10 +12,10 @@ use std::time::{Duration, Instant};
 
 use super::wire::PATIENCE;
 
-/// The desk token of every test that does not say otherwise.
+/// The desk token, unless a test sets another one.
 pub const TOKEN: &str = "test-token-of-the-whole-desk";
 
-/// How the child is to be started.
+/// The command line and environment of a child.
 pub struct Launch {
     program: Vec<String>,
     args: Vec<String>,
@@ -25,18 +26,18 @@ pub struct Launch {
 }
 
 impl Launch {
-    /// Port 0 on loopback and the test token.
+    /// A server on a free port of loopback, with the test token.
     pub fn new() -> Self {
         Self::bare().args(&["--listen", "127.0.0.1:0"]).env("DESKWIRE_STAFF_TOKEN", TOKEN)
     }
 
-    /// No argument and no token.
+    /// A server without arguments and without a token.
     pub fn bare() -> Self {
         let program = vec![env!("CARGO_BIN_EXE_deskwire").to_owned()];
         Self { program, args: Vec::new(), env: Vec::new(), setup: None, stdin: Stdio::null(), stderr: None }
     }
 
-    /// Another program than the one that was built for the tests, such as one that runs a desk from elsewhere.
+    /// Runs another program than the binary built for the tests, such as one that runs a desk in a container.
     pub fn program(mut self, words: &[&str]) -> Self {
         self.program = words.iter().map(ToString::to_string).collect();
         self
@@ -52,29 +53,29 @@ impl Launch {
         self
     }
 
-    /// A hard limit of so many descriptors, which the server cannot raise.
+    /// Sets a hard limit on descriptors, which the server cannot raise.
     pub fn descriptors(self, limit: u32) -> Self {
         self.setup(&format!("ulimit -n {limit}"))
     }
 
-    /// A soft limit of so many descriptors, below the hard one.
+    /// Sets a soft limit on descriptors, which the server may raise to the hard one.
     pub fn soft_descriptors(self, limit: u32) -> Self {
         self.setup(&format!("ulimit -S -n {limit}"))
     }
 
-    /// A command for the shell that then executes the server.
+    /// Runs this command in the shell that then executes the server.
     pub fn setup(mut self, command: &str) -> Self {
         self.setup = Some(command.to_owned());
         self
     }
 
-    /// Hands in a socket as a service manager does (sd_listen_fds(3)): as descriptor 3, for this process alone.
+    /// Passes in a socket as a service manager does (sd_listen_fds(3)): as descriptor 3, for this process only.
     pub fn hand_in(mut self, socket: impl Into<OwnedFd>) -> Self {
         self.stdin = Stdio::from(socket.into());
         self.setup("exec 3<&0 0</dev/null; export LISTEN_FDS=1 LISTEN_PID=$$")
     }
 
-    /// The same with two sockets, which have these names. The log goes to stdout.
+    /// Passes in two sockets with these names. The log then goes to stdout.
     pub fn hand_in_two(mut self, sockets: [TcpListener; 2], names: &str) -> Self {
         let [third, fourth] = sockets.map(|socket| Stdio::from(OwnedFd::from(socket)));
         (self.stdin, self.stderr) = (third, Some(fourth));
@@ -83,14 +84,14 @@ impl Launch {
         ))
     }
 
-    /// A stderr of the test's own. `Server::log` has the lines of stdout then.
+    /// Sets the test's own stderr. `Server::log` then has the lines of stdout.
     pub fn stderr(mut self, stderr: impl Into<Stdio>) -> Self {
         self.stderr = Some(stderr.into());
         self
     }
 
-    /// Starts a server that is expected to serve, and returns once it listens. With `TEST_TLS` in the environment it speaks
-    /// TLS, and the address is that of a tunnel to it: so every story can be told over TLS.
+    /// Starts a server that is expected to serve, and returns once it listens. With `TEST_TLS` in the environment it
+    /// speaks TLS, and the address is that of a tunnel to it, so that every test can run over TLS.
     pub fn start(self) -> Server {
         #[cfg(feature = "tls")]
         if std::env::var_os("TEST_TLS").is_some() {
@@ -108,7 +109,7 @@ impl Launch {
     pub fn start_direct(self) -> Server {
         let (child, log, out) = self.spawn();
         let mut server = Server { addr: ([127, 0, 0, 1], 0).into(), child, log, out };
-        // The second is a line of stdout, for a log that goes elsewhere.
+        // The second mark is in a line of stdout, for tests whose log goes elsewhere.
         let marks = ["listening on ", "user page    "];
         let mark = |line: &str| marks.into_iter().find(|mark| line.contains(mark));
         let line = server.log.wait("the line that names the bound address", |line| mark(line).is_some());
@@ -164,7 +165,7 @@ pub struct Outcome {
     pub stderr: Vec<String>,
 }
 
-/// A running server; dropped, it is killed.
+/// A running server, which is killed when it is dropped.
 pub struct Server {
     pub addr: SocketAddr,
     child: Child,
@@ -195,7 +196,7 @@ impl Server {
         );
     }
 
-    /// Holds the server still while `meanwhile` happens, so that it finds all of that in one turn.
+    /// Stops the server's process while `meanwhile` runs, so that the server finds all of its effects in one turn.
     pub fn in_one_turn(&self, meanwhile: impl FnOnce()) {
         self.signal("STOP");
         // The signal takes effect a moment later.
@@ -206,14 +207,14 @@ impl Server {
         self.signal("CONT");
     }
 
-    /// Waits for the end of the child; returns how it ended.
+    /// Waits for the child to end, and returns how it ended.
     pub fn outcome(mut self) -> Outcome {
         let code = self.exit_within(PATIENCE);
         self.out.wait_end();
         Outcome { code, stdout: self.out.lines(), stderr: self.log.lines() }
     }
 
-    /// Waits for the end, which shows as the end of the log; the exit code, if no signal killed it.
+    /// Waits for the child to end, which shows as the end of its log. Returns the exit code, if no signal killed it.
     pub fn exit_within(&mut self, limit: Duration) -> Option<i32> {
         if !self.log.ends_within(limit) {
             panic!("the server did not end within {limit:?}; log:\n{}", self.log.all());
@@ -221,7 +222,7 @@ impl Server {
         self.child.wait().expect("the child is ours").code()
     }
 
-    /// Sends SIGTERM; returns all that it wrote.
+    /// Sends SIGTERM, waits for the child to end, and returns everything that it wrote.
     pub fn stop(self) -> Outcome {
         self.signal("TERM");
         self.outcome()
@@ -242,16 +243,16 @@ impl Server {
         self.status("voluntary_ctxt_switches:")
     }
 
-    /// Processor time used up, in ticks of 10 ms.
+    /// Processor time used, in ticks of 10 ms.
     pub fn cpu_ticks(&self) -> u64 {
         let stat = self.proc_file("stat");
-        // The command's name stands in brackets and may hold blanks: count from the closing one.
+        // The command's name is in parentheses and may contain spaces, so the fields are counted from the closing one.
         let (_, fields) = stat.rsplit_once(") ").expect("a stat line");
         let fields: Vec<&str> = fields.split(' ').collect();
         fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
     }
 
-    /// Limits the descriptors to those that are open and this many more; accept(2) fails beyond.
+    /// Limits the descriptors to those that are open now plus this many. accept(2) fails beyond that.
     pub fn limit_descriptors(&self, more: usize) {
         let (pid, limit) = (self.child.id().cast_signed(), (self.descriptors() + more) as u64);
         rlimit::prlimit(pid, rlimit::Resource::NOFILE, Some((limit, limit)), None)
@@ -263,7 +264,7 @@ impl Server {
         fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("the server is alive").count()
     }
 
-    /// How many descriptors it may have: the soft and the hard limit.
+    /// The soft and the hard limit on descriptors.
     pub fn descriptor_limits(&self) -> (u64, u64) {
         let limits = self.proc_file("limits");
         let line = limits.lines().find_map(|line| line.strip_prefix("Max open files")).expect("proc(5)");
@@ -295,7 +296,7 @@ impl Drop for Server {
     }
 }
 
-/// The lines of one of the child's streams so far. They can be waited for.
+/// The lines that the child has written to one of its streams so far. A test can wait for a line.
 #[derive(Clone)]
 pub struct Lines(Arc<(Mutex<Output>, Condvar)>);
 
@@ -322,7 +323,7 @@ impl Lines {
         lines
     }
 
-    /// The first matching line, written already or to come.
+    /// Returns the first matching line. Waits for it if it has not been written yet.
     pub fn wait(&self, what: &str, wanted: impl Fn(&str) -> bool) -> String {
         let mut found = None;
         self.wait_until(PATIENCE, |output| {

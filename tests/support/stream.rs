@@ -1,5 +1,5 @@
-//! A connection in memory: the server has a [`Socket`], and the test, bench or fuzz target has its [`Peer`], which
-//! sends, takes, blocks and goes.
+//! A connection in memory. The server has the [`Socket`]; the test, bench or fuzz target has its [`Peer`], and decides
+//! what it sends, how much it takes, and when it blocks or ends.
 #![allow(dead_code, reason = "each of them uses a part")]
 
 use std::cell::RefCell;
@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use deskwire::net::connection::Stream;
 
-/// What a read finds once everything that was sent is read.
+/// What a read returns once everything that was sent has been read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum End {
     Eof,
@@ -18,18 +18,18 @@ pub(crate) enum End {
 /// The other end of a socket.
 #[derive(Debug)]
 pub(crate) struct Peer {
-    /// What the server has not read yet.
+    /// Bytes that the server has not read yet.
     pub(crate) sent: Vec<u8>,
     pub(crate) end: Option<End>,
-    /// So many bytes more can be written; then the socket blocks.
+    /// How many more bytes the server can write before the socket blocks.
     pub(crate) takes: usize,
-    /// What the server has written.
+    /// Bytes that the server has written.
     pub(crate) received: Vec<u8>,
-    /// Every write fails.
+    /// Whether every write fails.
     pub(crate) is_gone: bool,
-    /// The server has shut down its sending side.
+    /// Whether the server has shut down its sending side.
     pub(crate) is_shut: bool,
-    /// How often the server has read.
+    /// The number of times the server has read.
     pub(crate) reads: usize,
 }
 

@@ -1,4 +1,5 @@
-//! TLS for tests: certificates that openssl makes, and a tunnel through which a client without TLS reaches a desk with it.
+//! TLS for tests: certificates made by openssl, and a tunnel through which a client without TLS reaches a desk with
+//! TLS.
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
@@ -18,7 +19,7 @@ const CONFIG: &str = "[req]\ndistinguished_name = dn\nprompt = no\n[dn]\nCN = de
     default_md = sha256\nserial = serial\n[any]\ncommonName = supplied\n\
     [ext]\nbasicConstraints = critical, CA:FALSE\nsubjectAltName = DNS:localhost, IP:127.0.0.1\n";
 
-/// A certificate that signs itself, for localhost and 127.0.0.1, and its key: files that are gone with it.
+/// A self-signed certificate for localhost and 127.0.0.1, and its key. The files are removed when it is dropped.
 pub struct Certificate {
     directory: PathBuf,
 }
@@ -28,7 +29,7 @@ impl Certificate {
         Self::until("20491231235959Z")
     }
 
-    /// One that is valid until this time.
+    /// A certificate that is valid until this time.
     pub fn until(end: &str) -> Self {
         Self::between("20200101000000Z", end)
     }
@@ -89,14 +90,14 @@ impl Certificate {
         vec!["--tls-cert".into(), self.certificate(), "--tls-key".into(), self.key()]
     }
 
-    /// Puts another one in its place, as a renewal does.
+    /// Replaces the files with those of another certificate, as a renewal does.
     pub fn renew(&self, with: &Self) {
         for name in ["certificate", "key"] {
             fs::copy(with.path(name), self.path(name)).unwrap();
         }
     }
 
-    /// A client that trusts this certificate alone.
+    /// A client that trusts only this certificate.
     pub fn client(&self) -> Arc<ClientConfig> {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_file(self.certificate()).unwrap()).unwrap();
@@ -110,14 +111,14 @@ impl Drop for Certificate {
     }
 }
 
-/// The certificate of all tests that need no other.
+/// The certificate for all tests that do not need their own.
 pub fn certificate() -> &'static Certificate {
     static ONE: OnceLock<Certificate> = OnceLock::new();
     ONE.get_or_init(Certificate::new)
 }
 
-/// Listens for clients without TLS, and carries what they say to the desk over TLS. What one side ends, or breaks, it ends on
-/// the other.
+/// Listens for clients without TLS, and forwards their bytes to the desk over TLS. When one side ends or breaks the
+/// connection, so does the tunnel on the other side.
 pub fn tunnel(desk: SocketAddr, config: &Arc<ClientConfig>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -139,7 +140,7 @@ fn carry(client: &TcpStream, desk: SocketAddr, config: Arc<ClientConfig>) -> Opt
         session.complete_io(&mut &desk).ok()?;
     }
     let session = Mutex::new(session);
-    // Whoever sends takes the second lock before the first is free, so that records leave in order.
+    // A sender takes the second lock before it releases the first, so that records leave in order.
     let sending = Mutex::new(());
     let send = |plain: &[u8]| -> std::io::Result<()> {
         let mut records = Vec::new();
@@ -212,7 +213,7 @@ fn receive(
     }
 }
 
-/// The output of `openssl s_client`, which connects, sends this, and reads to the end.
+/// The output of `openssl s_client`, which connects, sends this request, and reads to the end.
 pub fn s_client(desk: SocketAddr, arguments: &[&str], request: &str) -> String {
     let mut client = Command::new("openssl")
         .args(["s_client", "-connect", &desk.to_string(), "-ign_eof"])
@@ -222,7 +223,7 @@ pub fn s_client(desk: SocketAddr, arguments: &[&str], request: &str) -> String {
         .stderr(Stdio::piped())
         .spawn()
         .expect("openssl is installed");
-    // Refused, it ends before it reads this.
+    // If it is refused, it ends before it reads the request.
     let _ = client.stdin.as_mut().expect("piped").write_all(request.as_bytes());
     let done = client.wait_with_output().expect("it ends with the connection");
     String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned()

@@ -1,15 +1,15 @@
-//! RFC 6455 from the client's side: masked frames to the server, plain ones from it. Written without the server's code,
-//! and shared by all that plays a client: socket tests, simulation and benches.
+//! RFC 6455 from the client's side: masked frames to the server, unmasked ones from it. Independent of the server's
+//! code, so that a mistake there is not repeated here, and shared by socket tests, simulation and benches.
 #![allow(dead_code, reason = "each crate that includes this uses a part")]
 #![allow(clippy::cast_possible_truncation, reason = "a match has said how long it is; a mask may be any")]
 
 use std::ops::Range;
 
-/// The sample key of RFC 6455 1.3, so that the answer is known.
+/// The sample key of RFC 6455 1.3, and the answer to it that the RFC gives.
 pub(crate) const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 pub(crate) const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
-/// The opcodes, and the bits of the first byte beside them (RFC 6455 5.2).
+/// The opcodes, and the other bits of the first byte (RFC 6455 5.2).
 pub(crate) const CONTINUATION: u8 = 0;
 pub(crate) const TEXT: u8 = 0x1;
 pub(crate) const BINARY: u8 = 0x2;
@@ -30,9 +30,10 @@ pub(crate) fn append(out: &mut Vec<u8>, opcode: u8, write: impl FnOnce(&mut Vec<
     append_part(out, FIN | opcode, write);
 }
 
-/// The same with the first byte as given: fragments have no FIN. Payloads are below 64 KiB.
+/// Like `append`, but with this first byte: fragments have no FIN. The payload must be below 64 KiB.
 pub(crate) fn append_part(out: &mut Vec<u8>, first: u8, write: impl FnOnce(&mut Vec<u8>)) {
-    // The long form of the header, which is cut short below where the payload is; a chat's frames mostly need it.
+    // The header is written in its long form, which most frames of a chat need, and shortened below if the payload is
+    // short.
     let start = out.len();
     let mask = mask_for(start);
     out.extend_from_slice(&[first, MASKED | LENGTH_16, 0, 0]);
@@ -43,7 +44,7 @@ pub(crate) fn append_part(out: &mut Vec<u8>, first: u8, write: impl FnOnce(&mut 
     apply_mask(&mut out[payload..], mask);
     if length < u16::from(LENGTH_16) {
         out[start + 1] = MASKED | length as u8;
-        out.drain(start + 2..start + 4); // RFC 6455 5.2: the fewest bytes
+        out.drain(start + 2..start + 4); // RFC 6455 5.2: a length takes the fewest bytes
     } else {
         out[start + 2..start + 4].copy_from_slice(&length.to_be_bytes());
     }
@@ -57,7 +58,7 @@ pub(crate) fn append_frame(out: &mut Vec<u8>, first: u8, payload: &[u8], mask: [
     apply_mask(&mut out[start..], mask);
 }
 
-/// Appends a frame's header alone, which may announce any length and may lack the mask that RFC 6455 5.1 asks for.
+/// Appends only a frame's header, which may announce any length and may lack the mask that RFC 6455 5.1 requires.
 pub(crate) fn append_header(out: &mut Vec<u8>, first: u8, length: u64, mask: Option<[u8; MASK_BYTES]>) {
     let masked = if mask.is_some() { MASKED } else { 0 };
     out.push(first);
@@ -75,7 +76,8 @@ pub(crate) fn append_header(out: &mut Vec<u8>, first: u8, length: u64, mask: Opt
     out.extend(mask.iter().flatten());
 }
 
-/// Not random, but different from frame to frame and without a zero byte: unmasking costs what it costs.
+/// Returns a mask that is not random but differs from frame to frame, without a zero byte, so that unmasking does real
+/// work.
 fn mask_for(place: usize) -> [u8; MASK_BYTES] {
     (0x5A17_93C1_u32.wrapping_add((place as u32).wrapping_mul(0x9E37_79B1)) | 0x0101_0101).to_ne_bytes()
 }
@@ -96,7 +98,7 @@ pub(crate) fn append_request(out: &mut Vec<u8>, host: &str, path: &str, secret: 
     append_request_with(out, host, path, secret, "");
 }
 
-/// The same with more header fields, each with its line end.
+/// Like `append_request`, with more header fields, each with its line end.
 pub(crate) fn append_request_with(
     out: &mut Vec<u8>,
     host: &str,
@@ -115,10 +117,10 @@ pub(crate) fn append_request_with(
     );
 }
 
-/// The length of the answer to the request once it has come whole.
+/// The length of the server's handshake, once the whole of it has come.
 ///
 /// # Panics
-/// It is another one than to a good request.
+/// The answer is not the one to a good request.
 pub(crate) fn answer_length(input: &[u8]) -> Option<usize> {
     const END: &[u8] = b"\r\n\r\n";
     let end = input.windows(END.len()).position(|bytes| bytes == END)?;
@@ -133,11 +135,11 @@ pub(crate) struct Header {
     /// The opcode, FIN and the reserved bits.
     pub(crate) first: u8,
     pub(crate) is_masked: bool,
-    /// Where the payload is, or will be once it has come.
+    /// Where the payload is, or will be once it has arrived.
     pub(crate) payload: Range<usize>,
 }
 
-/// Reads the header at the start of `input`, once it is whole. Whether a server may send it is for the caller to say.
+/// Parses the header at the start of `input`, once it is whole. Does not check whether a server may send it.
 pub(crate) fn header(input: &[u8]) -> Option<Header> {
     let [first, length, ..] = input else { return None };
     let (start, bytes) = match *length & !MASKED {
@@ -149,15 +151,15 @@ pub(crate) fn header(input: &[u8]) -> Option<Header> {
     Some(Header { first: *first, is_masked: length & MASKED != 0, payload: start..end })
 }
 
-/// The next whole frame in `input`: its opcode, and where its payload is, behind which the next one starts.
+/// The next whole frame in `input`: its opcode and the range of its payload. The next frame starts behind that.
 pub(crate) fn next_frame(input: &[u8]) -> Option<(u8, Range<usize>)> {
     next_header(input).filter(|(_, payload)| input.len() >= payload.end)
 }
 
-/// The same once the header is whole, however much of the payload is there.
+/// Like `next_frame`, as soon as the header is whole, even if the payload is not.
 ///
 /// # Panics
-/// It is not one of those that this server sends: whole and not masked.
+/// The frame is fragmented or masked. This server sends neither.
 pub(crate) fn next_header(input: &[u8]) -> Option<(u8, Range<usize>)> {
     let header = header(input)?;
     assert!(!header.is_masked, "a masked frame from the server");

@@ -1,4 +1,4 @@
-//! RFC 6455 frames by hand over a plain socket: every byte can be chosen, and each one received is checked.
+//! Hand-made RFC 6455 frames over a plain socket: a test can choose every byte, and every received one is checked.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
@@ -10,10 +10,10 @@ use super::head::{Request, Response};
 pub use super::websocket as op;
 use super::websocket;
 
-/// Time limit for what should happen at once: generous, since only a failing test reaches it.
+/// Time limit for things that should happen at once. It is generous, since only a failing test reaches it.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A frame of the server's, unpacked.
+/// A frame from the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
     pub fin: bool,
@@ -33,11 +33,11 @@ impl Frame {
     }
 }
 
-/// The next item of a socket.
+/// The result of waiting for the next item from a socket.
 #[derive(Debug)]
 pub enum Next<T> {
     Some(T),
-    /// The other side shut its sending side in an orderly way.
+    /// The other side shut down its sending side in an orderly way.
     Eof,
     /// The connection was reset.
     Reset,
@@ -54,7 +54,7 @@ impl<T: std::fmt::Debug> Next<T> {
     }
 }
 
-/// A client's frame, masked as RFC 6455 5.3 wants it.
+/// A client's frame, masked as RFC 6455 5.3 requires.
 pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = Vec::new();
     websocket::append_frame(&mut frame, first, payload, [0xA5, 0x3C, 0x5A, 0xC3]);
@@ -66,7 +66,7 @@ pub fn whole(opcode: u8, payload: &[u8]) -> Vec<u8> {
     frame(op::FIN | opcode, payload)
 }
 
-/// A frame's header alone, which may announce any length.
+/// Only the header of a frame, which may announce any length.
 pub fn header(first: u8, len: u64, mask: Option<[u8; 4]>) -> Vec<u8> {
     let mut header = Vec::new();
     websocket::append_header(&mut header, first, len, mask);
@@ -78,7 +78,7 @@ pub fn close_body(code: u16, reason: &str) -> Vec<u8> {
     [&code.to_be_bytes()[..], reason.as_bytes()].concat()
 }
 
-/// A socket, and what was read from it and not parsed yet.
+/// A socket, and the bytes that were read from it but not parsed yet.
 pub struct Wire {
     stream: TcpStream,
     unread: Vec<u8>,
@@ -104,7 +104,7 @@ impl Wire {
         Self::over(socket.into())
     }
 
-    /// Connects, sends a head, and reads the answer's head.
+    /// Connects, sends a request head, and reads the response head.
     pub fn ask(addr: SocketAddr, request: &Request) -> (Self, Response) {
         let mut wire = Self::connect(addr);
         wire.write(&request.bytes(addr));
@@ -112,7 +112,8 @@ impl Wire {
         (wire, response)
     }
 
-    /// A plain request, its whole answer, and an orderly end: no plain connection is kept.
+    /// Sends a plain request and reads the whole response and an orderly end: the server keeps no plain connection
+    /// open.
     pub fn fetch(addr: SocketAddr, request: &Request) -> (Response, Vec<u8>) {
         let (wire, response) = Self::ask(addr, request);
         (response, wire.rest())
@@ -122,7 +123,7 @@ impl Wire {
         self.try_write(bytes).expect("the server takes bytes");
     }
 
-    /// For writes that may fail when the server closes.
+    /// Writes, but may fail because the server closes.
     pub fn try_write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes)
     }
@@ -149,7 +150,7 @@ impl Wire {
         }
     }
 
-    /// The next frame, which must be one that RFC 6455 lets a server send.
+    /// The next frame, which must be one that RFC 6455 allows a server to send.
     pub fn next(&mut self, deadline: Instant) -> Next<Frame> {
         loop {
             if let Some((frame, len)) = unpack(self.pending()) {
@@ -172,21 +173,21 @@ impl Wire {
         self.next(Instant::now() + PATIENCE).unwrap("a frame")
     }
 
-    /// The socket itself, for what only it can do.
+    /// The socket itself.
     pub fn stream(&self) -> &TcpStream {
         &self.stream
     }
 
     /// Ends with a FIN, without a close frame.
     pub fn fin(self) {
-        // Read everything first: closing with unread bytes would be a reset.
+        // Everything is read before the socket is closed: closing with unread bytes would send a reset.
         self.stream.shutdown(Shutdown::Write).expect("an open socket");
         let deadline = Instant::now() + PATIENCE;
         let mut this = self;
         while let Next::Some(()) = this.more(deadline) {}
     }
 
-    /// Ends with a RST: Linux sends one when a socket with unread bytes is closed, and a pong is sure to come.
+    /// Ends with a reset. Linux sends one when a socket with unread bytes is closed, and the pong makes sure of these.
     pub fn reset(mut self) {
         self.write(&whole(op::PING, b"unread"));
         self.stream.set_read_timeout(Some(PATIENCE)).expect("an open socket");
@@ -226,7 +227,7 @@ impl Wire {
     }
 }
 
-/// A whole frame at the start of `bytes`, and its length there.
+/// The whole frame at the start of `bytes`, and the number of bytes it takes.
 fn unpack(bytes: &[u8]) -> Option<(Frame, usize)> {
     let header = websocket::header(bytes)?;
     let (first, opcode, range) = (header.first, header.first & op::OPCODE, header.payload);
