@@ -200,7 +200,7 @@ fn waiting_connections_are_served_when_a_descriptor_is_free_without_another_conn
 }
 
 #[test]
-fn with_every_descriptor_taken_the_honest_chat_on() {
+fn honest_users_chat_on_while_every_descriptor_is_taken() {
     let desk = Desk::start();
     let Chat { mut alice, mut sam, ticket } = desk.chat();
     desk.server.limit_descriptors(20);

@@ -149,7 +149,7 @@ fn a_socket_that_takes_nothing_is_given_up_and_each_byte_it_takes_gives_it_time(
 }
 
 #[test]
-fn taking_output_that_waited_is_a_sign_of_life_and_refusing_it_is_not() {
+fn taking_waiting_output_is_a_sign_of_life_and_refusing_it_is_not() {
     let mut harness = Harness::open();
     let interval = STALL_MS / 2; // so that it shows before the other deadline
     harness.limits.ping_interval_ms = interval;
@@ -226,7 +226,7 @@ fn a_peer_that_goes_on_sending_after_our_close_frame_gets_no_more_time() {
 }
 
 #[test]
-fn what_comes_instead_of_the_peers_close_frame_is_read_up_to_a_limit() {
+fn input_instead_of_the_peers_close_frame_is_read_up_to_a_limit() {
     for (pings, phase) in
         [(CLOSING_BYTES_MAX / PING.len() - 1, PhaseName::Dead), (1 << 20, PhaseName::Linger)]
     {

@@ -102,7 +102,7 @@ fn named_files(page: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_page_is_compressed_for_who_can_read_that_and_for_nobody_else() {
+fn a_page_is_compressed_only_for_clients_that_accept_it() {
     let desk = Desk::start();
     let (plain, page) = fetch(&desk, &Request::get("/"));
     assert_eq!(plain.header("content-encoding"), None);
@@ -170,7 +170,7 @@ fn the_company_is_on_the_pages_and_only_the_users_page_may_be_embedded() {
 }
 
 #[test]
-fn a_page_says_what_it_may_load_who_may_embed_it_and_that_it_is_to_be_asked_for_again() {
+fn a_page_has_a_policy_and_has_to_be_revalidated() {
     let desk = Desk::start();
     for path in ["/", "/staff"] {
         for method in ["GET", "HEAD"] {
@@ -243,7 +243,7 @@ fn any_other_method_is_405_and_says_what_is_allowed() {
 }
 
 #[test]
-fn a_body_that_nobody_reads_does_not_reset_the_answer_away() {
+fn an_unread_body_does_not_reset_the_answer_away() {
     let desk = Desk::start();
     let mut wire = Wire::connect(desk.server.addr);
     wire.write(&Request::new("POST", "/").header("Content-Length", "8000000").bytes(desk.server.addr));
@@ -288,7 +288,7 @@ fn a_target_may_name_scheme_and_host() {
 }
 
 #[test]
-fn a_plain_answer_comes_even_if_the_asker_has_shut_its_side() {
+fn a_plain_answer_comes_even_if_the_client_has_shut_down_its_side() {
     let desk = Desk::start();
     let mut wire = Wire::connect(desk.server.addr);
     wire.write(&Request::get("/healthz").bytes(desk.server.addr));
@@ -298,7 +298,7 @@ fn a_plain_answer_comes_even_if_the_asker_has_shut_its_side() {
 }
 
 #[test]
-fn a_connection_that_says_nothing_and_goes_is_forgotten() {
+fn a_connection_that_ends_without_a_byte_is_forgotten() {
     let desk = Desk::start();
     let before = desk.server.descriptors();
     let silent: Vec<_> = (0..20).map(|_| Wire::connect(desk.server.addr)).collect();

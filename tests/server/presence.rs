@@ -40,25 +40,25 @@ fn sam_disconnects(desk: &Desk, chat: Chat, end: impl FnOnce(Staff)) {
 }
 
 #[test]
-fn staff_whose_connection_is_reset_locks_the_chat() {
+fn a_staff_connection_that_is_reset_locks_the_chat() {
     let desk = Desk::start();
     sam_disconnects(&desk, desk.chat(), Staff::cut);
 }
 
 #[test]
-fn staff_whose_connection_ends_without_a_close_frame_locks_the_chat() {
+fn a_staff_connection_that_ends_without_a_close_frame_locks_the_chat() {
     let desk = Desk::start();
     sam_disconnects(&desk, desk.chat(), Staff::fin);
 }
 
 #[test]
-fn staff_who_closes_the_tab_locks_the_chat() {
+fn a_staff_member_who_closes_the_tab_locks_the_chat() {
     let desk = Desk::start();
     sam_disconnects(&desk, desk.chat(), Staff::leave);
 }
 
 #[test]
-fn staff_who_breaks_the_protocol_locks_the_chat() {
+fn a_staff_member_who_breaks_the_protocol_locks_the_chat() {
     let desk = Desk::start();
     sam_disconnects(&desk, desk.chat(), |mut sam| {
         sam.write(&whole(op::BINARY, b"not text"));
@@ -67,7 +67,7 @@ fn staff_who_breaks_the_protocol_locks_the_chat() {
 }
 
 #[test]
-fn staff_who_closes_without_waiting_for_the_answer_locks_the_chat() {
+fn a_staff_member_who_closes_without_waiting_for_the_answer_locks_the_chat() {
     let desk = Desk::start();
     sam_disconnects(&desk, desk.chat(), |mut sam| {
         sam.write(&whole(op::CLOSE, &1001_u16.to_be_bytes()));
@@ -76,7 +76,7 @@ fn staff_who_closes_without_waiting_for_the_answer_locks_the_chat() {
 }
 
 #[test]
-fn staff_with_several_chats_locks_each_of_them() {
+fn a_staff_member_with_several_chats_locks_each_of_them() {
     let desk = Desk::start();
     let Chat { mut alice, mut sam, ticket } = desk.chat();
     let mut bob = desk.user("bob");
@@ -102,7 +102,7 @@ fn staff_with_several_chats_locks_each_of_them() {
 }
 
 #[test]
-fn staff_who_disconnects_before_picking_again_pauses_the_ticket_again() {
+fn a_staff_member_who_disconnects_before_picking_again_pauses_the_ticket_again() {
     let desk = Desk::start();
     let Chat { mut alice, mut sam, ticket } = desk.chat();
     for _ in 0..2 {
@@ -178,7 +178,7 @@ fn both_sides_may_disconnect_at_once_and_come_back() {
 // --- the notices
 
 #[test]
-fn users_are_sent_when_the_desk_opens_and_closes_and_only_then() {
+fn users_are_notified_when_the_desk_opens_and_closes_and_only_then() {
     let desk = Desk::start();
     let mut alice = desk.user("alice");
     let mut bob = desk.user("bob");
@@ -212,7 +212,7 @@ fn colleague(id: &str, online: bool) -> Value {
 }
 
 #[test]
-fn staff_are_sent_who_goes_online_and_offline_but_not_themselves() {
+fn staff_are_notified_when_colleagues_go_online_and_offline() {
     let desk = Desk::start();
     let mut sam = desk.staff("sam");
     assert_eq!(sam.welcome["staff"], json!([]));

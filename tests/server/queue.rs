@@ -10,7 +10,7 @@ use crate::support::{Desk, PATIENCE, Peer, Staff, TOKEN, User, Value, Wire, int,
 // --- the queue
 
 #[test]
-fn everyone_in_the_queue_is_sent_the_place_when_it_changes() {
+fn everyone_in_the_queue_is_sent_their_place_when_it_changes() {
     let desk = Desk::start();
     let mut sam = desk.staff("sam").online();
     let names = ["ann", "bob", "cat", "dan"];
@@ -316,7 +316,7 @@ fn a_board_that_changes_while_it_is_being_sent_is_right_in_the_end() {
 }
 
 #[test]
-fn changes_of_a_ticket_that_was_not_sent_yet_are_not_sent() {
+fn changes_of_a_ticket_that_has_not_been_sent_yet_are_not_sent() {
     let desk = Desk::with(&["--rate-limit", "0"]);
     let mut open: Vec<(User, String)> = (0..320)
         .map(|n| {

@@ -26,7 +26,7 @@ fn a_ticket_is_rated_once_and_the_rating_is_sent_to_the_staff_member_who_had_it_
 }
 
 #[test]
-fn a_ticket_is_rated_by_nobody_else_and_only_the_last_one() {
+fn only_its_user_can_rate_a_ticket_and_only_the_last_one() {
     let desk = Desk::start();
     let Chat { mut alice, mut sam, ticket: first } = desk.chat();
     let mut bob = desk.user("bob");
@@ -55,7 +55,7 @@ fn a_ticket_is_rated_by_nobody_else_and_only_the_last_one() {
 }
 
 #[test]
-fn a_paused_or_released_ticket_was_had_last_by_the_staff_member_before() {
+fn the_rating_of_a_paused_or_released_ticket_goes_to_its_last_staff_member() {
     let desk = Desk::start();
     let Chat { mut alice, mut sam, ticket } = desk.chat();
     let mut kim = desk.staff("kim").online();

@@ -52,7 +52,7 @@ fn a_staff_member_who_has_picked_a_chat_is_sent_what_the_users_page_has_of_it_on
 }
 
 #[test]
-fn a_recap_is_kept_for_nobody_who_picks_later() {
+fn a_recap_is_not_kept_for_staff_who_pick_later() {
     let desk = Desk::start();
     let mut sam = desk.staff("sam").online();
     let mut alice = desk.user("alice");
@@ -78,7 +78,7 @@ fn a_recap_is_kept_for_nobody_who_picks_later() {
 }
 
 #[test]
-fn a_recap_that_is_none_is_refused_with_its_id_and_the_next_one_counts() {
+fn a_bad_recap_is_refused_with_its_id_and_the_next_one_counts() {
     let desk = Desk::start();
     let Chat { mut alice, mut sam, .. } = desk.chat();
     let many = vec![line("user", None, "x"); 101];

@@ -15,7 +15,7 @@ const LONG_TEXT_CHARS: usize = 4000;
 
 /// Limit: 32 KiB of output, and 64 KiB that were received and wait.
 #[test]
-fn one_who_asks_faster_than_it_reads_gets_every_answer() {
+fn a_peer_that_asks_faster_than_it_reads_gets_every_answer() {
     // The answers are more than the kernel's buffers hold.
     const QUESTIONS: usize = 200_000;
     let desk = Desk::with(&["--rate-limit", "0"]);

@@ -121,7 +121,7 @@ fn a_staff_file_that_became_wrong_ends_nobody() {
 }
 
 #[test]
-fn a_name_in_the_staff_file_goes_before_the_one_that_staff_give_themselves() {
+fn a_name_in_the_staff_file_takes_precedence_over_the_one_that_staff_enter() {
     let file = TempFile::new(&format!("sam {} Sam \"Анна\" O'Hara\nkim {}\n", SAM.1, KIM.1));
     let desk = desk_with_staff(&file);
     let mut kim = Staff::welcomed(desk.staff_peer("kim", Some(KIM.0)));
@@ -177,7 +177,7 @@ fn a_new_name_in_the_staff_file_is_taken_on_sighup() {
 }
 
 #[test]
-fn a_name_that_is_none_is_one_line_that_says_where_and_what_and_never_the_hash() {
+fn a_bad_name_is_reported_with_its_line_and_never_with_the_hash() {
     let wrong = [
         (SAM.1.to_owned(), "64 hex digits"),
         (format!("kim {}", KIM.1), "64 hex digits"),

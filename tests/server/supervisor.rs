@@ -154,7 +154,7 @@ fn a_socket_that_others_can_reach_needs_a_token_whatever_listen_says() {
 }
 
 #[test]
-fn what_is_handed_in_and_does_not_listen_is_a_mistake() {
+fn a_passed_in_socket_that_does_not_listen_is_a_mistake() {
     let listener = listening();
     let connected = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let ended = Launch::new().hand_in(connected).run();

@@ -87,7 +87,7 @@ fn a_text_arrives_as_it_was_typed() {
 }
 
 #[test]
-fn a_nul_as_an_escape_is_a_character_and_half_a_surrogate_pair_is_none() {
+fn an_escaped_nul_is_a_character_and_half_a_surrogate_pair_is_not() {
     let desk = Desk::start();
     let Chat { mut alice, mut sam, .. } = desk.chat();
     alice.send_text(r#"{"type":"message","id":1,"text":"a\u0000b"}"#);

@@ -186,7 +186,7 @@ fn a_pick_is_refused_for_the_first_reason_that_holds() {
 }
 
 #[test]
-fn a_malformed_ticket_id_is_no_ticket() {
+fn a_malformed_ticket_id_is_an_unknown_ticket() {
     let desk = Desk::start();
     let mut sam = desk.staff("sam").online();
     let (longest, too_long) = ("x".repeat(64), "x".repeat(65));

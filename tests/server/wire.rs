@@ -94,7 +94,7 @@ fn the_sample_key_of_the_rfc_gets_the_sample_answer() {
 }
 
 #[test]
-fn a_masked_frame_by_hand_is_understood() {
+fn a_hand_made_masked_frame_is_accepted() {
     let desk = Desk::start();
     let mut wire = open(&desk);
     // RFC 6455 5.7: "Hello", masked with 37 fa 21 3d; here in a ping.
@@ -130,7 +130,7 @@ fn a_ping_between_two_fragments_is_answered_at_once() {
 }
 
 #[test]
-fn a_ping_is_answered_with_all_that_it_carried() {
+fn a_pong_carries_the_whole_payload_of_its_ping() {
     let desk = Desk::start();
     let mut wire = open(&desk);
     for len in [0, 1, 125_u8] {
@@ -220,7 +220,7 @@ fn a_message_of_exactly_16_kib_is_taken() {
 }
 
 #[test]
-fn an_empty_message_is_a_bad_message_and_no_violation() {
+fn an_empty_message_is_a_bad_message_and_not_a_violation() {
     let desk = Desk::start();
     let mut wire = open(&desk);
     wire.write(&whole(op::TEXT, b""));

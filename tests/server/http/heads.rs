@@ -96,7 +96,7 @@ fn a_head_over_8_kib_is_431() {
 }
 
 #[test]
-fn what_is_pipelined_behind_a_head_does_not_count_as_head() {
+fn bytes_pipelined_behind_a_head_do_not_count_as_head() {
     let desk = Desk::start();
     let mut wire = Wire::connect(desk.server.addr);
     let mut bytes = Request::upgrade("/ws/user/alice").bytes(desk.server.addr);

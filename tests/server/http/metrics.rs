@@ -73,7 +73,7 @@ fn metrics_are_prometheus_text_and_count_what_happens() {
 }
 
 #[test]
-fn what_comes_in_and_goes_out_is_counted_to_the_byte() {
+fn received_and_sent_bytes_are_counted_exactly() {
     let desk = Desk::start();
     let Chat { mut alice, mut sam, .. } = desk.chat();
     let question = Request::get("/metrics").bytes(desk.server.addr);

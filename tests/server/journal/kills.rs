@@ -103,7 +103,7 @@ fn turn(wire: &mut Wire, side: &mut Side, ticket: &str, says: bool) -> bool {
 #[test]
 #[ignore = "some minutes: make kill"]
 #[expect(clippy::print_stderr, reason = "its figures")]
-fn of_hundreds_of_kills_none_loses_or_doubles_a_message() {
+fn hundreds_of_kills_neither_lose_nor_duplicate_a_message() {
     let kills: u64 = std::env::var("KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(300);
     for when in ["turn", "second"] {
         let directory = Directory::new();

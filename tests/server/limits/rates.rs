@@ -13,7 +13,7 @@ pub(crate) const BURST_FRAMES: usize = 100;
 // --- frames
 
 #[test]
-fn frames_over_the_rate_are_refused_by_name_and_not_done() {
+fn frames_over_the_rate_are_refused_with_their_id_and_not_acted_on() {
     let desk = Desk::start();
     let Chat { mut alice, mut sam, ticket } = desk.chat();
     let burst = |from: u64| -> Vec<Value> {
@@ -91,7 +91,7 @@ fn codes(errors: &[Value], code: &str) -> usize {
 }
 
 #[test]
-fn bytes_over_the_rate_are_refused_by_name() {
+fn bytes_over_the_rate_are_refused_with_their_id() {
     let desk = Desk::start();
     let mut alice = desk.user("alice");
     let started = Instant::now();
@@ -203,7 +203,7 @@ fn an_address_opens_thirty_tickets_at_once_and_another_address_its_own() {
 }
 
 #[test]
-fn staff_who_confirm_every_message_by_itself_are_no_flood() {
+fn staff_who_confirm_every_message_separately_are_not_a_flood() {
     let desk = Desk::start();
     let mut sam = desk.staff("sam").online();
     let mut users: Vec<User> = (0..5).map(|n| desk.user(&format!("user-{n}"))).collect();

@@ -56,7 +56,7 @@ fn only_the_owner_of_a_ticket_can_release_close_or_transfer_it() {
 // --- transfer_ticket
 
 #[test]
-fn a_transferred_ticket_is_the_other_ones_with_the_note() {
+fn a_transferred_ticket_belongs_to_the_other_one_who_gets_the_note() {
     let desk = Desk::start();
     let Chat { mut alice, mut sam, ticket } = desk.chat();
     let mut kim = desk.staff("kim").online();

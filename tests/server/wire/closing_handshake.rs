@@ -53,7 +53,7 @@ fn a_close_with_a_code_that_may_not_be_sent_is_1002() {
 }
 
 #[test]
-fn what_follows_a_close_frame_is_ignored() {
+fn frames_after_a_close_frame_are_ignored() {
     let desk = Desk::start();
     let mut wire = open(&desk);
     let mut bytes = whole(op::CLOSE, &close_body(1000, ""));

@@ -131,7 +131,7 @@ fn an_announced_length_is_refused_before_its_payload() {
 }
 
 #[test]
-fn a_refused_message_that_goes_on_coming_does_not_reset_the_close_frame_away() {
+fn the_rest_of_a_refused_message_does_not_reset_the_close_frame_away() {
     let desk = Desk::start();
     let mut wire = open(&desk);
     // More than all buffers hold, after a header that is refused: if the server just closed its socket, this write
