@@ -1,4 +1,4 @@
-//! Who is let in: subprotocols, tokens, sessions, and what closes a connection that is replaced.
+//! Who is let in: subprotocols, tokens and sessions, and how a newer connection replaces an older one.
 
 use crate::support::scenario::{TempFile, upgrade};
 use crate::support::schema::Side;
@@ -33,7 +33,7 @@ fn deskwire_v1_is_selected_if_it_was_offered_and_nothing_if_not() {
         assert_eq!(response.status, 101, "{offers:?}");
         assert_eq!(response.header("sec-websocket-protocol"), selected, "{offers:?}");
 
-        // The secret counts, whether the protocol was offered or not.
+        // The secret counts whether the protocol was offered or not.
         let mut sam =
             Peer::open(desk.server.addr, Side::Staff, "sam", &offered(Request::upgrade("/ws/staff/sam")));
         if offers.iter().any(|offer| offer.contains(&secret)) {
@@ -73,7 +73,7 @@ fn a_wrong_secret_gets_nothing_but_a_close_frame() {
     assert_eq!(wire.frame().close_code(), Some(4401));
     let mut wire = desk.user_peer("alice", Some("wrong")).into_wire();
     assert_eq!(wire.frame().close_code(), Some(4403));
-    // What such a connection sends is ignored.
+    // Frames that such a connection sends are ignored.
     let mut wire = desk.staff_peer("sam", None).into_wire();
     let _ = wire.try_write(&whole(op::TEXT, br#"{"type":"go_online"}"#));
     assert_eq!(wire.frame().close_code(), Some(4401));
@@ -151,7 +151,7 @@ fn a_known_user_must_present_the_session() {
     desk.user_peer("alice", Some(&other)).expect_close(4403);
     desk.user_peer("alice", Some(TOKEN)).expect_close(4403);
     alice.nothing_more();
-    // Case makes another id.
+    // Ids are case-sensitive.
     desk.user("Alice");
 }
 
@@ -166,7 +166,7 @@ fn a_user_with_an_open_ticket_stays_known_while_offline() {
     let alice = desk.user_again("alice", &session);
     assert_eq!(alice.welcome["resumed"], true);
     assert_eq!(alice.welcome["ticket"]["ticket_id"], ticket.as_str());
-    // The session of the last welcome is the one that counts.
+    // Only the session of the last welcome counts.
     let session = alice.session.clone();
     alice.cut();
     assert_eq!(desk.user_again("alice", &session).welcome["resumed"], true);
@@ -184,7 +184,7 @@ fn a_user_who_left_without_a_ticket_is_forgotten() {
     let alice = desk.user("alice");
     assert_ne!(alice.session, session);
     alice.leave();
-    // An old session is no reason to refuse: there is nothing to protect.
+    // An old session is not a reason to refuse a forgotten user: there is nothing to protect.
     let alice = desk.user_again("alice", &session);
     assert_eq!((&alice.welcome["resumed"], &alice.welcome["ticket"]), (&json!(false), &json!(null)));
 }

@@ -1,4 +1,5 @@
-//! As many connections as there may be: which are refused, which wait, and which are accepted next.
+//! The limits on connections and descriptors: at the limit, which connections are refused, which wait, and which are
+//! accepted next.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +7,7 @@ use super::limits::refused;
 use crate::support::scenario::{Metrics, eventually};
 use crate::support::{Chat, Desk, Launch, Next, PATIENCE, Peer, Request, Staff, TOKEN, User, Wire};
 
-/// So many that the test would time out if each waited for the server's own retry, which is once a second.
+/// Enough that the test would time out if each had to wait for the server's own retry, which comes once a second.
 const WAITING: usize = 25;
 
 // --- connections
@@ -18,7 +19,7 @@ fn silent(desk: &Desk, count: usize) -> Vec<Wire> {
 
 #[test]
 fn one_more_than_max_connections_is_closed_since_the_server_is_full() {
-    // Half of so small a desk is kept for staff.
+    // Half of such a small desk is kept for staff.
     let desk = Desk::with(&["--max-connections", "4"]);
     let mut alice = desk.user("alice");
     let bob = desk.user("bob");
@@ -28,7 +29,7 @@ fn one_more_than_max_connections_is_closed_since_the_server_is_full() {
     let mut sam = desk.staff("sam");
     let _kim = desk.staff("kim");
     assert_eq!(desk.staff_peer("lee", Some(TOKEN)).expect_close(1013), "server full");
-    // The health check is answered all the same, and the others are not affected.
+    // The health check is still answered, and the other connections are not affected.
     desk.assert_healthy();
     alice.nothing_more();
     sam.nothing_of(&["error"]);
@@ -39,7 +40,7 @@ fn one_more_than_max_connections_is_closed_since_the_server_is_full() {
 
 #[test]
 fn with_all_sockets_in_use_the_oldest_that_is_not_open_is_closed() {
-    /// Further connections that are accepted, to be answered that the server is full.
+    /// Further connections that are accepted, so that they can be told that the server is full.
     const OVERFLOW: usize = 32;
     let desk = Desk::with(&["--max-connections", "1"]);
     let mut alice = desk.user("alice");
@@ -72,7 +73,7 @@ fn fifty_users_at_a_desk_of_fifty_do_not_keep_staff_out() {
         })
         .collect();
     let mut staff: Vec<Staff> = (0..24).map(|n| desk.staff(&format!("staff-{n}"))).collect();
-    // The path of staff alone is not enough.
+    // The path of staff is not enough without a right token.
     assert_eq!(desk.staff_peer("eve", Some("wrong")).expect_close(1013), "server full");
     staff.push(desk.staff("sam").online());
     assert_eq!(desk.staff_peer("one-more", Some(TOKEN)).expect_close(1013), "server full");
@@ -157,7 +158,7 @@ fn a_freed_descriptor_goes_to_the_next_waiting_connection_and_the_log_warns_once
     let mut silent = fill(&desk);
     let waiting: Vec<Wire> = (0..WAITING).map(|_| Wire::connect(desk.server.addr)).collect();
     let started = Instant::now();
-    // Close the one that waits and one that was accepted: the first of the others is accepted.
+    // Close the connection that waits and one that was accepted: the first of the others is accepted next.
     silent.truncate(silent.len() - 2);
     for mut wire in waiting {
         wire.write(&Request::get("/healthz").bytes(desk.server.addr));
@@ -188,7 +189,7 @@ fn waiting_connections_are_served_when_a_descriptor_is_free_without_another_conn
         wire.write(&Request::upgrade(&format!("/ws/user/user-{n}")).bytes(desk.server.addr));
     }
     desk.server.log.wait("that there are no more", |line| line.contains("accepting rests"));
-    // In order: each is accepted when those before it are closed, without another connect.
+    // In order: each is accepted once those before it are closed, without another connect.
     for mut wire in all {
         assert_eq!(wire.response().status, 101);
         assert!(wire.frame().text().contains("welcome"));
@@ -213,7 +214,7 @@ fn honest_users_chat_on_while_every_descriptor_is_taken() {
         sam.say(&ticket, id, "hello");
         alice.expect("message");
     }
-    // A loop that is woken again and again for connections that it cannot accept would use all of this time.
+    // A loop that woke again and again for connections that it cannot accept would use all of this time.
     alice.listen(Duration::from_millis(700));
     let burnt = desk.server.cpu_ticks() - ticks;
     assert!(burnt < 40, "{burnt} ticks of 10 ms");

@@ -1,4 +1,4 @@
-//! How tickets end, and what a welcome tells of those that are open and of the one that ended.
+//! How tickets end, and what a welcome says about open tickets and about the one that ended.
 
 use std::time::Duration;
 
@@ -105,7 +105,7 @@ fn a_user_who_comes_back_in_time_keeps_the_ticket() {
     assert_eq!(sam.expect("message")["ticket_id"], ticket.as_str());
 }
 
-// --- what a welcome tells
+// --- what a welcome says
 
 #[test]
 fn a_welcome_has_the_users_ticket_in_each_state() {
@@ -171,7 +171,7 @@ fn a_ticket_that_ended_in_the_users_absence_is_sent_once() {
     assert_eq!(alice.welcome["resumed"], true);
     assert_eq!(alice.welcome["ticket"], json!(null));
     assert_eq!(alice.welcome["ended"], json!({ "ticket_id": ticket, "by": "staff", "at": removed["at"] }));
-    // A second tab replaces this one, and does not hear of it again.
+    // A second tab replaces this one, and is not told again.
     let again = desk.user_again("alice", &alice.session);
     assert_eq!(again.welcome["ended"], json!(null));
 }
@@ -232,7 +232,8 @@ fn a_welcome_shows_staff_the_open_tickets_oldest_first() {
     assert_eq!(seen, expected);
 }
 
-/// What is read first counts first. The end of a connection is read in the same turn as what staff say, and before it.
+/// What is read first counts first. The end of the user's connection is read in the same turn as the staff's frames,
+/// and before them.
 #[test]
 fn a_message_and_a_close_read_right_after_the_users_end_find_the_user_gone() {
     for is_reset in [false, true] {

@@ -1,4 +1,4 @@
-//! The deadlines of a connection, with a clock and a socket of the test's own.
+//! The deadlines of a connection, tested with a simulated clock and socket.
 
 use std::cell::{Ref, RefCell};
 use std::rc::Rc;
@@ -21,7 +21,7 @@ const CLOSE_1000: [u8; 8] = [0x88, 0x82, 0, 0, 0, 0, 0x03, 0xE8]; // masked with
 
 const PING: [u8; 6] = [0x89, 0x80, 0, 0, 0, 0];
 
-/// A connection, and what the hub has beside it.
+/// A connection, with the parts of a hub that it needs.
 struct Harness {
     connection: Connection<Socket>,
     peer: Rc<RefCell<Peer>>,
@@ -66,7 +66,7 @@ impl Harness {
         }
     }
 
-    /// Everything that was written.
+    /// Everything that was written so far.
     fn written(&self) -> Ref<'_, Vec<u8>> {
         Ref::map(self.peer.borrow(), |peer| &peer.received)
     }
@@ -112,7 +112,7 @@ fn a_silent_peer_is_pinged_and_then_given_up() {
     assert_eq!(harness.expires(heard, interval), None);
     harness.flush(usize::MAX, heard + interval);
     assert_eq!(*harness.written(), [0x89, 0, 0x89, 0]);
-    // A process that was stopped meanwhile pings late, and the answer still has its whole time.
+    // A process that was stopped meanwhile sends its ping late, and the peer still has the whole time to answer.
     let asked = heard + interval + 60_000;
     let mut late = Harness::open();
     late.receive(&[0x8A], &mut [0; 16], heard);
@@ -137,7 +137,7 @@ fn a_socket_that_takes_nothing_is_given_up_and_each_byte_it_takes_gives_it_time(
     assert_eq!(harness.connection.expire(progress + STALL_MS - 1), None); // too early: a ping at most
     harness.is(PhaseName::Open);
     assert_eq!(harness.expires(progress, STALL_MS), Some(GivenUp::TakesNothing));
-    // A peer that reads after all gets the rest and the reason. It has as long for that as for an answer.
+    // A peer that reads after all gets the rest and the reason. It has as much time for that as for an answer.
     harness.is(PhaseName::Flushing);
     let given_up = progress + STALL_MS;
     harness.flush(0, given_up);
@@ -262,7 +262,8 @@ fn input_instead_of_the_peers_close_frame_is_read_up_to_a_limit() {
     }
 }
 
-/// RFC 6455 5.5.1: nothing follows a close frame. Only a peer that breaks this may lose the answer to a reset.
+/// RFC 6455 5.5.1: a peer sends nothing after its close frame. Only a peer that breaks this may lose the answer to a
+/// reset.
 #[test]
 fn after_an_orderly_close_only_a_peer_that_goes_on_sending_is_lingered_for() {
     for (behind, phase) in [(&b""[..], PhaseName::Dead), (b"more", PhaseName::Linger)] {

@@ -1,6 +1,6 @@
 //! Attacks, each while two honest people chat: all of their messages arrive, nobody is stalled, memory is bounded, and
-//! each attack meets the limit that it names. What needs no crowd is elsewhere: bad frames and the unanswered close in
-//! wire, descriptors that run out in capacity.rs, log injection in log.rs.
+//! each attack runs into the limit that its comment names. Attacks without a crowd are elsewhere: bad frames and the
+//! unanswered close in wire.rs, descriptors that run out in capacity.rs, log injection in log.rs.
 
 use std::fs;
 use std::sync::mpsc;
@@ -27,7 +27,7 @@ const BETWEEN_ROUNDS: Duration = Duration::from_millis(60);
 /// lasts as long as the attack is noticed.
 const ATTACK: Duration = Duration::from_secs(5);
 
-/// Runs the attack while Alice and Sam chat; returns by how many KiB the server has grown meanwhile.
+/// Runs the attack while Alice and Sam chat. Returns by how many KiB the server has grown meanwhile.
 fn while_two_chat(desk: &Desk, attack: impl FnOnce()) -> u64 {
     let Chat { alice, sam, ticket } = desk.chat();
     let (stop, stopped) = mpsc::channel();
@@ -66,7 +66,7 @@ struct HonestChat {
 }
 
 impl HonestChat {
-    /// A question and an answer, each accepted, received, confirmed, in the right order.
+    /// A question and an answer, each accepted, received and confirmed, in the right order.
     fn round(&mut self) {
         self.rounds += 1;
         let started = Instant::now();
@@ -84,7 +84,7 @@ impl HonestChat {
     }
 }
 
-/// An attacker's socket, upgraded, with nothing read but the head. Its writes time out early.
+/// An attacker's socket after the upgrade, with only the head read. Its writes time out early.
 fn attacker(desk: &Desk, name: &str) -> Wire {
     let (wire, response) = Wire::ask(desk.server.addr, &Request::upgrade(&format!("/ws/user/{name}")));
     assert_eq!(response.status, 101);
@@ -98,7 +98,7 @@ fn flood(wire: &mut Wire, bytes: &[u8]) {
     while Instant::now() < until && wire.try_write(bytes).is_ok() {}
 }
 
-/// Reads to the close frame; the frames before it are thrown away.
+/// Reads up to the close frame. The frames before it are dropped.
 fn close_code(wire: &mut Wire) -> Option<u16> {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -110,7 +110,7 @@ fn close_code(wire: &mut Wire) -> Option<u16> {
     }
 }
 
-/// How many sockets a test may open beside the tests that run at the same time.
+/// How many sockets a test may open while other tests run.
 fn sockets_max(wanted: usize) -> usize {
     let limits = fs::read_to_string("/proc/self/limits").expect("Linux");
     let line =

@@ -1,5 +1,5 @@
-//! What the port answers to plain HTTP; handshakes are in handshake.rs. The one answer that takes ten seconds, 408, is
-//! waited for in hostile/heads.rs.
+//! The answers to plain HTTP requests; handshakes are in handshake.rs. The test of 408, which takes ten seconds, is in
+//! hostile/heads.rs.
 
 use std::fs;
 use std::io::Read;
@@ -34,7 +34,7 @@ fn status(desk: &Desk, request: &Request) -> u16 {
     fetch(desk, request).0.status
 }
 
-/// Asserts what each plain answer has: `Connection: close`, and a date.
+/// Asserts what every plain answer has: `Connection: close`, and a date.
 fn check(response: &Response) {
     assert!(is_last(response), "{response:?}");
     let date = response.header("date").expect("RFC 9110 6.6.1: an answer has a date");

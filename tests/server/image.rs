@@ -27,7 +27,7 @@ fn the_desk_of_the_image_serves_as_process_1_and_stops_when_asked() {
     let Chat { mut alice, mut sam, .. } = desk.chat();
     alice.say(1, "it is on fire");
     assert_eq!(text(&sam.expect("message"), "text"), "it is on fire");
-    // Process 1 gets no signal that it has not asked for.
+    // Process 1 gets only the signals that it handles.
     desk.server.signal_child("TERM");
     alice.expect_close(1001);
     sam.expect_close(1001);

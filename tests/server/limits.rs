@@ -1,4 +1,4 @@
-//! How many connections an address may have, which address a connection has, and what is counted as refused.
+//! How many connections an address may have, which address a connection counts for, and which refusals are counted.
 
 use std::net::IpAddr;
 use std::time::Instant;
@@ -47,7 +47,7 @@ fn the_257th_connection_of_an_address_is_closed_with_1013_and_another_address_ge
     let request = Request::get("/").header("X-Forwarded-For", ADDRESS);
     assert_eq!(Wire::fetch(desk.server.addr, &request).0.status, 503);
     assert_eq!(refused(&desk, "address"), 2.0);
-    // Another address, loopback itself, and a request of the proxy's own.
+    // Another address, loopback itself, and a request from the proxy itself.
     forwarded_user(&desk, "another", OTHER_ADDRESS).nothing_more();
     desk.user("local").nothing_more();
     desk.assert_healthy();

@@ -1,4 +1,4 @@
-//! The log: nothing that stderr does stops or ends the server, and nothing that peers do fills it.
+//! The log: whatever happens to stderr, the server goes on; whatever peers do, the log stays small.
 
 mod json_lines;
 
@@ -55,7 +55,7 @@ fn fill(mut sink: impl Write) {
     }
 }
 
-/// A full pipe, and its end for reading, which nobody reads.
+/// A full pipe, and its reading end, from which nobody reads.
 fn full_pipe(is_nonblocking: bool) -> (OwnedFd, pipe::Receiver) {
     let (sender, receiver) = pipe::new().unwrap();
     fill(&sender);
@@ -76,7 +76,7 @@ fn a_full_disk_does_not_end_the_server() {
 fn a_file_at_its_size_limit_does_not_end_the_server() {
     let file = TempFile::new("");
     let stderr = File::options().append(true).open(&file.0).unwrap();
-    // The limit is for the log alone: the server writes no other file.
+    // The limit affects only the log: the server writes no other file.
     let desk = Desk::of(Launch::new().setup("ulimit -f 1").stderr(stderr));
     chat_and_refuse(&desk);
     assert!(lines_lost(&desk) >= 1.0);
@@ -137,7 +137,8 @@ fn a_closed_stderr_loses_nothing_and_does_not_end_the_server() {
     assert_eq!(desk.server.stop().code, Some(0));
 }
 
-/// How many lines a desk has lost while its log went into a full pipe, and what it wrote once that was read again.
+/// The number of lines that a desk lost while its log went into a full pipe, and the lines it wrote once the pipe was
+/// read again.
 fn lost_in_a_full_pipe(launch: Launch) -> (f64, String) {
     let (stderr, mut reader) = full_pipe(false);
     let desk = Desk::of(launch.stderr(stderr));
@@ -166,7 +167,7 @@ fn when_the_pipe_is_read_again_a_line_says_how_many_were_lost() {
 
 // --- many lines
 
-/// How many events a line stands for.
+/// The number of events that a line stands for.
 fn events(line: &str) -> u64 {
     let more =
         line.rsplit_once(" (and ").and_then(|(_, rest)| rest.strip_suffix(" more in the last second)"));
@@ -184,7 +185,7 @@ fn a_thousand_refusals_are_a_few_lines_with_the_right_count() {
     let written = desk.server.stop();
     let lines: Vec<&String> = written.stderr.iter().filter(|line| line.contains("evil.example")).collect();
     assert_eq!(lines.iter().map(|line| events(line)).sum::<u64>(), 1_000, "{lines:#?}");
-    // The first, one at the end of each second, and one at the end.
+    // The first line, one at the end of each second, and one when the server stops.
     assert!(lines.len() as u64 <= seconds + 3, "{seconds} s: {lines:#?}");
     assert!(written.stderr.last().unwrap().ends_with("stopped"), "{:#?}", written.stderr);
 }

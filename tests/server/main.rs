@@ -1,5 +1,5 @@
-//! The server as its clients see it: the binary as a child process, sockets, signals and files. What each module is
-//! about is in tests/README.md.
+//! The server as its clients see it: the binary as a child process, with sockets, signals and files. tests/README.md
+//! lists the modules.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "../support/mod.rs"]

@@ -1,4 +1,5 @@
-//! What holds for messages: accepted or refused, in one order, never lost or doubled, never shown as more than it is.
+//! Messages are accepted or refused, keep one order, and are never lost, duplicated, or reported as delivered too
+//! early.
 
 use crate::support::client::of_type;
 use crate::support::{Chat, Desk, Peer, Staff, User, Value, int, json};
@@ -42,7 +43,7 @@ fn a_message_goes_to_the_other_side_and_its_receipts_come_back() {
         alice.next(),
         json!({ "type": "ack", "ticket_id": ticket, "id": 1, "seq": 1, "at": got["at"] })
     );
-    // Sent to the other side is not delivered: only the other side can confirm that.
+    // A message that was sent is not delivered yet: only the receiver can confirm that.
     alice.nothing_more();
     sam.delivered(&ticket, 1);
     let delivered = alice.next();

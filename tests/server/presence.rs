@@ -1,4 +1,4 @@
-//! Presence: who is online, who hears of it, and how a silent peer is noticed.
+//! Presence: who is online, who is told, and how a silent peer is noticed.
 
 use std::time::{Duration, Instant};
 
@@ -6,12 +6,12 @@ use crate::support::client::of_type;
 use crate::support::wire::whole;
 use crate::support::{Chat, Desk, Staff, User, Value, int, json, op};
 
-/// How long after an unanswered ping a peer is given up.
+/// The time after which a peer that has not answered a ping is given up.
 const PONG_S: u64 = 20;
 /// How long a typing notice is valid.
 const TYPING_S: u64 = 6;
 
-/// When Sam disconnects, the chat is locked, and user and colleagues hear of it.
+/// Asserts that the chat is locked when Sam disconnects, and that the user and the colleagues are told.
 fn sam_disconnects(desk: &Desk, chat: Chat, end: impl FnOnce(Staff)) {
     let Chat { mut alice, sam, ticket } = chat;
     let mut kim = desk.staff("kim").online();
@@ -301,7 +301,7 @@ fn a_connection_that_talks_is_not_pinged() {
     assert_eq!(alice.pings, 0, "it was never silent for two seconds");
 }
 
-/// Takes the six seconds that it is about.
+/// Takes six seconds: the time for which a typing notice is valid.
 #[test]
 fn a_forgotten_typing_notice_ends_by_itself() {
     let desk = Desk::start();
@@ -317,7 +317,7 @@ fn a_forgotten_typing_notice_ends_by_itself() {
     sam.nothing_more();
 }
 
-/// Takes the twenty seconds that it is about.
+/// Takes twenty seconds: the time that a peer has to answer a ping.
 #[test]
 #[ignore = "takes 21 s: `make test-slow` runs it"]
 fn a_half_open_connection_is_dead_when_it_answers_no_ping() {

@@ -194,7 +194,7 @@ fn a_ticket_whose_staff_disconnects_is_assigned_to_another_with_capacity() {
     let picked = kim.expect("ticket_picked");
     assert_eq!((&picked["ticket_id"], &picked["auto"]), (&json!(ticket), &json!(true)));
     assert_eq!(kim.expect("message")["text"], "said to sam");
-    // With nobody online it waits for the next, and is never assigned to offline staff.
+    // If nobody is online it waits for the next to come online, and is never assigned to offline staff.
     kim.go_offline();
     assert_eq!(ann.expect("staff_offline")["staff_id"], "kim");
     ann.nothing_of(&["staff_joined"]);
@@ -220,7 +220,7 @@ fn the_oldest_ticket_is_assigned_first_even_if_it_was_released_last() {
 
 // --- the board
 
-/// A staff member's list as a page keeps it: each change must fit it.
+/// A staff member's list as a page keeps it. Asserts that each change applies to it.
 struct Board(BTreeMap<String, Value>);
 
 impl Board {

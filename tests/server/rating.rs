@@ -1,4 +1,4 @@
-//! Ratings: what a user says of the ticket of theirs that ended last.
+//! Ratings: a user rates the last of their tickets after it has ended.
 
 use crate::support::{Chat, Desk, json};
 
@@ -73,7 +73,7 @@ fn the_rating_of_a_paused_or_released_ticket_goes_to_its_last_staff_member() {
     alice.close_ticket();
     alice.rate(&second, 3);
     assert_eq!(sam.expect("rated")["score"], 3);
-    // An absent staff member is not sent it, and not later either.
+    // A staff member who is absent is not sent the rating, not even later.
     let third = alice.create("the printer");
     sam.pick(&third);
     sam.close_ticket(&third);

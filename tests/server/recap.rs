@@ -1,4 +1,4 @@
-//! A recap: what the user's page has of a chat, for the staff member who has just picked it.
+//! Recaps: the user's page sends the chat so far to the staff member who has just picked the ticket.
 
 use std::sync::LazyLock;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -105,7 +105,7 @@ fn a_bad_recap_is_refused_with_its_id_and_the_next_one_counts() {
     assert_eq!(sam.expect("recap")["lines"].as_array().map(Vec::len), Some(100));
     let sent = alice.drain();
     assert!(of_type(&sent, "error").is_empty(), "{sent:?}");
-    // Staff have no chat of their own to tell of.
+    // Staff cannot send a recap.
     sam.send(&json!({ "type": "recap", "lines": a_short_story() }));
     sam.refused("bad_message");
 }

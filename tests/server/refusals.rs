@@ -1,4 +1,4 @@
-//! Frames that are no message of the protocol: each is answered, and none changes anything or closes a connection.
+//! Frames that are not in the protocol: each is answered, and none changes anything or closes the connection.
 
 use crate::support::{Chat, Desk, Peer, json};
 

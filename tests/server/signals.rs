@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::{Chat, Desk, Next, PATIENCE, Request, Wire};
 
-/// SIGTERM and SIGINT: stopped within 5 s, and some for a busy machine.
+/// The server stops within 5 s of SIGTERM or SIGINT. A busy machine gets some more.
 const OUT_WITHIN: Duration = Duration::from_secs(8);
 
 #[test]

@@ -13,7 +13,7 @@ const KIB: u64 = 1024;
 const LONG_TEXT: &str = "\u{1F5A8}";
 const LONG_TEXT_CHARS: usize = 4000;
 
-/// Limit: 32 KiB of output, and 64 KiB that were received and wait.
+/// Limit: 32 KiB of output, and 64 KiB of received bytes that wait.
 #[test]
 fn a_peer_that_asks_faster_than_it_reads_gets_every_answer() {
     // The answers are more than the kernel's buffers hold.
@@ -90,7 +90,7 @@ fn a_peer_that_reads_half_as_fast_as_the_other_side_sends_is_not_closed_and_miss
     desk.assert_healthy();
 }
 
-/// All that six users send in one turn goes to one staff member. No limit of a turn may close that connection.
+/// Everything that six users send in one turn goes to one staff member. No limit on a turn may close that connection.
 #[test]
 fn six_users_who_paste_at_once_are_all_heard() {
     let desk = Desk::with(&["--max-chats", "6"]);
@@ -147,7 +147,7 @@ fn a_peer_that_takes_nothing_for_15_s_is_closed_with_1013_and_can_read_why() {
     }
 }
 
-/// A user's socket, upgraded, with the `welcome` read.
+/// A user's socket after the upgrade, with the `welcome` read.
 fn user(desk: &Desk, name: &str) -> Wire {
     let (mut wire, response) = Wire::ask(desk.server.addr, &Request::upgrade(&format!("/ws/user/{name}")));
     assert_eq!(response.status, 101);

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::support::scenario::{TempFile, names_line};
 use crate::support::{Desk, Launch, Staff, TOKEN};
 
-/// Tokens for a staff file, with their SHA-256 as `sha256sum` gives it.
+/// Tokens for a staff file, and their SHA-256 as `sha256sum` prints it.
 const SAM: (&str, &str) =
     ("sams-own-token-0123456789abcdef", "4d0a3a34a8b0284c55a2f76b10355ed10df3e6c4f628c6aa09300c71016d01cc");
 const KIM: (&str, &str) =
@@ -168,7 +168,7 @@ fn a_new_name_in_the_staff_file_is_taken_on_sighup() {
         assert_eq!(alice.expect("message")["sender_name"], shown);
         alice.delivered(id);
     }
-    // The same names again are no news.
+    // The same names again change nothing.
     sam.listen(std::time::Duration::ZERO);
     kim.drain();
     desk.server.signal("HUP");

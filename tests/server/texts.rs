@@ -1,9 +1,9 @@
-//! Texts and ids to the letter: how long, of what characters, in what JSON; and fields that do not belong there.
+//! Texts and ids, passed on to the letter: their lengths, their characters, their JSON, and unexpected fields.
 
 use crate::support::client::of_type;
 use crate::support::{Chat, Desk, Value, int, json};
 
-/// The limit of the protocol for a text.
+/// The protocol's limit for a text.
 const TEXT_CHARS_MAX: usize = 4000;
 
 #[test]
@@ -107,7 +107,7 @@ fn an_escaped_nul_is_a_character_and_half_a_surrogate_pair_is_not() {
         alice.send_text(&format!(r#"{{"type":"message","id":2,"text":"{half}"}}"#));
         assert_eq!(alice.refused("bad_message")["code"], "bad_message", "{half}");
     }
-    // JSON wants control characters escaped.
+    // In JSON, control characters must be escaped.
     alice.send_text("{\"type\":\"message\",\"id\":2,\"text\":\"a\nb\"}");
     alice.refused("bad_message");
     sam.nothing_more();

@@ -49,7 +49,7 @@ fn a_ticket_id_can_be_read_out_and_reveals_nothing() {
             id.len() == 9 && id.char_indices().all(|(at, c)| if at == 4 { c == '-' } else { crockford(c) });
         assert!(shaped, "{id} is not like XXXX-XXXX");
     }
-    // Consecutive ids would share all but their end.
+    // Consecutive ids would differ only at the end.
     let halves: BTreeSet<&str> = ids.iter().map(|id| &id[..4]).collect();
     assert_eq!(halves.len(), ids.len(), "{ids:?}");
     let after_restart = Desk::start().user("user-0").create("hello");
@@ -304,7 +304,7 @@ fn an_offline_staff_member_keeps_the_list_and_cannot_act_on_it() {
     sam.refused("not_yours");
     alice.expect("staff_offline");
     alice.nothing_of(&["message", "ticket_closed", "staff_left", "staff_joined"]);
-    // It still gets what is new.
+    // The list is still kept up to date.
     let other = desk.user("bob").create("something new");
     assert_eq!(sam.expect("ticket_added")["ticket"]["ticket_id"], other.as_str());
 }

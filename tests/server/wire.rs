@@ -1,4 +1,4 @@
-//! RFC 6455 to the letter: handshakes by the sample, and frames that are understood.
+//! RFC 6455 to the letter: the sample handshake, and frames that are accepted.
 
 use std::net::Shutdown;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -17,7 +17,7 @@ const KIB: usize = 1024;
 /// The limit of the protocol for a message and for a frame.
 const MESSAGE_BYTES_MAX: usize = 16 * KIB;
 
-/// An upgraded user's socket with the `welcome` read; a new user each time.
+/// The socket of a new user after the upgrade, with the `welcome` read.
 fn open(desk: &Desk) -> Wire {
     static USERS: AtomicU32 = AtomicU32::new(0);
     let path = format!("/ws/user/visitor-{}", USERS.fetch_add(1, Ordering::Relaxed));
@@ -61,7 +61,7 @@ fn create(subject: &str) -> Vec<u8> {
     json!({ "type": "create_ticket", "subject": subject }).to_string().into_bytes()
 }
 
-/// A `create_ticket` of exactly this length, by an unknown field.
+/// A `create_ticket` frame padded to exactly this length with an unknown field.
 fn create_of(bytes: usize) -> Vec<u8> {
     let start = r#"{"type":"create_ticket","subject":"long","padding":""#;
     let mut text = String::from(start);
@@ -79,7 +79,7 @@ fn the_sample_key_of_the_rfc_gets_the_sample_answer() {
         let request = Request::upgrade(&format!("/ws/user/{user}"))
             .without("Sec-WebSocket-Key")
             .header("Sec-WebSocket-Key", key);
-        // An extension may be offered. The server agrees on none, and so may not name one.
+        // A client may offer an extension. The server accepts none, so it must not name one.
         let request =
             request.header("Sec-WebSocket-Extensions", "permessage-deflate; client_max_window_bits");
         let (mut wire, response) = Wire::ask(desk.server.addr, &request);
@@ -101,7 +101,7 @@ fn a_hand_made_masked_frame_is_accepted() {
     wire.write(&[0x89, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58]);
     let pong = wire.frame();
     assert_eq!((pong.op, pong.payload.as_slice()), (op::PONG, &b"Hello"[..]));
-    // The same in a text frame is no JSON, and says so.
+    // The same payload in a text frame is not JSON, and is answered with an error.
     wire.write(&[0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58]);
     assert_eq!(message(&mut wire)["code"], "bad_message");
     // A mask of zeros is a mask too.
@@ -114,7 +114,7 @@ fn a_ping_between_two_fragments_is_answered_at_once() {
     let desk = Desk::start();
     let mut wire = open(&desk);
     let text = create("Grüße, ein Drucker");
-    // Inside the first umlaut: a fragment's end is no character's end.
+    // The cut is inside the first umlaut: a fragment may end within a character.
     let middle = text.iter().position(|byte| *byte == 0xC3).expect("an umlaut") + 1;
     wire.write(&frame(op::TEXT, &text[..middle]));
     expect_pong(&mut wire);
@@ -303,7 +303,7 @@ fn long_messages_may_come_in_fragments_of_any_size_one_after_the_other() {
     }
 }
 
-/// One message, in frames of so many bytes.
+/// One message, in frames of this many bytes.
 fn fragments(text: &[u8], fragment_bytes: usize) -> Vec<u8> {
     let mut pieces = text.chunks(fragment_bytes).enumerate().peekable();
     let mut bytes = Vec::new();

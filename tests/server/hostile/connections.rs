@@ -60,7 +60,7 @@ fn a_session_cut_off_at_any_byte_leaves_nothing_behind() {
             let mut wire = Wire::connect(desk.server.addr);
             wire.write(&bytes[..n]);
             if n >= head {
-                // With the answer unread in our socket, the kernel resets the connection instead of ending it.
+                // Since the answer is unread in our socket, the kernel resets the connection instead of ending it.
                 wire.stream().set_read_timeout(Some(PATIENCE)).expect("an open socket");
                 assert!(wire.stream().peek(&mut [0]).is_ok_and(|len| len == 1), "cut off before byte {n}");
             }
@@ -78,7 +78,7 @@ fn a_session_cut_off_at_any_byte_leaves_nothing_behind() {
     }
 }
 
-/// Limit: a socket that is closed again costs one accept.
+/// Limit: a socket that is closed at once costs one accept.
 #[test]
 fn twenty_thousand_connects_and_drops_leave_nothing_behind() {
     let desk = Desk::start();
@@ -104,7 +104,7 @@ fn twenty_thousand_connects_and_drops_leave_nothing_behind() {
     eventually("every descriptor is back", || desk.server.descriptors() <= before);
 }
 
-/// Limit: 100 characters of a guess are compared with a hash; a wrong one costs one close.
+/// Limit: a guess of 100 characters is compared with a hash, and costs one close if it is wrong.
 #[test]
 fn a_thousand_wrong_secrets_open_nothing() {
     let desk = Desk::start();

@@ -4,7 +4,7 @@ use super::{KIB, attacker, close_code, flood, while_two_chat};
 use crate::support::wire::{frame, header, whole};
 use crate::support::{Desk, Wire, op};
 
-/// Limit: one recv of 64 KiB a connection and turn.
+/// Limit: one recv of 64 KiB per connection and turn.
 #[test]
 fn a_flood_of_empty_fragments_stalls_nobody() {
     let desk = Desk::with(&["--rate-limit", "0"]);
@@ -29,7 +29,7 @@ fn a_flood_of_one_byte_fragments_is_1009() {
     assert!(grown < 2 * KIB, "grown by {grown} KiB");
 }
 
-/// Limit: one pong at most is owed, and nothing is read from a peer whose output is blocked.
+/// Limit: at most one pong is owed, and nothing is read from a peer whose output is blocked.
 #[test]
 fn a_flood_of_pings_from_a_peer_that_never_reads_does_not_grow_memory() {
     let desk = Desk::with(&["--rate-limit", "0"]);
@@ -91,7 +91,7 @@ fn announced_lengths_cost_nothing() {
                 wire.write(&header(0x80 | op::TEXT, len, Some([1, 2, 3, 4])));
                 all.push(wire);
             }
-            // The longest length that is allowed, without its payload.
+            // The longest permitted length, without its payload.
             let mut wire = attacker(&desk, &format!("mallory-{n}-allowed"));
             wire.write(&header(0x80 | op::TEXT, 16 * KIB, Some([1, 2, 3, 4])));
             wire.write(b"{");

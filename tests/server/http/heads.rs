@@ -8,10 +8,10 @@ use crate::support::{Desk, Request, Wire, op};
 /// The limit of the protocol for a request head.
 const HEAD_BYTES_MAX: usize = 8 * 1024;
 
-/// Sends bytes that are no proper request, and reads the answer to its orderly end.
+/// Sends bytes that are not a proper request, and reads the answer to its orderly end.
 fn status_of(desk: &Desk, bytes: &[u8]) -> u16 {
     let mut wire = Wire::connect(desk.server.addr);
-    // The server may have answered and closed before all is written.
+    // The server may answer and close before everything is written.
     let _ = wire.try_write(bytes);
     let response = wire.response();
     check(&response);
@@ -86,7 +86,7 @@ fn a_head_over_8_kib_is_431() {
     assert_eq!(just.bytes(desk.server.addr).len(), HEAD_BYTES_MAX);
     welcomed(&desk, &just);
     assert_eq!(status_of(&desk, &padded(HEAD_BYTES_MAX + 1).bytes(desk.server.addr)), 431);
-    // A head that does not end.
+    // A head without an end.
     let mut endless = b"GET / HTTP/1.1\r\nHost: x\r\nX: ".to_vec();
     endless.resize(HEAD_BYTES_MAX + 1, b'x');
     assert_eq!(status_of(&desk, &endless), 431);

@@ -11,10 +11,10 @@ use crate::support::client::int;
 use crate::support::wire::{self, Next, Wire, op};
 use crate::support::{Desk, Staff};
 
-/// Messages of each side that are under way at once.
+/// Messages of each side that may be under way at once.
 const WINDOW: u64 = 8;
 
-/// One side of the chat, and all that it knows from before.
+/// One side of the chat, and everything that it remembers across kills.
 #[derive(Default)]
 struct Side {
     name: &'static str,

@@ -7,7 +7,7 @@ use crate::support::client::{bare, of_type};
 use crate::support::wire::whole;
 use crate::support::{Chat, Desk, User, Value, int, json, op};
 
-/// A token bucket of so many frames, filled with 50 a second.
+/// The frames that fit into the token bucket, which refills with 50 a second.
 pub(crate) const BURST_FRAMES: usize = 100;
 
 // --- frames
@@ -34,7 +34,7 @@ fn frames_over_the_rate_are_refused_with_their_id_and_not_acted_on() {
         assert_eq!(error["code"], "rate_limited");
         assert!(error["id"].is_u64(), "which one was it? {error}");
     }
-    // What was refused was not relayed, and what was relayed has no gap.
+    // No refused message was relayed, and the relayed ones have no gap.
     let relayed = of_type(&sam.drain(), "message");
     let ids = |messages: &[Value]| messages.iter().map(|m| int(m, "id")).collect::<Vec<u64>>();
     assert_eq!(ids(&relayed), ids(&accepted));
@@ -81,7 +81,7 @@ fn rate_limit_0_is_no_limit() {
 
 // --- bytes and tickets
 
-/// A message of 16,000 bytes that asks for nothing.
+/// A frame of 16,000 bytes that has no effect.
 fn long_message() -> Value {
     json!({ "type": "nothing", "padding": "x".repeat(16_000 - 32) })
 }
@@ -130,7 +130,7 @@ fn rate_limit_0_is_no_limit_for_bytes_and_tickets_either() {
     }
 }
 
-/// Opens and closes tickets until one is refused; returns how many were opened.
+/// Opens and closes tickets until one is refused. Returns how many were opened.
 fn tickets_until_refused(user: &mut User) -> u64 {
     for opened in 0..1000 {
         user.send(&json!({ "type": "create_ticket", "subject": "hello" }));

@@ -3,7 +3,7 @@
 use super::{LINE_BYTES_MAX, chat_and_refuse, lost_in_a_full_pipe};
 use crate::support::{Desk, Launch, Request, Value, Wire, json};
 
-/// A line as the object that it is, with all that it must have.
+/// Parses a line as an object, and checks that it has every field.
 fn object(line: &str) -> Value {
     let object: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
     for key in ["time", "level", "target", "message"] {

@@ -1,10 +1,10 @@
-//! What was accepted and not confirmed is held, and sent again.
+//! Messages that were accepted but not confirmed are held, and sent again.
 
 use super::{held, send_accepted};
 use crate::support::client::of_type;
 use crate::support::{Chat, Desk, Peer, Value, int, json};
 
-/// The protocol's limit of a text.
+/// The protocol's limit for a text.
 const TEXT_CHARS_MAX: usize = 4000;
 
 /// The next held messages, which may come in several parts.
@@ -135,7 +135,7 @@ fn what_was_accepted_is_held_and_beyond_200_messages_nothing_is_accepted() {
     alice.say(201, "one too many");
     let refusal = alice.refused("unread_limit");
     assert_eq!(refusal["id"], 201);
-    // The other side has a limit of its own.
+    // The other side has its own limit.
     sam.say(&ticket, 1, "mine");
     sam.expect("ack");
     sam.go_offline();

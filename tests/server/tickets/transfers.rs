@@ -74,7 +74,7 @@ fn a_transferred_ticket_belongs_to_the_other_one_who_gets_the_note() {
         "last_id": 7, "delivered_seq": 0, "at": picked["at"], "auto": false, "from_staff": "sam", "note": "knows printers",
     });
     assert_eq!(picked, expected);
-    // Kim gets what sam did not confirm, and not what sam sent.
+    // Kim gets the messages that sam did not confirm, but not those that sam sent.
     let held = kim.expect("message");
     assert_eq!((int(&held, "seq"), &held["text"]), (1, &json!("before")));
     let joined = alice.expect("staff_joined");

@@ -17,7 +17,7 @@ fn expect_close_answer(mut wire: Wire, code: u16) {
 #[test]
 fn a_close_is_answered_with_its_own_code() {
     let desk = Desk::start();
-    // RFC 6455 7.4: what an endpoint may send.
+    // RFC 6455 7.4: codes that an endpoint may send.
     for code in [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 3000, 3999, 4000, 4999] {
         let mut wire = open(&desk);
         wire.write(&whole(op::CLOSE, &close_body(code, "bye, and thanks")));
@@ -74,7 +74,7 @@ fn a_close_frame_inside_a_fragmented_message_ends_the_connection() {
     expect_close_answer(wire, 1001);
 }
 
-/// Takes the six seconds that it is about: five for the answer to a close frame, one of lingering.
+/// Takes six seconds: five for the answer to a close frame, and one of lingering.
 #[test]
 fn a_close_that_is_never_answered_is_freed() {
     let desk = Desk::start();

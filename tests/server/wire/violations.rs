@@ -4,19 +4,20 @@ use super::{KIB, MESSAGE_BYTES_MAX, close_code, create_of, expect_eof, expect_po
 use crate::support::wire::{close_body, frame, header, whole};
 use crate::support::{Desk, Wire, op};
 
-/// The server sends a close frame with this code, is answered, and ends the stream without a reset.
+/// Asserts that the server sends a close frame with this code, waits for the answer, and ends the stream without a
+/// reset.
 fn expect_close(wire: Wire, code: u16) {
     expect_close_of(wire, &[code]);
 }
 
 fn expect_close_of(mut wire: Wire, codes: &[u16]) {
     let code = close_code(&mut wire, codes);
-    // The server may have closed already, or may wait for this.
+    // The server may have closed already, or may be waiting for this.
     let _ = wire.try_write(&whole(op::CLOSE, &code.to_be_bytes()));
     expect_eof(wire);
 }
 
-/// These bytes close the connection with this code, and the server goes on.
+/// Asserts that these bytes close the connection with this code, and that the server goes on.
 pub(super) fn expect_violation(desk: &Desk, bytes: &[u8], code: u16) {
     let mut wire = open(desk);
     wire.write(bytes);
@@ -107,7 +108,7 @@ fn one_byte_more_than_16_kib_is_1009() {
     let desk = Desk::start();
     let text = create_of(MESSAGE_BYTES_MAX + 1);
     expect_violation(&desk, &whole(op::TEXT, &text), 1009);
-    // No frame is too long here, but the message is.
+    // No single frame is too long here, but the message is.
     expect_violation(
         &desk,
         &[frame(op::TEXT, &text[..8000]), frame(0x80 | op::CONTINUATION, &text[8000..])].concat(),
