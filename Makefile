@@ -101,7 +101,7 @@ test-slow: ## the one test that takes 21 s: a peer that answers no ping is dead
 	$(CARGO) test --test server -- --ignored a_half_open_connection
 
 kill: ## a desk with a journal is killed KILLS=300 times in the middle of its traffic, with each way of syncing
-	KILLS=$(KILLS) $(CARGO) test --release --test server -- --ignored --nocapture of_hundreds_of_kills
+	KILLS=$(KILLS) $(CARGO) test --release --test server -- --ignored --nocapture hundreds_of_kills
 
 fuzz: ## each fuzz target for FUZZ_SECONDS=60 (cargo install cargo-fuzz)
 	set -e; for target in connection state command journal; do \
