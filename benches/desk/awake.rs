@@ -1,13 +1,13 @@
 //! Keeps the cores from going to sleep, so that latencies show the servers and not how soon the machine wakes a core.
 //!
-//! A virtual core that sleeps is given away by its host, and comes back some 30 us later, at bad moments 300. What spins
-//! here is of the idle class: everything else goes before it at once.
+//! The host gives away a virtual core that sleeps, and returns it about 30 us late, at bad moments 300. The processes
+//! that spin here are in the idle scheduling class, so that everything else preempts them at once.
 
 use std::process::Child;
 
 use crate::server::{LOAD_CORE, SERVER_CORE, on_core};
 
-/// Ends by itself when this process has ended, however that came.
+/// A shell command that spins, and ends by itself once this process has ended for any reason.
 const SPIN: &str =
     r#"while kill -0 "$PPID"; do i=0; while [ $i -lt 1000 ]; do i=$((i+1)); done; done 2>/dev/null"#;
 

@@ -1,5 +1,5 @@
-//! Instructions and allocations of a fixed script, against those that were recorded: a guard against growing slower
-//! unnoticed. Time varies here by a factor of two within minutes; what callgrind counts is the same each time.
+//! Compares the instructions and allocations of a fixed script with recorded ones, so that the desk does not grow
+//! slower unnoticed. Times vary by a factor of two within minutes; callgrind's counts are the same each time.
 
 use std::fmt::Write;
 use std::fs;
@@ -22,12 +22,12 @@ pub(crate) struct Options {
     growth: bool,
 }
 
-/// How much more than recorded is let pass: what another compiler may make of the same code.
+/// How much more than recorded passes: the same code may take this much more with another compiler.
 const TOLERANCE: f64 = 1.05;
 /// Allocations are whole numbers; the rest is what a buffer does that doubles now and then.
 const ALLOCATIONS_MORE_MAX: f64 = 0.01;
 
-/// What one of something takes.
+/// The instructions and allocations of one operation.
 #[derive(Clone, Copy, Debug, Default)]
 struct Count {
     instructions: f64,
@@ -114,7 +114,7 @@ fn compare(counts: &[(String, Count)]) -> bool {
     is_good
 }
 
-/// The same by the number of those who wait: beyond what descriptors allow, and without the noise of time.
+/// The same for several numbers of waiting users: more than descriptors allow, and without the noise of timing.
 fn count_growth() {
     const SIZES: [u32; 4] = [100, 1000, 10_000, 100_000];
     let mut rows = Vec::new();
@@ -125,7 +125,8 @@ fn count_growth() {
             let start = script::Options { layer, waiting, messages: 100, visits: 100, notices: 0 };
             let base = count(&start);
             let message = Count::of_one(count(&script::Options { messages: 600, ..start }), base, 500);
-            // Now and then the C library's allocator puts in order what was freed, and one visit pays for all before it.
+            // Now and then the C library's allocator consolidates freed memory, and one visit pays for all earlier
+            // ones.
             let visits = [300, 500, 700].map(|visits| count(&script::Options { visits, ..start }));
             let steps = [base, visits[0], visits[1], visits[2]];
             let steps = steps.windows(2).map(|step| Count::of_one(step[1], step[0], 200).instructions);
@@ -178,11 +179,11 @@ fn total(profile: &str) -> f64 {
     line.and_then(|total| total.parse().ok()).expect("callgrind's summary")
 }
 
-/// The calls of the C library's allocator, which Rust's is made of. A stripped program still has these names: they are
-/// how it is linked.
+/// The calls of the C library's allocator, which Rust's allocator uses. A stripped program still has these names,
+/// because it is linked by them.
 fn allocations(profile: &str) -> f64 {
     const ALLOCATORS: [&str; 4] = ["malloc", "calloc", "realloc", "posix_memalign"];
-    // Each name is written once, with a number in front, and named by that number from then on.
+    // Each name is written out once, with a number in front. Later only the number is written.
     let mut numbers = Vec::new();
     let mut calls = 0.0;
     let mut is_allocator = false;

@@ -1,4 +1,4 @@
-//! All servers on all workloads, in alternation, so that a slow minute of the machine does not hit one alone.
+//! All servers on all workloads, in alternation, so that a slow minute of the machine does not hit only one of them.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -82,7 +82,7 @@ impl Workload {
         }
     }
 
-    /// Idle takes long, and memory is the same each time.
+    /// Returns whether one round is enough: idle takes long, and its memory is the same each time.
     fn is_measured_once(self) -> bool {
         self == Self::Idle
     }
@@ -102,7 +102,7 @@ impl Workload {
     }
 }
 
-/// What all rounds gave. None stands for a round that the server could not keep up with.
+/// The results of all rounds. `None` is a round in which the server could not keep up.
 type Results = BTreeMap<(Workload, usize), Vec<Option<Outcome>>>;
 
 pub(crate) fn run(options: &Options) -> bool {

@@ -1,4 +1,4 @@
-//! The load generator's loop: many client connections on one epoll, one write a connection and turn.
+//! The load generator's loop: many client connections on one epoll, with one write per connection and turn.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -16,9 +16,9 @@ use crate::websocket;
 /// Nanoseconds since the crowd was made.
 pub(crate) type Nanos = u64;
 pub(crate) const SECOND: Nanos = 1_000_000_000;
-/// Nothing on loopback takes so long, but for the slowest peer with as many connections as there may be.
+/// Nothing on loopback takes this long, except the slowest peer with the maximum number of connections.
 const PATIENCE: Nanos = 120 * SECOND;
-/// How long silence is waited for.
+/// The longest wait for silence.
 const UNREST_MAX: Nanos = 5 * SECOND;
 const RECV_BYTES: usize = 256 * 1024;
 const EVENTS_PER_TURN: usize = 256;
@@ -26,12 +26,12 @@ const EVENTS_PER_TURN: usize = 256;
 const SOURCES: usize = 250;
 const METRONOME: Token = Token(usize::MAX);
 
-/// What is done with what the crowd receives.
+/// Receives the events of a crowd.
 pub(crate) trait Script {
     /// A frame for connection `who`, received at `at`.
     fn frame(&mut self, crowd: &mut Crowd, who: usize, at: Nanos, frame: &Frame<'_>);
 
-    /// A connection is gone: by the server's close frame with this code, or without one.
+    /// Called when a connection has ended: by the server's close frame with this code, or without one.
     fn gone(&mut self, _crowd: &mut Crowd, who: usize, code: Option<u16>) {
         panic!("the server closed connection {who} with {code:?}");
     }
@@ -44,7 +44,7 @@ pub(crate) struct Crowd {
     started: Instant,
     server: SocketAddr,
     members: Vec<Member>,
-    /// Those with something to write.
+    /// The connections with something to write.
     unflushed: Vec<usize>,
     scratch: Vec<u8>,
     connects: usize,
@@ -56,7 +56,7 @@ pub(crate) struct Crowd {
 struct Member {
     stream: Option<TcpStream>,
     upgraded: bool,
-    /// The socket takes output, as far as is known.
+    /// Whether the socket takes output, as far as is known.
     writable: bool,
     is_unflushed: bool,
     output: Vec<u8>,
@@ -89,21 +89,21 @@ impl Crowd {
         self.started.elapsed().as_nanos() as Nanos
     }
 
-    /// Ends waits so many times a second, from `start` on, for what is to be done at fixed times.
+    /// Ends waits this many times a second, from `start` on, for work at fixed times.
     pub(crate) fn wake_often(&mut self, start: Nanos, per_second: u64) {
         let waker = Waker::new(self.poll.registry(), METRONOME).expect("an eventfd");
         let start = self.started + Duration::from_nanos(start);
         self.metronome = Some(Metronome::start(waker, start, per_second));
     }
 
-    /// Starts a user's connection; gives its number.
+    /// Starts a user's connection, and returns its number.
     pub(crate) fn add_user(&mut self, id: &str, session: Option<&str>) -> usize {
         let who = self.add_place();
         self.connect(who, &format!("/ws/user/{id}"), session);
         who
     }
 
-    /// Starts a staff member's connection; gives its number.
+    /// Starts a staff member's connection, and returns its number.
     pub(crate) fn add_staff(&mut self, id: &str) -> usize {
         let who = self.add_place();
         self.connect_staff(who, id);
@@ -164,17 +164,17 @@ impl Crowd {
         self.note_unflushed(who);
     }
 
-    /// Ends a connection without a word.
+    /// Ends a connection without a close frame.
     pub(crate) fn hang_up(&mut self, who: usize) {
         self.members[who].stream = None;
     }
 
-    /// One turn: writes what is queued, waits for input until `until` at the latest, passes it on.
-    /// Gives the number of events.
+    /// Does one turn: writes what is queued, waits for input until `until` at the latest, and passes it on. Returns the
+    /// number of events.
     pub(crate) fn turn(&mut self, script: &mut impl Script, until: Nanos) -> usize {
         self.flush();
-        // An epoll waits for whole milliseconds, rounded up. What is due sooner is waited for by asking again and again,
-        // or, for the metronome's beat, in vain.
+        // An epoll waits for whole milliseconds, rounded up. A shorter wait becomes polling again and again, unless
+        // there is a metronome to end the wait.
         let mut wait = Duration::from_nanos(until.saturating_sub(self.now()));
         if self.metronome.is_none() && wait < Duration::from_millis(1) {
             wait = Duration::ZERO;
@@ -221,7 +221,7 @@ impl Crowd {
         }
     }
 
-    /// Turns until nothing has come for so long, or others make news without end.
+    /// Turns until nothing has come for this long. Gives up if news never end.
     pub(crate) fn run_until_quiet(&mut self, script: &mut impl Script, silence: Nanos) {
         let mut last = self.now();
         let end = last + UNREST_MAX;
@@ -282,7 +282,7 @@ impl Crowd {
             }
             let member = &mut self.members[who];
             if member.stream.is_none() || (connects != self.connects && !member.upgraded) {
-                return; // gone, or somebody new in its place
+                return; // it has ended, or another one has its place
             }
             member.unread = unread;
             if length < scratch.len() {
@@ -291,7 +291,7 @@ impl Crowd {
         }
     }
 
-    /// Hands on the whole frames in `input`; gives how much that was.
+    /// Passes on the whole frames in `input`, and returns the number of their bytes.
     fn parse(&mut self, script: &mut impl Script, who: usize, at: Nanos, input: &[u8]) -> usize {
         let mut used = 0;
         if !self.members[who].upgraded {

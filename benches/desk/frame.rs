@@ -54,7 +54,7 @@ impl Kind {
     }
 }
 
-/// A frame from the server. What it does not have is empty or 0.
+/// A frame from the server. Fields that it does not have are empty or 0.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Frame<'a> {
     pub(crate) kind: Kind,
@@ -67,8 +67,8 @@ pub(crate) struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// Reads JSON without spaces. Objects within the object are read as if their fields were its own, which is right for
-    /// all that is asked for here: of a list of tickets in a welcome nobody asks.
+    /// Reads JSON without spaces. Fields of nested objects are read as if they were the frame's own. That is right for
+    /// every field that is used here: nobody reads the list of tickets in a welcome.
     pub(crate) fn read(json: &'a str) -> Self {
         let mut frame =
             Frame { kind: Kind::Other, ticket: "", id: 0, seq: 0, text: "", subject: "", session: "" };
@@ -101,7 +101,7 @@ impl<'a> Frame<'a> {
     }
 }
 
-/// The next string, as it stands between its quotes, and what comes after it.
+/// The next string, raw as between its quotes, and the rest after it.
 fn quoted(json: &str) -> Option<(&str, &str)> {
     let (_, string) = json.split_once('"')?;
     let mut from = 0;

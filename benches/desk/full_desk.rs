@@ -1,7 +1,8 @@
-//! A desk with a long queue, those in it who act, and what one act costs the server.
+//! A desk with a long queue, a few people who act, and the cost of one act for the server.
 //!
-//! A change of the queue is followed by a notice to those whose place is another one, at most once a second. So that it is
-//! not counted with what caused it, one is provoked first; what is done right after it is measured before the next.
+//! A change of the queue is followed by a notice to everyone whose place has changed, at most once a second. To keep
+//! the notice out of the cost of its cause, one is provoked first, and the act right after it is measured before the
+//! next one.
 
 use crate::crowd::{Crowd, Nanos, SECOND};
 use crate::frame::Kind;
@@ -10,20 +11,21 @@ use crate::server::Server;
 
 /// After a notice, the next one comes a second later. Within this time we are safely before it.
 const UNDISTURBED: Nanos = SECOND * 7 / 10;
-/// Longer than the pauses within one notice to all on a machine where others run too, far shorter than the second between two.
+/// Longer than the pauses within one notice to all on a busy machine, and far shorter than the second between two
+/// notices.
 const SILENCE: Nanos = SECOND / 8;
-/// For the kernel to have booked what the server did.
+/// The time after which the kernel has accounted for the server's work.
 const BOOKED: Nanos = SECOND / 200;
 const TIMES_MAX: usize = 300;
 
-/// An operation: its name, what of it must be sent, and how to do it once.
+/// An operation: its name, the frames that it must send, and how to do it once.
 pub(crate) struct Operation {
     pub(crate) name: &'static str,
     pub(crate) must_be_sent: &'static str,
     pub(crate) act: fn(&mut FullDesk),
 }
 
-/// What is done at a desk where staff pick.
+/// The operations at a desk where staff pick tickets.
 pub(crate) const OPERATIONS: [Operation; 7] = [
     Operation { name: "message", must_be_sent: "the message and its ack", act: FullDesk::send_message },
     Operation {
@@ -78,7 +80,7 @@ pub(crate) const OPERATIONS: [Operation; 7] = [
     },
 ];
 
-/// What is done at a desk that assigns tickets by itself, to the one staff member, who has room for one.
+/// The operations at a desk that assigns tickets itself, to its only staff member, who can have one chat.
 pub(crate) const ASSIGNED: [Operation; 2] = [
     Operation {
         name: "message, where tickets are assigned",
@@ -104,7 +106,7 @@ const CLOSE: &str = r#"{"type":"close_ticket"}"#;
 const GO_ONLINE: &str = r#"{"type":"go_online"}"#;
 const GO_OFFLINE: &str = r#"{"type":"go_offline"}"#;
 
-/// Nanoseconds and frames that one of something took.
+/// The nanoseconds and frames of one operation.
 #[derive(Clone, Copy)]
 pub(crate) struct Cost {
     pub(crate) ns: f64,
@@ -133,7 +135,7 @@ pub(crate) struct FullDesk {
 }
 
 impl FullDesk {
-    /// A desk where so many users wait, with these options.
+    /// A desk with these options where this many users wait.
     pub(crate) fn open(size: usize, options: &[&str]) -> Self {
         let server = Server::deskwire(&[&["--rate-limit", "0"], options].concat());
         let mut crowd = Crowd::at(&server);
@@ -168,7 +170,7 @@ impl FullDesk {
         desk
     }
 
-    /// The cost of an operation, without the queue notice that may follow.
+    /// Measures an operation, without the queue notice that may follow.
     pub(crate) fn measure(&mut self, operation: &Operation) -> Cost {
         self.rest();
         self.colleague_comes_and_goes();
@@ -208,7 +210,7 @@ impl FullDesk {
         self.staff_ask("release_ticket", &ticket, Kind::StaffLeft);
     }
 
-    /// A queue notice that has nothing to tell anybody, with the coming and going that causes it.
+    /// A queue notice without a receiver, together with the coming and going that causes it.
     pub(crate) fn tell_nobody(&mut self) -> Cost {
         self.rest();
         let before = self.so_far();
@@ -217,7 +219,7 @@ impl FullDesk {
         self.cost_since(before, 1)
     }
 
-    /// A queue notice to one in the middle, with the coming back that causes it.
+    /// A queue notice to one user in the middle, together with the return that causes it.
     pub(crate) fn tell_one(&mut self) -> Cost {
         self.rest();
         let before = self.so_far();
@@ -231,7 +233,7 @@ impl FullDesk {
         self.await_one(&[Kind::TicketPicked, Kind::StaffJoined], |desk| desk.crowd.send(picker, GO_ONLINE));
     }
 
-    /// Nobody says anything for so long, but for pings and pongs: the cost of one of these for one connection.
+    /// Silence for this long, except for pings and pongs: the cost of one of these for one connection.
     pub(crate) fn ping_all(&mut self, span: Nanos) -> Cost {
         let (before, pings, end) = (self.so_far(), self.crowd.pings, self.crowd.now() + span);
         self.crowd.run_to(&mut self.lobby, end);
@@ -267,7 +269,7 @@ impl FullDesk {
         self.await_one(&[heard], |desk| desk.crowd.send(who, json));
     }
 
-    /// Does this and waits until one more of each kind has come.
+    /// Does this, and waits until one more frame of each kind has come.
     fn await_one(&mut self, kinds: &[Kind], act: impl FnOnce(&mut Self)) {
         let before: Vec<_> = kinds.iter().map(|kind| (*kind, self.lobby.count(*kind))).collect();
         act(self);
@@ -287,7 +289,7 @@ impl FullDesk {
         self.crowd.run_until_quiet(&mut self.lobby, SECOND + SECOND / 5);
     }
 
-    /// What has happened so far: the server's CPU time, and the frames that came.
+    /// The present counts: the server's CPU time, and the frames received.
     fn so_far(&mut self) -> Cost {
         let end = self.crowd.now() + BOOKED;
         self.crowd.run_to(&mut self.lobby, end);

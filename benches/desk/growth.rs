@@ -1,4 +1,4 @@
-//! What each operation costs the server as the desk gets fuller: as many tickets wait as there are connections.
+//! The cost of each operation for the server as the desk gets fuller: as many tickets wait as there are connections.
 
 use std::fs;
 
@@ -21,7 +21,7 @@ pub(crate) struct Options {
     connections: Option<usize>,
 }
 
-/// A row of the table: what is done, what of it must be sent, and its costs at each size, round by round.
+/// A row of the table: the operation, the frames that it must send, and its costs at each size, round by round.
 struct Row {
     name: &'static str,
     must_be_sent: &'static str,

@@ -1,4 +1,4 @@
-//! Connections that rest: what memory each takes, fresh and after it has chatted once, and what they cost at rest.
+//! Idle connections: the memory of each, new and after one chat, and the CPU time that they take.
 
 use crate::crowd::{Crowd, Nanos, SECOND};
 use crate::frame::Kind;
@@ -6,12 +6,12 @@ use crate::lobby::Lobby;
 use crate::server::Server;
 use crate::table::Outcome;
 
-/// Chats that are under way at once, so that hardly anybody waits and few buffers are in use.
+/// Chats that are under way at once: few enough that hardly anybody waits and few buffers are in use.
 const CHATS_AT_ONCE: usize = 64;
-/// For the server to be done with what came last.
+/// The time after which the server has finished its last work.
 const SETTLE: Nanos = SECOND / 2;
 
-/// Opens `count` connections and lets them rest; then each user has a chat and rests again.
+/// Opens `count` connections and leaves them idle. Then each user has one chat and is idle again.
 pub(crate) fn run(server: &Server, count: usize, span: Nanos) -> Outcome {
     let (crowd, lobby) = (&mut Crowd::at(server), &mut Lobby::default());
     let settled_rss = |crowd: &mut Crowd, lobby: &mut Lobby| {

@@ -1,4 +1,4 @@
-//! Gets users and staff to where a workload begins, and counts what they are sent.
+//! Brings users and staff to the point where a workload begins, and counts the frames that they are sent.
 
 use crate::crowd::{Crowd, Nanos, Script};
 use crate::frame::{Frame, Kind};
@@ -6,7 +6,7 @@ use crate::frame::{Frame, Kind};
 /// Connections under way at once while many are opened.
 const AT_ONCE: usize = 64;
 
-/// Counts frames and keeps what is needed of them: each user's session and ticket.
+/// Counts frames, and keeps each user's session and ticket.
 #[derive(Default)]
 pub(crate) struct Lobby {
     counts: [u64; Kind::COUNT],
@@ -51,12 +51,12 @@ impl Lobby {
         &self.sessions[who]
     }
 
-    /// Turns until one more frame of this kind has come for each of `count`.
+    /// Turns until `count` more frames of this kind have come.
     pub(crate) fn await_more(&mut self, crowd: &mut Crowd, kind: Kind, before: u64, count: usize) {
         crowd.run(self, &format!("{kind:?}"), |lobby| lobby.count(kind) >= before + count as u64);
     }
 
-    /// Turns until so many connections have gone.
+    /// Turns until this many connections have ended.
     pub(crate) fn await_gone(&mut self, crowd: &mut Crowd, before: u64, count: usize) {
         crowd.run(self, "the server's close", |lobby| lobby.gone >= before + count as u64);
     }
@@ -91,7 +91,7 @@ impl Lobby {
         whos
     }
 
-    /// A ticket for each of these users, in this order.
+    /// Opens a ticket for each of these users, in this order.
     pub(crate) fn open_tickets(&mut self, crowd: &mut Crowd, users: &[usize]) {
         for some in users.chunks(AT_ONCE) {
             let before = self.count(Kind::TicketCreated);
@@ -111,7 +111,7 @@ impl Lobby {
         self.await_more(crowd, Kind::Presence, before, staff.len());
     }
 
-    /// The staff member asks for this user's ticket.
+    /// Makes the staff member pick this user's ticket.
     pub(crate) fn send_pick(&self, crowd: &mut Crowd, staff: usize, user: usize) {
         crowd.send(staff, &format!(r#"{{"type":"pick_ticket","ticket_id":"{}"}}"#, self.ticket(user)));
     }

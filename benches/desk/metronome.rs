@@ -1,7 +1,7 @@
 //! Wakes the load generator at fixed times that lie closer together than the whole milliseconds an epoll waits for.
 //!
-//! Asking again and again would do as well on an idle machine; but a process that always wants to run does not run at once
-//! where others want to, and that would show as the server's latency.
+//! Polling again and again would do as well on an idle machine. But on a busy one, a process that always wants to run
+//! does not run at once, and that would show as the server's latency.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,9 +16,9 @@ pub(crate) struct Metronome {
 }
 
 impl Metronome {
-    /// Wakes so many times a second, from `start` on.
+    /// Wakes this many times a second, from `start` on.
     pub(crate) fn start(waker: Waker, start: Instant, per_second: u64) -> Self {
-        // A sleep may end so many nanoseconds late, 50 us by default. The thread inherits this.
+        // How many nanoseconds late a sleep may end: 50 us by default. The thread inherits this.
         let _ = std::fs::write("/proc/self/timerslack_ns", "1"); // older kernels: somewhat late
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);

@@ -1,4 +1,4 @@
-//! The servers that are compared: deskwire, and what others would take.
+//! The servers that are compared: deskwire, and the same on the stacks that others would choose.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -29,7 +29,7 @@ impl Peer {
 
     pub(crate) fn start(self) -> Server {
         match self {
-            // The load is no flood; all else is as it comes.
+            // The load must not count as a flood. Everything else is the default.
             Self::Deskwire => Server::deskwire(&["--rate-limit", "0"]),
             Self::Axum => Server::start(|address| {
                 let binary = self.home().join("release/desk-on-axum").to_string_lossy().into_owned();
@@ -43,10 +43,10 @@ impl Peer {
         }
     }
 
-    /// Installs what it needs, at the first use, into the target directory.
+    /// Installs what the server needs, at its first use, into the target directory.
     ///
     /// # Errors
-    /// What is missing.
+    /// The text says what is missing.
     pub(crate) fn prepare(self) -> Result<(), String> {
         match self {
             Self::Deskwire => Ok(()),
@@ -60,7 +60,7 @@ impl Peer {
         }
     }
 
-    /// What it is made of, in a line for the results.
+    /// The software it is made of, as a line for the results.
     pub(crate) fn versions(self) -> String {
         match self {
             Self::Deskwire => env!("CARGO_PKG_VERSION").to_owned(),
@@ -131,7 +131,7 @@ impl Peer {
     }
 }
 
-/// As FastAPI is run where speed counts: uvloop, httptools, no compression, no access log.
+/// FastAPI as it is run for speed: uvloop, httptools, no compression, no access log.
 fn uvicorn(address: SocketAddr) -> Vec<String> {
     let python = Peer::Fastapi.home().join("bin/python").to_string_lossy().into_owned();
     let directory = Peer::Fastapi.source().to_string_lossy().into_owned();
@@ -159,7 +159,7 @@ fn first_line(command: &mut Command) -> String {
     String::from_utf8_lossy(&output).lines().next().unwrap_or("?").to_owned()
 }
 
-/// Those of the wanted servers that can be run here, and for each that cannot, why.
+/// The wanted servers that can be run here, and the reason for each that cannot.
 pub(crate) fn available(wanted: &[Peer]) -> (Vec<Peer>, Vec<String>) {
     let (mut there, mut missing) = (Vec::new(), Vec::new());
     for peer in wanted {

@@ -72,7 +72,7 @@ fn text(canvas: &Canvas<'_>, words: &str, place: (i32, i32), size: f64) {
     canvas.draw(&Text::new(words.to_owned(), place, font(size))).expect("a text");
 }
 
-/// Lines over the size, both axes logarithmic: what is flat does not grow, what rises as the diagonal grows in step.
+/// Lines over the size, both axes logarithmic: a flat line does not grow, a diagonal one grows in proportion.
 pub(crate) fn draw_lines(path: &Path, caption: &str, unit: &str, lines: &[Line]) {
     let points = || lines.iter().flat_map(|line| line.points.iter());
     let range = |values: &mut dyn Iterator<Item = f64>| {

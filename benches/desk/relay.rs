@@ -1,6 +1,7 @@
-//! Chats: in a closed loop (as fast as it goes) and in an open one (at fixed times).
+//! Chats, in a closed loop (as fast as possible) and in an open one (at fixed times).
 //!
-//! Each message must arrive once, in order and whole, be acknowledged in order, and `seq` must have no gap on either side.
+//! Each message must arrive once, in order and whole, be acknowledged in order, and `seq` must have no gap on either
+//! side.
 
 use std::collections::VecDeque;
 
@@ -27,9 +28,9 @@ const BEATS_MAX: u64 = 20_000;
 /// How a relay workload is driven.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Drive {
-    /// So many messages of each side are under way, always.
+    /// Closed loop: this many messages of each side are always under way.
     Window(u64),
-    /// So many messages a second over all chats, each at its time, whatever became of those before.
+    /// Open loop: this many messages a second over all chats, each at its time, whatever happened to earlier ones.
     PerSecond(u64),
 }
 
@@ -41,7 +42,7 @@ struct Side {
     sent: u64,
     acked: u64,
     arrived: u64,
-    /// When those were due that are not acknowledged, or have not arrived.
+    /// When the messages were due that are not acknowledged yet, or have not arrived.
     ack_awaited: VecDeque<Nanos>,
     arrival_awaited: VecDeque<Nanos>,
     seqs: Gapless,
@@ -80,10 +81,10 @@ impl Side {
     }
 }
 
-/// A run of numbers from 1 in which each comes once, if not quite in order.
+/// The numbers from 1 on, of which each comes once, though not quite in order.
 struct Gapless {
     next: u64,
-    /// Those beyond `next` that have come already, the nearest in the lowest bit.
+    /// The numbers beyond `next` that have come already, the nearest in the lowest bit.
     ahead: u64,
 }
 
@@ -168,7 +169,7 @@ impl Chats {
         self.sides.iter().map(Side::under_way).sum()
     }
 
-    /// Whether all that was sent has come, and nothing else.
+    /// Whether everything that was sent has come, and nothing else.
     fn is_complete(&self) -> bool {
         let whole = |side: &Side| side.sent == side.acked && side.sent == side.arrived;
         let gapless = |chat: &[Side]| {
@@ -231,7 +232,7 @@ impl Schedule {
         self.start + (u128::from(self.sent) * u128::from(SECOND) / u128::from(self.per_second)) as Nanos
     }
 
-    /// Sends what is due, and turns once.
+    /// Sends the messages that are due, and turns once.
     fn turn(&mut self, crowd: &mut Crowd, chats: &mut Chats, end: Nanos) {
         // Latency counts from when a message was due, however late it is sent: a server that stalls delays those
         // that come after, too, and this must show (coordinated omission).
@@ -243,7 +244,7 @@ impl Schedule {
         crowd.turn(chats, self.due().min(end));
     }
 
-    /// Sends what is due, and turns, until this time. False if the server falls behind.
+    /// Sends the messages that are due, and turns, until this time. Returns false if the server falls behind.
     fn run_to(&mut self, crowd: &mut Crowd, chats: &mut Chats, end: Nanos) -> bool {
         while crowd.now() < end {
             self.turn(crowd, chats, end);
@@ -251,12 +252,12 @@ impl Schedule {
                 return false;
             }
         }
-        // A server that cannot keep up has a backlog that grows; one that was interrupted works it off.
+        // The backlog of a server that cannot keep up grows; one that was interrupted works it off.
         chats.under_way() < self.per_second / 4
     }
 }
 
-/// Runs one workload on one server. None if the server cannot keep up.
+/// Runs one workload on one server. Returns `None` if the server cannot keep up.
 pub(crate) fn run(
     server: &Server,
     chats: usize,
@@ -304,7 +305,7 @@ pub(crate) fn run(
         let until = crowd.now() + SECOND / 10;
         crowd.turn(chats, until);
     }
-    crowd.run_until_quiet(chats, SECOND / 5); // what should not come
+    crowd.run_until_quiet(chats, SECOND / 5); // for frames that should not come
     let wall = (after.2 - before.2) as f64;
     let cpu = (after.0 - before.0) as f64;
     let quantile_us = |h: &Histogram<u64>, q| h.value_at_quantile(q) as f64 / 1e3;
@@ -325,8 +326,8 @@ pub(crate) fn run(
     })
 }
 
-/// Runs chats at fixed times however late the answers are, and calls `measured` before and after what is measured.
-/// What has not come in the end counts as late as that.
+/// Runs chats at fixed times however late the answers are, and calls `measured` before and after the measured time. A
+/// message that has not arrived by the end counts as that late.
 pub(crate) fn run_beside(
     server: &Server,
     (count, per_second): (usize, u64),
@@ -364,10 +365,10 @@ pub(crate) fn run_beside(
     Outcome { is_good: chats.is_complete() && chats.relayed > 0, figures }
 }
 
-/// What is waited for, once nobody attacks any more, before a message counts as missing.
+/// The wait after the end of an attack before a message counts as missing.
 pub(crate) const PATIENCE: Nanos = 5 * SECOND;
 
-/// Before and after what is measured.
+/// The beginning and the end of the measured time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Moment {
     Begin,

@@ -1,8 +1,8 @@
-//! What `check` counts the instructions of: the same acts, one after the other, in a process without a socket.
+//! The script whose instructions `check` counts: the same acts, one after the other, in a process without a socket.
 //!
-//! `State` is asked directly; `hub` gets bytes through streams in memory, so that handshake, frames, JSON and State are
-//! all in it. What the script itself does, such as to mask a frame, is counted too; it is the same each time. Time stands
-//! still, but for a millisecond a visit, as at a busy desk, and for the notices.
+//! `State` is called directly. `hub` gets bytes through streams in memory, so that handshake, frames, JSON and State
+//! are all counted. So is the work of the script itself, such as masking a frame, which is the same each time. Time
+//! stands still, except for a millisecond per visit, as at a busy desk, and for the notices.
 
 use std::borrow::Cow;
 use std::hint::black_box;
@@ -63,10 +63,10 @@ fn play(mut scene: impl Scene, options: &Options) {
     (0..options.messages).for_each(|_| scene.message());
     (0..options.visits).for_each(|_| scene.visit());
     (0..options.notices).for_each(|_| scene.notice());
-    std::process::exit(0); // to take all that down is no part of it
+    std::process::exit(0); // tearing everything down must not be counted
 }
 
-/// Where events end: counted, and the last ticket kept.
+/// The receiver of events, which counts them and keeps the last ticket.
 #[derive(Default)]
 struct Sink {
     events: u64,
@@ -98,7 +98,7 @@ impl Emit for Sink {
     }
 }
 
-/// State, and the staff member who is always there.
+/// State, with a staff member who is always there.
 struct Front {
     state: State,
     sink: Sink,
@@ -131,13 +131,13 @@ impl StateScene {
         (0..waiting).for_each(|_| {
             scene.desk.comes();
         });
-        scene.notice(); // and none of what follows is due for another
+        scene.notice(); // so that no other notice is due during what follows
         scene
     }
 }
 
 impl Front {
-    /// Applies an input; what it sends leaves at once.
+    /// Applies an input. The frames it sends leave at once.
     fn apply(&mut self, input: &Input<'_>) {
         self.state.apply(self.now, input, &mut self.sink);
         while let Some(conn) = self.sink.undrained.take() {

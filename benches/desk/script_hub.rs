@@ -1,4 +1,4 @@
-//! The script's part on the hub: connections are buffers, and everything else is as it is in the server.
+//! The script's part on the hub: connections are buffers, and everything else is as in the server.
 
 use std::cell::RefCell;
 use std::net::Ipv4Addr;
@@ -31,7 +31,7 @@ pub(crate) struct HubScene {
     user: Client,
     ticket: String,
     messages: u64,
-    /// Those who wait; kept, so that they stay connected.
+    /// The waiting users, who are kept so that they stay connected.
     waiting: Vec<Client>,
 }
 
@@ -47,7 +47,7 @@ impl HubScene {
             Ok(())
         });
         let desk = Desk::new(RULES, tokens, None, Vec::new(), secrets).expect("a desk");
-        // A limit that is kept and never reached: time stands still here.
+        // A limit that is counted but never reached, since time stands still here.
         let limits = Limits {
             messages_per_s: 2_000_000,
             payload_bytes_per_s: u32::MAX,
@@ -73,7 +73,7 @@ impl HubScene {
             let (user, _) = scene.comes();
             scene.waiting.push(user);
         }
-        scene.notice(); // and none of what follows is due for another
+        scene.notice(); // so that no other notice is due during what follows
         scene
     }
 
@@ -97,7 +97,7 @@ impl HubScene {
         (user, ticket)
     }
 
-    /// A client sends a text, and the hub does what it does in a turn.
+    /// Sends a client's text, and does one turn of the hub.
     fn says(&mut self, client: &Client, write: impl FnOnce(&mut Vec<u8>)) {
         websocket::append(&mut client.peer.borrow_mut().sent, websocket::TEXT, write);
         turn(&mut self.hub, self.now, client.slot);
@@ -124,7 +124,7 @@ impl HubScene {
 
 fn connect(hub: &mut Hub<Socket, Desk>, now: Millis, path: &str, secret: Option<&str>) -> Client {
     const BUFFER_BYTES: usize = 1024;
-    // Large enough from the start, so that what is allocated is the hub's.
+    // Large enough from the start, so that only the hub's own allocations count.
     let buffer = || Vec::with_capacity(BUFFER_BYTES);
     let (socket, peer) = Socket::pair();
     *peer.borrow_mut() = Peer { sent: buffer(), received: buffer(), ..Peer::default() };

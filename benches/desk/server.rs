@@ -1,4 +1,4 @@
-//! One server as a process of its own, on a core of its own.
+//! A server as a separate process, on its own core.
 
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -21,9 +21,9 @@ const START_MAX: Duration = Duration::from_secs(30);
 pub(crate) enum Log {
     /// Warnings, to a file.
     Quiet,
-    /// All that is logged by default, to a file.
+    /// Everything that is logged by default, to a file.
     ToFile,
-    /// The same, to a pipe that nobody reads.
+    /// Everything that is logged by default, to a pipe that nobody reads.
     ToUnreadPipe,
 }
 
@@ -35,20 +35,20 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts what `command` makes of an address and waits until it accepts.
+    /// Starts the command that `command` returns for an address, and waits until the server accepts connections.
     pub(crate) fn start(command: impl FnOnce(SocketAddr) -> Vec<String>) -> Self {
         let log = File::create(log_path()).expect("the servers' log");
         Self::start_logging(command, log.into())
     }
 
     fn start_logging(command: impl FnOnce(SocketAddr) -> Vec<String>, log: Stdio) -> Self {
-        // Free just now, and nobody else here is likely to take it in between.
+        // The port is free now, and nothing else here is likely to take it in between.
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|l| l.local_addr());
         let address = address.expect("a free port");
         let started = Instant::now();
         let child = on_core(SERVER_CORE, &command(address))
             .env("DESKWIRE_STAFF_TOKEN", TOKEN)
-            .env("DESKWIRE_MAX_CHATS", "100000") // an option goes before it
+            .env("DESKWIRE_MAX_CHATS", "100000") // an option takes precedence over it
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
@@ -62,7 +62,7 @@ impl Server {
             thread::sleep(Duration::from_micros(200));
         }
         server.start = started.elapsed();
-        thread::sleep(Duration::from_millis(100)); // that connection is gone, and what an import left is done
+        thread::sleep(Duration::from_millis(100)); // for that connection to end, and for imports to finish
         server
     }
 
@@ -106,7 +106,7 @@ impl Drop for Server {
     }
 }
 
-/// The command line of deskwire: everything as it comes, but that the load is not taken for a flood.
+/// The command line of deskwire: all defaults, except that the load must not count as a flood.
 pub(crate) fn deskwire(address: SocketAddr, more: &[&str]) -> Vec<String> {
     deskwire_at_level(address, "warn", more)
 }
@@ -119,14 +119,14 @@ fn deskwire_at_level(address: SocketAddr, level: &str, more: &[&str]) -> Vec<Str
     line
 }
 
-/// A command that is held to one core.
+/// A command that is pinned to one core.
 pub(crate) fn on_core(core: &str, line: &[String]) -> Command {
     let mut command = Command::new("taskset");
     command.args(["--cpu-list", core]).args(line);
     command
 }
 
-/// Puts this process, which is the load generator, on the other core.
+/// Pins this process, which is the load generator, to the other core.
 pub(crate) fn move_to_load_core() {
     let me = std::process::id().to_string();
     let mut move_me = Command::new("taskset");
@@ -137,7 +137,7 @@ pub(crate) fn move_to_load_core() {
     );
 }
 
-/// As many connections as the descriptors of a process allow, less those that a workload needs besides.
+/// As many connections as the descriptors of a process allow, minus those that a workload needs for other things.
 pub(crate) fn connections_max() -> usize {
     const BESIDES: u64 = 1000;
     const ENOUGH: u64 = 100_000;
@@ -145,12 +145,12 @@ pub(crate) fn connections_max() -> usize {
     soft.saturating_sub(BESIDES).min(ENOUGH) as usize
 }
 
-/// Where the log of the server that runs is put.
+/// The path of the running server's log.
 pub(crate) fn log_path() -> PathBuf {
     target_directory().join("server.log")
 }
 
-/// Where results and what peers need are put.
+/// The directory of results and of what peers need.
 pub(crate) fn target_directory() -> PathBuf {
     // CARGO_TARGET_TMPDIR is TARGET/tmp.
     let temporary = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));

@@ -1,4 +1,4 @@
-//! Users come, chat and leave, again and again: nothing of them may stay, neither descriptor nor memory.
+//! Users come, chat and leave, again and again: nothing of theirs may stay behind, neither descriptors nor memory.
 
 use std::collections::HashMap;
 
@@ -20,13 +20,13 @@ pub(crate) struct Options {
 
 /// Visitors who are there at once.
 const AT_ONCE: usize = 64;
-/// Looks at the server, the first of them after warming up.
+/// The number of measurements, the first of them after warming up.
 const LOOKS: u64 = 10;
-/// What memory may vary by between looks: the allocator's rounding, and a hash map that doubles.
+/// How much memory may vary between measurements: the allocator's rounding, and a hash map that doubles.
 const RSS_MORE_MAX: u64 = 256 * 1024;
 const SETTLE: Nanos = SECOND / 2;
 
-/// Where a visit is, which goes this way.
+/// The steps of a visit, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
     Gone,
@@ -47,7 +47,7 @@ struct Visit {
     ticket: String,
 }
 
-/// Visitors, each in a place that the next one takes, and the staff member who talks with them all.
+/// Visitors, each in a place that the next one takes over, and the staff member who chats with all of them.
 struct Visits {
     staff: usize,
     places: HashMap<usize, Visit>,
@@ -58,7 +58,7 @@ struct Visits {
 }
 
 impl Visits {
-    /// The next visitor comes, if there is to be one.
+    /// Starts the next visit, if there is one left.
     fn come(&mut self, crowd: &mut Crowd, who: usize) {
         if self.begun == self.cycles {
             return;
@@ -69,7 +69,7 @@ impl Visits {
         crowd.connect_user(who, &format!("visitor-{number}"), None);
     }
 
-    /// A visit goes on, if this is where it was: nothing comes twice, too early or to another.
+    /// Moves a visit on, and checks that it was at this step: nothing comes twice, too early, or to the wrong visitor.
     fn goes_on(&mut self, who: usize, from: Step, to: Step) -> &mut Visit {
         let visit = self.places.get_mut(&who).expect("a visitor");
         assert_eq!(visit.step, from, "visit {}", visit.number);
@@ -107,7 +107,7 @@ impl Visits {
         }
     }
 
-    /// Every second visitor says goodbye; the others are just gone.
+    /// Every second visitor sends a close frame; the others just disconnect.
     fn leave(&mut self, crowd: &mut Crowd, who: usize) {
         if self.places[&who].number.is_multiple_of(2) {
             crowd.send_close(who);
@@ -158,7 +158,7 @@ impl Script for Visits {
     }
 }
 
-/// What the server has when only the staff member is there.
+/// What the server holds when only the staff member is connected.
 #[derive(Clone, Copy, Debug)]
 struct Look {
     visits: u64,

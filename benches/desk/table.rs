@@ -1,11 +1,11 @@
-//! Figures as text: Markdown tables, numbers with as many digits as they deserve.
+//! Figures as text: Markdown tables, and numbers with a sensible number of digits.
 
 use std::fmt::Write;
 
-/// What one run of a workload gave. The first figure is the one that counts; less is better.
+/// The results of one run of a workload. The first figure is the one that counts; less is better.
 #[derive(Clone, Debug)]
 pub(crate) struct Outcome {
-    /// Nothing was lost, doubled, damaged or out of order.
+    /// Whether nothing was lost, duplicated, damaged or out of order.
     pub(crate) is_good: bool,
     pub(crate) figures: Vec<(&'static str, f64)>,
 }
@@ -31,7 +31,7 @@ pub(crate) fn markdown(header: &[String], rows: &[Vec<String>]) -> String {
     text
 }
 
-/// Three digits that say something; thousands apart.
+/// Formats a number with three significant digits and separated thousands.
 pub(crate) fn number(value: f64) -> String {
     match value {
         v if !v.is_finite() => "-".to_owned(),

@@ -1,4 +1,4 @@
-//! What a process uses, by /proc.
+//! What a process uses, read from /proc.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ pub(crate) fn cpu_ns(pid: u32) -> u64 {
     schedstat(pid, 0)
 }
 
-/// Time that it wanted a CPU and had none, all threads, in nanoseconds.
+/// Time that it waited for a CPU, all threads, in nanoseconds.
 pub(crate) fn waited_ns(pid: u32) -> u64 {
     schedstat(pid, 1)
 }
@@ -38,12 +38,12 @@ pub(crate) fn rss_peak_bytes(pid: u32) -> u64 {
     kib.expect("its VmHWM") * 1024
 }
 
-/// Descriptors that are open.
+/// The number of open descriptors.
 pub(crate) fn descriptors(pid: u32) -> usize {
     fs::read_dir(format!("/proc/{pid}/fd")).expect("the process").count()
 }
 
-/// What the machine is, in a line.
+/// A description of the machine, as one line.
 pub(crate) fn machine() -> String {
     let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let field = |name: &str| {

@@ -13,7 +13,7 @@ fn histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(100, 100 * SECOND, 3).expect("a histogram")
 }
 
-/// Users who leave as soon as they have been welcomed, and others who come in their place.
+/// Users who leave as soon as they have been welcomed, each replaced by the next.
 struct Visitors {
     started: Vec<Nanos>,
     next: u64,
@@ -97,7 +97,7 @@ pub(crate) fn connect(server: &Server, at_once: usize, (warm, span): (Nanos, Nan
 struct Watchers {
     /// When each ticket was due.
     due: Vec<Nanos>,
-    /// How many each connection has seen; staff come first.
+    /// How many tickets each connection has seen. Staff come first.
     seen: Vec<usize>,
     counting: bool,
     delivered: u64,
@@ -118,7 +118,7 @@ impl Script for Watchers {
     }
 }
 
-/// So many new tickets a second, shown to so many staff.
+/// Opens this many new tickets a second, shown to this many staff.
 pub(crate) fn board(server: &Server, staff: usize, per_second: u64, (warm, span): (Nanos, Nanos)) -> Outcome {
     let crowd = &mut Crowd::at(server);
     let lobby = &mut Lobby::default();

@@ -1,4 +1,4 @@
-//! Attacks within chats: texts for those who read slowly or not at all.
+//! Attacks within chats: texts to people who read slowly or not at all.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -27,7 +27,7 @@ struct Paste {
     others: Vec<usize>,
     paster: usize,
     pasters: usize,
-    /// The id of the paster's last message, and when they may go on.
+    /// The id of the pasting user's last message, and when they may go on.
     id: u64,
     due: Duration,
     staff_closed: u64,
@@ -67,7 +67,7 @@ impl Paste {
         }
     }
 
-    /// The next one who will paste, if the last one was closed for it.
+    /// The next user who pastes, if the last one was closed for it.
     fn bring_paster(&mut self, stage: &mut Stage) {
         self.pasters += 1;
         let name = format!("paster-{}", self.pasters);
@@ -170,8 +170,8 @@ fn leave_unread(stage: &mut Stage) {
     });
 }
 
-/// A staff member with 20 chats, each with four long messages that they have not seen, comes back on a line of 0.9 MB/s,
-/// and again as soon as they have everything.
+/// A staff member with 20 chats, each with four long unread messages, comes back on a line of 0.9 MB/s, and again as
+/// soon as they have received everything.
 pub(crate) fn staff_return(stage: &mut Stage) {
     leave_unread(stage);
     stage.ready();
@@ -217,7 +217,7 @@ pub(crate) fn staff_return(stage: &mut Stage) {
     stage.harm("never whole", u64::from(returns == 0));
 }
 
-/// Users who read nothing, and staff who write to them as much as they may.
+/// Users who read nothing, and staff who write to them as much as is allowed.
 pub(crate) fn unread(stage: &mut Stage) {
     const CHATS_EACH: usize = 5;
     const BURST_MESSAGES: u32 = 15;

@@ -1,4 +1,4 @@
-//! Attacks by coming and going: connections that are opened, refused or dropped as fast as it goes.
+//! Attacks by coming and going: connections that are opened, refused or dropped as fast as possible.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ enum Leave {
     WhenRefused,
 }
 
-/// Comes and goes in so many places at once.
+/// Comes and goes on this many connections at once.
 fn churn(stage: &mut Stage, leave: Leave, request: impl Fn(&str, usize) -> Vec<u8>, least: u64) {
     let host = stage.host();
     stage.ready();
@@ -32,7 +32,7 @@ fn churn(stage: &mut Stage, leave: Leave, request: impl Fn(&str, usize) -> Vec<u
         })
         .collect();
     let mut done: u64 = 0;
-    // Nothing is waited for where nothing is answered.
+    // If nothing is answered, there is nothing to wait for.
     let wait = if leave == Leave::AtOnce { Duration::ZERO } else { Duration::from_millis(5) };
     while let Some(all) = stage.turn_within(wait) {
         if leave == Leave::AtOnce {
@@ -84,7 +84,7 @@ fn wrong_token(host: &str, number: usize) -> Vec<u8> {
     request
 }
 
-/// Wrong tokens and foreign origins in turn, with ids and origins as long as they may be: what makes long log lines.
+/// Wrong tokens and foreign origins in turn, with ids and origins of maximum length, to make long log lines.
 pub(crate) fn log_lines(stage: &mut Stage) {
     let request = |host: &str, number: usize| {
         if number.is_multiple_of(2) {

@@ -1,9 +1,9 @@
-//! What an attacker's connection receives: the answer to the handshake, then frames, of which most are only counted.
+//! The input of an attacker's connection: the answer to the handshake, then frames, most of which are only counted.
 
 use crate::frame::{Frame, Kind};
 use crate::websocket;
 
-/// A frame that was listened to.
+/// A frame that the attack looks at.
 #[derive(Clone, Debug)]
 pub(crate) struct Heard {
     pub(crate) kind: Kind,
@@ -16,7 +16,7 @@ pub(crate) struct Heard {
 pub(crate) enum Received {
     /// 101.
     Upgraded,
-    /// The status line of any other answer. What follows it is dropped.
+    /// The status line of any other answer. The rest is dropped.
     Answer(String),
     Frame(Heard),
     /// A close frame with this code.
@@ -36,7 +36,7 @@ pub(crate) struct Input {
     state: State,
     /// The beginning of a head or frame.
     rest: Vec<u8>,
-    /// Bytes of a payload that nobody looks at.
+    /// The rest of a payload to be skipped, in bytes.
     skip: usize,
     pub(crate) listens: bool,
 }

@@ -1,25 +1,25 @@
-//! All attacks: what each is called, how many connections it is tried with, and what it is held to.
+//! All attacks: their names, the numbers of connections they are tried with, and the bounds that must hold.
 
 use super::stage::Stage;
 use super::{chats, churn, pours, tickets};
 use crate::server::Log;
 
-/// What a server may need for one attack, with everything that its honest people need.
+/// The bounds of a server during an attack, including what its honest people need.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
     /// 99 of 100 honest round trips, in microseconds: less than a human notices, and than a network takes.
     pub(crate) p99_us: f64,
-    /// The longest turn, in microseconds: what everybody else waits for.
+    /// The longest turn, in microseconds: everybody else waits that long.
     pub(crate) turn_us: f64,
-    /// A newcomer who asks for /healthz, in milliseconds.
+    /// The wait of a newcomer who asks for /healthz, in milliseconds.
     pub(crate) healthz_ms: f64,
-    /// Memory above what the server has at its start, in KiB: so much, and so much for each of the connections.
+    /// Memory above that of the server at its start, in KiB: a fixed part, and a part for each connection.
     pub(crate) memory_kib: (usize, usize),
     /// Memory above the start once the attackers have gone, in KiB, and how long it may take to be given back.
     pub(crate) memory_after: Option<(usize, u64)>,
-    /// The desk may be full, and say so with 1013. For anything else nobody is closed with it.
+    /// Whether the desk may be full, and close connections with 1013 for that reason.
     pub(crate) may_be_full: bool,
-    /// Bytes written to everybody while it is measured.
+    /// Bytes written to everybody during the measurement.
     pub(crate) bytes_out: Option<f64>,
     /// Bytes of log.
     pub(crate) log_bytes: f64,
@@ -30,7 +30,7 @@ pub(crate) struct Bounds {
 pub(crate) enum People {
     /// Users and staff who chat.
     Chats,
-    /// Users who ask and are answered, where honest staff would change what the attack is about.
+    /// Users who ask and are answered, for attacks that honest staff would disturb.
     Askers,
 }
 
@@ -38,7 +38,7 @@ pub(crate) struct Attack {
     pub(crate) name: &'static str,
     pub(crate) title: &'static str,
     pub(crate) run: fn(&mut Stage),
-    /// The numbers of connections that it is tried with. What they are, the title says.
+    /// The numbers of connections that it is tried with. The title says what they are.
     pub(crate) connections: &'static [usize],
     pub(crate) options: &'static [&'static str],
     pub(crate) bounds: Bounds,
@@ -48,7 +48,7 @@ pub(crate) struct Attack {
 
 /// An output buffer of 64 KiB, a message on its way out, and one on its way in.
 const CONNECTION_KIB: usize = 96;
-/// What all of them may share, with the honest.
+/// The part that all connections share, including those of honest people.
 const SHARED_KIB: usize = 8 * 1024;
 
 pub(crate) const BOUNDS: Bounds = Bounds {

@@ -1,4 +1,4 @@
-//! Those who do harm, as a process of their own: each attack begins and stops at a word, and its time is bounded.
+//! The attackers, in a separate process: each attack begins and stops on command, and its time is bounded.
 //!
 //! | module | its job |
 //! | --- | --- |

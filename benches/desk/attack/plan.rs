@@ -1,4 +1,4 @@
-//! How an attacker's connection is to be, and how it is opened.
+//! The properties of an attacker's connection, and how it is opened.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -19,43 +19,43 @@ pub(crate) enum Reading {
     BytesPerSecond(f64),
 }
 
-/// What the kernel may receive ahead of one on a slow line, so that the server notices.
+/// The kernel's receive buffer for a connection on a slow line, small enough that the server notices.
 const SLOW_LINE_BUFFER_BYTES: usize = 32 * 1024;
 /// The segments of a slow line: Ethernet's. From loopback's of 64 KiB the kernel concludes that the server needs a send
 /// buffer of 2.5 MB, which would hide what the server does with a slow reader.
 const SLOW_LINE_MSS_BYTES: u32 = 1460;
 
-/// Which line a connection comes by.
+/// The line that a connection comes over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Line {
     Loopback,
     Slow,
 }
 
-/// What a connection sends without end once it is upgraded, or once it is connected.
+/// The bytes that a connection sends without end, once it is upgraded or connected.
 #[derive(Clone, Debug)]
 pub(crate) struct Pour {
     pub(crate) bytes: Rc<[u8]>,
-    /// None: as fast as the socket takes it.
+    /// `None` means as fast as the socket takes it.
     pub(crate) bytes_per_second: Option<f64>,
 }
 
-/// How a connection is to be.
+/// The properties of a connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     /// Sent first.
     pub(crate) request: Vec<u8>,
     pub(crate) reading: Reading,
     pub(crate) line: Line,
-    /// Its frames become news.
+    /// Whether its frames become news.
     pub(crate) listens: bool,
-    /// The server's close frame and end are ignored: it goes on sending until its socket fails.
+    /// Whether it ignores the server's close frame and end, and goes on sending until its socket fails.
     pub(crate) is_stubborn: bool,
     pub(crate) pour: Option<Pour>,
 }
 
 impl Plan {
-    /// Sends this, reads everything, and tells nothing but what became of it.
+    /// A connection that sends this and reads everything, and reports only its end.
     pub(crate) fn new(request: Vec<u8>) -> Self {
         Self {
             request,

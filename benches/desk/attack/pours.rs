@@ -1,4 +1,4 @@
-//! Attacks with bytes: connections that pour them as fast as the server takes them, hold them back, or only stay.
+//! Attacks with bytes: connections that pour them as fast as the server takes them, hold them back, or just stay open.
 
 use std::io::Write;
 use std::rc::Rc;
@@ -12,7 +12,7 @@ use crate::server::TOKEN;
 use crate::websocket;
 
 const POUR_BYTES: usize = 64 * 1024;
-/// What must have been poured for it to be called an attack.
+/// The least that must be poured to count as an attack.
 const POURED_LEAST: u64 = 1_000_000;
 
 /// Repeats what `append` appends until there is enough for a write.
@@ -24,7 +24,7 @@ fn filled(mut append: impl FnMut(&mut Vec<u8>)) -> Rc<[u8]> {
     bytes.into()
 }
 
-/// Opens the connections and pours; for each that ends or is stuck, another one is opened.
+/// Opens the connections and pours. Each one that ends or is stuck is replaced.
 fn pour(stage: &mut Stage, bytes: Rc<[u8]>, plan: impl Fn(usize) -> Plan, least: u64) {
     stage.ready();
     let mut number = 0;
@@ -51,7 +51,7 @@ fn pour(stage: &mut Stage, bytes: Rc<[u8]>, plan: impl Fn(usize) -> Plan, least:
     stage.note("connects", stage.swarm.counts.connects);
 }
 
-/// A user who reads nothing and goes on whatever the server says.
+/// A user who reads nothing and goes on, whatever the server sends.
 fn deaf_user(host: &str, number: usize, first: &[u8]) -> Plan {
     let mut request = user_request(host, &format!("mallory-{number}"), None);
     request.extend_from_slice(first);
@@ -194,7 +194,7 @@ pub(crate) fn silent_users(stage: &mut Stage) {
     });
 }
 
-/// Keeps the connections open, at least so many of them, and tries twice a second whether a staff member still gets in.
+/// Keeps at least this many of the connections open, and tests twice a second whether a staff member still gets in.
 fn hold(stage: &mut Stage, open_least: usize, plan: impl Fn(usize) -> Plan) {
     const PAUSE: Duration = Duration::from_millis(500);
     stage.ready();
@@ -221,7 +221,7 @@ fn hold(stage: &mut Stage, open_least: usize, plan: impl Fn(usize) -> Plan) {
                 None => staff = Some(stage.swarm.connect(request)),
                 Some(who) => stage.swarm.reconnect(who, request),
             }
-            // Those who were let go try again, each twice a second.
+            // Connections that were dropped try again, each twice a second.
             for who in missing.drain(..) {
                 number += 1;
                 stage.swarm.reconnect(who, plan(held + number));

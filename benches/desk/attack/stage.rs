@@ -1,4 +1,4 @@
-//! What an attack runs in: its connections, the signals when to begin and when to stop, and what it reports.
+//! The environment of an attack: its connections, the signals to begin and to stop, and its report.
 
 use std::io::BufRead;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -15,12 +15,12 @@ use crate::websocket;
 
 /// Connections under way at once while many are opened.
 const AT_ONCE: usize = 64;
-/// For an attack to be set up.
+/// The longest time for setting up an attack.
 const SET_UP_MAX: Duration = Duration::from_secs(60);
-/// One turn waits no longer, so that a signal to stop is seen.
+/// The longest wait of a turn, so that the signal to stop is noticed.
 const TURN: Duration = Duration::from_millis(5);
 
-/// The words that are exchanged with the process that measures.
+/// The words exchanged with the measuring process.
 pub(crate) const READY: &str = "ready";
 pub(crate) const GO: &str = "go";
 pub(crate) const END: &str = "end";
@@ -49,7 +49,7 @@ impl Stage {
         Self { swarm, connections, go, stop, began: Instant::now(), seconds: Duration::from_secs(seconds) }
     }
 
-    /// All is set up. Waits for the word to begin.
+    /// Reports that everything is set up, and waits for the word to begin.
     pub(crate) fn ready(&mut self) {
         println!("{READY}");
         while !self.go.load(Ordering::Relaxed) && !self.stop.load(Ordering::Relaxed) {
@@ -59,12 +59,12 @@ impl Stage {
         self.began = Instant::now();
     }
 
-    /// Since the word to begin.
+    /// The time since the word to begin.
     pub(crate) fn elapsed(&self) -> Duration {
         self.began.elapsed()
     }
 
-    /// One turn, which ends soon if nothing happens. None once the attack is over.
+    /// Does one turn, which ends soon if nothing happens. `None` once the attack is over.
     pub(crate) fn turn(&mut self) -> Option<Vec<News>> {
         self.turn_within(TURN)
     }
@@ -80,7 +80,7 @@ impl Stage {
     pub(crate) fn until(&mut self, what: &str, mut done: impl FnMut(&mut Swarm, News) -> bool) {
         loop {
             assert!(self.began.elapsed() < SET_UP_MAX, "waited in vain for {what}");
-            // All news of a turn are for `done`, even after it is satisfied.
+            // `done` gets all news of a turn, even after it is satisfied.
             let mut is_done = false;
             for news in self.swarm.turn(TURN) {
                 is_done |= done(&mut self.swarm, news);
@@ -109,8 +109,8 @@ impl Stage {
         whos
     }
 
-    /// Sends the same to each, a few at a time, and waits until each has heard this kind of frame.
-    /// Returns the tickets that these frames named, in the order of `whos`.
+    /// Sends the same frame to each, a few at a time, and waits until each has received this kind of frame. Returns the
+    /// tickets that these frames name, in the order of `whos`.
     pub(crate) fn ask_each(&mut self, whos: &[usize], json: &str, heard: Kind) -> Vec<String> {
         let mut tickets = vec![String::new(); whos.len()];
         for (number, some) in whos.chunks(AT_ONCE).enumerate() {
@@ -131,13 +131,13 @@ impl Stage {
         tickets
     }
 
-    /// Staff members, welcomed.
+    /// Opens connections of staff members, and waits until they are welcomed.
     pub(crate) fn staff(&mut self, count: usize, name: &str) -> Vec<usize> {
         let host = self.host();
         self.open((0..count).map(|number| Plan::new(staff_request(&host, &format!("{name}{number}")))))
     }
 
-    /// Users, welcomed, each with an address of their own.
+    /// Opens connections of users, each with its own address, and waits until they are welcomed.
     pub(crate) fn users(&mut self, count: usize, name: &str) -> Vec<usize> {
         let host = self.host();
         self.open(
@@ -149,12 +149,12 @@ impl Stage {
         self.swarm.server.to_string()
     }
 
-    /// Reports how often something was done. Less than `least` means that the attack did not take place.
+    /// Reports how often something was done. Fewer than `least` means that the attack did not take place.
     pub(crate) fn did(&self, what: &str, count: u64, least: u64) {
         println!("did\t{what}\t{count}\t{least}");
     }
 
-    /// Reports how often something happened that must not.
+    /// Reports how often something happened that must not happen.
     pub(crate) fn harm(&self, what: &str, count: u64) {
         println!("harm\t{what}\t{count}");
     }
@@ -181,7 +181,7 @@ pub(crate) fn staff_request(host: &str, id: &str) -> Vec<u8> {
     request
 }
 
-/// A user's request, through a proxy for a client with this address if there is a number for one.
+/// A user's request. With a number, it comes through a proxy for a client whose address is made of that number.
 pub(crate) fn user_request(host: &str, id: &str, address: Option<usize>) -> Vec<u8> {
     let mut request = Vec::new();
     let field = address.map_or_else(String::new, forwarded);

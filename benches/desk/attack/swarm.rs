@@ -1,4 +1,4 @@
-//! Many connections that do harm, in one loop and one thread: they pour, read slowly or not at all, and are dropped at will.
+//! Many hostile connections in one loop and one thread: they pour, read slowly or not at all, and are dropped at will.
 
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
@@ -14,12 +14,12 @@ use super::plan::{Plan, Reading, connect_from};
 /// One read or write.
 const CHUNK_BYTES: usize = 64 * 1024;
 const EVENTS_PER_TURN: usize = 1024;
-/// Between two looks at those who read or write at a pace.
+/// The time between two looks at connections that read or write at a limited rate.
 const PACE_STEP: Duration = Duration::from_millis(2);
-/// A connection that pours and whose socket takes nothing for so long is given up, and another one opened.
+/// A pouring connection whose socket takes nothing for this long is given up and replaced.
 const STUCK: Duration = Duration::from_millis(500);
 
-/// What a turn brought.
+/// The news of a turn.
 #[derive(Clone, Debug)]
 pub(crate) enum News {
     Upgraded(usize),
@@ -32,7 +32,7 @@ pub(crate) enum News {
     Stuck(usize),
 }
 
-/// What was done so far.
+/// Counts of what was done so far.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) connects: u64,
@@ -66,9 +66,9 @@ pub(crate) struct Swarm {
     events: Events,
     pub(crate) server: SocketAddr,
     peers: Vec<Peer>,
-    /// Those who may read or write more without a new event.
+    /// Connections that may read or write more without a new event.
     running: Vec<usize>,
-    /// Those who read or pour at a pace, and when they were last given credit.
+    /// Connections that read or pour at a limited rate, and when they were last given credit.
     paced: Vec<usize>,
     paced_at: Instant,
     stuck_at: Instant,
@@ -102,7 +102,7 @@ impl Swarm {
         who
     }
 
-    /// Opens another connection in the place of this one, which is reset.
+    /// Resets this connection, and opens another one in its place.
     pub(crate) fn reconnect(&mut self, who: usize, plan: Plan) {
         let is_paced = matches!(plan.reading, Reading::BytesPerSecond(_))
             || plan.pour.as_ref().is_some_and(|pour| pour.bytes_per_second.is_some());
@@ -143,7 +143,7 @@ impl Swarm {
         }
     }
 
-    /// From now on it is given credit to read or pour at its pace.
+    /// Gives a connection credit from now on, so that it reads or pours at its rate.
     fn pace(&mut self, who: usize) {
         if !self.paced.contains(&who) {
             self.paced.push(who);
@@ -154,7 +154,7 @@ impl Swarm {
         self.peers[who].input.listens = listens;
     }
 
-    /// Queues bytes, all in one write where the socket takes them.
+    /// Queues bytes, which leave in one write if the socket takes them.
     pub(crate) fn send(&mut self, who: usize, bytes: &[u8]) {
         let peer = &mut self.peers[who];
         if peer.stream.is_some() {
@@ -163,7 +163,7 @@ impl Swarm {
         }
     }
 
-    /// One turn, which waits `wait` at most.
+    /// Does one turn, which waits at most `wait`.
     pub(crate) fn turn(&mut self, wait: Duration) -> Vec<News> {
         let wait = match () {
             () if !self.running.is_empty() || !self.news.is_empty() => Duration::ZERO,
@@ -221,7 +221,7 @@ impl Swarm {
         }
     }
 
-    /// One read. True if another one may bring more.
+    /// Reads once. Returns whether another read may bring more.
     fn read(&mut self, who: usize) -> bool {
         let peer = &mut self.peers[who];
         let most = match peer.plan.reading {
@@ -267,7 +267,7 @@ impl Swarm {
         peer.plan.reading == Reading::All
     }
 
-    /// One write. True if the socket may take more.
+    /// Writes once. Returns whether the socket may take more.
     fn write(&mut self, who: usize) -> bool {
         let peer = &mut self.peers[who];
         let Some(stream) = peer.stream.as_mut().filter(|_| peer.writable) else { return false };
@@ -306,7 +306,7 @@ impl Swarm {
         }
     }
 
-    /// The server has ended a connection.
+    /// Handles a connection that the server has ended.
     fn end(&mut self, who: usize) {
         let peer = &mut self.peers[who];
         if peer.stream.take().is_none() {

@@ -1,4 +1,4 @@
-//! Attacks with tickets: what one costs everybody who is shown it, and what is left behind.
+//! Attacks with tickets: each is shown to all staff, and some are left behind.
 
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ pub(crate) const CREATE: &str =
 pub(crate) const CLOSE: &str = r#"{"type":"close_ticket"}"#;
 /// Within the burst of 100 frames.
 const PAIRS_AT_ONCE: usize = 49;
-/// What must have been written for it to be called an attack.
+/// The least that must be written to count as an attack.
 const PAIRS_LEAST: u64 = 500;
 const USERS_A_TURN: usize = 50;
 /// Between two pairs of one user: 50 frames a second.
 const PAIR_EVERY: Duration = Duration::from_millis(40);
 
-/// A ticket with everything as long as it may be.
+/// A ticket whose fields all have their maximum length.
 fn create_long() -> Vec<u8> {
     let [subject, name, page] = [200, 64, 300].map(|length| "\u{1F5A8}".repeat(length));
     text(&format!(r#"{{"type":"create_ticket","subject":"{subject}","name":"{name}","page":"{page}"}}"#))
@@ -34,7 +34,7 @@ fn slow_staff(stage: &mut Stage) -> usize {
     who
 }
 
-/// 12 users of one address, before so many staff who read.
+/// 12 users from one address, while this many staff read.
 pub(crate) fn fan_out(stage: &mut Stage) {
     let host = stage.host();
     let staff = stage.staff(stage.connections, "reader-");
@@ -43,14 +43,15 @@ pub(crate) fn fan_out(stage: &mut Stage) {
     pairs(stage, &staff, &users);
 }
 
-/// So many users, each from an address of their own, before 100 staff who read.
+/// This many users, each from their own address, while 100 staff read.
 pub(crate) fn fan_out_addresses(stage: &mut Stage) {
     let staff = stage.staff(100, "reader-");
     let users = stage.users(stage.connections, "pair-");
     pairs(stage, &staff, &users);
 }
 
-/// Each user creates and closes tickets, as many at once as the frames allowed, then as fast as these come back.
+/// Each user creates and closes tickets: at first as many as the burst of frames allows, then as fast as the limit
+/// refills.
 fn pairs(stage: &mut Stage, staff: &[usize], users: &[usize]) {
     let slow = slow_staff(stage);
     for who in staff.iter().chain(users) {
@@ -70,7 +71,7 @@ fn pairs(stage: &mut Stage, staff: &[usize], users: &[usize]) {
                 users_closed += u64::from(users.contains(&who));
             }
         }
-        // Some a turn, so that the first ones are under way while the last are written.
+        // A few per turn, so that the first are under way while the last are written.
         to_begin.by_ref().take(USERS_A_TURN).for_each(|who| stage.swarm.send(*who, &burst));
         if to_begin.len() == 0 && stage.elapsed() > PAIR_EVERY * sent {
             sent += 1;
@@ -85,7 +86,7 @@ fn pairs(stage: &mut Stage, staff: &[usize], users: &[usize]) {
     stage.harm("other staff closed", staff_closed);
 }
 
-/// Users, each from an address of their own, who connect, create a ticket, and are gone.
+/// Users, each from their own address, who connect, create a ticket, and leave.
 struct Leavers {
     host: String,
     create: Vec<u8>,
@@ -106,7 +107,7 @@ impl Leavers {
         Plan { listens: true, ..Plan::new(request) }
     }
 
-    /// Who has their ticket, or none to hope for, leaves.
+    /// A user who has a ticket, or cannot get one, leaves.
     fn takes(&mut self, news: &News) -> Option<usize> {
         match news {
             News::Frame(who, frame) if frame.kind == Kind::TicketCreated => {
@@ -126,10 +127,10 @@ impl Leavers {
     }
 }
 
-/// What must have been left for it to be called an attack.
+/// The fewest tickets left behind that count as an attack.
 const LEFT_LEAST: u64 = 3000;
 
-/// Tickets are left behind as fast as it goes, in so many places at once.
+/// Leaves tickets behind as fast as possible, on this many connections at once.
 pub(crate) fn left_behind(stage: &mut Stage) {
     let leavers = &mut Leavers::new(stage, create_long());
     stage.ready();
@@ -145,7 +146,7 @@ pub(crate) fn left_behind(stage: &mut Stage) {
     stage.note("refused", leavers.refused);
 }
 
-/// With so many left behind, one ticket a second comes and goes.
+/// Leaves this many tickets behind. Then one ticket a second comes and goes.
 pub(crate) fn left_behind_and_one(stage: &mut Stage) {
     const PAUSE: Duration = Duration::from_millis(500);
     const LEAVING: usize = 64; // at once
@@ -184,7 +185,7 @@ pub(crate) fn left_behind_and_one(stage: &mut Stage) {
     stage.harm("changes refused", refused);
 }
 
-/// So many users wait; 20 times a second the one at the front goes and queues again.
+/// This many users wait, and 20 times a second the first one leaves the queue and joins it again.
 pub(crate) fn queue_churn(stage: &mut Stage) {
     const PAUSE: Duration = Duration::from_millis(50);
     let users = stage.users(stage.connections, "waiting-");
@@ -206,7 +207,7 @@ pub(crate) fn queue_churn(stage: &mut Stage) {
     stage.harm("users closed", gone);
 }
 
-/// So many users are connected; the only staff member goes online and offline once a second.
+/// This many users are connected, and the only staff member goes online and offline once a second.
 pub(crate) fn presence_churn(stage: &mut Stage) {
     const PAUSE: Duration = Duration::from_millis(500);
     let users = stage.users(stage.connections, "idle-");
@@ -228,7 +229,7 @@ pub(crate) fn presence_churn(stage: &mut Stage) {
     stage.harm("connections closed", gone);
 }
 
-/// So many staff pick the same ticket at the same time, again and again.
+/// This many staff pick the same ticket at the same time, again and again.
 pub(crate) fn race(stage: &mut Stage) {
     const PAUSE: Duration = Duration::from_millis(50);
     let host = stage.host();
@@ -254,7 +255,7 @@ pub(crate) fn race(stage: &mut Stage) {
             faults += u64::from(won != 1);
             (answers, won) = (0, 0);
             user.iter().for_each(|who| stage.swarm.send(*who, &text(CLOSE)));
-            due = stage.elapsed() + PAUSE; // within the rate that each is allowed
+            due = stage.elapsed() + PAUSE; // within each one's rate limit
         }
         if answers == 0 && stage.elapsed() >= due {
             due = Duration::MAX;

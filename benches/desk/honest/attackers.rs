@@ -1,4 +1,4 @@
-//! The attackers' process: begun, stopped and asked for its report.
+//! The attackers' process: how it is started, stopped, and asked for its report.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -12,18 +12,18 @@ use crate::server::Server;
 
 /// For an attack to be set up.
 const SET_UP_MAX: Duration = Duration::from_secs(45);
-/// From the word to stop to the end of the report.
+/// The longest time from the word to stop to the end of the report.
 const STOP_MAX: Duration = Duration::from_secs(5);
 
-/// What the attackers say they did.
+/// The attackers' report.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Report {
-    /// What was done, how often, and the least that is an attack.
+    /// What was done, how often, and the least that counts as an attack.
     pub(crate) did: Vec<(String, u64, u64)>,
-    /// What happened and must not.
+    /// What happened that must not happen.
     pub(crate) harm: Vec<(String, u64)>,
     pub(crate) notes: Vec<(String, u64)>,
-    /// The attackers said all that they had to say.
+    /// Whether the report is complete.
     pub(crate) is_whole: bool,
 }
 
@@ -33,7 +33,7 @@ impl Report {
         Self { is_whole: true, ..Self::default() }
     }
 
-    /// The attack took place.
+    /// Whether the attack took place.
     pub(crate) fn is_attack(&self) -> bool {
         self.is_whole && self.did.iter().all(|(_, count, least)| count >= least)
     }
@@ -52,7 +52,7 @@ impl Report {
     }
 }
 
-/// The process ends with this value, if not before.
+/// The attackers' process, which is ended when this value is dropped, if not before.
 pub(crate) struct Attackers {
     child: Child,
     stdin: Option<ChildStdin>,
@@ -81,10 +81,10 @@ impl Attackers {
         Self { child, stdin, lines }
     }
 
-    /// Waits until all is set up. False if it cannot be.
+    /// Waits until everything is set up. Returns false if that fails.
     ///
-    /// From then on they run when the honest clients, whose core they share, do not want to: what is looked for is what
-    /// the server does to the honest.
+    /// From then on the attackers run only when the honest clients, which share their core, do not want to run: the aim
+    /// is to measure how the server treats the honest clients.
     pub(crate) fn are_ready(&self) -> bool {
         let is_ready = matches!(self.lines.recv_timeout(SET_UP_MAX), Ok(line) if line == READY);
         let mut chrt = Command::new("chrt");

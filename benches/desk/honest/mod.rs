@@ -1,5 +1,5 @@
-//! What honest people notice while others attack: their round trips, with each attack and without one, and what the
-//! attack costs the server.
+//! What honest people notice while others attack: their round trips with each attack and without one, and the attack's
+//! cost for the server.
 
 mod askers;
 mod attackers;
@@ -70,7 +70,7 @@ pub(crate) fn run(options: &Options) -> bool {
     is_good || !options.check
 }
 
-/// Nobody, and each attack with each number of its connections.
+/// No attack, and each attack with each of its numbers of connections.
 fn chosen(options: &Options) -> Vec<Option<(&'static Attack, usize)>> {
     let mut chosen = vec![None];
     for attack in Attack::all() {

@@ -1,4 +1,4 @@
-//! One round: a server, the attackers, the honest, and what was measured of all three.
+//! One round: a server, the attackers and the honest clients, and the measurements of all three.
 
 use std::time::{Duration, Instant};
 
@@ -16,35 +16,35 @@ use crate::usage;
 pub(crate) const CHATS: usize = 10;
 pub(crate) const PER_SECOND: u64 = 800;
 const WARM: Nanos = SECOND / 2;
-/// After the attackers have gone, until memory is looked at.
+/// The time after the attackers have left until memory is measured.
 const AFTER: Duration = Duration::from_millis(500);
-/// Between two looks at memory that is to be given back.
+/// The time between two measurements of memory that is to be returned.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// What one round gave. Not a number is what could not be seen.
+/// The results of one round. A value that could not be measured is NaN.
 #[derive(Clone, Debug)]
 pub(crate) struct Round {
     pub(crate) outcome: Outcome,
     pub(crate) report: Report,
     pub(crate) healthz_ms: f64,
-    /// Up to the moment when the attack began, and in all.
+    /// The longest turn before the attack began, and the longest overall.
     pub(crate) turn_before_us: f64,
     pub(crate) turn_us: f64,
     pub(crate) bytes_in: f64,
     pub(crate) bytes_out: f64,
     pub(crate) cpu_percent: f64,
-    /// How much of the time the server and the honest clients wanted a core that another process had.
+    /// The share of the time in which the server or the honest clients waited for a core that another process had.
     pub(crate) waited_percent: f64,
     pub(crate) closes: Vec<(String, u64)>,
-    /// At the start, at the peak, and after the attackers have gone.
+    /// Memory at the start, at the peak, and after the attackers have left.
     pub(crate) rss_bytes: [f64; 3],
-    /// Until memory was given back, where that is looked for.
+    /// The time until memory was returned, if that is measured.
     pub(crate) given_back_s: Option<f64>,
     pub(crate) log_bytes: f64,
     pub(crate) has_ended: bool,
 }
 
-/// What is read off the server before and after the measured time.
+/// The readings of the server before and after the measured time.
 struct Look {
     at: Instant,
     cpu_ns: u64,
@@ -54,14 +54,14 @@ struct Look {
 
 impl Look {
     fn at(server: &Server) -> Self {
-        // The CPU time first: to ask for the metrics takes some.
+        // CPU time is read first, since asking for the metrics takes some.
         let (at, cpu_ns) = (Instant::now(), server.cpu_ns());
         let waited_ns = usage::waited_ns(server.pid()) + usage::waited_ns(std::process::id());
         Self { at, cpu_ns, waited_ns, metrics: Metrics::read(server.address) }
     }
 }
 
-/// Runs it. None if the attack could not be set up.
+/// Runs the round. Returns `None` if the attack could not be set up.
 pub(crate) fn run(attack: Option<(&Attack, usize)>, seconds: u64) -> Option<Round> {
     let log = attack.map_or(Log::Quiet, |(attack, _)| attack.log);
     let options = attack.map_or(&[][..], |(attack, _)| attack.options);
@@ -102,8 +102,8 @@ pub(crate) fn run(attack: Option<(&Attack, usize)>, seconds: u64) -> Option<Roun
     })
 }
 
-/// Runs the honest, with the attackers at work while they are measured. Returns what they noticed, and the server before
-/// and after that.
+/// Runs the honest clients, with the attackers at work while they are measured. Returns what they noticed, and the
+/// readings of the server before and after that.
 fn measure(
     server: &Server,
     people: People,
@@ -132,7 +132,8 @@ fn log_file_bytes() -> f64 {
     std::fs::metadata(log_path()).map_or(0.0, |file| file.len() as f64)
 }
 
-/// Memory some time after the attack; where it is to be given back, as soon as it is, or when the time for that is over.
+/// Memory some time after the attack. If it is to be returned: as soon as that has happened, or when the time for it is
+/// over.
 fn look_after(server: &Server, at_start: u64, bound: Option<(usize, u64)>) -> (u64, Option<f64>) {
     let since = Instant::now();
     std::thread::sleep(AFTER);

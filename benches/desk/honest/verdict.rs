@@ -1,7 +1,7 @@
-//! What the rounds of one attack come to: a row of figures, and whether they are within the bounds.
+//! The verdict on the rounds of one attack: a row of figures, and whether they are within the bounds.
 //!
-//! What is timed counts as in its best round, since another process on this machine can only make it worse. What is not
-//! timed must hold in each.
+//! Timings count as in their best round, since another process on this machine can only make them worse. Everything
+//! else must hold in each round.
 
 use super::round::Round;
 use crate::attack::list::{Attack, BOUNDS, Bounds};
@@ -28,7 +28,7 @@ pub(crate) const HEADER: [&str; 18] = [
     "verdict",
 ];
 
-/// Beyond this the machine had something else to do, and what is timed says little.
+/// Beyond this share the machine was busy with something else, and timings say little.
 const WAITED_PERCENT_MAX: f64 = 10.0;
 
 pub(crate) struct Verdict {
@@ -45,7 +45,8 @@ impl Verdict {
         self.rounds.push(round);
     }
 
-    /// More rounds cannot change it: all is within the bounds, or what is not timed is beyond them.
+    /// Whether more rounds cannot change the verdict: everything is within the bounds, or something untimed is beyond
+    /// them.
     pub(crate) fn is_decided(&self) -> bool {
         self.is_good() || !self.untimed().is_empty()
     }
@@ -62,7 +63,7 @@ impl Verdict {
         self.rounds.iter().flatten()
     }
 
-    /// The least that was seen of something.
+    /// The smallest value over all rounds.
     fn best(&self, figure: impl Fn(&Round) -> f64) -> f64 {
         self.seen().map(figure).fold(f64::NAN, f64::min)
     }
@@ -71,7 +72,7 @@ impl Verdict {
         self.seen().map(figure).fold(f64::NAN, f64::max)
     }
 
-    /// The timed bounds that even the best rounds are beyond. What could not be seen is beyond, too.
+    /// The bounds on timings that even the best rounds exceed. A value that could not be measured counts as exceeded.
     fn timed(&self) -> Vec<String> {
         let (bounds, mut beyond) = (self.bounds(), Vec::new());
         let is_within = |value: f64, bound: f64| value <= bound;
@@ -85,13 +86,13 @@ impl Verdict {
             beyond.push("healthz".to_owned());
         }
         if self.seen().all(|round| !round.report.is_attack()) {
-            // A machine that is busy with something else lets the attackers do too little.
+            // On a machine that is busy with something else, the attackers do too little.
             beyond.push("the attack did not take place".to_owned());
         }
         beyond
     }
 
-    /// What is beyond its bound in any round and has nothing to do with time.
+    /// The bounds other than timings that any round exceeds.
     fn untimed(&self) -> Vec<String> {
         let (bounds, mut beyond) = (self.bounds(), Vec::new());
         let connections = self.attack.map_or(0, |(_, connections)| connections);
@@ -158,7 +159,7 @@ impl Verdict {
         row
     }
 
-    /// What it was before the attack counts, too: to set one up costs a turn like anything else.
+    /// The longest turn before the attack counts, too: setting it up takes turns like anything else.
     fn turn(&self) -> String {
         let (all, before) = (self.best(|round| round.turn_us), self.best(|round| round.turn_before_us));
         let note = if before > self.bounds().turn_us { " (set-up)" } else { "" };

@@ -1,4 +1,4 @@
-//! What is seen of the server from outside: its metrics, and how long a newcomer waits for /healthz.
+//! The server seen from outside: its metrics, and how long a newcomer waits for /healthz.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// What is waited for one answer.
+/// The longest wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Between two visits to /healthz.
+/// The time between two requests for /healthz.
 const PAUSE: Duration = Duration::from_millis(25);
 
 /// The answer to a GET.
@@ -23,7 +23,7 @@ fn get(server: SocketAddr, path: &str) -> Option<String> {
     answer.starts_with("HTTP/1.1 200").then_some(answer)
 }
 
-/// The samples of /metrics, by name and label. None of them if it does not answer.
+/// The samples of /metrics, by name and label. Empty if the server does not answer.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Metrics(BTreeMap<String, f64>);
 
@@ -35,7 +35,7 @@ impl Metrics {
         Self(pairs.filter_map(|(name, value)| Some((name.to_owned(), value.parse().ok()?))).collect())
     }
 
-    /// Not a number where there is no such sample.
+    /// The value of a sample, or NaN if there is none.
     pub(crate) fn value(&self, name: &str) -> f64 {
         self.0.get(name).copied().unwrap_or(f64::NAN)
     }
@@ -56,7 +56,7 @@ impl Metrics {
     }
 }
 
-/// Visits /healthz again and again.
+/// Requests /healthz again and again.
 pub(crate) struct Visitor {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<Vec<Duration>>,
@@ -79,7 +79,7 @@ impl Visitor {
         Self { stop, thread }
     }
 
-    /// The longest visit, in milliseconds.
+    /// The longest request, in milliseconds.
     pub(crate) fn stop(self) -> f64 {
         self.stop.store(true, Ordering::Relaxed);
         let times = self.thread.join().unwrap_or_default();
