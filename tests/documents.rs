@@ -1,4 +1,4 @@
-//! Documents that state facts about the code, held to it: a document that nothing checks lies sooner or later.
+//! Checks documents that state facts about the code: a document that nothing checks is wrong sooner or later.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -39,7 +39,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The files of a directory with this ending, and of those in it.
+/// The files with this extension in a directory and its subdirectories.
 fn files(directory: &Path, ending: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).expect("a directory of this repository") {
@@ -53,13 +53,13 @@ fn files(directory: &Path, ending: &str) -> Vec<PathBuf> {
     found
 }
 
-/// What stands between a text and the next other one.
+/// The text between `start` and the next `end`.
 fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
     let (_, rest) = text.split_once(start).unwrap_or_else(|| panic!("{start:?} is not in the code any more"));
     rest.split_once(end).map_or(rest, |(inside, _)| inside)
 }
 
-/// Panics unless a document lists what the code has; says what is in one of them alone.
+/// Panics unless a document lists exactly what the code has. The message names what only one of them has.
 fn compare<T: Ord + Debug>(what: &str, listed: &BTreeSet<T>, in_code: &BTreeSet<T>) {
     let (listed_only, code_only) = (listed.difference(in_code), in_code.difference(listed));
     let (listed_only, code_only): (Vec<_>, Vec<_>) = (listed_only.collect(), code_only.collect());
@@ -81,7 +81,7 @@ impl Sources {
         Self(paths.map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect())
     }
 
-    /// Whether there is such a function of a type, or such an item of a module.
+    /// Whether a type has this function, or a module this item.
     fn has(&self, owner: &str, name: &str) -> bool {
         self.0.iter().any(|(path, text)| {
             let is_module = path.with_extension("").iter().any(|part| part == owner);
@@ -112,7 +112,7 @@ fn every_function_that_a_document_names_is_there() {
         let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
         for word in text.split(|c: char| !is_part(c)).filter(|word| word.contains("::")) {
             let (owner, name) = word.trim_end_matches(':').rsplit_once("::").unwrap_or_default();
-            // An address, or a field of Limits: their table has a test of its own.
+            // An address, or a field of Limits: their table has its own test.
             if owner.is_empty() || name.is_empty() || owner == "Limits" {
                 continue;
             }
@@ -196,7 +196,7 @@ fn every_command_for_a_host_copies_what_is_there_and_every_variable_is_an_option
     }
 }
 
-/// The commands that run nothing and change nothing outside of a directory.
+/// Runs the commands that start no service and change nothing outside of a directory.
 #[test]
 fn the_commands_of_the_binary_for_a_host_do_what_they_say() {
     let directory = std::env::temp_dir().join(format!("deskwire-host-{}", std::process::id()));

@@ -1,4 +1,4 @@
-//! The files of frontend/, read as texts: no text, style, id or hook that nothing uses, and none that is missing.
+//! Reads the files of frontend/ as texts: no text, style, id or hook is unused, and none is missing.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 

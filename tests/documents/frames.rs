@@ -1,4 +1,4 @@
-//! The frames of PROTOCOL.md, and those that the code writes and reads.
+//! Compares the frames of PROTOCOL.md with those that the code writes and reads.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,7 +22,7 @@ use crate::{between, compare, words};
 const ENCODE: &str = include_str!("../../src/protocol/encode.rs");
 const DECODE: &str = include_str!("../../src/protocol/decode.rs");
 
-/// The words that stand between two texts.
+/// The words between two texts.
 fn words_between<'a>(text: &'a str, start: &str, end: &str) -> BTreeSet<&'a str> {
     let rests = text.match_indices(start).map(|(at, _)| &text[at + start.len()..]);
     let words = rests.filter_map(|rest| {
@@ -32,7 +32,7 @@ fn words_between<'a>(text: &'a str, start: &str, end: &str) -> BTreeSet<&'a str>
     words.collect()
 }
 
-/// What events are made of. The full ones have everything that may be left out.
+/// The parts that events are made of. Full ones have everything that may be left out.
 struct Parts<'a> {
     ticket: TicketId,
     user: &'a UserId,
@@ -169,7 +169,7 @@ fn write(event: &Event<'_>) -> Value {
     serde_json::from_slice(&bytes).unwrap()
 }
 
-/// Each event for each side that it may go to, as it is written.
+/// Each event as it is written, for each side that it may go to.
 fn written(is_full: bool) -> Vec<(Side, Value)> {
     let (user, sam) = (UserId::parse("ann").unwrap(), StaffId::parse("sam").unwrap());
     let text = JsonText::from_parsed(Cow::Borrowed("x"));
@@ -274,7 +274,7 @@ fn every_word_that_a_field_may_be_is_in_the_table() {
     }
 }
 
-/// Whether a frame is understood; the error code if not.
+/// The error code of a frame that is not accepted.
 fn read(side: Side, frame: &Value) -> Result<(), ErrorCode> {
     let text = frame.to_string();
     match side {

@@ -1,4 +1,4 @@
-//! Endpoints, codes and limits of PROTOCOL.md, options of README: each as the code has it.
+//! Compares endpoints, codes and limits of PROTOCOL.md, and options of README, with the code.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -31,7 +31,7 @@ fn every_close_code_is_in_the_table_with_its_reason() {
     compare("close codes", &rows.map(|row| format!("{} {}", row[0], row[1])).collect(), &reasons);
 }
 
-/// The constants of config.rs that no peer notices.
+/// The constants of config.rs that peers cannot notice.
 const INTERNAL: &[&str] = &[
     "BRAND_CHARS_MAX",
     "ACCENT_ON_LIGHT_CONTRAST_MIN",
@@ -97,7 +97,7 @@ fn limits() -> BTreeMap<String, u64> {
     let unsorted: Vec<&str> =
         names.filter(|name| !INTERNAL.contains(name) && !limits.contains_key(*name)).collect();
     assert!(unsorted.is_empty(), "does a peer notice {unsorted:?}?");
-    // Does not compile where a limit is missing: it goes into the table too.
+    // Does not compile if a limit is missing here: it belongs in the table, too.
     let Limits {
         message_bytes_max,
         ping_interval_ms,
@@ -123,7 +123,7 @@ fn limits() -> BTreeMap<String, u64> {
     limits
 }
 
-/// "16 KiB", "10 s", "4,000 characters" as the code has it: bytes, milliseconds, or a count.
+/// Converts "16 KiB", "10 s" or "4,000 characters" to the code's unit: bytes, milliseconds, or a count.
 fn value(cell: &str, name: &str) -> u64 {
     let cell = cell.replace(',', "");
     let (number, unit) = cell.split_once(' ').unwrap_or((&cell, ""));
@@ -164,7 +164,7 @@ fn argument(long: &str) -> clap::Arg {
     argument.unwrap_or_else(|| panic!("no option --{long}")).clone()
 }
 
-/// The default of an option, as clap has it or as its help says.
+/// The default of an option, from clap or from its help text.
 fn default(argument: &clap::Arg) -> String {
     let values: Vec<_> = argument.get_default_values().iter().map(|v| v.to_string_lossy()).collect();
     let help = argument.get_help().map(ToString::to_string).unwrap_or_default();

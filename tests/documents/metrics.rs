@@ -1,4 +1,4 @@
-//! The table of metrics, against the page of a running desk; the alert rules, against the table.
+//! Compares the table of metrics with the page of a running desk, and the alert rules with the table.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,17 +10,17 @@ use crate::support::document::{Document, code};
 use crate::support::{Desk, Request, Wire};
 use crate::{compare, root};
 
-/// A family of samples as both sides have it.
+/// A family of samples, from the document or from the page.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Family {
     name: String,
     kind: String,
     help: String,
-    /// Labels and their values, without those of codes: there are as many as have been used.
+    /// Labels and their values, except for codes: only those that were used are on the page.
     labels: BTreeMap<String, BTreeSet<String>>,
 }
 
-/// The metrics of a desk with a journal, on which each label has a sample.
+/// The metrics page of a desk with a journal, on which each label has a sample.
 fn page() -> String {
     let name = format!("deskwire-test-{}-metrics", std::process::id());
     let journal = Journal(std::env::temp_dir().join(name));
@@ -31,7 +31,7 @@ fn page() -> String {
     String::from_utf8(body).unwrap()
 }
 
-/// A file that is gone with the test.
+/// A file that is removed when the test ends.
 struct Journal(PathBuf);
 
 impl Drop for Journal {

@@ -1,4 +1,4 @@
-//! A page with the files that it loads, and what can be found in them without running them.
+//! A page with the files that it loads, searched without running them.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,7 +13,7 @@ pub(crate) struct Page {
     pub(crate) html: String,
     /// The scripts and stylesheets that it loads, in order.
     pub(crate) files: Vec<String>,
-    /// All its scripts but the tables of texts, without comments.
+    /// All of its scripts except for the tables of texts, without comments.
     pub(crate) scripts: String,
     pub(crate) styles: String,
 }
@@ -91,7 +91,7 @@ pub(crate) fn browser_tests() -> String {
     sources.map(|path| fs::read_to_string(path).expect("text")).collect()
 }
 
-/// Removes all that stands between two marks.
+/// Removes everything between two marks.
 pub(crate) fn without(text: &str, start: &str, end: &str) -> String {
     let mut parts = text.split(start);
     let first = parts.next().unwrap_or_default().to_owned();
@@ -106,7 +106,7 @@ fn without_line_comments(text: &str) -> String {
     text.lines().map(code).collect::<Vec<_>>().join("\n")
 }
 
-/// What stands behind each `start`, up to the next quotation mark.
+/// The text behind each `start`, up to the next quotation mark.
 pub(crate) fn values_after(text: &str, start: &str) -> Vec<String> {
     text.split(start)
         .skip(1)
@@ -122,14 +122,14 @@ pub(crate) fn words_after(text: &str, start: &str) -> Names {
     text.split(start).skip(1).map(word).collect()
 }
 
-/// The same without empty words: the names in selectors such as `.name` or `#name`.
+/// Like `words`, without empty ones: the names in selectors such as `.name` or `#name`.
 pub(crate) fn names_after(text: &str, start: &str) -> Names {
     let mut names = words_after(text, start);
     names.remove("");
     names
 }
 
-/// The texts between double quotation marks that lie within a line.
+/// The texts between double quotation marks on one line.
 pub(crate) fn literals(script: &str) -> Vec<String> {
     script
         .lines()

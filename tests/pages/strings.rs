@@ -1,4 +1,4 @@
-//! The tables of texts: all that a page uses is there, in each language, and nothing else.
+//! The tables of texts: every text that a page uses is there in each language, and nothing else.
 
 use std::collections::BTreeMap;
 
@@ -50,7 +50,7 @@ const STAFF_REFUSALS: &[&str] = &[
     "colleague_full",
     "unknown_staff",
 ];
-/// Where a part of a computed name may come from, beside the page's own scripts.
+/// Where a part of a computed name may come from, besides the page's own scripts.
 const GIVEN: [&str; 2] = [include_str!("../../src/protocol/PROTOCOL.md"), "`granted` `denied` `default`"];
 
 #[test]
@@ -163,7 +163,7 @@ fn tables(page: &Page) -> Vec<Table> {
     page.files.iter().filter(|file| file.starts_with("strings")).map(|file| table(file)).collect()
 }
 
-/// The table of a file. It is JSON but for names without quotation marks and commas at the end.
+/// The table of a file. It is JSON, except for names without quotation marks and trailing commas.
 fn table(file: &str) -> Table {
     let text = source::read(file);
     let (_, body) = text.split_once("{\n").expect("the table begins");

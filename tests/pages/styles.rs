@@ -14,7 +14,7 @@ pub(crate) fn variables(css: &str) -> Names {
     words_after(&defined.collect::<Vec<_>>().join("\n"), "  --")
 }
 
-/// What stands in front of each `{`, nested rules included; the conditions of at-rules are left out.
+/// The text in front of each `{`, including nested rules, but without the conditions of at-rules.
 fn selectors(css: &str) -> String {
     let css = without(css, "/*", "*/");
     let before = css.split('{').map(|part| part.rsplit([';', '}']).next().unwrap_or_default().trim());

@@ -12,7 +12,7 @@ use crate::{desk, desk_with, through_tunnel};
 const HEALTH: &str = "GET /healthz HTTP/1.1\r\nHost: desk.example\r\n\r\n";
 const KIB: u64 = 1024;
 
-/// A socket with the start of a TLS record that announces more than comes.
+/// A socket with the start of a TLS record that announces more bytes than follow.
 fn silent_client(desk: &Desk) -> TcpStream {
     let mut socket = TcpStream::connect(desk.server.addr).unwrap();
     socket.set_read_timeout(Some(PATIENCE * 2)).unwrap();
@@ -173,7 +173,8 @@ fn recorded_hello() -> Vec<u8> {
     hello
 }
 
-/// Limit: 8 KiB of a handshake, as of a head; and a turn takes a bounded number of handshakes, which cost far more than bytes.
+/// Limit: 8 KiB of a handshake, as of a head; and a turn takes a bounded number of handshakes, which cost far more than
+/// bytes.
 #[test]
 fn a_crowd_of_handshakes_stalls_nobody_and_is_not_kept() {
     let desk = desk();
@@ -185,7 +186,7 @@ fn a_crowd_of_handshakes_stalls_nobody_and_is_not_kept() {
     let hello = recorded_hello();
     let mut longest = Duration::ZERO;
     for id in 1..=10 {
-        // Whole hellos whose clients never go on, and records that never end.
+        // Whole hellos of clients that never go on, and records that never end.
         let mut crowd: Vec<TcpStream> = (0..50).map(|_| TcpStream::connect(direct).unwrap()).collect();
         for (nth, socket) in crowd.iter_mut().enumerate() {
             let endless = [&[0x16, 3, 1, 0x3F, 0xFF][..], &[1, 0, 0x3F, 0xF0], &[0; 0x3000]].concat();

@@ -1,5 +1,5 @@
-//! The desk with TLS, as its clients see it: `make test-tls`. That the desk is the same behind TLS, the socket tests say: they
-//! are run once more, each through a tunnel (`TEST_TLS`).
+//! The desk with TLS, as its clients see it: `make test-tls`. The socket tests check that the desk behaves the same
+//! with TLS: they run once more, through a tunnel (`TEST_TLS`).
 #![cfg(feature = "tls")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 

@@ -1,4 +1,4 @@
-//! Any text, to a command of either role: nothing panics, and what comes out is within the limits.
+//! Parses any text as a command of either role: nothing panics, and every command is within the limits.
 #![no_main]
 
 use deskwire::config::{RECAP_LINES_MAX, SUBJECT_CHARS_MAX, TEXT_CHARS_MAX};
@@ -24,7 +24,7 @@ fuzz_target!(|text: &str| {
     }
 });
 
-/// A text in its JSON form is one JSON string, of 1 to so many characters.
+/// Asserts that a text in its JSON form is one JSON string of 1 to this many characters.
 fn holds(json: &str, chars_max: usize) {
     let text: String = serde_json_string(json);
     assert!((1..=chars_max).contains(&text.chars().count()));

@@ -19,7 +19,8 @@ use deskwire::state::Rules;
 use libfuzzer_sys::fuzz_target;
 use stream::{Peer, Socket};
 
-/// What a peer sends, a piece a turn, the first one last. Output is refused for so many turns.
+/// The pieces that a peer sends, one per turn, the first one last, and the number of turns for which its output is
+/// refused.
 struct Script {
     pieces: Vec<Vec<u8>>,
     refusals: u8,
@@ -82,7 +83,8 @@ fuzz_target!(|data: &[u8]| {
         hub.ready(honests.0, ready);
         hub.turn(now, |_| {});
         let stats = hub.stats();
-        // What waits before a peer is not read any more, and the longest answer to what it sends: its welcome, and the board.
+        // What waits before a peer is not read any more, and the longest answer to what it sends: its welcome, and the
+        // board.
         assert!(stats.output_bytes_max <= OUTPUT_BEHIND_BYTES + 256 * 1024);
         assert_eq!(stats.without_deadline, 0);
         if !hub.has_work() && turn > 20 {
