@@ -15,19 +15,19 @@ STATIC = target/$(TARGET)/release/deskwire
 ifneq ($(shell uname -m),aarch64)
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_LINKER ?= aarch64-linux-gnu-gcc
 endif
-# Files name neither this folder nor the user's, so that a build in another one gives the same bytes.
+# The binary names neither this folder nor the user's home, so that a build in another folder gives the same bytes.
 REMAP = --remap-path-prefix=$(CURDIR)=/deskwire --remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}=/cargo
-# A test waits for most of its time: one more at once than there are cores.
+# Tests spend most of their time waiting, so one more runs at once than there are cores.
 test test-server: export RUST_TEST_THREADS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
-# Every test crate but the browser's.
+# Every test crate except the browser's and that of TLS.
 SERVER_TESTS = $(filter-out browser tls,$(patsubst tests/%.rs,%,$(patsubst %/main.rs,%.rs,$(wildcard tests/*.rs tests/*/main.rs))))
 
-# Socket tests that run over TLS as well: all that need no address of their own, and no log line in a certain place. One
-# needs two connections to be read in the order in which they were written to, and the tunnel of these tests may change it.
+# Socket tests that also run over TLS: those that need neither their own address nor a log line in a certain place. The
+# skipped one needs two connections to be read in the order in which they were written, which the tunnel may change.
 OVER_TLS = closing:: floods:: handshake:: http:: messages:: presence:: queue:: slow_readers:: texts:: tickets:: wire:: \
 	--skip a_message_and_a_close_read_right_after_the_users_end
 
-help: ## what there is to make
+help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
 run: ## build the release and run the desk; prints the links of both pages (ARGS='--listen ...')
@@ -48,7 +48,7 @@ test-proxy: ## the desk behind nginx and Caddy, as examples/host configures them
 test-image: image ## the image: as another user, read-only, without a network but loopback, stopped as process 1
 	tests/image/run
 
-test-dist: dist ## that a build in another folder gives the same bytes
+test-dist: dist ## check that a build in another folder gives the same bytes
 	tests/image/rebuild $(TARGET)
 
 test-tls: ## TLS in the binary: its own tests, in a real browser too, and the socket tests over TLS
@@ -90,11 +90,11 @@ test-unit: ## the systemd unit: its syntax, and its exposure level, which is 0.5
 test-metrics: ## promtool's opinion of the metrics of a running desk and of the alert rules (Debian: prometheus)
 	$(CARGO) test --test documents -- --ignored promtool
 
-simulate: ## a simulated desk, with a model beside it: SEEDS=20000 worlds of STEPS=150, from FIRST_SEED=0
+simulate: ## a simulated desk, compared with a model: SEEDS=20000 worlds of STEPS=150, from FIRST_SEED=0
 	SIM_SEEDS=$(SEEDS) SIM_STEPS=$(STEPS) SIM_FIRST_SEED=$(FIRST_SEED) \
 		$(CARGO) test --release --test simulation -- --nocapture
 
-sabotage: ## the simulation against bugs put in on purpose, one at a time: each must be caught
+sabotage: ## the simulation against bugs planted one at a time: it must catch each of them
 	$(CARGO) test --release --test simulation -- --ignored --nocapture sabotage
 
 test-slow: ## the one test that takes 21 s: a peer that answers no ping is dead
@@ -109,7 +109,7 @@ fuzz: ## each fuzz target for FUZZ_SECONDS=60 (cargo install cargo-fuzz)
 		$(CARGO) fuzz run -s none --fuzz-dir tests/fuzz $$target tests/fuzz/corpus/$$target tests/fuzz/seeds/$$target \
 			-- -max_total_time=$(FUZZ_SECONDS) -max_len=4096; done
 
-bench: ## deskwire beside its peers, ROUNDS=5: a table and a picture in target/bench
+bench: ## deskwire compared with its peers, ROUNDS=5: a table and a picture in target/bench
 	$(CARGO) bench --bench desk -- compare --rounds $(ROUNDS)
 
 bench-awake: ## the latencies at 20,000 messages/s with both cores kept from going to sleep
@@ -124,10 +124,10 @@ bench-check: ## instructions and allocations of a fixed script against those rec
 bench-honest: ## the round trips of honest people while others attack (ARGS='--only fan-out --rounds 1', '--list', '--check')
 	$(CARGO) bench --bench desk -- honest --rounds $(ROUNDS) $(ARGS)
 
-soak: ## CYCLES=1000000 users connect, chat and leave: no descriptor and no memory may stay
+soak: ## CYCLES=1000000 users connect, chat and leave: no descriptor and no memory may stay behind
 	$(CARGO) bench --bench desk -- soak --cycles $(CYCLES)
 
-screenshots: ## make the pictures of README anew
+screenshots: ## take the pictures of README again
 	SCREENSHOTS_DIR=$(CURDIR)/tests/browser/pictures $(CARGO) test --test browser -- --ignored screenshots
 
 clean: ## remove what was built
