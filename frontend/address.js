@@ -1,4 +1,4 @@
-// address.js: where the desk is.
+// address.js: the address of the desk.
 "use strict";
 
 // A page that was served connects to the host that served it and to no other: no link and nothing in storage can make
@@ -21,7 +21,8 @@ function isAddress(address) {
   }
 }
 
-// The directory of the page, so that a proxy may serve the desk under a path: /support/ has its sockets in /support/ws/.
+// The desk's address is relative to the page, so that a proxy may serve the desk under a path: the sockets of /support/
+// are in /support/ws/.
 function ownAddress() {
   const { protocol, host, pathname } = new URL(".", location.href);
   return protocol.replace("http", "ws") + "//" + host + pathname.replace(/\/$/, "");
@@ -35,7 +36,7 @@ function chosenAddress() {
 
 const deskAddress = isServed ? ownAddress() : chosenAddress();
 
-// Reloads the page, so that nothing of one desk stays in memory for another.
+// Reloads the page, so that nothing from one desk stays in memory for another.
 function switchTo(address) {
   if (address === deskAddress) return;
   store.kept.set("address", address);

@@ -1,4 +1,5 @@
-// alerts.js: tells the reader of news: a count in the title of a hidden page, and a sound if it is switched on.
+// alerts.js: alerts the reader to news: with a count in the title of a hidden page, and with a sound if it is switched
+// on.
 "use strict";
 
 const plainTitle = document.title;
@@ -15,7 +16,7 @@ const alerts = {
     document.addEventListener("visibilitychange", () => this.isHidden() || this.setCount(0));
   },
 
-  // Both are replaced where the page is in a frame of another site (embedded.js).
+  // embedded.js replaces both if the page is in a frame of another site.
   isHidden: () => document.hidden,
   onCount() {},
 
@@ -27,13 +28,13 @@ const alerts = {
 
   hasSound: () => store.kept.get("sound", isBoolean, false),
 
-  // Tells the reader that something has come.
+  // Alerts the reader to something new.
   notify() {
     if (this.isHidden()) this.setCount(this.count + 1);
     if (this.hasSound()) this.ringInOneTab();
   },
 
-  // Of several tabs only the one that gets the lock rings. Without locks, each of them does.
+  // If there are several tabs, only the one that gets the lock rings. Without locks, each of them does.
   ringInOneTab() {
     const ring = async (lock) => {
       if (lock) this.beep();

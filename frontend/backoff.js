@@ -1,4 +1,4 @@
-// backoff.js: waits before something is tried again; each wait is twice as long as the last one.
+// backoff.js: waits before something is tried again, each time twice as long as before.
 "use strict";
 
 // Calls `act` at the end of each wait.

@@ -1,4 +1,4 @@
-// checks.js: what texts, ids and secrets must be.
+// checks.js: checks of texts, ids and secrets.
 "use strict";
 
 const isText = (value) => typeof value === "string";
@@ -13,7 +13,7 @@ const isSecret = (value) => isText(value) && SECRET_FORM.test(value);
 // Not randomUUID: it is missing on plain http by name.
 const newId = () => "user-" + crypto.getRandomValues(new Uint32Array(2)).join("").slice(0, 9);
 
-// The desk counts Unicode scalar values. A lone surrogate is none, and no UTF-8 frame can hold it.
+// The desk counts Unicode scalar values. A lone surrogate is not one, and cannot be sent in UTF-8.
 const wellFormed = (text) => text.replace(/\p{Surrogate}/gu, "\uFFFD");
 const lengthOf = (text) => [...text].length;
 

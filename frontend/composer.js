@@ -1,4 +1,5 @@
-// composer.js: the field in which a message is written: sends on Enter, keeps the draft, sends typing notices, locks.
+// composer.js: the field for writing a message: sends on Enter, keeps the draft, sends typing notices, and can be
+// locked.
 "use strict";
 
 const TEXT_MAX = 4000; // characters
@@ -54,7 +55,7 @@ class Composer {
     this.onTyping(false);
   }
 
-  // Shows while it is written that a text is too long. Nothing is cut off.
+  // Shows while the reader types that the text is too long. Nothing is cut off.
   fits(text) {
     const over = lengthOf(text) - TEXT_MAX;
     const bytes = new TextEncoder().encode(JSON.stringify(text)).length;
@@ -80,7 +81,7 @@ class Composer {
   }
 }
 
-// Shows that the other side is typing, until that is not renewed in time.
+// Shows that the other side is typing, until its notice is not renewed in time.
 class TypingIndicator {
   constructor(element) {
     this.element = element;
@@ -93,7 +94,7 @@ class TypingIndicator {
   }
 }
 
-// Explains why messages have been waiting for long.
+// Explains why messages have been waiting for a long time.
 function drawHold(code, name) {
   setText(byId("hold"), code ? t("hold-" + code, { name }) : "");
 }

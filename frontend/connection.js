@@ -1,4 +1,4 @@
-// connection.js: shows the state of the connection, and what can be done about it.
+// connection.js: shows the state of the connection, and the actions that may help.
 "use strict";
 
 function drawConnection() {

@@ -1,5 +1,5 @@
-// dialogs.js: the dialogs that both pages have: the settings, and the question before what cannot be undone.
-// A page's own settings stand in its HTML, in templates.
+// dialogs.js: the dialogs of both pages: the settings, and the question before an action that cannot be undone.
+// A page's own settings are in templates in its HTML.
 "use strict";
 
 function addDialog(id, title, ...content) {
@@ -54,15 +54,15 @@ addDialog(
   ),
 );
 
-// Asks before something that costs others something. `texts` are the names of the title, of what it means, of yes and of no.
+// Asks before an action that affects other people. `texts` names the texts for title, explanation, yes and no.
 function confirmFirst(texts, act, values) {
   const dialog = byId("confirm");
   const elements = [dialog.querySelector("h2"), byId("confirm-note"), byId("confirm-yes"), byId("confirm-no")];
   elements.forEach((element, index) => setText(element, t(texts[index], values)));
-  dialog.returnValue = ""; // the Escape key leaves it as it was
+  dialog.returnValue = ""; // the Escape key does not change it
   dialog.addEventListener("close", () => dialog.returnValue === "yes" && act(), { once: true });
   dialog.showModal();
-  byId("confirm-no").focus(); // not by the attribute, which browsers refuse in a frame of another site
+  byId("confirm-no").focus(); // not by autofocus, which browsers block in a frame of another site
 }
 
 const confirmClose = (act) => confirmFirst(["confirm-close", "confirm-close-note", "close-ticket", "confirm-no"], act);

@@ -1,19 +1,19 @@
-// embedded.js: the user's page in a frame of another site (widget.js): what it tells that site, and what it asks.
+// embedded.js: the user's page in a frame of another site: the messages between it and widget.js on that site.
 "use strict";
 
 const isEmbedded = window.parent !== window;
 let isShown = true; // whether the site shows the frame
 
-// The policy of the desk says which sites may embed this page. What they are sent is no secret: a number, or to close.
+// The desk's policy says which sites may embed this page. The messages to them hold no secrets: a number, or "close".
 const tellEmbedder = (message) => window.parent.postMessage(message, "*");
 
-// The page that the widget stands on, for staff to see.
+// The page that the widget is on, for staff to see.
 function embeddingPage() {
   const page = isEmbedded && new URLSearchParams(location.hash.slice(1)).get("page");
   return page ? page.slice(0, 300) : undefined;
 }
 
-// In a frame, the focus may be on the other site, where its reader is writing.
+// In a frame, the focus may be on the other site, where the reader is typing.
 const mayTakeFocus = () => !isEmbedded || document.hasFocus();
 
 if (isEmbedded) {

@@ -20,7 +20,7 @@ const i18n = {
     this.fill();
   },
 
-  // Fills what the HTML names: data-text (content), data-label (aria-label), data-hint (placeholder).
+  // Fills in the texts that the HTML names: data-text (content), data-label (aria-label), data-hint (placeholder).
   fill() {
     const each = (name, set) => document.querySelectorAll(`[data-${name}]`).forEach((e) => set(e, t(e.dataset[name])));
     each("text", setText);
@@ -28,7 +28,7 @@ const i18n = {
     each("hint", (element, text) => (element.placeholder = text));
   },
 
-  // Fills the choice of languages. `changed` draws again what was made by script.
+  // Fills the choice of languages. `changed` redraws what scripts have made.
   offer(select, changed) {
     STRINGS.languages.forEach((tag, column) => {
       select.append(make("option", { value: tag, lang: tag }, STRINGS.languageName[column]));
@@ -49,5 +49,5 @@ function t(key, values = {}) {
   return text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
 }
 
-// Returns a text by name, or another one if there is none of that name.
+// Returns a text by name, or another text if that name has none.
 const tOr = (key, other, values) => t(key in STRINGS ? key : other, values);

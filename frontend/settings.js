@@ -21,7 +21,7 @@ function startSettings(changed) {
   });
   i18n.offer(byId("language"), changed);
   alerts.start(byId("sound"));
-  // Served, the pages are ./ and ./staff. On disk they are files, and the link keeps `?ws=`.
+  // The served pages are ./ and ./staff. On disk they are files, and the link keeps `?ws=`.
   const link = document.querySelector("[data-other-page]");
   if (isServed) link.setAttribute("href", link.dataset.otherPage);
   else link.href += location.search;

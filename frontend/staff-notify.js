@@ -1,4 +1,5 @@
-// staff-notify.js: desktop notifications, asked for on a click only, shown only while the page is hidden.
+// staff-notify.js: desktop notifications: permission is asked only on a click, and they are shown only while the page
+// is hidden.
 "use strict";
 
 const notifications = {

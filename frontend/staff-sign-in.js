@@ -5,7 +5,7 @@ function takeTokenFromLink() {
   const token = /[#&]token=([^&]+)/.exec(location.hash)?.[1];
   if (!token) return false;
   byId("token").value = token;
-  // Removes it from the address bar and the history, for it is as good as a password.
+  // Removes the token from the address bar and the history, since it is as good as a password.
   history.replaceState(null, "", location.pathname + location.search);
   byId("staff-id").focus();
   return true;

@@ -1,4 +1,4 @@
-// strings-staff.js: the texts of the staff's page alone.
+// strings-staff.js: the texts that only the staff page uses.
 "use strict";
 
 Object.assign(STRINGS, {

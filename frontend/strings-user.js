@@ -1,4 +1,4 @@
-// strings-user.js: the texts of the user's page alone.
+// strings-user.js: the texts that only the user's page uses.
 "use strict";
 
 Object.assign(STRINGS, {

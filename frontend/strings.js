@@ -1,5 +1,5 @@
-// strings.js: the texts that both pages use. A translation is one more column here and in each page's own table; {…} is
-// filled in. A text with a count has plural forms: { one, other }.
+// strings.js: the texts that both pages use. For another language, add a column here and in each page's own table. {…}
+// is filled in. A text with a count has plural forms: { one, other }.
 "use strict";
 
 const STRINGS = {

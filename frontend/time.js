@@ -1,7 +1,7 @@
-// time.js: the desk's clock, and times as the reader writes them.
+// time.js: the desk's clock, and times in the reader's format.
 "use strict";
 
-// The desk's clock counts. The reader's may be wrong.
+// Times are the desk's, since the reader's clock may be wrong.
 let clockOffsetMs = 0;
 const deskNow = () => Date.now() + clockOffsetMs;
 const setDeskClock = (now) => (clockOffsetMs = now - Date.now());

@@ -1,6 +1,6 @@
-// widget.js: the desk on another site: <script src="https://desk.example/widget.js" async></script>
-// A button in the corner opens the user's page in a frame. All of it stands in a shadow root, so that neither site's
-// styles reach the other's.
+// widget.js: the desk on another site: <script src="https://desk.example/widget.js" async></script> A button in the
+// corner opens the user's page in a frame. Everything is in a shadow root, so that neither site's styles affect the
+// other.
 "use strict";
 
 (() => {
@@ -38,18 +38,20 @@
   const badge = make("span", { hidden: "" });
   const button = make("button", { type: "button", "aria-expanded": "false" }, label, badge);
   root.append(button);
-  let frame = null; // made when it is opened first, so that a page that nobody asks from costs the desk nothing
+  let frame = null; // made when it is first opened, so that a page on which nobody asks costs the desk nothing
 
   const show = (isOpen) => {
     if (isOpen && !frame) {
-      // The address of this page, without what may be a secret in its query or fragment.
+      // The address of this page without its query and fragment, which may hold secrets.
       const from = encodeURIComponent(location.origin + location.pathname);
       frame = make("iframe", { title: label, src: page.href + "#page=" + from });
       root.prepend(frame);
     }
     if (frame) frame.hidden = !isOpen;
     button.setAttribute("aria-expanded", String(isOpen));
-    // No secret, so to any origin: until it has loaded, the frame is not the desk's yet, and a browser would complain.
+    // Sent to any origin, since it is not a secret: until the frame has loaded, its origin is not the desk's, and a
+    // browser
+  // would complain.
     frame?.contentWindow?.postMessage({ deskwire: isOpen ? "shown" : "hidden" }, "*");
     if (isOpen) frame.focus();
     else button.focus();
@@ -64,13 +66,13 @@
 
   button.addEventListener("click", () => show(!isOpen()));
   document.addEventListener("keydown", ({ key }) => key === "Escape" && isOpen() && show(false));
-  // Only the frame's own page is listened to: another window may send anything.
+  // Messages count only from the frame itself: another window may send anything.
   window.addEventListener("message", ({ origin, source, data }) => {
     if (origin !== page.origin || !frame || source !== frame.contentWindow) return;
     if (data?.deskwire === "close") show(false);
     if (data?.deskwire === "unread") count(Math.max(0, Math.trunc(Number(data.count)) || 0));
   });
-  // The script may be there before the body is.
+  // The script may run before there is a body.
   const put = () => document.body.append(host);
   if (document.body) put();
   else document.addEventListener("DOMContentLoaded", put);

@@ -1,4 +1,4 @@
-// wire.js: one WebSocket that is kept open: notices when it is lost or silent, and connects again, without end.
+// wire.js: one WebSocket that is kept open: notices when it is lost or silent, and reconnects, however often it takes.
 "use strict";
 
 const RETRY_MS_FIRST = 500;
@@ -7,12 +7,12 @@ const ANSWER_MS_MAX = 8000; // then the connection counts as lost
 const SILENCE_MS_MAX = 25000; // then we send a ping
 const CHECK_MS = 1000;
 
-// No retry after these: it would end the same, or two tabs would fight over one id.
+// No retry after these codes: it would fail in the same way, or two tabs would fight over one id.
 const STOP_REASONS = { 4401: "refused", 4403: "not-yours", 4409: "elsewhere" };
-// The desk gave its reason: the page shows it and retries.
+// Codes with which the desk gives a reason: the page shows it and retries.
 const RETRY_REASONS = { 1011: "failed", 1012: "restarting", 1013: "full" };
-const RESTART_TRIES = 4; // so many tries may fail during a restart; after that the desk counts as lost
-// The desk does not answer these, so silence after them means nothing.
+const RESTART_TRIES = 4; // tries that may fail during a restart; after that the desk counts as lost
+// The desk does not answer these frames, so silence after them means nothing.
 const UNANSWERED = new Set(["delivered", "typing", "recap", "rate_ticket"]);
 
 class Wire {
@@ -50,7 +50,7 @@ class Wire {
     return true;
   }
 
-  // The network came or went, the page was shown, a click: does not wait for the timer.
+  // Does not wait for the timer when the network came or went, the page was shown, or the reader clicked.
   checkNow() {
     if (this.state === "retrying" && !this.socket) this.connect();
     else if (this.state === "open" && Date.now() - this.receivedAt > CHECK_MS) this.ping();
@@ -101,12 +101,12 @@ class Wire {
     const restarts = this.reason === "restarting" && this.failures < RESTART_TRIES;
     const wait = Math.min(RETRY_MS_MAX, RETRY_MS_FIRST * 2 ** this.failures);
     this.failures = Math.min(this.failures + 1, 10);
-    // Jitter: after a restart not everybody comes back in the same moment.
+    // Jitter, so that not everybody reconnects at the same moment after a restart.
     this.retryTimer = setTimeout(() => this.connect(), wait * (0.5 + Math.random() / 2));
     this.setState("retrying", RETRY_REASONS[code] ?? (restarts ? "restarting" : "lost"));
   }
 
-  // Drops the socket without waiting for its close event, which on a dead connection comes minutes later.
+  // Drops the socket without waiting for its close event, which may come minutes later on a dead connection.
   closeSocket() {
     clearTimeout(this.retryTimer);
     clearInterval(this.checkTimer);
