@@ -4,8 +4,8 @@ use super::{Bug, bug};
 
 const CONFIG: &str = "src/config.rs";
 const DESK: &str = "src/desk/mod.rs";
-const HTTP: &str = "src/net/http.rs";
 const QUEUE: &str = "src/state/queue.rs";
+const RESPONSE: &str = "src/net/response.rs";
 const WEBSOCKET: &str = "src/net/websocket.rs";
 
 pub(super) const BUGS: &[Bug] = &[
@@ -41,7 +41,7 @@ pub(super) const BUGS: &[Bug] = &[
     ),
     bug(
         "a head that is too long is answered with 431",
-        HTTP,
+        RESPONSE,
         "FieldsTooLarge = 431,",
         "FieldsTooLarge = 413,",
     ),

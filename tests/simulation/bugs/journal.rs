@@ -82,8 +82,13 @@ pub(super) const BUGS: &[Bug] = &[
     bug(
         "connections end with the process",
         RESTART,
-        "            self.leaves(now, conn, out);\n",
-        "            let _ = (conn, &mut *out);\n",
+        "self.owners.conns() {\n            self.leaves(now, conn, out);\n",
+        "self.owners.conns() {\n            let _ = (conn, &mut *out);\n",
     ),
-    bug("users have their whole time after a start", RESTART, "        self.renew_grace(now);\n", ""),
+    bug(
+        "users have their whole time after a start",
+        RESTART,
+        "        }\n        self.renew_grace(now);\n",
+        "        }\n",
+    ),
 ];

@@ -172,8 +172,8 @@ pub(super) const BUGS: &[Bug] = &[
     bug(
         "what waits is assigned in the same turn",
         STATE,
-        "            Input::Starts(rules) => self.starts(now, *rules, out),\n        }\n        self.assign_waiting(now, out);",
-        "            Input::Starts(rules) => self.starts(now, *rules, out),\n        }",
+        "            Input::NodeEnds(node) => self.node_ends(now, *node, out),\n        }\n        self.assign_waiting(now, out);",
+        "            Input::NodeEnds(node) => self.node_ends(now, *node, out),\n        }",
     ),
     bug(
         "what is owed is relayed once",
