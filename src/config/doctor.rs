@@ -32,7 +32,7 @@ pub struct DoctorOptions {
     /// Another site whose pages should be able to connect, such as <https://example.com>
     #[arg(long, value_name = "ORIGIN", value_parser = origin)]
     pub origin: Option<String>,
-    /// Where the desk's metrics are, such as <http://127.0.0.1:8000>, if they are not at the URL
+    /// Where the desk's metrics are, such as <http://127.0.0.1:8000>, if they are not at the desk's URL
     #[arg(long, value_name = "URL")]
     pub metrics: Option<String>,
     /// How long to watch an idle connection, so that the desk's first ping is seen; 0 skips this

@@ -47,7 +47,7 @@ pub struct Options {
         value_name = "ADDRESS"
     )]
     pub listen: SocketAddr,
-    /// Address and port of the metrics alone, without TLS; then they are served nowhere else
+    /// Separate address and port for the metrics, without TLS; they are then served nowhere else
     #[arg(long, env = "DESKWIRE_METRICS_LISTEN", value_name = "ADDRESS")]
     pub metrics_listen: Option<SocketAddr>,
     /// File with one line for each staff member: id, SHA-256 of the token, and a name if users are to see one. Read
@@ -210,7 +210,7 @@ impl Options {
         "http"
     }
 
-    /// Returns the URL of the desk for those on this machine.
+    /// Returns the desk's URL for clients on this machine.
     pub fn local_url(&self) -> String {
         let mut address = self.listen;
         if address.ip().is_unspecified() {
