@@ -235,7 +235,7 @@ pub const ACCENT_ON_LIGHT_CONTRAST_MIN: f64 = 5.0;
 pub const ACCENT_ON_DARK_CONTRAST_MIN: f64 = 6.0;
 /// How much a connection may be sent before all of its output has left, in bytes. With one more frame, this bounds the
 /// output buffer. It is large enough for a busy chat to use it up only once in a hundred messages.
-pub const CREDIT_BYTES: usize = 32 * KIB;
+pub const CREDIT_BYTES: u32 = 32 * 1024;
 /// The most tickets in a staff member's welcome.
 pub const WELCOME_TICKETS_MAX: usize = 200;
 /// The most that tickets and colleagues may take in a staff member's welcome, in bytes, by their upper bounds. The rest

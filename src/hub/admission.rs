@@ -262,7 +262,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
     pub(super) fn remove(&mut self, id: ConnId) {
         let Some(slot) = find(&mut self.slots, id) else { return };
         self.metrics.moved(slot.counted, PhaseName::Dead);
-        self.partial_heads_bytes -= slot.counted_head_bytes;
+        self.partial_heads_bytes -= slot.counted_head_bytes as usize;
         if let Some(client) = slot.origin.counted_as {
             self.addresses.leave(client);
         }

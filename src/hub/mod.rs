@@ -89,7 +89,7 @@ struct Slot<S, I> {
     /// The phase in which it was last counted.
     counted: PhaseName,
     /// What its part of a head took then, in bytes.
-    counted_head_bytes: usize,
+    counted_head_bytes: u32,
     /// The earliest entry for it among the deadlines.
     scheduled_at: Millis,
     in_run_queue: bool,
@@ -310,8 +310,9 @@ impl<S: Stream, V: Service> Hub<S, V> {
             self.metrics.moved(std::mem::replace(&mut slot.counted, phase), phase);
             if phase == PhaseName::Head || slot.counted_head_bytes > 0 {
                 let head_bytes = slot.connection.partial_head_bytes();
-                self.partial_heads_bytes += head_bytes;
-                self.partial_heads_bytes -= std::mem::replace(&mut slot.counted_head_bytes, head_bytes);
+                self.partial_heads_bytes += head_bytes as usize;
+                self.partial_heads_bytes -=
+                    std::mem::replace(&mut slot.counted_head_bytes, head_bytes) as usize;
             }
             if phase == PhaseName::Dead && slot.place.is_some() {
                 self.mark_dirty(id); // the write has failed: the service is notified with others of whom the same is found

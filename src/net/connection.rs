@@ -47,10 +47,10 @@ pub enum GivenUp {
 pub struct Connection<S> {
     stream: S,
     phase: Phase,
-    /// When the phase began; while open, when the peer last gave a sign of life.
+    /// When the phase began; while open, when the peer last gave a sign of life, or was sent a ping since.
     since: Millis,
-    /// When a ping was sent, if the peer has given no sign of life since.
-    pinged_at: Option<Millis>,
+    /// A ping was sent, and the peer has given no sign of life since.
+    awaits_pong: bool,
     input: Input,
     output: Output,
     rate: RateLimit,
@@ -64,7 +64,7 @@ impl<S: Stream> Connection<S> {
             stream,
             phase: Phase::Head(Vec::new()),
             since: now,
-            pinged_at: None,
+            awaits_pong: false,
             input: Input::default(),
             output: Output::default(),
             rate: RateLimit::default(),
@@ -131,7 +131,7 @@ impl<S: Stream> Connection<S> {
             Phase::Head(_) => self.since + HEAD_MS,
             Phase::Open(_) => {
                 // Counted from the ping, not from the silence before it: a stopped and resumed process sends it late.
-                let silence = self.pinged_at.map_or(self.since + limits.ping_interval_ms, |at| at + PONG_MS);
+                let silence = self.since + if self.awaits_pong { PONG_MS } else { limits.ping_interval_ms };
                 let stall = self.output.blocked_since().map_or(NEVER, |since| since + STALL_MS);
                 stall.min(silence)
             }
@@ -147,7 +147,7 @@ impl<S: Stream> Connection<S> {
     pub(crate) fn is_judged_by_input(&self) -> bool {
         match self.phase {
             Phase::Head(_) => true,
-            Phase::Open(_) => self.pinged_at.is_some(),
+            Phase::Open(_) => self.awaits_pong,
             _ => false,
         }
     }
@@ -164,8 +164,8 @@ impl<S: Stream> Connection<S> {
                 self.refuse(close::TAKES_NOTHING, now);
                 Some(GivenUp::TakesNothing)
             }
-            Phase::Open(_) if self.pinged_at.is_none() => {
-                self.pinged_at = Some(now);
+            Phase::Open(_) if !self.awaits_pong => {
+                (self.since, self.awaits_pong) = (now, true);
                 self.output.bytes().extend_from_slice(&frame::PING);
                 None
             }
@@ -206,7 +206,7 @@ impl<S: Stream> Connection<S> {
     }
 
     /// Takes the kept bytes, which have to be read before anything more is received.
-    pub(crate) fn take_unread(&mut self) -> Option<Vec<u8>> {
+    pub(crate) fn take_unread(&mut self) -> Option<Box<[u8]>> {
         self.input.take_unread()
     }
 
@@ -233,8 +233,9 @@ impl<S: Stream> Connection<S> {
     }
 
     /// Returns the memory that a partial head takes, in bytes.
-    pub(crate) fn partial_head_bytes(&self) -> usize {
-        if let Phase::Head(so_far) = &self.phase { so_far.capacity() } else { 0 }
+    #[expect(clippy::cast_possible_truncation, reason = "the longest head and one recv are some KiB")]
+    pub(crate) fn partial_head_bytes(&self) -> u32 {
+        if let Phase::Head(so_far) = &self.phase { so_far.capacity() as u32 } else { 0 }
     }
 
     /// Answers the request with a response, after which the connection ends.
@@ -393,7 +394,7 @@ impl<S: Stream> Connection<S> {
         // The other phases end at a fixed time.
         if self.is_open() {
             self.since = now;
-            self.pinged_at = None;
+            self.awaits_pong = false;
         }
     }
 

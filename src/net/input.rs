@@ -47,7 +47,7 @@ pub(super) struct Input {
     eof: bool,
     /// Received bytes to be read later, kept because too much output waits. May be `Some` and empty: then messages may
     /// remain in the connection's own codec.
-    unread: Option<Vec<u8>>,
+    unread: Option<Box<[u8]>>,
 }
 
 impl Input {
@@ -102,14 +102,14 @@ impl Input {
     }
 
     pub(super) fn keep(&mut self, unread: &[u8]) {
-        self.unread = Some(unread.to_vec());
+        self.unread = Some(unread.into());
     }
 
-    pub(super) fn take_unread(&mut self) -> Option<Vec<u8>> {
+    pub(super) fn take_unread(&mut self) -> Option<Box<[u8]>> {
         self.unread.take()
     }
 
     pub(super) fn unread_bytes(&self) -> usize {
-        self.unread.as_ref().map_or(0, Vec::len)
+        self.unread.as_ref().map_or(0, |unread| unread.len())
     }
 }

@@ -5,17 +5,25 @@
 
 use std::io::{self, Write};
 
+use super::deadlines::NEVER;
 use super::retry_interrupted;
 use crate::config::{Millis, SPARE_BUFFER_BYTES_MAX, SPARE_BUFFERS_MAX};
 
 /// Bytes that wait to be written, in order.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Output {
     bytes: Vec<u8>,
     /// How many bytes of the buffer the socket has taken.
     sent: usize,
     /// When the blocked socket last took a part, or, if it has taken nothing since it blocked, when it first refused.
-    blocked_since: Option<Millis>,
+    /// `NEVER` if it is not blocked.
+    blocked_since: Millis,
+}
+
+impl Default for Output {
+    fn default() -> Self {
+        Self { bytes: Vec::new(), sent: 0, blocked_since: NEVER }
+    }
 }
 
 impl Output {
@@ -31,7 +39,7 @@ impl Output {
 
     /// Returns since when the socket has taken nothing. `None` if it is not blocked.
     pub(crate) fn blocked_since(&self) -> Option<Millis> {
-        self.blocked_since
+        (self.blocked_since != NEVER).then_some(self.blocked_since)
     }
 
     /// Returns the buffer, to append a response or a single control frame. Takes no spare buffer.
@@ -71,17 +79,17 @@ impl Output {
         let written = match retry_interrupted(|| socket.write(&self.bytes[self.sent..])) {
             Ok(written) => written,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.blocked_since.get_or_insert(now);
+                self.blocked_since = self.blocked_since.min(now);
                 return Ok(0);
             }
             Err(error) => return Err(error),
         };
         self.sent += written;
         if self.sent == self.bytes.len() {
-            self.blocked_since = None;
+            self.blocked_since = NEVER;
             self.put_back(spare);
         } else {
-            self.blocked_since = Some(now);
+            self.blocked_since = now;
             self.compact();
         }
         Ok(written)

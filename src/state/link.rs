@@ -24,7 +24,7 @@ use crate::ids::ConnId;
 pub(super) struct Link {
     pub(super) conn: ConnId,
     /// The credit left, in bytes. It is a `Cell` because an event borrows from the State in which it is counted.
-    credit: Cell<usize>,
+    credit: Cell<u32>,
 }
 
 impl Link {
@@ -46,16 +46,17 @@ impl Link {
     /// Counts bytes against the credit. When it is used up, asks to be notified once all output has left.
     pub(super) fn charge(&self, bytes: usize, out: &mut impl Emit) {
         let credit = self.credit.get();
-        self.credit.set(credit.saturating_sub(bytes));
+        let left = credit.saturating_sub(u32::try_from(bytes).unwrap_or(u32::MAX));
+        self.credit.set(left);
         // Asked for once: later events find the credit already used up.
-        if credit > 0 && credit <= bytes {
+        if credit > 0 && left == 0 {
             out.notify_drained(self.conn);
         }
     }
 
     /// Uses up the credit, because there is more to send than should be sent now.
     pub(super) fn exhaust(&self, out: &mut impl Emit) {
-        self.charge(self.credit.get(), out);
+        self.charge(self.credit.get() as usize, out);
     }
 
     /// Restores the credit, because all output has left.
@@ -66,6 +67,6 @@ impl Link {
 
 impl Hash for Link {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        (self.conn, self.credit.get()).hash(state);
+        (self.conn, u64::from(self.credit.get())).hash(state);
     }
 }

@@ -58,7 +58,7 @@ impl State {
             Status::Active(key) | Status::Paused(key) => Some(self.staff[key].id.clone()),
             Status::Waiting => ticket.released_by.clone(),
         };
-        self.users[ticket.user].unrated = Some(Unrated { ticket: ticket.id, staff });
+        self.users[ticket.user].unrated = Some(Box::new(Unrated { ticket: ticket.id, staff }));
     }
 
     /// Rates a ticket for a user.
@@ -73,7 +73,7 @@ impl State {
         out: &mut impl Emit,
     ) -> Result<(), ErrorCode> {
         let unrated = self.users[key].unrated.take_if(|unrated| unrated.ticket == ticket);
-        let Unrated { staff, .. } = unrated.ok_or(ErrorCode::NoTicket)?;
+        let Unrated { staff, .. } = *unrated.ok_or(ErrorCode::NoTicket)?;
         out.record(&Record::TicketRated { ticket, score });
         let key = staff.and_then(|id| self.staff_by_id.get(&id).copied());
         if let Some(key) = key.filter(|key| self.staff[*key].link.is_some()) {

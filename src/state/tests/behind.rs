@@ -35,7 +35,7 @@ fn take_all(world: &mut World, conn: ConnId) -> Vec<String> {
     let mut all = world.sent(conn);
     while world.sent.undrained.contains(&conn) {
         let bytes = world.sent.bytes.get(&conn).copied().unwrap_or_default();
-        assert!(bytes <= CREDIT_BYTES + 20_000, "{bytes} bytes at once");
+        assert!(bytes <= CREDIT_BYTES as usize + 20_000, "{bytes} bytes at once");
         world.drain(conn);
         all.extend(world.sent(conn));
     }

@@ -62,13 +62,13 @@ pub(super) const BUGS: &[Bug] = &[
     bug(
         "nobody is closed for reading slowly",
         OUTPUT,
-        "            self.blocked_since = Some(now);\n            self.compact();",
-        "            self.blocked_since.get_or_insert(now);\n            self.compact();",
+        "            self.blocked_since = now;\n            self.compact();",
+        "            self.blocked_since = self.blocked_since.min(now);\n            self.compact();",
     ),
     bug(
         "a peer that answers a ping is alive",
         CONNECTION,
-        "            self.since = now;\n            self.pinged_at = None;",
+        "            self.since = now;\n            self.awaits_pong = false;",
         "            self.since = now;",
     ),
     bug(

@@ -299,8 +299,8 @@ pub(super) const BUGS: &[Bug] = &[
     bug(
         "a ticket is rated once",
         RATING,
-        "let Unrated { staff, .. } = unrated.ok_or(ErrorCode::NoTicket)?;",
-        "let Unrated { staff, .. } = unrated.ok_or(ErrorCode::NoTicket)?;\n        self.users[key].unrated = Some(Unrated { ticket, staff: staff.clone() });",
+        "let Unrated { staff, .. } = *unrated.ok_or(ErrorCode::NoTicket)?;",
+        "let Unrated { staff, .. } = *unrated.ok_or(ErrorCode::NoTicket)?;\n        self.users[key].unrated = Some(Box::new(Unrated { ticket, staff: staff.clone() }));",
     ),
     bug(
         "a ticket is rated by its own user alone",
