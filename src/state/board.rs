@@ -4,6 +4,9 @@
 //! about it. One is the last ticket that it was sent: a change of a later ticket is not sent, since that ticket will be
 //! sent as a whole. The other is which of the tickets that it was sent have changed since. fanout.rs gathers the
 //! changes that go to all staff.
+//!
+//! The tickets that there are at the welcome are sent as fast as the connection takes them. For later tickets and changes it has
+//! an allowance, which is renewed with each batch of changes. So nobody is sent a flood of tickets faster than it is useful.
 
 use std::collections::BTreeSet;
 use std::ops::Bound;
@@ -16,7 +19,7 @@ use super::fanout::Change;
 use super::staff::StaffKey;
 use super::ticket::Ticket;
 use super::ticket_ids::TicketNo;
-use crate::config::{Millis, WELCOME_BYTES_MAX, WELCOME_TICKETS_MAX};
+use crate::config::{BOARD_BYTES_PER_GATHER, Millis, WELCOME_BYTES_MAX, WELCOME_TICKETS_MAX};
 use crate::ids::StoredText;
 
 /// How much of the board a staff member's connection has been sent.
@@ -28,12 +31,31 @@ pub(super) struct Board {
     pub(super) dirty: BTreeSet<TicketNo>,
     /// The number of the last change that either was sent or is noted in `dirty`.
     pub(super) seen: u64,
+    /// The newest ticket at the welcome.
+    welcomed_upto: Option<TicketNo>,
+    /// How much it may be sent of later tickets and changes until the next batch, in bytes.
+    allowance: usize,
 }
 
 impl Board {
     /// Whether this board shows a ticket, or did until the ticket closed.
     pub(super) fn shows(&self, number: TicketNo) -> bool {
         self.sent_upto.is_some_and(|last| number <= last)
+    }
+
+    /// Whether a change can be sent now, if there is credit.
+    pub(super) fn has_allowance(&self) -> bool {
+        self.allowance > 0
+    }
+
+    /// Counts a change that is sent.
+    pub(super) fn spend(&mut self, bytes: usize) {
+        self.allowance = self.allowance.saturating_sub(bytes);
+    }
+
+    /// Renews the allowance. Returns whether it was used up, so that something may wait.
+    pub(super) fn renew(&mut self, allowance: usize) -> bool {
+        std::mem::replace(&mut self.allowance, allowance) == 0
     }
 
     /// Whether this board, which is that of `staff`, lacks a change.
@@ -74,8 +96,15 @@ impl State {
             colleagues: listed,
         };
         self.to_staff(key, &Event::StaffWelcome(welcome), out);
+        let board = Board {
+            sent_upto: last,
+            dirty: BTreeSet::new(),
+            seen: self.fanout.changes(),
+            welcomed_upto: self.tickets.last(),
+            allowance: self.board_allowance(),
+        };
         let staff = &mut self.staff[key];
-        staff.board = Board { sent_upto: last, dirty: BTreeSet::new(), seen: self.fanout.changes() };
+        staff.board = board;
         staff.colleagues = others;
         // What did not fit is sent once the welcome has left.
         if (more > 0 || !staff.colleagues.is_empty())
@@ -86,23 +115,43 @@ impl State {
     }
 
     /// Sends the changes of those tickets that a connection has been sent, and then those tickets that it has not, as
-    /// far as its credit goes.
+    /// far as its credit and its allowance go.
     pub(super) fn catch_up_board(&mut self, key: StaffKey, out: &mut impl Emit) {
         while self.takes_more(key)
+            && self.staff[key].board.has_allowance()
             && let Some(number) = self.staff[key].board.dirty.pop_first()
         {
             let event = match self.tickets.get(number) {
                 Some(ticket) => Event::TicketUpdated(self.view(ticket)),
                 None => Event::TicketRemoved { ticket: self.ids.id(number) },
             };
+            let bytes = event.bytes_max();
             self.to_staff(key, &event, out);
+            self.staff[key].board.spend(bytes);
         }
         while self.takes_more(key) {
-            let start = self.staff[key].board.sent_upto.map_or(Bound::Unbounded, Bound::Excluded);
-            let Some((number, ticket)) = self.tickets.range((start, Bound::Unbounded)).next() else { return };
-            self.to_staff(key, &Event::TicketAdded(self.view(ticket)), out);
-            self.staff[key].board.sent_upto = Some(*number);
+            let board = &self.staff[key].board;
+            let start = board.sent_upto.map_or(Bound::Unbounded, Bound::Excluded);
+            let Some((number, ticket)) = self.tickets.range((start, Bound::Unbounded)).next() else { break };
+            let is_later = Some(*number) > board.welcomed_upto;
+            if is_later && !board.has_allowance() {
+                break;
+            }
+            let event = Event::TicketAdded(self.view(ticket));
+            let bytes = event.bytes_max();
+            self.to_staff(key, &event, out);
+            let board = &mut self.staff[key].board;
+            board.sent_upto = Some(*number);
+            board.spend(if is_later { bytes } else { 0 });
         }
+        if !self.staff[key].board.has_allowance() {
+            self.fanout.note_waiting();
+        }
+    }
+
+    /// How much of the board's changes a staff member is sent with a batch, in bytes.
+    pub(super) fn board_allowance(&self) -> usize {
+        BOARD_BYTES_PER_GATHER / self.staff.len().max(1)
     }
 
     /// Sends a change of a ticket to the operator's log and to the staff member who has it; the others get it with the

@@ -3,7 +3,7 @@
 //!
 //! Changes are gathered for a moment, and each ticket is then sent once, in its present state. A ticket that was opened
 //! and closed in between is not sent at all. Each turn sends a batch to some of the connections only, so that a turn is
-//! short however many there are.
+//! short however many there are. What goes beyond a board's allowance waits for the next batch.
 
 use std::collections::BTreeMap;
 
@@ -30,6 +30,8 @@ pub(super) struct Fanout {
     /// When the last batch began.
     batch_at: Millis,
     due: Option<Millis>,
+    /// Whether a board has used up its allowance.
+    is_waiting: bool,
     /// The first slot of the users who have not been looked at since the desk went online or offline.
     next_user: Option<u32>,
 }
@@ -53,6 +55,14 @@ struct Batch {
     next_staff: u32,
 }
 
+/// Who is sent a change of a ticket: those whose boards show it, and those whose do not. Kept from one change to the next, so
+/// that a batch allocates once.
+#[derive(Default)]
+struct Receivers {
+    knowing: Vec<ConnId>,
+    others: Vec<ConnId>,
+}
+
 impl Fanout {
     pub(super) fn changes(&self) -> u64 {
         self.changes
@@ -71,9 +81,15 @@ impl Fanout {
         self.schedule(now);
     }
 
+    /// Notes that a board has used up its allowance, so that something may wait for the next batch.
+    pub(super) fn note_waiting(&mut self) {
+        self.is_waiting = true;
+        self.schedule(self.batch_at);
+    }
+
     /// Schedules the next batch. After a quiet time it is due at once, so that a single change is not delayed.
     fn schedule(&mut self, now: Millis) {
-        let has_news = !self.tickets.is_empty() || !self.colleagues.is_empty();
+        let has_news = self.is_waiting || !self.tickets.is_empty() || !self.colleagues.is_empty();
         if has_news && self.due.is_none() && self.batch.is_none() {
             self.due = Some(now.max(self.batch_at + GATHER_MS));
         }
@@ -92,7 +108,7 @@ impl Fanout {
                 upto: self.changes,
                 next_staff: 0,
             });
-            (self.batch_at, self.due) = (now, None);
+            (self.batch_at, self.due, self.is_waiting) = (now, None, false);
         }
     }
 }
@@ -111,14 +127,28 @@ impl State {
     pub(super) fn fan_out(&mut self, now: Millis, out: &mut impl Emit) {
         self.send_some_users(out);
         self.fanout.start_batch(now);
+        let Some(next_staff) = self.fanout.batch.as_ref().map(|batch| batch.next_staff) else { return };
+        let staff = self.staff.keys_from(next_staff, STAFF_PER_TURN);
+        staff.iter().flatten().for_each(|key| self.renew_allowance(*key, out));
         let Some(mut batch) = self.fanout.batch.take() else { return };
-        match self.staff.keys_from(batch.next_staff, STAFF_PER_TURN) {
+        match staff {
             Some(staff) => {
                 self.send_batch(&batch, &staff, out);
                 batch.next_staff += STAFF_PER_TURN;
                 self.fanout.batch = Some(batch);
             }
             None => self.fanout.schedule(now),
+        }
+    }
+
+    /// Renews the allowance of a board. If it was used up, the board is sent now what waits for it.
+    fn renew_allowance(&mut self, key: StaffKey, out: &mut impl Emit) {
+        let allowance = self.board_allowance();
+        let staff = &mut self.staff[key];
+        if staff.board.renew(allowance) && staff.link.is_some() {
+            self.take_changes(key);
+            self.catch_up_colleagues(key, out);
+            self.catch_up_board(key, out);
         }
     }
 
@@ -137,19 +167,30 @@ impl State {
                 }
             }
         }
+        let mut receivers = Receivers::default();
         for (number, change) in &batch.tickets {
-            self.send_change(*number, *change, staff, out);
+            self.send_change((*number, *change), staff, &mut receivers, out);
         }
         for key in staff {
-            let board = &mut self.staff[*key].board;
+            let Staff { board, link, .. } = &mut self.staff[*key];
             board.seen = board.seen.max(batch.upto);
+            if link.is_some() && !board.has_allowance() {
+                self.fanout.note_waiting();
+            }
         }
     }
 
-    fn send_change(&mut self, number: TicketNo, change: Change, staff: &[StaffKey], out: &mut impl Emit) {
-        let (mut knowing, mut others): (Vec<ConnId>, Vec<ConnId>) = (Vec::new(), Vec::new());
+    fn send_change(
+        &mut self,
+        (number, change): (TicketNo, Change),
+        staff: &[StaffKey],
+        Receivers { knowing, others }: &mut Receivers,
+        out: &mut impl Emit,
+    ) {
+        knowing.clear();
+        others.clear();
         let ticket = self.tickets.get(number);
-        let bytes = ticket.map_or(0, |ticket| Event::TicketAdded(self.view(ticket)).bytes_max());
+        let bytes = ticket.map_or(REMOVED_BYTES, |ticket| Event::TicketAdded(self.view(ticket)).bytes_max());
         let exists = ticket.is_some();
         for key in staff {
             let member = &mut self.staff[*key];
@@ -157,16 +198,18 @@ impl State {
             if !member.board.lacks(change, *key) {
                 continue;
             }
-            match (link.has_credit(), member.board.shows(number)) {
+            match (link.has_credit() && member.board.has_allowance(), member.board.shows(number)) {
                 (true, true) => {
                     knowing.push(link.conn);
-                    link.charge(bytes.max(REMOVED_BYTES), out);
+                    link.charge(bytes, out);
+                    member.board.spend(bytes);
                 }
                 (true, false) if exists => {
                     // With credit no older ticket is missing, so this is the next one of the board.
                     others.push(link.conn);
                     member.board.sent_upto = Some(number);
                     link.charge(bytes, out);
+                    member.board.spend(bytes);
                 }
                 (true, false) => {} // came and went unseen
                 (false, _) => member.board.note(number),
@@ -175,10 +218,10 @@ impl State {
         match self.tickets.get(number) {
             Some(ticket) => {
                 let view = self.view(ticket);
-                out.emit_all(&knowing, &Event::TicketUpdated(view));
-                out.emit_all(&others, &Event::TicketAdded(view));
+                out.emit_all(knowing, &Event::TicketUpdated(view));
+                out.emit_all(others, &Event::TicketAdded(view));
             }
-            None => out.emit_all(&knowing, &Event::TicketRemoved { ticket: self.ids.id(number) }),
+            None => out.emit_all(knowing, &Event::TicketRemoved { ticket: self.ids.id(number) }),
         }
     }
 

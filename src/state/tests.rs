@@ -1,6 +1,7 @@
 //! State by itself: what depends on time, on the size of the desk, on slow readers, and on determinism.
 
 mod behind;
+mod floods;
 mod nodes;
 mod queue;
 mod replay;

@@ -31,6 +31,10 @@ impl Tickets {
         self.0.get_mut(&number).map(Box::as_mut)
     }
 
+    pub(super) fn last(&self) -> Option<TicketNo> {
+        self.0.last_key_value().map(|(number, _)| *number)
+    }
+
     pub(super) fn range(&self, numbers: impl RangeBounds<TicketNo>) -> Range<'_, TicketNo, Box<Ticket>> {
         self.0.range(numbers)
     }

@@ -256,7 +256,7 @@ pub(super) const BUGS: &[Bug] = &[
     bug(
         "a ticket that is gone leaves every board",
         FANOUT,
-        "None => out.emit_all(&knowing, &Event::TicketRemoved { ticket: self.ids.id(number) }),",
+        "None => out.emit_all(knowing, &Event::TicketRemoved { ticket: self.ids.id(number) }),",
         "None => {}",
     ),
     bug(

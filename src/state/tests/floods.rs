@@ -1,0 +1,103 @@
+//! More tickets than anybody can read: what staff are sent of them, and how fast.
+
+use super::*;
+use crate::config::{BOARD_BYTES_PER_GATHER, SUBJECT_CHARS_MAX};
+
+const SUBJECT_BYTES: usize = 4 * SUBJECT_CHARS_MAX;
+
+/// So many users come, and each leaves a ticket with the longest subject behind.
+fn leave_behind(world: &mut World, users: std::ops::Range<u32>) {
+    let subject = "\u{1F5A8}".repeat(SUBJECT_CHARS_MAX);
+    for number in users {
+        let user = world.user(&format!("left-{number}"));
+        world.asks(user, UserCommand::CreateTicket { subject: text(&subject), name: None, page: None });
+        world.leave(user);
+        world.sent(user);
+    }
+}
+
+/// What a staff member was sent of their board: how many frames of it, and how many tickets it now shows more than before.
+fn of_the_board(sent: &[String]) -> (usize, usize) {
+    let count = |word: &str| sent.iter().filter(|line| line.starts_with(word)).count();
+    let (added, removed) = (count("added"), count("removed"));
+    (added + removed + count("updated"), added - removed)
+}
+
+#[test]
+fn a_flood_of_tickets_is_sent_a_share_at_a_time_and_in_the_end_every_board_is_whole() {
+    const STAFF: usize = 4;
+    const TICKETS: u32 = 2_000;
+    let mut world = World::new(Assign::Manual);
+    let staff: Vec<_> = (0..STAFF).map(|number| world.staff(&format!("sam-{number}"))).collect();
+    world.wait(2 * GATHER_MS);
+    staff.iter().for_each(|sam| _ = world.sent(*sam));
+    leave_behind(&mut world, 0..TICKETS);
+    let frames_max = BOARD_BYTES_PER_GATHER / STAFF / SUBJECT_BYTES + 1;
+    let mut shown = [0; STAFF];
+    for batch in 0..2 * TICKETS as usize / frames_max {
+        world.wait(if batch == 0 { 0 } else { GATHER_MS });
+        for (sam, shown) in staff.iter().zip(&mut shown) {
+            let (frames, more) = of_the_board(&world.sent(*sam));
+            assert!(frames <= frames_max, "{frames} frames at once");
+            *shown += more;
+        }
+    }
+    assert_eq!(shown, [TICKETS as usize; STAFF]);
+    assert_eq!(world.state.fanout.next_due(), None, "nothing waits");
+    let ann = world.user("ann");
+    world.create(ann);
+    world.wait(GATHER_MS);
+    for sam in staff {
+        assert_eq!(world.sent(sam), ["added ann"], "from then on as before");
+    }
+}
+
+#[test]
+fn tickets_that_have_made_room_before_they_were_sent_are_sent_to_nobody() {
+    const TICKETS_MAX: u32 = 100;
+    let rules =
+        Rules { max_chats: 1, max_tickets: TICKETS_MAX, assign: Assign::Manual, user_grace_ms: 60_000 };
+    let mut world = World::with(rules);
+    let sam = world.staff("sam");
+    world.wait(GATHER_MS);
+    world.sent(sam);
+    let (mut frames, mut shown) = (0, 0);
+    let mut count = |world: &mut World| {
+        let (some, more) = of_the_board(&world.sent(sam));
+        (frames, shown) = (frames + some, shown + more);
+        frames
+    };
+    for number in 0..50 {
+        leave_behind(&mut world, number * 500..(number + 1) * 500);
+        world.wait(GATHER_MS);
+        count(&mut world);
+    }
+    world.wait(10 * GATHER_MS);
+    assert!(count(&mut world) <= 51 * 2 * TICKETS_MAX as usize, "of 25,000 that came and went");
+    assert_eq!(shown, TICKETS_MAX as usize);
+}
+
+#[test]
+fn the_board_that_a_staff_member_finds_is_sent_as_fast_as_they_take_it() {
+    let mut world = World::new(Assign::Manual);
+    leave_behind(&mut world, 0..2_000);
+    world.wait(1_000);
+    let sam = world.staff("sam");
+    let sent = world.sent(sam);
+    let listed: usize = sent[0].split(' ').nth(1).unwrap().parse().unwrap();
+    assert_eq!(listed + of_the_board(&sent).0, 2_000);
+}
+
+#[test]
+fn who_has_a_ticket_is_sent_its_changes_during_a_flood_too() {
+    let mut world = World::new(Assign::Manual);
+    let (sam, ann) = (world.online("sam"), world.user("ann"));
+    let ticket = world.create(ann);
+    world.wait(GATHER_MS);
+    world.does(sam, StaffCommand::PickTicket { ticket });
+    leave_behind(&mut world, 0..5_000);
+    world.wait(GATHER_MS);
+    world.sent(sam);
+    world.leave(ann);
+    assert_eq!(world.sent(sam), ["updated ann Active"]);
+}
