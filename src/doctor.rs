@@ -1,4 +1,7 @@
-//! `deskwire doctor`: connects as users and staff do, and says what is wrong on the way.
+//! `deskwire doctor`: connects to a desk as users and staff do, and reports everything that is wrong on the way.
+//!
+//! Each step is a request that a page would make. The first fault ends the search, since later steps would only fail
+//! for the same reason.
 
 mod addresses;
 mod client;
@@ -23,31 +26,32 @@ use self::finding::{Finding, Severity};
 use self::line::Line;
 use crate::{Failure, say};
 
-/// Exit status where only something could be better. 0 is all well, 1 a fault, 2 a mistake in the options.
+/// The exit status if there are only warnings. 0 means that all is well, 1 a fault, 2 a mistake in the options.
 const EXIT_WARNING: u8 = 3;
-/// The sample key of RFC 6455 1.3. A doctor has nothing to hide from a cache.
+/// The sample key of RFC 6455 1.3. A doctor needs no random key, since it does not mind an answer from a cache.
 const UPGRADE: &str = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 const OFFERED: &str = "Sec-WebSocket-Protocol: deskwire.v1";
-/// A name that nobody has (RFC 6761 6.4).
+/// An origin that no site has (RFC 6761 6.4).
 const FOREIGN_ORIGIN: &str = "https://foreign.invalid";
 
-/// An address that nobody has (RFC 5737), to see whether X-Forwarded-For arrives.
+/// A field with an address that no host has (RFC 5737), to find out whether X-Forwarded-For arrives.
 const PROBE: &str = "X-Forwarded-For: 192.0.2.1\r\nConnection: close\r\n";
 
-/// Looks, prints what was found, and ends with a status that says how bad it is. `local_url` is where `--local` looks.
+/// Examines a desk, prints the findings, and returns the exit status of the worst. `local_url` is the desk of
+/// `--local`.
 pub(crate) fn run(options: &DoctorOptions, local_url: String) -> Result<(), Failure> {
     let url = options.url.clone().unwrap_or(local_url);
     let target = parse(&url)?;
     let metrics =
         options.metrics.as_deref().map(|url| url.trim_end_matches("/metrics")).map(parse).transpose()?;
     let mut findings = Vec::new();
-    // A fault ends the search: what follows from it would be found again and again.
+    // A fault ends the search: later steps would only fail for the same reason.
     if let Err(fault) = examine((&target, metrics.as_ref()), options, &mut findings) {
         findings.push(fault);
     }
     let worst = findings.iter().map(|finding| finding.severity).max().unwrap_or(Severity::Ok);
-    // What cannot be seen is no fault.
+    // Something that cannot be seen from here is not a fault.
     let worst = if worst == Severity::Unknown { Severity::Ok } else { worst };
     say(&if options.json { as_json(&url, worst, &findings) } else { as_text(&findings) })?;
     match worst {
@@ -79,13 +83,13 @@ fn as_text(findings: &[Finding]) -> String {
             Severity::Fault => "fault",
         };
         let mend =
-            finding.mend.as_ref().map_or_else(String::new, |mend| format!("         mend it by: {mend}\n"));
+            finding.mend.as_ref().map_or_else(String::new, |mend| format!("         to fix it: {mend}\n"));
         format!("{grade:<8} {}: {}\n{mend}", finding.code, finding.says)
     });
     lines.collect()
 }
 
-/// A desk, as it is reached.
+/// The desk that is examined, and how to reach it.
 struct Patient<'a> {
     target: &'a Target,
     addresses: Vec<SocketAddr>,
@@ -136,7 +140,7 @@ fn examine(
     Ok(())
 }
 
-/// Whether that was the answer of a desk to /healthz.
+/// Checks that an answer to /healthz comes from a desk.
 fn is_desk(answer: Answer, target: &Target) -> Result<(), Finding> {
     let status = answer.status;
     if let (300..=399, Some(to)) = (status, answer.field("location")) {
@@ -153,13 +157,13 @@ fn is_desk(answer: Answer, target: &Target) -> Result<(), Finding> {
     if (status, body.as_str()) == (200, "ok") {
         return Ok(());
     }
-    // What the desk says, and nginx.
+    // The answers of a desk and of nginx.
     if status == 400 && ["speaks TLS", "sent to HTTPS port"].iter().any(|said| body.contains(said)) {
         return Err(finding::needs_tls(&target.authority));
     }
     Err(Finding::fault(
         "other",
-        format!("something answers, and it is no desk: /healthz gets {status}"),
+        format!("something answers, but it is not a desk: /healthz gets {status}"),
         "nginx: proxy_pass http://127.0.0.1:8000; with a path: location /support/ { proxy_pass http://127.0.0.1:8000/; }",
     ))
 }
@@ -192,7 +196,7 @@ impl<'a> Patient<'a> {
         Ok(Line::Plain(socket))
     }
 
-    /// Looks at the certificate, if there is one to be looked at.
+    /// Checks the certificate, if the connection uses TLS.
     #[cfg(feature = "tls")]
     fn certificate(&self) -> Result<Option<Finding>, Finding> {
         match self.connect()? {
@@ -209,7 +213,7 @@ impl<'a> Patient<'a> {
         self.send(&self.target.head(path, "Connection: close\r\n"), path)
     }
 
-    /// The metrics. A proxy may keep them in.
+    /// Fetches the metrics page. `None` if, for example, a proxy does not pass it on.
     fn metrics(&self) -> Option<String> {
         let answer = self.ask("/metrics").ok().filter(|answer| answer.status == 200)?;
         answer.whole().ok().filter(|text| text.contains("deskwire_"))
@@ -220,8 +224,8 @@ impl<'a> Patient<'a> {
         self.send(&self.target.head(path, &format!("{UPGRADE}{OFFERED}{secret}\r\n{origin}")), path)
     }
 
-    /// Connects as a user whom nobody knows. Returns the connection with its welcome, and the way to the desk: the
-    /// desk itself names neither a server nor a way.
+    /// Connects as a new user. Returns the connection with its welcome, and whether a proxy is on the way: proxies name
+    /// themselves in the fields Server or Via, and the desk does not.
     fn user(&self) -> Result<((Answer, Value), Way), Finding> {
         let mut answer = self.shake_hands(&user_path()?, "", None)?;
         if answer.status != 101 {
@@ -245,7 +249,7 @@ impl<'a> Patient<'a> {
         if self.ask("/healthz").is_ok_and(is_named) { Way::Proxied } else { Way::Unnamed }
     }
 
-    /// Connects as pages do: the desk's own, those of a site that is to be allowed, and those of a foreign one.
+    /// Connects as pages do: those of a foreign site, the desk's own, and those of a site that should be allowed.
     fn origins(&self, allowed: Option<&str>) -> Result<(), Finding> {
         let status = |origin: &str| Ok(self.shake_hands(&user_path()?, "", Some(origin))?.status);
         if status(FOREIGN_ORIGIN)? == 101 {
@@ -279,7 +283,7 @@ fn user_path() -> Result<String, Finding> {
     Ok(format!("/ws/user/doctor-{}", &random[..16]))
 }
 
-/// Compares the time in a welcome with that of this machine.
+/// Compares the time in a welcome with this machine's clock.
 fn clock(welcome: &Value) -> Option<Finding> {
     let ours = SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_millis();
     let apart_ms = u64::try_from(ours).ok()?.abs_diff(welcome["now"].as_u64()?);

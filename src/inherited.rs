@@ -1,4 +1,4 @@
-//! Listening sockets that the service manager has handed in (sd_listen_fds(3)).
+//! Listening sockets that the service manager passes in (sd_listen_fds(3)), told apart by their names.
 
 use std::net::TcpListener;
 
@@ -6,10 +6,10 @@ use listenfd::ListenFd;
 
 use crate::Failure;
 
-/// The name of the metrics' socket: `FileDescriptorName=` in its unit. The desk's own may have any other.
+/// The name of the socket for the metrics: `FileDescriptorName=` in its unit. The desk's own may have any other name.
 const METRICS_NAME: &str = "metrics";
 
-/// The sockets, by what they are for. Each takes the place of an option.
+/// The sockets by purpose. Each takes the place of an option.
 #[derive(Default)]
 pub(crate) struct Inherited {
     /// Instead of `--listen`.
@@ -19,7 +19,7 @@ pub(crate) struct Inherited {
 }
 
 impl Inherited {
-    /// Takes the sockets, if there are any for this process.
+    /// Takes the sockets that are passed to this process, if there are any.
     pub(crate) fn take() -> Result<Self, Failure> {
         let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
         let mut names = names.split(':');

@@ -1,25 +1,24 @@
-//! How the desk knows its users' addresses, and how many descriptors it has, read from its metrics.
+//! Whether the desk sees its users' own addresses and has enough descriptors, judged by its metrics.
 
 use deskwire::config::DOCTOR_DESCRIPTORS_MIN;
 
 use super::finding::{self, Finding};
 
-/// The pages of /metrics before and after the doctor's requests, and after one with an X-Forwarded-For of its own.
+/// The metrics pages before and after the doctor's requests, and after a request with an X-Forwarded-For.
 pub(super) struct Pages<'a> {
     pub(super) before: &'a str,
     pub(super) after: &'a str,
     pub(super) after_probe: &'a str,
 }
 
-/// Whether a proxy is on the way: it names itself in its answers, which the desk does not.
+/// Whether a proxy is on the way. Proxies name themselves in their answers, and the desk does not.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
     Proxied,
     Unnamed,
 }
 
-/// Judges by what the requests were counted as. Others' requests are counted as well: they have come the same way, most of
-/// the time.
+/// Judges by how the requests were counted. Requests of others are counted too, but most of them come the same way.
 pub(super) fn examine(pages: &Pages<'_>, way: Way) -> Vec<Finding> {
     let grown = |from: &str, before: &str, after: &str| {
         let name = format!("deskwire_client_addresses_total{{from=\"{from}\"}}");
@@ -32,7 +31,7 @@ pub(super) fn examine(pages: &Pages<'_>, way: Way) -> Vec<Finding> {
     } else if plain("forwarded") {
         Finding::ok("forwarded", "the desk sees its users' own addresses")
     } else if way == Way::Proxied || !(probed("forwarded") || probed("untrusted")) {
-        // The field is not sent, or it is removed, even where there was one.
+        // The proxy does not send the field, or removes even the one that the doctor sent.
         finding::forwarded()
     } else {
         finding::direct()

@@ -13,20 +13,20 @@ use super::line::Line;
 
 pub(super) const STEP: Duration = Duration::from_millis(DOCTOR_STEP_MS);
 
-/// The parts of a URL.
+/// The parts of a desk's URL.
 #[derive(Debug)]
 pub(super) struct Target {
     pub(super) is_secure: bool,
-    /// As it stands in the field Host.
+    /// Host and port as in the field Host.
     pub(super) authority: String,
     pub(super) host: String,
     port: u16,
-    /// The path before those of the desk, without a slash at its end.
+    /// The path in front of the desk's own paths, without a slash at its end.
     prefix: String,
 }
 
 impl Target {
-    /// Parses a URL of http or https, with a port and a path if need be.
+    /// Parses an http or https URL, with an optional port and path.
     pub(super) fn parse(url: &str) -> Option<Self> {
         let (scheme, rest) = url.split_once("://")?;
         let is_secure = match scheme {
@@ -54,7 +54,7 @@ impl Target {
         })
     }
 
-    /// Resolves the name, in a thread of its own: the system's resolver has no deadline.
+    /// Resolves the name in a separate thread, since the system's resolver has no deadline.
     pub(super) fn resolve(&self) -> Result<Vec<SocketAddr>, Finding> {
         let (sender, receiver) = mpsc::channel();
         let name = (self.host.clone(), self.port);
@@ -89,20 +89,20 @@ impl Target {
         })
     }
 
-    /// Returns how pages of this desk name themselves (RFC 6454 6.2).
+    /// Returns the origin of this desk's pages (RFC 6454 6.2).
     pub(super) fn origin(&self) -> String {
         let scheme = if self.is_secure { "https" } else { "http" };
         format!("{scheme}://{}", self.authority)
     }
 
-    /// The head of a request. `fields` end with a line feed each.
+    /// Returns a request head. Each of the `fields` ends with CRLF.
     pub(super) fn head(&self, path: &str, fields: &str) -> String {
         let (prefix, authority) = (&self.prefix, &self.authority);
         format!("GET {prefix}{path} HTTP/1.1\r\nHost: {authority}\r\n{fields}\r\n")
     }
 }
 
-/// What came back, and the connection.
+/// The response, and the connection that it came on.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: u16,
@@ -116,11 +116,11 @@ pub(super) const TEXT: u8 = 1;
 pub(super) const CLOSE: u8 = 8;
 pub(super) const PING: u8 = 9;
 
-/// A frame of the desk: opcode and payload.
+/// A frame from the desk: opcode and payload.
 pub(super) type Frame = (u8, Vec<u8>);
 
 impl Answer {
-    /// Sends a request, and reads the head that comes back.
+    /// Sends a request, and reads the response head.
     pub(super) fn of(mut line: Line, request: &str) -> io::Result<Self> {
         let deadline = Instant::now() + STEP;
         line.send(request.as_bytes())?;
@@ -169,7 +169,7 @@ impl Answer {
                     (0..=125, _) => (2, Some(short)),
                     (126, [a, b, ..]) => (4, Some(usize::from(u16::from_be_bytes([*a, *b])))),
                     (126, _) => (4, None),
-                    _ => return Err(ErrorKind::InvalidData.into()), // the desk sends none so long
+                    _ => return Err(ErrorKind::InvalidData.into()), // the desk never sends a frame this long
                 };
                 if let Some(end) = length.map(|length| skip + length).filter(|end| *end <= self.body.len()) {
                     let payload = self.body[skip..end].to_vec();

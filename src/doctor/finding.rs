@@ -1,21 +1,21 @@
-//! What may be wrong, in plain words, each with the line of configuration that mends it.
+//! The findings of a doctor: what may be wrong, in plain words, each with the configuration that fixes it.
 
 use serde::Serialize;
 
 use super::client::STEP;
 
-/// How bad a finding is.
+/// The severity of a finding, in ascending order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Severity {
     Ok,
-    /// It cannot be seen from here.
+    /// Cannot be determined from here.
     Unknown,
     Warning,
     Fault,
 }
 
-/// A finding.
+/// A finding: what is right or wrong, and how to fix it.
 #[derive(Debug, Serialize)]
 pub(super) struct Finding {
     pub(super) code: &'static str,
@@ -43,12 +43,12 @@ impl Finding {
     }
 }
 
-/// The URL wants TLS, which this binary has not.
+/// The URL requires TLS, which this binary was built without.
 #[cfg(not(feature = "tls"))]
 pub(super) fn no_tls_here() -> Finding {
     Finding::fault(
         "tls",
-        "this binary speaks no TLS, so it cannot look behind https",
+        "this binary was built without TLS, so it cannot check https",
         "build it with --features tls; or on the host: deskwire doctor http://127.0.0.1:8000",
     )
 }
@@ -57,7 +57,7 @@ pub(super) fn redirect(to: &str) -> Finding {
     let base = to.strip_suffix("/healthz").unwrap_or(to);
     Finding::fault(
         "redirect",
-        format!("requests are sent on to {to}, and a WebSocket follows nobody"),
+        format!("requests are redirected to {to}, and a WebSocket does not follow redirects"),
         format!("use that address everywhere: deskwire doctor {base}"),
     )
 }
@@ -65,7 +65,7 @@ pub(super) fn redirect(to: &str) -> Finding {
 pub(super) fn needs_tls(authority: &str) -> Finding {
     Finding::fault(
         "needs-tls",
-        "this port speaks TLS, and was asked without",
+        "this port speaks TLS, but the request came without",
         format!("deskwire doctor https://{authority}"),
     )
 }
@@ -73,8 +73,8 @@ pub(super) fn needs_tls(authority: &str) -> Finding {
 pub(super) fn silent(what: &str) -> Finding {
     Finding::fault(
         "silent",
-        format!("{what}: the connection is accepted, and no answer comes within {} s", STEP.as_secs()),
-        "a desk that hangs is started anew with WatchdogSec=10 in its unit; a proxy needs the right proxy_pass",
+        format!("{what}: the connection is accepted, but no answer comes within {} s", STEP.as_secs()),
+        "WatchdogSec=10 in the unit restarts a desk that hangs; a proxy needs the right proxy_pass",
     )
 }
 
@@ -89,7 +89,7 @@ pub(super) fn upgrade(status: u16) -> Finding {
 pub(super) fn subprotocol() -> Finding {
     Finding::fault(
         "subprotocol",
-        "a proxy drops the field Sec-WebSocket-Protocol, in which tokens and sessions are sent",
+        "a proxy drops the field Sec-WebSocket-Protocol, which carries tokens and sessions",
         "nginx: proxy_set_header Sec-WebSocket-Protocol $http_sec_websocket_protocol;",
     )
 }
@@ -97,7 +97,7 @@ pub(super) fn subprotocol() -> Finding {
 pub(super) fn host() -> Finding {
     Finding::fault(
         "host",
-        "the desk's own pages get 403: a proxy replaces the field Host, so that their origin is another site's",
+        "the desk's own pages get 403: a proxy replaces the field Host, so they seem to come from another site",
         "nginx: proxy_set_header Host $http_host;",
     )
 }
@@ -105,7 +105,7 @@ pub(super) fn host() -> Finding {
 pub(super) fn origin_dropped() -> Finding {
     Finding::fault(
         "origin-dropped",
-        "a page of any site may connect: a proxy drops the field Origin, by which the desk knows them",
+        "pages of any site may connect: a proxy drops the field Origin, by which the desk tells sites apart",
         "remove the proxy's line that empties it, such as nginx: proxy_set_header Origin \"\";",
     )
 }
@@ -129,7 +129,7 @@ pub(super) fn token(staff: &str) -> Finding {
 pub(super) fn full(reason: &str) -> Finding {
     Finding::fault(
         "full",
-        format!("the desk takes no further connection: {reason}"),
+        format!("the desk accepts no more connections: {reason}"),
         "deskwire --max-connections N or --max-per-address N; in its unit: LimitNOFILE=100064",
     )
 }
@@ -150,21 +150,21 @@ pub(super) fn forwarded() -> Finding {
     )
 }
 
-/// Nobody has named a client, and no proxy has named itself.
+/// No X-Forwarded-For has come, and no proxy has named itself.
 pub(super) fn direct() -> Finding {
     Finding::unknown(
         "forwarded",
-        "no proxy shows on the way; if there is one, all its users look like one address",
+        "no proxy was seen on the way; if there is one, all of its users look like one address",
         "nothing, if users reach the desk directly; else, nginx: proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;",
     )
 }
 
-/// The metrics cannot be seen.
+/// The metrics cannot be fetched.
 pub(super) fn no_metrics(url: &str) -> Finding {
     Finding::unknown(
         "forwarded",
-        "whether the desk sees its users' own addresses: its metrics are not to be had from here",
-        format!("look from the desk's machine: deskwire doctor {url} --metrics http://127.0.0.1:8000"),
+        "whether the desk sees its users' own addresses: its metrics cannot be fetched from here",
+        format!("check from the desk's machine: deskwire doctor {url} --metrics http://127.0.0.1:8000"),
     )
 }
 
@@ -179,7 +179,7 @@ pub(super) fn untrusted() -> Finding {
 pub(super) fn descriptors(limit: u64) -> Finding {
     Finding::warning(
         "descriptors",
-        format!("the desk may have {limit} descriptors, and each connection is one"),
+        format!("the desk may have only {limit} descriptors, and each connection needs one"),
         "in its unit: LimitNOFILE=100064; in a shell: ulimit -n 100064",
     )
 }
@@ -188,6 +188,6 @@ pub(super) fn clock(seconds: u64) -> Finding {
     Finding::warning(
         "clock",
         format!("the clocks of the desk and of this machine differ by {seconds} s"),
-        "timedatectl set-ntp true on both; then start the desk anew, which reads its clock at the start",
+        "timedatectl set-ntp true on both; then restart the desk, which reads the clock only at its start",
     )
 }

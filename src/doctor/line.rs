@@ -1,4 +1,4 @@
-//! A connection of the doctor's, with TLS or without.
+//! A connection of the doctor, with or without TLS.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -9,7 +9,7 @@ use super::client::STEP;
 use super::tls::Session;
 use deskwire::config::DOCTOR_ANSWER_BYTES_MAX;
 
-/// Blocking, and with a deadline for each read.
+/// A blocking connection with a deadline for each read.
 #[derive(Debug)]
 pub(super) enum Line {
     Plain(TcpStream),
@@ -47,7 +47,7 @@ impl Line {
     }
 }
 
-/// Reads from a socket once, which takes no longer than until the deadline. The peer's end is an error.
+/// Reads from a socket once, until the deadline at the latest. The end of the stream is an error.
 pub(super) fn read_until(
     deadline: Instant,
     socket: &mut TcpStream,

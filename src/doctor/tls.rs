@@ -1,4 +1,5 @@
-//! TLS of the doctor's own connections: whether browsers would accept the certificate, and if not, why.
+//! TLS for the doctor's own connections, which finds out whether browsers would accept the certificate, and if not,
+//! why.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -18,14 +19,14 @@ use super::finding::{self, Finding};
 use super::line::read_until;
 use super::tls_finding;
 
-/// Where systems keep the certificates of those who sign others: Debian and Alpine, Fedora, openSUSE, the BSDs and macOS.
+/// The files with the trusted root certificates on Debian and Alpine, Fedora, openSUSE, the BSDs and macOS.
 const BUNDLES: [&str; 4] = [
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
     "/etc/ssl/ca-bundle.pem",
     "/etc/ssl/cert.pem",
 ];
-/// The variable that names another one, as OpenSSL has it.
+/// The variable that names another such file, as in OpenSSL.
 const BUNDLE_VARIABLE: &str = "SSL_CERT_FILE";
 
 /// What every connection of a doctor needs to speak TLS.
@@ -33,7 +34,7 @@ const BUNDLE_VARIABLE: &str = "SSL_CERT_FILE";
 pub(super) struct Trust(Arc<ClientConfig>);
 
 impl Trust {
-    /// Trusts whom this machine trusts. `None` if it knows nobody.
+    /// Trusts the root certificates of this machine. `None` if it has none.
     pub(super) fn of_this_machine() -> Option<Self> {
         let own = std::env::var_os(BUNDLE_VARIABLE).map(PathBuf::from);
         let bundles = match own {
@@ -53,14 +54,15 @@ impl Trust {
         (!roots.is_empty()).then(|| Self(Arc::new(config)))
     }
 
-    /// Trusts any certificate: who asks a desk on this machine whether it is alive sends no secret, and does not know its name.
+    /// Trusts any certificate. For health checks of a desk on this machine, which send no secret and do not know the
+    /// desk's name.
     pub(super) fn anybody() -> Option<Self> {
         let verifier = Arc::new(Anybody(ring::default_provider()));
         let config = builder()?.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
         Some(Self(Arc::new(config)))
     }
 
-    /// Shakes hands over a socket that was just connected.
+    /// Does the TLS handshake on a socket that was just connected.
     pub(super) fn shake_hands(&self, socket: TcpStream, host: &str) -> Result<Session, Finding> {
         let name = ServerName::try_from(host.to_owned()).map_err(|_| tls_finding::name(host, &[]))?;
         let session = ClientConnection::new(Arc::clone(&self.0), name);
@@ -94,7 +96,7 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// A connection with TLS.
+/// A TLS connection.
 #[derive(Debug)]
 pub(super) struct Session {
     session: ClientConnection,
@@ -134,7 +136,7 @@ impl Session {
         self.write()
     }
 
-    /// Waits for more, and appends it to `bytes`. A record may hold nothing of it, and a part of one neither.
+    /// Waits for more bytes, and appends them to `bytes`. Reads on after a record without data, or a part of a record.
     pub(super) fn receive(&mut self, bytes: &mut Vec<u8>, deadline: Instant) -> io::Result<()> {
         let mut buffer = [0; 4096];
         loop {
@@ -161,7 +163,7 @@ impl Session {
     }
 }
 
-/// Accepts every certificate, and checks only that the peer has its key.
+/// Accepts any certificate, and checks only that the peer has its key.
 #[derive(Debug)]
 struct Anybody(CryptoProvider);
 

@@ -1,11 +1,11 @@
-//! What may be wrong with TLS, in plain words, each with the line that mends it.
+//! The findings about TLS: what may be wrong, in plain words, each with the command or configuration that fixes it.
 
 use deskwire::net::tls::Validity;
 use rustls::{AlertDescription, CertificateError, Error};
 
 use super::finding::Finding;
 
-/// What an error of rustls means for the people of a desk.
+/// Explains an error of rustls to the operator of a desk.
 pub(super) fn of(error: &Error, host: &str) -> Finding {
     match error {
         Error::InvalidCertificate(why) => certificate(why, host),
@@ -38,9 +38,9 @@ fn certificate(why: &CertificateError, host: &str) -> Finding {
         ),
         CertificateError::NotValidForNameContext { presented, .. } => name(host, presented),
         CertificateError::NotValidForName => name(host, &[]),
-        // A signer of the same name with another key shows as a bad signature.
+        // If the signer has the name of a known one but another key, rustls reports a bad signature.
         CertificateError::UnknownIssuer | CertificateError::BadSignature => unknown_issuer(host),
-        // A certificate that openssl makes by "req -x509" is one to sign others with, and signs itself.
+        // "openssl req -x509" makes a self-signed certificate that is itself marked as a signer.
         other if format!("{other:?}").contains("CaUsedAsEndEntity") => unknown_issuer(host),
         other => Finding::fault(
             "tls-certificate",
@@ -53,7 +53,7 @@ fn certificate(why: &CertificateError, host: &str) -> Finding {
 fn unknown_issuer(host: &str) -> Finding {
     Finding::fault(
         "tls-issuer",
-        "the certificate is signed by nobody whom this machine knows: it signs itself, or the rest of its chain is missing",
+        "this machine does not know the certificate's signer: it is self-signed, or the rest of its chain is missing",
         format!(
             "certbot certonly --nginx -d {host}; and the whole chain, nginx: ssl_certificate fullchain.pem; \
              deskwire --tls-cert fullchain.pem; for a signer of your own: SSL_CERT_FILE=ca.pem deskwire doctor"
@@ -61,7 +61,7 @@ fn unknown_issuer(host: &str) -> Finding {
     )
 }
 
-/// The certificate is for `names`, as far as they are known, and not for `host`.
+/// The certificate is for `names`, if these are known, and not for `host`.
 pub(super) fn name(host: &str, names: &[String]) -> Finding {
     let names = if names.is_empty() { String::new() } else { format!(", but for {}", names.join(", ")) };
     Finding::fault(
@@ -74,7 +74,7 @@ pub(super) fn name(host: &str, names: &[String]) -> Finding {
 fn no_tls(host: &str) -> Finding {
     Finding::fault(
         "tls-none",
-        "what answers at this port speaks no TLS",
+        "the server at this port does not speak TLS",
         format!(
             "nginx: listen 443 ssl; deskwire --tls-cert FILE --tls-key FILE; or ask without: http://{host}"
         ),
@@ -84,7 +84,7 @@ fn no_tls(host: &str) -> Finding {
 fn too_old() -> Finding {
     Finding::fault(
         "tls-version",
-        "it speaks neither TLS 1.2 nor 1.3, or no cipher that browsers still have",
+        "the server supports neither TLS 1.2 nor 1.3, or no cipher that browsers still accept",
         "nginx: ssl_protocols TLSv1.2 TLSv1.3;",
     )
 }
@@ -98,16 +98,16 @@ pub(super) fn cut() -> Finding {
     )
 }
 
-/// This machine knows nobody who signs certificates.
+/// This machine trusts no signers of certificates.
 pub(super) fn no_roots() -> Finding {
     Finding::fault(
         "tls-roots",
-        "this machine knows nobody who signs certificates, so none can be judged",
+        "this machine trusts no signers of certificates, so none can be checked",
         "apt-get install ca-certificates; or SSL_CERT_FILE=ca.pem deskwire doctor",
     )
 }
 
-/// It is accepted. That it soon will not be is a warning.
+/// The certificate is accepted. If it expires soon, that is a warning.
 pub(super) fn accepted(validity: Validity) -> Finding {
     if validity.is_short() {
         return Finding::warning(

@@ -1,13 +1,13 @@
-//! What a listener is for, where the metrics have one of their own.
+//! The purpose of a listener: the metrics may have their own, so that the public one does not serve them.
 
-/// Which paths are served at the listener by which a request has come.
+/// The paths that are served at a listener.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Scope {
-    /// All: there is no other listener.
+    /// All paths: there is no other listener.
     #[default]
     All,
-    /// All but the metrics, which have a listener of their own.
+    /// All paths except the metrics, which have their own listener.
     Public,
-    /// The metrics and the health check, and no WebSocket.
+    /// The metrics and the health check, but no WebSockets.
     Metrics,
 }
