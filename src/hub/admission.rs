@@ -1,11 +1,11 @@
 //! Which sockets are accepted, and which clients get a place for an open connection.
 //!
-//! | what there is | who gets it | when there is none |
+//! | resource | available to | when it has run out |
 //! | --- | --- | --- |
 //! | sockets, memory for partial heads | all clients | the oldest connection that is not open is evicted |
 //! | connections of one address | its clients | 1013 or 503; far beyond, dropped unread |
 //! | places for open connections | all clients, the last ones only those with `Priority::Kept` | 1013 |
-//! | sockets of the metrics' own listener | its clients, whatever their address | they wait in its backlog |
+//! | sockets at the metrics' own listener | its clients, whatever their address | clients wait in its backlog |
 
 #[cfg(test)]
 mod tests;
@@ -31,33 +31,33 @@ use crate::net::http::Request;
 use crate::net::scope::Scope;
 use crate::service::{Priority, Service};
 
-/// How the connections of an address stand to its limit, this one included.
+/// How the number of connections from an address, including this one, compares to its limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AddressStanding {
     Within,
-    /// Over it: it is answered.
+    /// Over the limit: the client gets an answer that says so.
     Over,
-    /// So far over it that it gets no answer.
+    /// So far over the limit that the client gets no answer.
     FarOver,
 }
 
-/// Where a connection comes from, and which address it is counted under.
+/// The origin of a connection, and the address that it is counted under.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Origin {
     /// The address of the socket's other end.
     socket: IpAddr,
     counted_as: Option<ClientAddress>,
-    /// Whether it was one too many when it was counted.
+    /// Whether it exceeded the limit when it was counted.
     is_over: bool,
-    /// What the listener serves by which it has come.
+    /// What the connection's listener serves.
     scope: Scope,
 }
 
-/// How many connections each address has, and may have.
+/// The number of connections from each address, and their limit.
 #[derive(Debug)]
 pub(super) struct AddressLimit {
     proxies: TrustedProxies,
-    /// 0 is without a limit.
+    /// 0 means no limit.
     connections_max: u32,
     counts: BTreeMap<ClientAddress, u32>,
 }
@@ -91,13 +91,12 @@ impl AddressLimit {
         max != 0 && self.counts.get(&address).is_some_and(|count| *count > max)
     }
 
-    /// Returns where the address of a request's client is from. `None` at the metrics' own listener.
+    /// Returns where the address of a request's client was found. `None` at the metrics' own listener.
     pub(super) fn source(&self, origin: &Origin, request: &Request<'_>) -> Option<AddressSource> {
         (origin.scope != Scope::Metrics).then(|| self.proxies.source(origin.socket, &request.forwarded_for))
     }
 
-    /// Says in the request which client it is from and what it may ask for, and counts the connection under that client's
-    /// address from now on.
+    /// Fills in the request's client and scope, and counts the connection under that client's address from now on.
     pub(super) fn identify(&mut self, origin: &mut Origin, request: &mut Request<'_>) -> AddressStanding {
         request.scope = origin.scope;
         if origin.scope == Scope::Metrics {
@@ -106,7 +105,7 @@ impl AddressLimit {
         request.client = self.proxies.client_of(origin.socket, &request.forwarded_for).into();
         let client = self.proxies.counted_address(origin.socket, &request.forwarded_for);
         if client == origin.counted_as {
-            // Counted at accept already. If others have left meanwhile, it is not one too many any more.
+            // It was counted when it was accepted. If others have left since, it no longer exceeds the limit.
             let is_still_over = origin.is_over && client.is_some_and(|client| self.is_over(client));
             return if is_still_over { AddressStanding::Over } else { AddressStanding::Within };
         }
@@ -117,7 +116,7 @@ impl AddressLimit {
     }
 }
 
-/// Connections that are not open, in the order in which they are evicted. One that has opened since is skipped.
+/// Connections that are not open, in the order in which they are to be evicted. One that has opened since is skipped.
 #[derive(Debug, Default)]
 pub(super) struct EvictionQueue(VecDeque<ConnId>);
 
@@ -134,8 +133,8 @@ impl EvictionQueue {
         None
     }
 
-    /// Drops the entries of connections that have opened or ended, once these are more than half. One that stays long at the
-    /// front would let them pile up.
+    /// Drops the entries of connections that have opened or ended, once they are more than half. Otherwise they would
+    /// pile up behind an entry that stays at the front for long.
     fn tidy<S: Stream, I>(&mut self, slots: &mut Slab<Slot<S, I>>) {
         if self.0.len() <= 2 * slots.len().max(TIDY_ENTRIES_MIN) {
             return;
@@ -150,12 +149,12 @@ impl EvictionQueue {
 }
 
 impl<S: Stream, V: Service> Hub<S, V> {
-    /// Trusts the X-Forwarded-For of these proxies, instead of those on this machine.
+    /// Trusts the X-Forwarded-For of these proxies instead of those on this machine.
     pub(crate) fn set_trusted_proxies(&mut self, proxies: TrustedProxies) {
         self.addresses.proxies = proxies;
     }
 
-    /// Returns whether one more socket may be accepted: there are fewer than the limit, or one can be evicted.
+    /// Returns whether another socket may be accepted: there are fewer than the limit, or one can be evicted.
     pub(crate) fn has_capacity(&mut self) -> bool {
         self.public_connections() < self.limits.sockets_max()
             || self.eviction_queue.oldest(&mut self.slots).is_some()
@@ -175,12 +174,13 @@ impl<S: Stream, V: Service> Hub<S, V> {
         self.public_scope = Scope::Public;
     }
 
-    /// Returns whether one more socket of the metrics' own listener may be accepted.
+    /// Returns whether another socket may be accepted at the metrics' own listener.
     pub(crate) fn has_capacity_for_metrics(&self) -> bool {
         self.metrics_connections < METRICS_CONNECTIONS_MAX
     }
 
-    /// Admits a socket of the metrics' own listener. It takes nobody's place, counts for no address, and is not evicted.
+    /// Admits a socket from the metrics' own listener. It takes no place of the others, counts for no address, and is
+    /// not evicted.
     pub(crate) fn admit_for_metrics(&mut self, stream: S, address: IpAddr, now: Millis) -> u32 {
         self.metrics.accepted += 1;
         self.metrics_connections += 1;
@@ -188,7 +188,8 @@ impl<S: Stream, V: Service> Hub<S, V> {
         self.insert(stream, origin, now)
     }
 
-    /// Admits a socket, and returns its slot, for the poll to report it by. `None` if its address has far too many.
+    /// Admits a socket, and returns its slot, by which the poll will report it. `None` if its address has far too many
+    /// connections.
     pub fn admit(&mut self, stream: S, address: IpAddr, now: Millis) -> Option<u32> {
         self.metrics.accepted += 1;
         let counted_as = self.addresses.proxies.counted_address(address, &[]);
@@ -232,7 +233,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
         slot
     }
 
-    /// Ends a connection at once, whatever it waits for. Its output is written as far as the socket takes it.
+    /// Ends a connection at once, whatever its phase. Its output is written as far as the socket takes it.
     fn evict(&mut self, id: ConnId, now: Millis) {
         self.notify_closed(id, now);
         self.keep(now);
@@ -246,7 +247,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
         self.remove(id);
     }
 
-    /// Evicts the oldest connections that are not open while partial heads take too much. Returns how many.
+    /// Evicts the oldest connections that are not open while partial heads take too much memory. Returns how many.
     pub(super) fn evict_partial_heads(&mut self, now: Millis) -> usize {
         let mut evicted = 0;
         while self.partial_heads_bytes > PARTIAL_HEADS_BYTES_MAX
@@ -270,8 +271,8 @@ impl<S: Stream, V: Service> Hub<S, V> {
         self.slots.remove(id.slot as usize);
     }
 
-    /// Queues a connection that is not open to be evicted, once it is settled. Not before, so that none is evicted that was
-    /// accepted in this turn and not read yet.
+    /// Queues a connection that is not open for eviction, once it is settled. Not earlier, so that no connection is
+    /// evicted that was accepted in this turn and has not been read yet.
     pub(super) fn note_evictable(&mut self, id: ConnId) {
         if let Some(slot) = find(&mut self.slots, id)
             && !slot.connection.is_open()
@@ -288,7 +289,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
         self.eviction_queue.tidy(&mut self.slots);
     }
 
-    /// Gives an upgraded connection a place and has the service open it, or closes it again.
+    /// Gives an upgraded connection a place and lets the service open it, or closes it again.
     pub(super) fn welcome(&mut self, id: ConnId, guest: V::Guest, priority: Priority, now: Millis) {
         if !self.has_place(priority) {
             self.metrics.refused(RefusalCause::Full);

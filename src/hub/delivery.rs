@@ -1,4 +1,5 @@
-//! From the service to sockets: what it has sent is queued, and it is notified of connections that have closed.
+//! From the service to sockets: the frames that it has sent are queued, and it is notified of connections that have
+//! closed.
 
 use log::debug;
 
@@ -12,7 +13,7 @@ use crate::outbox::{Item, Reply};
 use crate::service::{Priority, Service};
 
 impl<S: Stream, V: Service> Hub<S, V> {
-    /// Queues what the service has sent. Nothing is written yet.
+    /// Queues the frames that the service has sent. Nothing is written yet.
     pub(super) fn deliver(&mut self, now: Millis) {
         if self.outbox.is_empty() {
             return;
@@ -57,8 +58,9 @@ impl<S: Stream, V: Service> Hub<S, V> {
         }
     }
 
-    /// Flushes the dirty connections from the nth on, in reverse: the receiver of a message need not wait for the receipt
-    /// of its sender. Everything else about them is decided at the end of the turn, and all if something is not kept yet.
+    /// Flushes the dirty connections from the nth on, in reverse order: so the receiver of a message does not wait for
+    /// the sender's receipt. Everything else about them waits for the end of the turn; so does the flush if something
+    /// is not kept yet.
     pub(super) fn flush_dirty(&mut self, nth: usize, now: Millis) {
         let Some(kept) = Kept::by(&self.service) else { return };
         for id in self.dirty[nth..].iter().rev() {
@@ -93,7 +95,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
         }
     }
 
-    /// Notifies the service of a connection that is not open any more, once.
+    /// Notifies the service, once, of a connection that is no longer open.
     pub(super) fn notify_closed(&mut self, id: ConnId, now: Millis) {
         let Some(slot) = self.slot(id).filter(|slot| !slot.connection.is_open()) else { return };
         if let Some(Place { identity, priority }) = slot.place.take() {

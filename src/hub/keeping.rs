@@ -1,7 +1,7 @@
-//! Nothing is written to a socket before what caused it is kept.
+//! The rule that nothing is written to a socket before the input that caused it is kept.
 //!
-//! A service may keep what it is given, on a disk for instance, and keeps a whole turn at once. Until then the hub only
-//! queues what the service sends. Every write to a socket takes a [`Kept`], so that none can come too early.
+//! A service may keep its input, for example on disk, and keeps a whole turn at once. Until then the hub only queues
+//! the frames that the service sends. Every write to a socket needs a [`Kept`], so that none can come too early.
 
 use std::io;
 use std::marker::PhantomData;
@@ -13,18 +13,19 @@ use crate::net::close;
 use crate::net::connection::Stream;
 use crate::service::Service;
 
-/// Proof that the service has kept all that it was given. It borrows the service, which is given nothing more meanwhile.
+/// Proof that the service has kept all of its input. It borrows the service, so that no more input can arrive
+/// meanwhile.
 #[derive(Clone, Copy)]
 pub(super) struct Kept<'a>(PhantomData<&'a ()>);
 
 impl<'a> Kept<'a> {
-    /// `None` if something is not kept yet.
+    /// Returns the proof, or `None` if something is not kept yet.
     pub(super) fn by<V: Service>(service: &'a V) -> Option<Self> {
         service.is_kept().then_some(Self(PhantomData))
     }
 }
 
-/// Output of a connection that must not leave yet: all that follows so many bytes.
+/// Output of a connection that must not leave yet: everything after the first `kept_bytes`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Unkept {
     id: ConnId,
@@ -33,7 +34,8 @@ pub(super) struct Unkept {
 }
 
 impl<S: Stream, V: Service> Hub<S, V> {
-    /// Notes how much output of a connection may leave, before more is queued for it that depends on what is not kept yet.
+    /// Notes how much of a connection's output may leave. Called before output is queued that depends on input that is
+    /// not kept yet.
     pub(super) fn note_unkept(&mut self, id: ConnId) {
         if !self.service.is_kept()
             && let Some(slot) = find(&mut self.slots, id)
@@ -43,7 +45,8 @@ impl<S: Stream, V: Service> Hub<S, V> {
         }
     }
 
-    /// Has the service keep what it was given. Where it fails, nothing leaves that depends on it, and all connections end.
+    /// Makes the service keep its input. If that fails, the output that depends on it is dropped, and all connections
+    /// end.
     pub(super) fn keep(&mut self, now: Millis) {
         if self.service.is_kept() {
             return;
@@ -58,8 +61,8 @@ impl<S: Stream, V: Service> Hub<S, V> {
         }
     }
 
-    /// The same at the end of a turn, when the dirty connections before the nth are settled. The ends of the others are kept
-    /// with the rest, so that a turn is kept at once.
+    /// Like `keep`, at the end of a turn, when the dirty connections before the nth are settled. The service is
+    /// notified first of the others that have closed, so that the whole turn is kept at once.
     pub(super) fn keep_turn(&mut self, mut nth: usize, now: Millis) {
         while let Some(id) = self.dirty.get(nth).copied() {
             self.notify_closed(id, now);
@@ -68,9 +71,9 @@ impl<S: Stream, V: Service> Hub<S, V> {
         self.keep(now);
     }
 
-    /// Drops the output that depends on what could not be kept.
+    /// Drops the output that depends on input that could not be kept.
     fn withdraw(&mut self, now: Millis) {
-        // The latest first: of a connection that was sent several frames, the first entry says what may leave.
+        // The latest entry first: if a connection was sent several frames, its first entry says how much may leave.
         for Unkept { id, kept_bytes, was_open } in std::mem::take(&mut self.unkept).into_iter().rev() {
             if let Some(slot) = find(&mut self.slots, id) {
                 slot.connection.withdraw(kept_bytes, was_open.then_some(close::INTERNAL_ERROR), now);
@@ -79,7 +82,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
         }
     }
 
-    /// Returns why the service cannot go on, once.
+    /// Returns, once, the error that keeps the service from going on.
     pub(crate) fn take_failure(&mut self) -> Option<io::Error> {
         self.failure.take()
     }

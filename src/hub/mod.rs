@@ -1,9 +1,10 @@
 //! All connections, and what a turn does with them: serve, expire, settle.
 //!
-//! admission.rs decides which sockets and clients are accepted, turn.rs which connections are read when; reading.rs is the
-//! way in, from a socket to the service, delivery.rs the way out, from the service to sockets; keeping.rs holds back what must
-//! not leave yet; stats.rs counts for tests.
-//! There is no poll here and no clock: readiness and time are arguments. server.rs drives it with real sockets, the
+//! admission.rs decides which sockets and clients are accepted, and turn.rs which connections are read when. reading.rs
+//! is the way in, from a socket to the service; delivery.rs the way out, from the service to sockets. keeping.rs holds
+//! back output that must not leave yet, and stats.rs counts for tests.
+//!
+//! The hub has no poll and no clock: readiness and time are arguments. server.rs drives it with real sockets, the
 //! simulation with scripted ones.
 
 mod admission;
@@ -37,42 +38,42 @@ use crate::net::websocket::Codec;
 use crate::outbox::Outbox;
 use crate::service::{Priority, Service};
 
-/// The connections of one service.
+/// A service and all of its connections.
 pub struct Hub<S, V: Service> {
     /// The service.
     pub service: V,
-    /// What the hub has counted.
+    /// The counters of the hub.
     pub(crate) metrics: Metrics,
     limits: Limits,
     addresses: AddressLimit,
     slots: Slab<Slot<S, V::Identity>>,
     generation: u32,
-    /// Connections with a place, and those of them with an ordinary one.
+    /// The number of connections with a place, and of those with an ordinary place.
     open: usize,
     open_ordinary: usize,
-    /// What the listener serves that is not the metrics' own.
+    /// What the desk's listener serves.
     public_scope: Scope,
-    /// Connections of the metrics' own listener. They have sockets of their own.
+    /// Connections from the metrics' own listener, which have a limit of their own.
     metrics_connections: usize,
     /// Connections that may be evicted.
     eviction_queue: EvictionQueue,
-    /// What partial heads take, in bytes, as last counted.
+    /// The memory of all partial heads, in bytes, as last counted.
     partial_heads_bytes: usize,
     /// Connections that wait to be read.
     run_queue: RunQueue,
-    /// Connections whose output has left, where the service has asked to be notified.
+    /// Connections whose output has left, and of which the service has yet to be notified.
     drained: VecDeque<ConnId>,
-    /// Bytes queued in this turn, one copy for each receiver.
+    /// Bytes queued in this turn, counted once for each receiver.
     queued_bytes: usize,
     /// Connections to be settled at the end of the turn.
     dirty: Vec<ConnId>,
     deadlines: Deadlines,
     outbox: Outbox,
-    /// Output of this turn that must not leave yet, where the service keeps what it is given.
+    /// Output of this turn that must not leave before the service has kept its input.
     unkept: Vec<Unkept>,
-    /// Why the service cannot go on.
+    /// The error that keeps the service from going on.
     failure: Option<io::Error>,
-    /// The codec of all connections that are between two messages.
+    /// The codec that all connections between two messages share.
     codec: Box<Codec>,
     /// The buffer that every recv reads into.
     scratch: Box<[u8]>,
@@ -84,17 +85,17 @@ struct Slot<S, I> {
     id: ConnId,
     connection: Connection<S>,
     origin: Origin,
-    /// Its place among the open connections, from `Service::opened` until `Service::closed`.
+    /// The connection's place among the open ones, from `Service::opened` until `Service::closed`.
     place: Option<Place<I>>,
-    /// The phase in which it was last counted.
+    /// The phase in which the metrics last counted it.
     counted: PhaseName,
-    /// What its part of a head took then, in bytes.
+    /// The memory of its partial head, as last counted, in bytes.
     counted_head_bytes: u32,
-    /// The earliest entry for it among the deadlines.
+    /// The time of its earliest entry in the queue of deadlines.
     scheduled_at: Millis,
     in_run_queue: bool,
     is_dirty: bool,
-    /// Its deadline has passed, and it has been read once more since.
+    /// Whether it has been read once more since its deadline passed.
     was_read_last: bool,
     is_in_eviction_queue: bool,
     drain: Drain,
@@ -102,7 +103,7 @@ struct Slot<S, I> {
 
 /// A place for an open connection.
 struct Place<I> {
-    /// Who it belongs to.
+    /// Who the connection belongs to.
     identity: I,
     priority: Priority,
 }
@@ -110,10 +111,10 @@ struct Place<I> {
 /// Whether the service is to be notified when all output of a connection has left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Drain {
-    /// It has not asked, or was notified since.
+    /// The service has not asked, or has been notified since.
     Unasked,
     Asked,
-    /// All has left, and the connection waits in the queue of the drained.
+    /// All output has left, and the connection is in the queue of drained ones.
     Queued,
 }
 
@@ -122,14 +123,14 @@ impl<S: Stream, I> Slot<S, I> {
         metrics.bytes_out += self.connection.flush(now, spare) as u64;
     }
 
-    /// Whether all output has left, of a connection that more can be sent to.
+    /// Returns whether the connection is open and all of its output has left.
     fn is_drained(&self) -> bool {
         !self.connection.has_output() && self.connection.is_open()
     }
 }
 
 impl<S: Stream, V: Service> Hub<S, V> {
-    /// Returns a hub without connections.
+    /// Creates a hub without connections.
     pub fn new(service: V, limits: Limits) -> Self {
         Self {
             service,
@@ -158,17 +159,17 @@ impl<S: Stream, V: Service> Hub<S, V> {
         }
     }
 
-    /// Drops the buffers that are kept for the next busy moment.
+    /// Frees the spare buffers, which are kept for the next busy moment.
     pub(crate) fn drop_spare(&mut self) {
         self.spare = Vec::new();
     }
 
-    /// Returns how much there is: connections, and what the service keeps.
+    /// Returns the number of connections plus the number of items that the service keeps.
     pub(crate) fn items(&self) -> usize {
         self.slots.len() + self.service.items()
     }
 
-    /// Returns how many connections there are, in any phase.
+    /// Returns the number of connections in any phase.
     pub(crate) fn connections(&self) -> usize {
         self.slots.len()
     }
@@ -183,7 +184,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
         !self.run_queue.is_empty() || !self.drained.is_empty() || !self.dirty.is_empty()
     }
 
-    /// Returns when there is something to do, if no event comes until then.
+    /// Returns when there is something to do, unless an event comes before.
     pub fn next_due(&self) -> Option<Millis> {
         self.deadlines.next_due().into_iter().chain(self.service.next_due()).min()
     }
@@ -210,25 +211,26 @@ impl<S: Stream, V: Service> Hub<S, V> {
         }
     }
 
-    /// Notes what the poll has reported of a slot. Slots are freed at the end of a turn, so that it still has the same connection.
+    /// Notes what the poll has reported for a slot. Slots are freed only at the end of a turn, so the slot still has
+    /// the same connection.
     pub fn ready(&mut self, slot: u32, readiness: Readiness) {
         let Some(slot) = self.slots.get_mut(slot as usize) else { return };
         slot.connection.note_readiness(readiness);
         let id = slot.id;
         let (is_blocked, wants_read) = (slot.connection.is_blocked(), slot.connection.wants_read());
         if readiness.writable && is_blocked {
-            self.mark_dirty(id); // settle flushes, and queues it to be read if it was behind
+            self.mark_dirty(id); // settle flushes it, and queues it to be read if it was behind
         }
         if wants_read {
             self.queue_to_run(id);
         }
     }
 
-    /// Does what one turn does with connections: serves those that are ready, lets `accept` admit new ones, looks at deadlines
-    /// that have passed, and settles what has come of it. Returns how many connections have ended; each has freed a
-    /// descriptor.
+    /// Does one turn's work: serves the connections that are ready, lets `accept` admit new ones, handles deadlines
+    /// that have passed, and settles the results. Returns how many connections have ended; each has freed a descriptor.
     ///
-    /// New sockets come after those that are served: one may need the place of a connection whose head has just arrived.
+    /// New sockets are admitted after the others are served: one may need the socket of a connection whose head has
+    /// just arrived.
     pub fn turn(&mut self, now: Millis, accept: impl FnOnce(&mut Self)) -> usize {
         self.serve(now);
         accept(self);
@@ -236,8 +238,8 @@ impl<S: Stream, V: Service> Hub<S, V> {
         self.settle(now)
     }
 
-    /// Phase "expire": handles each connection whose deadline has passed. What is left beyond a bound is due in the next turn,
-    /// at once.
+    /// Phase "expire": handles the connections whose deadline has passed, up to a bound. The others are due in the next
+    /// turn, which then comes at once.
     fn expire(&mut self, now: Millis) {
         for _ in 0..TURN_EXPIRIES_MAX {
             let Some((due, id)) = self.deadlines.pop_due(now) else { break };
@@ -252,8 +254,8 @@ impl<S: Stream, V: Service> Hub<S, V> {
         }
     }
 
-    /// After the process was stopped for a while (a laptop's lid, a debugger) all deadlines have passed at once. So what
-    /// a peer did in time counts, though it is only found now: its bytes are read before its silence is judged.
+    /// After the process was stopped for a while (a closed laptop, a debugger), all deadlines have passed at once. So a
+    /// peer's waiting input is read before its silence is judged: it may have been sent in time.
     fn expire_slot(&mut self, id: ConnId, now: Millis) {
         let limits = self.limits;
         if self.slot(id).is_some_and(|slot| slot.connection.is_blocked()) {
@@ -270,9 +272,9 @@ impl<S: Stream, V: Service> Hub<S, V> {
         if slot.connection.deadline(&limits) > now {
             slot.was_read_last = false;
         } else if slot.connection.is_judged_by_input() && slot.in_run_queue {
-            // It waits to be read, and its deadline is looked at in each turn until then.
+            // It waits to be read. Until then its deadline is checked in each turn.
         } else if slot.connection.is_judged_by_input() && !std::mem::replace(&mut slot.was_read_last, true) {
-            // The poll may not have reported it yet.
+            // The poll may not have reported its input yet.
             slot.connection.note_readiness(Readiness { readable: true, ..Readiness::default() });
             self.queue_to_run(id);
         } else {
@@ -287,12 +289,13 @@ impl<S: Stream, V: Service> Hub<S, V> {
         }
     }
 
-    /// Phase "settle": notifies the service of connections that have closed, flushes each dirty one, frees the dead. What
-    /// the service sends in answer is settled as well, until there is nothing left. Returns how many were freed.
+    /// Phase "settle": notifies the service of connections that have closed, flushes each dirty one, and frees the
+    /// dead. Frames that the service sends in response are settled too, until none is left. Returns how many
+    /// connections were freed.
     fn settle(&mut self, now: Millis) -> usize {
         let mut freed = 0;
         let mut next = 0;
-        // The list grows while it is worked through: a connection that is written to meanwhile is added at the end.
+        // The list grows during the loop: a connection that is written to meanwhile is added at the end.
         while let Some(id) = self.dirty.get(next).copied() {
             next += 1;
             self.notify_closed(id, now);
@@ -315,7 +318,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
                     std::mem::replace(&mut slot.counted_head_bytes, head_bytes) as usize;
             }
             if phase == PhaseName::Dead && slot.place.is_some() {
-                self.mark_dirty(id); // the write has failed: the service is notified with others of whom the same is found
+                self.mark_dirty(id); // the write has failed: settled once more, so that the service is notified
                 continue;
             }
             if phase == PhaseName::Dead {
@@ -336,7 +339,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
             }
         }
         self.dirty.clear();
-        self.keep(now); // of a turn that has sent nothing
+        self.keep(now); // in case the turn has sent nothing
         freed += self.evict_partial_heads(now);
         self.tidy_eviction_queue();
         if freed > 0 {
@@ -345,7 +348,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
         freed
     }
 
-    /// Drops deadlines of connections that have gone, once there are too many of them.
+    /// Drops the deadlines of connections that have ended, once there are too many.
     fn tidy_deadlines(&mut self) {
         let slots = &self.slots;
         self.deadlines.tidy(slots.len(), |due, id| {
@@ -353,7 +356,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
         });
     }
 
-    /// Has the service read its configuration again.
+    /// Makes the service read its configuration again.
     pub(crate) fn reload(&mut self, now: Millis) {
         self.service.reload(now, &mut self.outbox);
         self.deliver(now);
@@ -386,8 +389,8 @@ impl<S: Stream, V: Service> Hub<S, V> {
     }
 }
 
-/// The slot of a connection, if that is still its. A function of the slots alone, so that the rest of the hub can be
-/// used beside what it gives.
+/// Returns the slot of a connection, if the connection still has it. Borrows only the slots, so that the rest of the
+/// hub can be used at the same time.
 fn find<S, I>(slots: &mut Slab<Slot<S, I>>, id: ConnId) -> Option<&mut Slot<S, I>> {
     slots.get_mut(id.slot as usize).filter(|slot| slot.id == id)
 }

@@ -1,7 +1,7 @@
-//! From a socket to the service: what one recv holds, a request head or messages.
+//! From a socket to the service: the bytes of one recv are a request head or messages.
 //!
-//! One read of one connection runs to its end before the next begins: what it asks for is decided, and what the service
-//! answers is queued. So a message that was read first also counts first, for all.
+//! Each read of a connection is completed before the next begins: its requests are decided, and the service's answers
+//! are queued. So a message that is read first also counts first, for everybody.
 
 use log::{debug, info};
 
@@ -21,11 +21,11 @@ use crate::net::response::Status;
 use crate::net::scope::Scope;
 use crate::service::{Answer, Service};
 
-/// The header of most frames from a client: opcode, two bytes of length, mask (RFC 6455 5.2).
+/// The header of most frames from a client: an opcode, three bytes of length, and the mask (RFC 6455 5.2).
 const CLIENT_HEADER_BYTES: usize = 8;
 
 impl<S: Stream, V: Service> Hub<S, V> {
-    /// Reads a connection once: what was kept of an earlier recv, or else one recv of at most `most` bytes.
+    /// Reads a connection once: the bytes kept from an earlier recv, or else one recv of at most `most` bytes.
     pub(super) fn read(&mut self, id: ConnId, (budget, most): (&mut Budget, usize), now: Millis) {
         let Some(slot) = find(&mut self.slots, id) else { return };
         slot.in_run_queue = false;
@@ -35,11 +35,11 @@ impl<S: Stream, V: Service> Hub<S, V> {
         }
         if let Some(unread) = slot.connection.take_unread() {
             let extra_cost = self.read_messages(id, &unread, now);
-            // What is kept once more has cost nothing yet.
+            // Bytes that are kept once more have cost nothing yet.
             let kept = find(&mut self.slots, id).map_or(0, |slot| slot.connection.unread_bytes());
             budget.spend(unread.len() - kept + extra_cost);
         } else {
-            // Out of the hub for as long as it is borrowed, since the hub itself is needed to read what is in it.
+            // Taken out of the hub, which is itself needed to process the bytes in it.
             let mut scratch = std::mem::take(&mut self.scratch);
             let received = slot.connection.receive(&mut scratch[..budget.recv_bytes(most)], now);
             let length = if let Received::Bytes(length) = received { length } else { 0 };
@@ -51,19 +51,21 @@ impl<S: Stream, V: Service> Hub<S, V> {
             budget.spend(cost);
             self.scratch = scratch;
         }
-        self.mark_dirty(id); // settle writes what the peer is answered, and queues it again if there may be more
+        self.mark_dirty(id); // settle writes the answers, and queues the connection again if it may have more input
         let Some(slot) = find(&mut self.slots, id) else { return };
-        // The end comes behind the bytes of the same recv: these count, unless they are kept and the end waits with them.
+        // The end comes after the bytes of the same recv, so these still count. If they are kept, the end waits with
+        // them.
         if slot.connection.is_at_eof() {
             slot.connection.end_of_input(now);
         }
-        // What is read first counts first: for all that is read after this, in this turn too, the peer is away.
+        // What is read first counts first: for everything that is read after this, even in this turn, the peer is away.
         if !slot.connection.is_open() {
             self.notify_closed(id, now);
         }
     }
 
-    /// Reads what a recv has brought, as the connection's phase has it. Returns what it has cost beyond its bytes.
+    /// Handles the bytes of a recv, according to the connection's phase. Returns what they cost in addition to their
+    /// number.
     fn read_bytes(&mut self, id: ConnId, bytes: &[u8], now: Millis) -> usize {
         let Some(slot) = find(&mut self.slots, id) else { return 0 };
         match slot.connection.read_head(bytes) {
@@ -71,11 +73,11 @@ impl<S: Stream, V: Service> Hub<S, V> {
             Some(Head::Partial) => {}
             Some(Head::Refused(status)) => {
                 debug!("connection {id}: {} {}", status as u16, status.phrase());
-                // Its method is not known, so that the answer has a body.
+                // The method is unknown, so the answer has a body.
                 slot.connection.respond(&status.into(), Method::Get, now);
             }
             Some(Head::Whole(mut request, behind)) => {
-                // The address decides before the service is asked, so that a crowd from one address costs no lookup.
+                // The address is checked before the service is asked, so that a crowd from one address costs no lookup.
                 if let Some(source) = self.addresses.source(&slot.origin, &request) {
                     self.metrics.address_sources[source as usize] += 1;
                 }
@@ -91,15 +93,15 @@ impl<S: Stream, V: Service> Hub<S, V> {
                 let method = request.method;
                 let answer = answer_to(&mut self.service, &request, standing, &self.metrics);
                 self.answer(id, (answer, method), standing, now);
-                // RFC 6455 4.1 has a client wait for the 101, but its first frames may come with the head: no event will
-                // announce them.
+                // RFC 6455 4.1: a client waits for the 101. But if its first frames do come with the head, no event
+                // will announce them.
                 return REQUEST_COST_BYTES + self.read_messages(id, &bytes[bytes.len() - behind..], now);
             }
         }
         0
     }
 
-    /// Sends the answer to a request, and makes an open connection of an upgraded one.
+    /// Sends the answer to a request, and opens the connection if the answer is an upgrade.
     fn answer(
         &mut self,
         id: ConnId,
@@ -109,7 +111,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
     ) {
         match answer {
             Answer::Http(response) => {
-                self.note_unkept(id); // the metrics may tell of it
+                self.note_unkept(id); // a metrics page may count what is not kept yet
                 self.with_connection(id, |c| c.respond(&response, method, now));
             }
             Answer::Upgrade { handshake, protocol, guest, priority } => {
@@ -125,14 +127,15 @@ impl<S: Stream, V: Service> Hub<S, V> {
         }
     }
 
-    /// Gives the service the messages in `bytes`, one after the other, and queues what it answers to each. Returns what they
-    /// have cost beyond their bytes.
+    /// Passes the messages in `bytes` to the service, one after the other, and queues its answers to each. Returns what
+    /// they cost in addition to their bytes.
     fn read_messages(&mut self, id: ConnId, mut bytes: &[u8], now: Millis) -> usize {
         let (length, mut messages, mut message_bytes) = (bytes.len(), 0, 0);
-        // Each message may end the connection, so that its slot is looked up anew for each.
+        // Each message may end the connection, so the slot is looked up again for each.
         while let Some(slot) = find(&mut self.slots, id) {
-            // Back-pressure: a peer that does not take what it asks for is not read, its socket fills, and TCP's window
-            // (RFC 9293 3.8.6) stops it. First it is written to, since a burst of requests alone may have brought it here.
+            // Backpressure: a peer that does not take the answers to its requests is not read. Its socket fills, and
+            // TCP's window (RFC 9293 3.8.6) stops it. It is written to first, since it may be behind only because of a
+            // burst.
             if slot.connection.is_behind() {
                 if let Some(kept) = Kept::by(&self.service) {
                     slot.flush(kept, now, &mut self.spare, &mut self.metrics);
@@ -143,13 +146,14 @@ impl<S: Stream, V: Service> Hub<S, V> {
                 }
             }
             match slot.connection.next_message(&mut self.codec, &mut bytes, &mut self.spare, now) {
-                Ok(None) => break, // the rest of a frame is still to come, or the connection is not open any more
+                Ok(None) => break, // the rest of a frame is still to come, or the connection is no longer open
                 Err(why) => {
                     self.note_fault(id, why);
                     break;
                 }
                 Ok(Some(message)) => {
-                    // Counted before anything is made of it, control frames too: a flood of pings costs as much as any.
+                    // Counted before it is handled, and control frames too: a flood of pings costs as much as any
+                    // other.
                     let verdict = slot.connection.count_message(&message, &self.limits, now);
                     let Some(Place { identity, .. }) = slot.place else { break };
                     if verdict == RateVerdict::Flood {
@@ -161,13 +165,13 @@ impl<S: Stream, V: Service> Hub<S, V> {
                     message_bytes += CLIENT_HEADER_BYTES + message.payload_bytes();
                     self.metrics.messages_in.count(message.payload_bytes() as u64);
                     self.service.message(now, (id, identity), message, verdict, &mut self.outbox);
-                    self.deliver(now); // before the next message, which may be about what this one has changed
+                    self.deliver(now); // before the next message, which may depend on what this one has changed
                 }
             }
         }
-        // Whatever has ended the loop: the next connection must not find this one's bytes in the shared codec.
+        // However the loop has ended, the next connection must not find this one's bytes in the shared codec.
         self.codec.forget_unread();
-        // What is in no message: headers of fragments, or the first part of a message that is still to come.
+        // The bytes that belong to no whole message: headers of fragments, or the beginning of the next message.
         let rest = (length - bytes.len()).saturating_sub(message_bytes);
         messages * MESSAGE_COST_BYTES + rest * FRAGMENT_COST_FACTOR
     }
@@ -178,8 +182,8 @@ impl<S: Stream, V: Service> Hub<S, V> {
     }
 }
 
-/// Asks the service what to answer. A client with too many connections gets no more than is needed to learn of it: a page
-/// can read a close code, but no status of a handshake, so that its handshake is answered first.
+/// Asks the service for the answer. A client with too many connections is only told so: with a status, or, if it sends
+/// a handshake, with a close code after the handshake, since a page cannot see the status of a refused one.
 fn answer_to<V: Service>(
     service: &mut V,
     request: &Request<'_>,
@@ -187,7 +191,7 @@ fn answer_to<V: Service>(
     metrics: &Metrics,
 ) -> Answer<V::Guest> {
     if request.scope == Scope::Metrics && request.handshake().is_ok() {
-        return Answer::Http(Status::NotFound.into()); // whatever the service serves there, it has no place to give
+        return Answer::Http(Status::NotFound.into()); // there are no places for WebSockets at that listener
     }
     match standing {
         AddressStanding::Within => service.request(request, metrics),

@@ -1,17 +1,17 @@
-//! What a hub holds, for tests that bound it.
+//! Counts of what a hub holds, for tests that check its bounds.
 
 use super::Hub;
 use crate::net::connection::Stream;
 use crate::service::Service;
 
-/// What a hub holds, counted for tests.
+/// Counts of what a hub holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HubStats {
     /// Connections in any phase.
     pub connections: usize,
-    /// Connections with a place: the service has opened them and not closed.
+    /// Connections with a place: the service has opened them and has not been notified of their end.
     pub open: usize,
-    /// The largest output that waits, in bytes.
+    /// The largest waiting output of a connection, in bytes.
     pub output_bytes_max: usize,
     /// Connections whose deadline is not in the queue. Always 0 after a turn.
     pub without_deadline: usize,
@@ -20,7 +20,7 @@ pub struct HubStats {
 }
 
 impl<S: Stream, V: Service> Hub<S, V> {
-    /// Counts what there is. Walks all connections.
+    /// Counts everything. Walks all connections.
     pub fn stats(&self) -> HubStats {
         let slots = || self.slots.iter().map(|(_, slot)| slot);
         HubStats {

@@ -1,7 +1,8 @@
-//! What is read in a turn, in which order, and how much of it.
+//! What a turn reads, in which order, and how much.
 //!
-//! A turn is bounded, so that no peer waits for long, whatever others send. What is left waits for the next turn, which
-//! then comes at once. Peers that have sent much of late are served after all others: a flood makes its own sender wait.
+//! A turn is bounded, so that no peer waits for long, whatever others send. Input beyond the bound waits for the next
+//! turn, which then comes at once. Peers that have recently sent much are served last: a flood makes its own sender
+//! wait.
 
 use std::collections::VecDeque;
 
@@ -17,9 +18,9 @@ use crate::service::Service;
 /// Connections that wait to be read, each in one of two queues.
 #[derive(Debug, Default)]
 pub(super) struct RunQueue {
-    /// In the order in which the poll has reported them.
+    /// Connections in the order in which the poll reported them.
     front: VecDeque<ConnId>,
-    /// Those that have sent much of late, found when their turn came.
+    /// Connections that have recently sent much, moved here when they came up in the other queue.
     back: VecDeque<ConnId>,
 }
 
@@ -28,7 +29,7 @@ impl RunQueue {
         self.front.push_back(id);
     }
 
-    /// Queues a connection that was read in this turn and has more.
+    /// Queues a connection that was read in this turn and may have more input.
     pub(super) fn push_again(&mut self, id: ConnId, has_sent_much: bool) {
         if has_sent_much {
             self.back.push_back(id);
@@ -46,7 +47,7 @@ impl RunQueue {
     }
 }
 
-/// What may still be read in a turn.
+/// How much may still be read in this turn.
 pub(super) struct Budget {
     reads: usize,
     bytes: usize,
@@ -61,7 +62,7 @@ impl Budget {
         self.reads == 0 || self.bytes == 0
     }
 
-    /// The size of the next recv, of `most` bytes at most.
+    /// Returns the size of the next recv, at most `most` bytes.
     pub(super) fn recv_bytes(&self, most: usize) -> usize {
         self.bytes.clamp(RECV_BYTES_MIN, RECV_BYTES).min(most)
     }
@@ -73,8 +74,8 @@ impl Budget {
 }
 
 impl<S: Stream, V: Service> Hub<S, V> {
-    /// Phase "serve": reads each connection that waits for it, once, as far as the turn's budget goes. A connection that is
-    /// queued meanwhile is served in the next turn.
+    /// Phase "serve": reads each waiting connection once, as far as the turn's budget goes. A connection that is queued
+    /// meanwhile is served in the next turn.
     pub(super) fn serve(&mut self, now: Millis) {
         self.serve_drained(now);
         let are_few = self.run_queue.len() <= FLUSHED_AT_ONCE_MAX;
@@ -93,7 +94,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
             }
         }
         for nth in 0..self.run_queue.back.len() {
-            // One at least, or a steady crowd would keep them out for ever.
+            // At least one of them, or a steady crowd would keep them out for ever.
             if nth > 0 && budget.is_used_up() {
                 break;
             }
@@ -105,14 +106,14 @@ impl<S: Stream, V: Service> Hub<S, V> {
     fn serve_one(&mut self, id: ConnId, budget: (&mut Budget, usize), are_few: bool, now: Millis) {
         let dirty_before = self.dirty.len();
         self.read(id, budget, now);
-        // What goes to all connections is often followed by more to all, such as their places in the queue.
+        // A message to all connections is often followed by another to all, such as their places in the queue.
         if are_few && self.dirty.len() - dirty_before <= FLUSHED_AT_ONCE_MAX {
             self.flush_dirty(dirty_before, now);
         }
     }
 
-    /// Calls `Service::drained` for connections whose output has left. Stops when enough was sent in answer to that; the rest
-    /// of the connections is for the next turn.
+    /// Calls `Service::drained` for connections whose output has left. Stops when the service has sent enough in
+    /// response, and leaves the other connections for the next turn.
     fn serve_drained(&mut self, now: Millis) {
         if self.drained.is_empty() {
             return;
@@ -124,7 +125,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
             }
             let Some(id) = self.drained.pop_front() else { break };
             let Some(slot) = find(&mut self.slots, id) else { continue };
-            slot.drain = Drain::Asked; // it may have been sent more meanwhile
+            slot.drain = Drain::Asked; // more may have been queued for it meanwhile
             if slot.is_drained()
                 && let Some(Place { identity, .. }) = slot.place
             {

@@ -56,7 +56,7 @@ pub struct Request<'a> {
     pub forwarded_for: Vec<&'a [u8]>,
     /// The client's address. The hub fills it in from the socket's address and `forwarded_for`.
     pub client: ClientAddress,
-    /// What the listener serves by which it has come. The hub fills it in.
+    /// What the request's listener serves. The hub fills it in.
     pub scope: Scope,
 }
 

@@ -1,7 +1,7 @@
 //! The listening socket, and what happens when there are no more descriptors.
 //!
-//! mio is edge-triggered: it reports a new connection once. So if accepting stops before the backlog is empty, for want of
-//! descriptors or of capacity, it has to be resumed: when a connection has ended, and by a timer.
+//! mio is edge-triggered: it reports a new connection once. So if accepting stops before the backlog is empty, for lack
+//! of descriptors or capacity, it has to be resumed: when a connection has ended, and by a timer.
 
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
@@ -12,7 +12,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use crate::config::{ACCEPT_RETRY_MS, BACKLOG, Millis, SAME_WARNING_MS};
 use crate::kernel::Kernel;
 
-/// Binds.
+/// Binds a socket to the address and listens on it.
 ///
 /// # Errors
 /// The address cannot be bound.
@@ -24,15 +24,15 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-/// The listening socket, and whether it is to be asked for connections.
+/// The listening socket, and whether to accept from it.
 #[derive(Debug)]
 pub(crate) struct Listener<L> {
     pub(crate) socket: L,
-    /// A connection may wait in the backlog that no event will announce again.
+    /// Whether a connection may wait in the backlog that no event will announce again.
     pending: bool,
     /// Accepting is paused until then.
     paused_until: Option<Millis>,
-    /// When a warning of it was last logged.
+    /// When the pause was last logged.
     warned_at: Option<Millis>,
 }
 
@@ -46,12 +46,12 @@ impl<L> Listener<L> {
         self.pending = true;
     }
 
-    /// Goes on accepting, as a connection has ended and freed its descriptor.
+    /// Resumes accepting, because a connection has ended and freed its descriptor.
     pub(crate) fn resume(&mut self) {
         self.paused_until = None;
     }
 
-    /// Returns whether a call of `accept` may bring a connection.
+    /// Returns whether `accept` may find a connection.
     pub(crate) fn wants_accept(&self, now: Millis) -> bool {
         self.pending && self.paused_until.is_none_or(|until| until <= now)
     }
@@ -61,7 +61,7 @@ impl<L> Listener<L> {
         self.paused_until.filter(|_| self.pending)
     }
 
-    /// Accepts the next connection. `None` when there is none, or none can be accepted now.
+    /// Accepts the next connection. `None` if there is none, or if none can be accepted now.
     pub(crate) fn accept<K>(&mut self, kernel: &mut K, now: Millis) -> Option<(K::Socket, SocketAddr)>
     where
         K: Kernel<Listener = L>,
@@ -74,13 +74,13 @@ impl<L> Listener<L> {
                         self.pending = false;
                         return None;
                     }
-                    // accept(2): network errors of the new connection are reported here, and are not the listener's.
+                    // accept(2): network errors of the new connection are reported here; the listener is fine.
                     ErrorKind::Interrupted
                     | ErrorKind::ConnectionAborted
                     | ErrorKind::NetworkDown
                     | ErrorKind::NetworkUnreachable
                     | ErrorKind::HostUnreachable => {}
-                    // No descriptor or no memory. What else there may be is not asked for again at once either.
+                    // No descriptor or no memory. Any other error is not retried at once, either.
                     _ => {
                         self.pause(now, &error.to_string());
                         return None;
@@ -90,8 +90,8 @@ impl<L> Listener<L> {
         }
     }
 
-    /// Pauses accepting for a while, or until a connection ends. Where connections come and go at the limit, that is thousands
-    /// of times a second: the metrics count each pause, the log has one line a minute.
+    /// Pauses accepting for a while, or until a connection ends. At the limit that may happen thousands of times a
+    /// second, so the metrics count each pause, but the log has only one line a minute.
     pub(crate) fn pause(&mut self, now: Millis, why: &str) {
         if self.warned_at.is_none_or(|at| at + SAME_WARNING_MS <= now) {
             warn!("accepting rests: {why}");
