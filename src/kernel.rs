@@ -1,5 +1,5 @@
-//! What the loop asks of the operating system: the poll, new connections, signals, time. The simulation has a kernel of its
-//! own, so that it runs the same loop.
+//! The operating system as the loop uses it: poll, new connections, signals and time, behind a trait. The simulation
+//! implements it too, so that it runs the same loop.
 
 use std::io::{self, ErrorKind};
 use std::net::{self, SocketAddr};
@@ -19,7 +19,7 @@ use crate::net::scope::Scope;
 #[cfg(feature = "tls")]
 use crate::net::tls::Acceptor;
 
-/// What the loop asks of the operating system. Nothing here blocks but `poll`.
+/// The operating system as the loop uses it. Only `poll` blocks.
 pub trait Kernel {
     /// An accepted connection.
     type Socket: Stream;
@@ -29,62 +29,63 @@ pub trait Kernel {
     /// Returns the time, for the desk's clock.
     fn instant(&self) -> Instant;
 
-    /// Waits until something happens or the time-out has passed. What has happened is in `events` then.
+    /// Waits until something happens or the timeout has passed. `events` then returns what has happened.
     ///
     /// # Errors
-    /// `Interrupted` if a signal has come; what else there may be ends the server.
+    /// `Interrupted` if a signal has come. Any other error ends the server.
     fn poll(&mut self, timeout: Option<Duration>) -> io::Result<()>;
 
-    /// Returns what the last poll has brought. Edge-triggered: what has not changed since is not reported again.
+    /// Returns the events of the last poll. They are edge-triggered: a state that has not changed is not reported
+    /// again.
     fn events(&self) -> impl Iterator<Item = Event>;
 
-    /// Takes the signals that have come.
+    /// Takes the pending signals.
     fn signals(&mut self) -> PendingSignals;
 
     /// Accepts a connection.
     ///
     /// # Errors
-    /// As those of accept(2).
+    /// The errors of accept(2).
     fn accept(&mut self, listener: &mut Self::Listener) -> io::Result<(Self::Socket, SocketAddr)>;
 
-    /// Has the poll report a socket from now on, by its slot.
+    /// Registers a socket with the poll, which reports it by its slot from now on.
     ///
     /// # Errors
-    /// The poll can watch no more.
+    /// The poll cannot watch another socket.
     fn watch(&mut self, socket: &mut Self::Socket, slot: u32) -> io::Result<()>;
 
-    /// Reads again what belongs to sockets, such as a certificate, as the operator asks with SIGHUP.
+    /// Reads the configuration of sockets again, such as a certificate, after a SIGHUP.
     fn reload(&mut self) {}
 }
 
-/// What a poll reports.
+/// An event that a poll reports.
 #[derive(Clone, Copy, Debug)]
 pub enum Event {
     /// Connections wait to be accepted.
     Listener,
     /// Connections wait at the metrics' own listener.
     MetricsListener,
-    /// Signals have come.
+    /// Signals are pending.
     Signals,
     /// The connection in a slot is ready for something.
     Slot(u32, Readiness),
 }
 
-/// The signals that have come since they were last taken.
+/// The signals that have arrived since they were last taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PendingSignals {
     /// SIGHUP.
     pub reload: bool,
-    /// SIGINT or SIGTERM, or both: a supervisor and a terminal may each send theirs.
+    /// SIGINT, SIGTERM or both: a supervisor and a terminal may each send one.
     pub stop: bool,
 }
 
-/// Slots count up from 0, so that none has one of these.
+/// Tokens that no slot has, since slots count up from 0.
 const LISTENER: Token = Token(usize::MAX);
 const SIGNALS: Token = Token(usize::MAX - 1);
 const METRICS_LISTENER: Token = Token(usize::MAX - 2);
 
-/// The operating system.
+/// The real operating system.
 pub struct System {
     poll: Poll,
     events: Events,
@@ -98,7 +99,7 @@ impl System {
     /// Handles SIGINT, SIGTERM and SIGHUP from now on.
     ///
     /// # Errors
-    /// There is no descriptor for it.
+    /// There is no descriptor for the poll or the signals.
     pub(crate) fn new() -> io::Result<Self> {
         let poll = Poll::new()?;
         let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
@@ -112,17 +113,20 @@ impl System {
         })
     }
 
-    /// Takes a socket that listens, and has the poll report its new connections. Those of the metrics' own come without TLS.
+    /// Registers a listening socket with the poll, which reports new connections from now on. Connections to the
+    /// metrics' own listener come without TLS.
     ///
     /// # Errors
-    /// It cannot be set up, or does not listen: with `Accept=yes`, systemd hands in the socket of one connection.
+    /// The socket cannot be set up, or does not listen: with `Accept=yes`, systemd passes in the socket of one
+    /// connection.
     pub(crate) fn listen(&mut self, socket: net::TcpListener, scope: Scope) -> io::Result<ListeningSocket> {
         let options = SockRef::from(&socket);
         if !options.is_listener()? {
             return Err(io::Error::new(ErrorKind::InvalidInput, "the socket does not listen"));
         }
         options.set_nonblocking(true)?;
-        // Frames are small and go out in one write; Nagle's algorithm would hold the second for the first one's ACK.
+        // Frames are small and go out in one write. Nagle's algorithm would hold back a second write until the first is
+        // acknowledged.
         options.set_tcp_nodelay(true)?;
         let mut socket = TcpListener::from_std(socket);
         let token = if scope == Scope::Metrics { METRICS_LISTENER } else { LISTENER };
@@ -143,7 +147,7 @@ pub struct ListeningSocket {
 }
 
 impl ListeningSocket {
-    /// Returns the address, with the port that was taken.
+    /// Returns the address, with the port that the kernel has chosen if 0 was asked for.
     pub(crate) fn address(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
     }
@@ -204,11 +208,12 @@ impl Kernel for System {
     }
 }
 
-/// Linux gives an accepted socket the listener's TCP_NODELAY. Elsewhere it costs a call.
+/// Sets TCP_NODELAY on an accepted socket. On Linux it inherits the listener's, which saves the call.
 const INHERITS_NODELAY: bool = cfg!(target_os = "linux");
 
-/// Both directions, for as long as the socket lives: an edge costs nothing where it is not needed, a changed registration costs
-/// a system call. And urgent data, which makes a recv stop short; kqueue has no event for it.
+/// The events of a connection: both directions for as long as the socket lives, since an unneeded edge costs nothing
+/// but a changed registration costs a system call. Also urgent data, which makes a recv stop short; kqueue has no event
+/// for it.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const INTEREST: Interest = Interest::READABLE.add(Interest::WRITABLE).add(Interest::PRIORITY);
 #[cfg(not(any(target_os = "linux", target_os = "android")))]

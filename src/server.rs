@@ -1,4 +1,7 @@
-//! The loop: one thread, one poll, and four phases a turn: wait, serve, expire, settle.
+//! The loop: one thread, one poll, and four phases per turn: wait, serve, expire, settle.
+//!
+//! The server owns what exists once: the listening socket, the clock, the signals and the way to the operating system.
+//! The connections are the hub's.
 
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
@@ -21,36 +24,37 @@ use crate::net::tls::{Acceptor, Credentials};
 use crate::service::Service;
 use crate::supervisor::Supervisor;
 
-/// A service, listening.
+/// A service that listens for clients.
 pub struct Server<V: Service, K: Kernel = System> {
     /// All connections.
     pub hub: Hub<K::Socket, V>,
     kernel: K,
     clock: Clock,
-    /// `None` once the server stops.
+    /// `None` once the server is stopping.
     listener: Option<Listener<K::Listener>>,
     /// `None` as well where the metrics have no listener of their own.
     metrics_listener: Option<Listener<K::Listener>>,
     stop_at: Option<Millis>,
-    /// Why the service could not go on.
+    /// The error that kept the service from going on.
     failure: Option<io::Error>,
     supervisor: Supervisor,
     trim: Trim,
 }
 
 impl<V: Service> Server<V> {
-    /// Binds; otherwise like `new`.
+    /// Creates a server that listens on this address.
     ///
     /// # Errors
-    /// The address cannot be bound, or the kernel gives no descriptor.
+    /// The address cannot be bound, or the kernel provides no descriptor.
     pub fn bind(address: SocketAddr, limits: Limits, service: V) -> io::Result<Self> {
         Self::new(listener::bind(address)?, limits, service)
     }
 
-    /// Takes a socket that listens, and handles SIGINT, SIGTERM and SIGHUP from now on. Clients wait in the backlog until `run`.
+    /// Creates a server on a listening socket, and handles SIGINT, SIGTERM and SIGHUP from now on. Clients wait in the
+    /// backlog until `run`.
     ///
     /// # Errors
-    /// The socket does not listen, or the kernel gives no descriptor.
+    /// The socket does not listen, or the kernel provides no descriptor.
     pub fn new(socket: TcpListener, limits: Limits, service: V) -> io::Result<Self> {
         let mut system = System::new()?;
         let socket = system.listen(socket, Scope::All)?;
@@ -60,10 +64,10 @@ impl<V: Service> Server<V> {
         Ok(server)
     }
 
-    /// Serves the metrics at this socket, which listens, and no longer at the other one. It speaks no TLS.
+    /// Serves the metrics only at this listening socket, without TLS.
     ///
     /// # Errors
-    /// The socket does not listen, or the kernel does not watch it.
+    /// The socket does not listen, or the kernel cannot watch it.
     pub fn with_metrics_listener(mut self, socket: TcpListener) -> io::Result<Self> {
         self.metrics_listener = Some(Listener::new(self.kernel.listen(socket, Scope::Metrics)?));
         self.hub.keep_metrics_apart();
@@ -80,10 +84,10 @@ impl<V: Service> Server<V> {
         self
     }
 
-    /// Returns the address, with the port that was taken.
+    /// Returns the address, with the port that the kernel has chosen if 0 was asked for.
     ///
     /// # Errors
-    /// The server has stopped, or the kernel does not say.
+    /// The server has stopped, or the kernel does not know the address.
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.listener.as_ref().ok_or(ErrorKind::NotConnected)?.socket.address()
     }
@@ -91,14 +95,14 @@ impl<V: Service> Server<V> {
     /// Returns the address of the metrics' own listener, if there is one.
     ///
     /// # Errors
-    /// The kernel does not say.
+    /// The kernel does not know the address.
     pub fn metrics_address(&self) -> io::Result<Option<SocketAddr>> {
         self.metrics_listener.as_ref().map(|listener| listener.socket.address()).transpose()
     }
 }
 
 impl<V: Service, K: Kernel> Server<V, K> {
-    /// Makes a server on this kernel, by this clock.
+    /// Creates a server on this kernel and clock.
     pub fn on(kernel: K, listener: K::Listener, clock: Clock, limits: Limits, service: V) -> Self {
         Self {
             hub: Hub::new(service, limits),
@@ -113,31 +117,31 @@ impl<V: Service, K: Kernel> Server<V, K> {
         }
     }
 
-    /// Trusts the X-Forwarded-For of these proxies, instead of those on this machine.
+    /// Trusts the X-Forwarded-For of these proxies instead of those on this machine.
     #[must_use]
     pub fn with_trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
         self.hub.set_trusted_proxies(proxies);
         self
     }
 
-    /// Counts time by this clock.
+    /// Uses this clock.
     #[must_use]
     pub fn with_clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
     }
 
-    /// Serves until SIGINT or SIGTERM, and then until all connections are closed, or `SHUTDOWN_MS` have passed.
+    /// Serves until SIGINT or SIGTERM, and then until all connections are closed or `SHUTDOWN_MS` have passed.
     ///
     /// # Errors
-    /// A second SIGINT or SIGTERM has ended it at once (`ErrorKind::Interrupted`), the service could not keep what it was
-    /// given, or the poll itself fails. No peer can bring any of them about.
+    /// A second SIGINT or SIGTERM has ended the server at once (`ErrorKind::Interrupted`), the service could not keep
+    /// its input, or the poll fails. No peer can cause any of these.
     pub fn run(mut self) -> io::Result<()> {
         self.supervisor.ready(self.now(), self.hub.connections());
         while !self.is_done() {
             self.turn()?;
         }
-        log::logger().flush(); // what the log has held back comes before the last line
+        log::logger().flush(); // so that held lines come before the last one
         if let Some(error) = self.failure {
             return Err(error);
         }
@@ -145,7 +149,7 @@ impl<V: Service, K: Kernel> Server<V, K> {
         Ok(())
     }
 
-    /// Waits, and does one turn.
+    /// Waits for events, and does one turn.
     ///
     /// # Errors
     /// A second signal has come, or the poll fails.
@@ -169,7 +173,7 @@ impl<V: Service, K: Kernel> Server<V, K> {
         Ok(())
     }
 
-    /// Returns whether it was stopped, and all connections are closed or `SHUTDOWN_MS` have passed.
+    /// Returns whether the server was stopped, and all connections are closed or `SHUTDOWN_MS` have passed.
     pub fn is_done(&self) -> bool {
         self.stop_at.is_some_and(|at| self.hub.is_empty() || at <= self.now())
     }
@@ -178,17 +182,17 @@ impl<V: Service, K: Kernel> Server<V, K> {
         self.clock.at(self.kernel.instant())
     }
 
-    /// Phase "wait": until something happens or is due.
+    /// Phase "wait": waits until something happens or is due.
     fn wait(&mut self) -> io::Result<()> {
         let timeout = self.timeout();
         match self.kernel.poll(timeout) {
-            // No event; the time-out is computed anew.
+            // No event. The next turn computes the timeout again.
             Err(error) if error.kind() == ErrorKind::Interrupted => Ok(()),
             result => result,
         }
     }
 
-    /// Returns how long the next turn waits, if nothing happens. `None` is for ever.
+    /// Returns how long the next turn waits if nothing happens. `None` means for ever.
     pub fn timeout(&mut self) -> Option<Duration> {
         let now = self.now();
         let wants_accept =
@@ -207,7 +211,7 @@ impl<V: Service, K: Kernel> Server<V, K> {
         due.into_iter().chain(logging::due_in()).min()
     }
 
-    /// Notes what the poll has brought, and obeys signals.
+    /// Notes the events of the poll, and obeys signals.
     fn note_events(&mut self, now: Millis) -> io::Result<()> {
         let mut signalled = false;
         for event in self.kernel.events() {
@@ -223,7 +227,7 @@ impl<V: Service, K: Kernel> Server<V, K> {
         if signalled { self.obey_signals(now) } else { Ok(()) }
     }
 
-    /// Phases "serve", "expire" and "settle". A descriptor that is free again may be one to accept with.
+    /// Phases "serve", "expire" and "settle". If they have freed descriptors, accepting may go on.
     fn serve(&mut self, now: Millis) {
         let (listener, metrics_listener) = (&mut self.listener, &mut self.metrics_listener);
         let kernel = &mut self.kernel;
@@ -263,13 +267,13 @@ impl<V: Service, K: Kernel> Server<V, K> {
 
     fn begin_stop(&mut self, now: Millis) {
         self.supervisor.stopping();
-        // The kernel refuses the clients in the backlog, unless the service manager has this socket too.
+        // The kernel now refuses the clients in the backlog, unless the service manager also holds this socket.
         (self.listener, self.metrics_listener) = (None, None);
         self.stop_at = self.stop_at.or(Some(now + SHUTDOWN_MS));
     }
 }
 
-/// Admits the sockets that wait, as many as a turn takes and as there is capacity for.
+/// Admits waiting sockets, up to the bound of a turn and the capacity of the hub.
 fn accept<V: Service, K: Kernel>(
     hub: &mut Hub<K::Socket, V>,
     listener: &mut Listener<K::Listener>,
@@ -281,7 +285,7 @@ fn accept<V: Service, K: Kernel>(
             return;
         }
         if !hub.has_capacity() {
-            // Connections of this turn can be evicted in the next one, when they have been read.
+            // Connections accepted in this turn can be evicted in the next one, once they have been read.
             if hub.is_full_of_open() {
                 listener.pause(now, "as many connections as there may be");
                 hub.metrics.accept_pauses += 1;
@@ -297,7 +301,7 @@ fn accept<V: Service, K: Kernel>(
     }
 }
 
-/// Admits the sockets that wait at the metrics' own listener, as many as there may be of them.
+/// Admits waiting sockets at the metrics' own listener, up to their limit.
 fn accept_for_metrics<V: Service, K: Kernel>(
     hub: &mut Hub<K::Socket, V>,
     listener: &mut Listener<K::Listener>,
@@ -314,7 +318,7 @@ fn accept_for_metrics<V: Service, K: Kernel>(
     }
 }
 
-/// Has the poll report a socket that was admitted.
+/// Registers an admitted socket with the poll.
 fn watch<V: Service, K: Kernel>(hub: &mut Hub<K::Socket, V>, slot: u32, kernel: &mut K, now: Millis) {
     if let Err(error) = hub.with_stream(slot, |socket| kernel.watch(socket, slot)) {
         warn!("a connection could not be watched: {error}");
