@@ -94,7 +94,7 @@ simulate: ## a simulated desk, compared with a model: SEEDS=20000 worlds of STEP
 	SIM_SEEDS=$(SEEDS) SIM_STEPS=$(STEPS) SIM_FIRST_SEED=$(FIRST_SEED) \
 		$(CARGO) test --release --test simulation -- --nocapture
 
-sabotage: ## the simulation against bugs planted one at a time: it must catch each of them
+sabotage: ## bugs put in on purpose, one at a time, each to be caught (SABOTAGE=hub takes those of the hub)
 	$(CARGO) test --release --test simulation -- --ignored --nocapture sabotage
 
 test-slow: ## the one test that takes 21 s: a peer that answers no ping is dead

@@ -4,8 +4,12 @@
 
 mod support;
 
+#[path = "documents/figures.rs"]
+mod figures;
 #[path = "documents/frames.rs"]
 mod frames;
+#[path = "documents/ignored.rs"]
+mod ignored;
 #[path = "documents/limits.rs"]
 mod limits;
 #[path = "documents/metrics.rs"]

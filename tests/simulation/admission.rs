@@ -43,6 +43,7 @@ impl CheckedService {
     /// SIGHUP: those whose token is another one are closed, and nobody else.
     pub fn check_reload(&mut self, now: Millis, out: &mut Outbox) {
         self.desk.reload(now, out);
+        self.machine.borrow_mut().is_reload_due = false;
         let call = self.sent(now, out);
         let signed_out = self.roster.borrow_mut().reload();
         let is_out = |id: &&String| signed_out.contains(*id);

@@ -2,14 +2,18 @@
 
 use std::fmt::Write;
 
+use deskwire::config::Millis;
 use serde_json::Value;
 
 use crate::codec;
-use crate::figures::{MESSAGE_BYTES_MAX, MESSAGES_BURST_S, PAYLOAD_BURST_S, PAYLOAD_BYTES_PER_S};
+use crate::figures::{HEAD, MESSAGE_BYTES_MAX, MESSAGES_BURST_S, PAYLOAD_BURST_S, PAYLOAD_BYTES_PER_S};
 use crate::network::End;
 use crate::rng::Rng;
 use crate::websocket::{Decoder, Heard};
 use crate::world::World;
+
+/// What an answer may take on its way.
+const LATE: Millis = 1000;
 
 /// Whose a link is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +84,7 @@ impl World {
                         self.accuse(|| format!("link {link}: subprotocol {protocol:?}"));
                     }
                 }
-                Heard::Status(status) => self.clients[link].status = Some(status),
+                Heard::Status(status) => self.hear_status(link, status),
                 Heard::Text(text) => self.hear_text(link, &text),
                 Heard::Ping(payload) if self.clients[link].answers_pings => {
                     let mut pong = Vec::new();
@@ -91,6 +95,19 @@ impl World {
                 Heard::Close(code) => self.hear_close(link, code),
                 Heard::Breach(what) => self.accuse(|| format!("link {link}: {what}")),
             }
+        }
+    }
+
+    /// "A head that is not complete in 10 s", and no earlier, nor much later.
+    fn hear_status(&mut self, link: usize, status: u16) {
+        self.clients[link].status = Some(status);
+        let shared = self.links[link].borrow();
+        let passed = self.now - shared.note.accepted_at;
+        let latest = HEAD + shared.note.stopped_ms + LATE;
+        let is_wrong = passed < HEAD || (passed > latest && !shared.note.was_slow);
+        drop(shared);
+        if status == 408 && is_wrong {
+            self.accuse(|| format!("link {link} has had {passed} ms for its head"));
         }
     }
 

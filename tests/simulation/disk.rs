@@ -113,7 +113,7 @@ impl World {
         let mut desk = self.new_desk();
         desk.keep_in(disk, rules, Some(history), now).expect("a disk in memory");
         let service = self.new_service(desk, model);
-        self.machine.borrow_mut().now = now;
+        self.machine.borrow_mut().restart(now);
         self.server = new_server(self.kernel(), self.limits, service);
         self.machine.borrow_mut().listens = true; // the old process has closed its own
         self.server.hub.service.model.restarts(now);

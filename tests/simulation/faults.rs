@@ -101,6 +101,9 @@ impl World {
         self.machine.borrow_mut().signal(PendingSignals { stop: true, reload: false });
         let most = if is_stuck { SHUTDOWN } else { PROMPT };
         self.pass(0);
+        if self.machine.borrow().listens {
+            self.accuse(|| "it stops, and still listens".to_owned());
+        }
         while !self.server.is_done() && self.now < asked_at + most && self.violation.is_none() {
             self.pass(1);
         }

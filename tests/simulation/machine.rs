@@ -21,6 +21,8 @@ pub const EMFILE: i32 = 24;
 const ECONNABORTED: i32 = 103;
 /// What accept(2) may fail with, though somebody waits: no descriptor, no memory, a peer that has gone, a signal.
 pub const ACCEPT_FAILURES: [i32; 8] = [EMFILE, 23, 12, 105, ECONNABORTED, 113, 100, 4];
+/// Those of them that are no peer's: no descriptor, or no memory.
+const OF_THE_PROCESS: [i32; 4] = [EMFILE, 23, 12, 105];
 /// The poll can watch no more.
 const ENOSPC: i32 = 28;
 
@@ -36,6 +38,10 @@ pub struct Machine {
     /// The process has a socket that listens.
     pub listens: bool,
     pub signals: PendingSignals,
+    /// SIGHUP has come, and the desk has not read its file again.
+    pub is_reload_due: bool,
+    /// The last accept failed for want of something of the process's own, and not for the peer's sake.
+    is_starved: bool,
     /// What the next calls of accept(2) fail with.
     pub accept_failures: VecDeque<i32>,
     /// So many of the next sockets the poll does not take.
@@ -71,9 +77,17 @@ impl Machine {
     }
 
     pub fn signal(&mut self, signals: PendingSignals) {
+        self.is_reload_due |= signals.reload;
         self.signals.reload |= signals.reload;
         self.signals.stop |= signals.stop;
         self.reports.push(Event::Signals);
+    }
+
+    /// Another process begins: what this one was to be told is forgotten.
+    pub fn restart(&mut self, now: Millis) {
+        self.now = now;
+        self.reports.clear();
+        (self.signals, self.is_reload_due) = (PendingSignals::default(), false);
     }
 
     /// The server has dropped a socket. Where it has all that it may have, it may do so for the one that it has accepted.
@@ -92,6 +106,11 @@ impl Machine {
         self.strange > self.strange_max
     }
 
+    /// Whether those who wait to be accepted may have to wait on.
+    pub fn may_pause(&self) -> bool {
+        self.is_starved || self.descriptors >= self.sockets_max
+    }
+
     fn has_descriptor(&self) -> bool {
         self.descriptors_max == 0 || self.descriptors < self.descriptors_max
     }
@@ -103,6 +122,7 @@ impl Machine {
         {
             self.accept_failures.pop_front();
             self.refused_calls += 1;
+            self.is_starved = OF_THE_PROCESS.contains(&errno);
             if errno == ECONNABORTED
                 && let Some(link) = self.backlog.pop_front()
             {
@@ -113,8 +133,10 @@ impl Machine {
         // Linux takes the descriptor first, and looks then whether there is a connection.
         if !self.has_descriptor() {
             self.refused_calls += 1;
+            self.is_starved = true;
             return Err(io::Error::from_raw_os_error(EMFILE));
         }
+        self.is_starved = false;
         self.backlog.pop_front().ok_or_else(|| ErrorKind::WouldBlock.into())
     }
 }
@@ -210,7 +232,8 @@ impl kernel::Kernel for Kernel {
         }
         link.slot = Some(slot);
         link.edge = true; // the poll tells of a new socket what it is ready for
-        (link.note.changed_at, link.note.sign_at) = (machine.now, machine.now);
+        let now = machine.now;
+        (link.note.accepted_at, link.note.changed_at, link.note.sign_at) = (now, now, now);
         self.wiring.borrow_mut().slots.insert(slot, Shared::clone(&socket.link));
         Ok(())
     }

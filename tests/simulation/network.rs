@@ -66,6 +66,8 @@ pub struct Link {
 #[derive(Default)]
 pub struct Note {
     pub conn: Option<ConnId>,
+    /// When it was accepted.
+    pub accepted_at: Millis,
     /// It belongs to somebody, as far as the service knows.
     pub open: bool,
     /// The last change from or to that.

@@ -5,40 +5,71 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use crate::bugs::{self, Bug};
+use crate::bugs::{self, Bug, Detector};
 
 /// What is found at all is found soon: most bugs within the first hundred seeds.
 const SEEDS: &str = "20000";
 /// What a failure of the simulation starts with; a copy that does not compile says something else.
 const VERDICT: &str = "with 150 steps: ";
 
+/// A run of all of them takes an hour or two; `SABOTAGE` takes those whose promise, file or detector has this in it.
 #[test]
-#[ignore = "builds the simulation once for each bug: some minutes"]
+#[ignore = "builds the tests once for each bug: `make sabotage`"]
 fn sabotage_is_caught() {
     let only = std::env::var("SABOTAGE").unwrap_or_default();
+    let is_meant =
+        |bug: &&Bug| [bug.promise, bug.file, &bug.detector.name()].iter().any(|text| text.contains(&only));
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     let here = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sabotage");
     let copy = here.join("crate");
     let _ = fs::remove_dir_all(&copy); // of a run before; what was built stays
-    fs::create_dir_all(copy.join("tests")).expect("a directory for the copy");
-    for part in ["src", "frontend", "examples", "benches", "tests/simulation", "Cargo.toml", "Cargo.lock"] {
-        copy_all(&package.join(part), &copy.join(part));
+    fs::create_dir_all(&copy).expect("a directory for the copy");
+    for part in fs::read_dir(package).expect("the package").flatten() {
+        let name = part.file_name();
+        if name != "target" && name != ".git" {
+            copy_all(&part.path(), &copy.join(name));
+        }
     }
-    let run = || simulate(&copy, &here.join("target"));
-    assert_eq!(run(), None, "the copy without a bug");
+    let run = |detector| detect(detector, &copy, &here.join("target"));
     let mut missed = Vec::new();
-    for bug in bugs::all().filter(|bug| bug.promise.contains(&only)) {
+    for bug in bugs::all().filter(is_meant) {
         let started = Instant::now();
         let (file, whole) = put_in(&copy, bug);
-        let caught = run();
+        let caught = run(bug.detector);
         fs::write(file, whole).expect("the copy's file");
         let seconds = started.elapsed().as_secs();
         match caught {
-            Some(verdict) => eprintln!("caught in {seconds} s: {:?}: {verdict}", bug.promise),
+            Some(verdict) => {
+                eprintln!(
+                    "| {} | {} | {} | {seconds} s: {verdict} |",
+                    bug.promise,
+                    bug.file,
+                    bug.detector.name()
+                );
+            }
             None => missed.push(bug.promise),
         }
     }
+    for detector in bugs::all().filter(is_meant).map(|bug| bug.detector).collect::<Vec<_>>() {
+        if missed.is_empty() && !matches!(detector, Detector::Simulation) {
+            assert_eq!(run(detector), None, "the copy without a bug");
+        }
+    }
     assert!(missed.is_empty(), "not caught: {missed:?}");
+}
+
+/// `tests/sabotage.md` says of each planted bug which promise it breaks, and what has caught it.
+#[test]
+fn the_table_of_planted_bugs_is_the_list() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sabotage.md");
+    let text = fs::read_to_string(&path).expect("the document");
+    let rows: Vec<String> = bugs::all()
+        .map(|bug| format!("| {} | `{}` | {} |", bug.promise, bug.file, bug.detector.name()))
+        .collect();
+    let written: Vec<&str> = text.lines().filter(|line| line.contains("| `src/")).collect();
+    let missing: Vec<&String> = rows.iter().filter(|row| !written.contains(&row.as_str())).collect();
+    let left: Vec<&&str> = written.iter().filter(|line| !rows.iter().any(|row| row == *line)).collect();
+    assert!(missing.is_empty() && left.is_empty(), "missing: {missing:#?}, of no bug: {left:#?}");
 }
 
 #[test]
@@ -63,15 +94,25 @@ fn put_in(copy: &Path, bug: &Bug) -> (PathBuf, String) {
     (file, whole)
 }
 
-/// Builds and runs the copy's simulation. What it found, if it found something.
-fn simulate(copy: &Path, target: &Path) -> Option<String> {
+/// Builds and runs what is to find a bug in the copy. What it found, if it found something.
+fn detect(detector: Detector, copy: &Path, target: &Path) -> Option<String> {
+    let arguments: &[&str] = match &detector {
+        Detector::Simulation => &["--test", "simulation"],
+        Detector::Unit(tests) => &["--lib", tests],
+        Detector::Sockets(tests) => &["--test", "server", tests],
+        Detector::Documents(tests) => &["--test", "documents", tests],
+    };
+    // What it takes to build counts for more than what it takes to run, but for the simulation.
+    let profile: &[&str] = if detector == Detector::Simulation { &["--release"] } else { &[] };
     let output = Command::new(env!("CARGO"))
-        .args(["test", "--release", "--offline", "--test", "simulation"])
+        .args(["test", "--offline"])
+        .args(profile)
+        .args(arguments)
         .current_dir(copy)
         .env("CARGO_TARGET_DIR", target)
-        // Built once for each bug: what it takes to build counts for more than what it takes to run.
         .env("CARGO_PROFILE_RELEASE_LTO", "off")
         .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
+        .env("CARGO_PROFILE_DEV_DEBUG", "0")
         .env("CARGO_INCREMENTAL", "1")
         .env("RUSTFLAGS", "-Awarnings")
         .envs([("SIM_SEEDS", SEEDS), ("SIM_STEPS", "150"), ("SIM_FIRST_SEED", "0")])
@@ -82,7 +123,11 @@ fn simulate(copy: &Path, target: &Path) -> Option<String> {
     if output.status.success() {
         return None;
     }
-    let verdict = text.lines().find(|line| line.contains(VERDICT));
+    let is_verdict = |line: &&str| match detector {
+        Detector::Simulation => line.contains(VERDICT),
+        _ => line.starts_with("test ") && line.ends_with("... FAILED"),
+    };
+    let verdict = text.lines().find(is_verdict);
     Some(verdict.unwrap_or_else(|| panic!("neither passed nor failed:\n{text}")).to_owned())
 }
 

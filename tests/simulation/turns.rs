@@ -135,6 +135,9 @@ impl World {
             }
         }
         self.check_backlog();
+        if self.machine.borrow().is_reload_due {
+            self.accuse(|| "SIGHUP has come, and nothing was read again".to_owned());
+        }
         let stats = self.server.hub.stats();
         if (stats.connections, stats.open) != (admitted, open) {
             self.accuse(|| format!("{stats:?}; right is {admitted} and {open}"));
@@ -147,8 +150,12 @@ impl World {
         if machine.backlog.is_empty() {
             return;
         }
+        let may_pause = machine.may_pause();
         let is_looked_at = self.wakes_at.is_some_and(|at| at <= self.now + ACCEPT_AGAIN);
         drop(machine);
+        if !may_pause {
+            self.accuse(|| "somebody waits to be accepted, and nothing is in the way".to_owned());
+        }
         if !is_looked_at {
             self.accuse(|| "somebody waits to be accepted, and nobody looks".to_owned());
         }
