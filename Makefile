@@ -95,7 +95,7 @@ simulate: ## a simulated desk, compared with a model: SEEDS=20000 worlds of STEP
 		$(CARGO) test --release --test simulation -- --nocapture
 
 sabotage: ## bugs put in on purpose, one at a time, each to be caught (SABOTAGE=hub takes those of the hub)
-	$(CARGO) test --release --test simulation -- --ignored --nocapture sabotage
+	$(CARGO) test --test simulation -- --ignored --nocapture sabotage
 
 test-slow: ## the one test that takes 21 s: a peer that answers no ping is dead
 	$(CARGO) test --test server -- --ignored a_half_open_connection
