@@ -207,9 +207,13 @@ impl World {
 
     /// RFC 6455, and the limits on top of it; each with the code that it has to be closed with.
     fn break_the_rules(&mut self, link: usize) {
-        let frames: [(u16, u8, &[u8]); 10] = [
+        let frames: [(u16, u8, &[u8]); 14] = [
             (1003, FIN | BINARY, b"binary"),
+            (1003, FIN | BINARY, b""),
+            (1003, FIN | BINARY, b"{\"type\":\"ping\"}"),
             (1007, FIN | TEXT, b"\xff\xfe"),
+            (1007, FIN | TEXT, b"\xed\xa0\x80"), // half of a pair
+            (1007, FIN | TEXT, b"\xf0\x9f\x98"), // not to its end
             (1002, FIN | 3, b"of no kind"),
             (1002, FIN | 0x40 | TEXT, b"{}"),
             (1002, PING, b"in pieces"),

@@ -104,7 +104,8 @@ impl World {
         let shared = self.links[link].borrow();
         let passed = self.now - shared.note.accepted_at;
         let latest = HEAD + shared.note.stopped_ms + LATE;
-        let is_wrong = passed < HEAD || (passed > latest && !shared.note.was_slow);
+        let is_held_up = shared.note.was_slow || shared.note.blame.is_some();
+        let is_wrong = passed < HEAD || (passed > latest && !is_held_up);
         drop(shared);
         if status == 408 && is_wrong {
             self.accuse(|| format!("link {link} has had {passed} ms for its head"));

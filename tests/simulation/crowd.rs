@@ -2,6 +2,7 @@
 
 use crate::client::Kind;
 use crate::network::End;
+use crate::pages::Page;
 use crate::websocket;
 use crate::world::World;
 
@@ -9,6 +10,17 @@ use crate::world::World;
 const TICKETS_MIN: usize = 205;
 
 impl World {
+    /// Consoles are opened anew, and are sent the list.
+    fn staff_look_in(&mut self) {
+        for tab in 0..self.tabs.len() {
+            if matches!(self.tabs[tab].page, Page::Staffer(_)) && self.tabs[tab].is_loaded {
+                self.detach(tab);
+                self.tabs[tab].unload(self.now);
+                self.tabs[tab].start(self.now);
+            }
+        }
+    }
+
     pub fn crowd(&mut self) {
         let stays = self.setup.is_crowded && self.guests < TICKETS_MIN;
         let count = if stays { TICKETS_MIN + self.rng.below(20) } else { 10 + self.rng.below(30) };
@@ -26,6 +38,10 @@ impl World {
                 let how = *self.rng.pick(&[Some(End::Fin), Some(End::Reset), None]);
                 self.leave(link, how);
             }
+        }
+        if stays {
+            self.pass(400);
+            self.staff_look_in();
         }
     }
 }

@@ -125,7 +125,7 @@ const WEIGHTS: [(What, usize); 38] = [
     (What::Split, 8),
     (What::Slow, 3),
     (What::Nudge, 2),
-    (What::Mischief, 16),
+    (What::Mischief, 20),
     (What::Snapshot, 1),
     (What::Restart, 2),
     (What::Late, 2),
@@ -141,6 +141,7 @@ const WEIGHTS: [(What, usize); 38] = [
 pub fn plan(seed: u64, steps: usize) -> (Setup, Vec<Step>) {
     let mut rng = Rng::new(seed ^ 0xD0D0_CAFE);
     let is_small = rng.one_in(4);
+    let is_crowded = !is_small && seed % 64 == 9;
     let users = 2 + rng.below(4) + if is_small { 2 } else { 0 };
     let staff = *rng.pick(&[1, 2, 2, 3, 3]);
     // There is a place for each of them, and for few others; half of all are kept for staff.
@@ -149,10 +150,10 @@ pub fn plan(seed: u64, steps: usize) -> (Setup, Vec<Step>) {
         seed,
         users,
         staff,
-        is_crowded: !is_small && rng.one_in(25),
+        is_crowded,
         has_staff_file: rng.one_in(3),
         lacks_random_bytes: rng.one_in(4),
-        connections_max: if rng.one_in(4) { places } else { 100_000 },
+        connections_max: if rng.one_in(4) && !is_crowded { places } else { 100_000 },
         connections_per_address_max: if rng.one_in(4) { 1 + rng.below(3) as u32 } else { 256 },
         has_adversaries: !rng.one_in(3),
         rules: Rules {
@@ -172,11 +173,7 @@ pub fn plan(seed: u64, steps: usize) -> (Setup, Vec<Step>) {
     };
     // A world in which some things never happen, and others often, finds what an even mixture does not. Without tickets
     // and words it would find nothing.
-    let is_needed = |what| match what {
-        What::Ask | What::Say | What::Online | What::Pick => true,
-        What::Crowd => setup.is_crowded,
-        _ => false,
-    };
+    let is_needed = |what| matches!(what, What::Ask | What::Say | What::Online | What::Pick);
     let factor = |what, rng: &mut Rng| *rng.pick(if is_needed(what) { &[1, 1, 2, 4] } else { &[0, 1, 2, 4] });
     // A desk that is full closes tickets whose users have left before anybody picked them.
     // There, of those who leave in the same moment, it is not said who is forgotten first: a process that is stopped would have
@@ -184,7 +181,6 @@ pub fn plan(seed: u64, steps: usize) -> (Setup, Vec<Step>) {
     let often = |what| match what {
         What::Ask | What::Leave if is_small => 3,
         What::Late | What::Freeze | What::FewDescriptors | What::Crowd if is_small => 0,
-        What::Crowd if setup.is_crowded => 4,
         _ => 1,
     };
     let weights: Vec<(What, usize)> = WEIGHTS
@@ -205,7 +201,11 @@ pub fn plan(seed: u64, steps: usize) -> (Setup, Vec<Step>) {
         let wait_ms = wait(&mut rng, haste);
         Step { wait_ms, what: what.map_or(What::Say, |(what, _)| *what), salt: rng.next() }
     });
-    (setup, steps.collect())
+    let mut steps: Vec<Step> = steps.collect();
+    if let Some(step) = steps.get_mut(30).filter(|_| is_crowded) {
+        step.what = What::Crowd;
+    }
+    (setup, steps)
 }
 
 fn wait(rng: &mut Rng, haste: usize) -> Millis {
