@@ -1,4 +1,4 @@
-//! Sockets from addresses that no test can have: what happens between accept and the head.
+//! What happens between accept and the request head, with sockets from addresses that no test of the server can have.
 
 use std::io::{self, ErrorKind, Read, Write};
 

@@ -1,4 +1,4 @@
-//! Deadlines, above all those that passed while the process was stopped.
+//! Deadlines, in particular those that passed while the process was stopped.
 
 use super::{HEAD, World};
 use crate::config::{HEAD_MS, PONG_MS, STALL_MS, TURN_EXPIRIES_MAX};
@@ -10,7 +10,8 @@ fn a_pong_that_came_while_the_process_was_stopped_counts_though_no_event_told_of
     world.now += interval;
     world.rest();
     assert!((0..3).all(|number| world.received(number).ends_with(&[0x89, 0])), "each has a ping");
-    // Stopped for an hour. One has answered in time; another did so as well, and more wait before it is reported.
+    // The process was stopped for an hour. Peer 0 has answered in time, but the poll has not reported it yet; peer 1
+    // has, too.
     world.sends_untold(0, &[0x8A, 0x80, 0, 0, 0, 0]);
     world.sends(1, &[0x8A, 0x80, 0, 0, 0, 0]);
     world.now += 60 * 60 * 1000;

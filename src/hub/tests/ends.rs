@@ -1,4 +1,4 @@
-//! The end of a connection, and who hears of it when.
+//! The end of a connection, and when the service is notified.
 
 use super::{End, World};
 

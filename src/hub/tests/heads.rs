@@ -1,4 +1,4 @@
-//! Heads that come in parts, of many connections.
+//! Request heads of many connections that arrive in parts.
 
 use std::rc::Rc;
 
@@ -26,7 +26,7 @@ fn parts_of_heads_take_so_much_memory_in_all_and_the_oldest_makes_room() {
     assert!(!is_connected(&world, 1), "the oldest is gone");
     assert!(is_connected(&world, youngest));
 
-    // An honest head comes, even in two parts.
+    // An honest head gets through, even in two parts.
     let (first, second) = HEAD.split_at(20);
     world.sends(honest, first);
     world.turn();

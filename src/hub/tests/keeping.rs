@@ -1,4 +1,4 @@
-//! A service that keeps what it is given: what leaves when, and what does not leave when it cannot keep it.
+//! A service that keeps its input: when output leaves, and which output is dropped if the input cannot be kept.
 
 use super::*;
 
@@ -54,7 +54,7 @@ fn one_who_is_behind_is_not_written_to_in_the_middle_of_a_turn() {
 fn what_cannot_be_kept_leaves_nothing_behind_and_ends_all_connections() {
     let mut world = open_and_kept(5);
     world.peers[1].borrow_mut().takes = 7;
-    world.says(0, "send 1 10"); // five bytes of it wait
+    world.says(0, "send 1 10"); // five bytes of this frame wait
     world.rest();
     world.sends(0, &[PING, &frame(b"send 1 100"), &frame(b"send 0 100"), &frame(b"send 0 50")].concat());
     world.says(2, "close 3");

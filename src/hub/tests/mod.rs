@@ -30,12 +30,12 @@ const START: Millis = 1_000_000;
 const HEAD: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
-/// Does what a message says, and records its calls.
+/// A service that does what each message says, and records the calls of the hub.
 #[derive(Default)]
 struct Recorder {
     conns: Vec<ConnId>,
     calls: Vec<String>,
-    /// How often it has kept its calls; `None` if it keeps nothing.
+    /// How often it has kept its input. `None` if it keeps nothing.
     kept: Option<usize>,
     is_ahead: bool,
     is_broken: bool,
@@ -117,7 +117,7 @@ struct World {
 }
 
 impl World {
-    /// So many open connections, whose sockets take everything.
+    /// A world with this many open connections, whose sockets take everything.
     fn open(connections: usize) -> Self {
         let limits = Limits { messages_per_s: 0, payload_bytes_per_s: 0, ..Limits::default() };
         let mut world = Self { hub: Hub::new(Recorder::default(), limits), peers: Vec::new(), now: START };
@@ -137,18 +137,18 @@ impl World {
         self.peers.push(peer);
     }
 
-    /// The peer sends this, and the poll tells of it.
+    /// The peer sends this, and the poll reports it.
     fn sends(&mut self, number: usize, bytes: &[u8]) {
         self.sends_untold(number, bytes);
         self.ready(number, false);
     }
 
-    /// The peer sends this, and the poll has not come to tell of it yet.
+    /// The peer sends this, but the poll has not reported it yet.
     fn sends_untold(&mut self, number: usize, bytes: &[u8]) {
         self.peers[number].borrow_mut().sent.extend_from_slice(bytes);
     }
 
-    /// The peer ends, and the poll has not come to tell of it yet.
+    /// The peer ends, but the poll has not reported it yet.
     fn ends_untold(&mut self, number: usize, end: End) {
         self.peers[number].borrow_mut().end = Some(end);
     }
@@ -167,7 +167,7 @@ impl World {
         assert_eq!(self.hub.stats().without_deadline, 0);
     }
 
-    /// Turns for as long as there is something to do.
+    /// Turns while there is something to do.
     fn rest(&mut self) {
         for _ in 0..10_000 {
             self.turn();

@@ -1,10 +1,10 @@
-//! Output that waits, and what is not read because of it.
+//! Waiting output, and the input that is not read because of it.
 
 use super::{End, World, frame};
 use crate::config::{OUTPUT_BEHIND_BYTES, STALL_MS};
 use crate::net::close;
 
-/// How many of those who say "send" were heard, and that there was no other call.
+/// Counts the "send" messages that the service was given, and asserts that there was no other call.
 fn heard(calls: &[String]) -> usize {
     assert!(calls.iter().all(|line| line == "0 says send"), "{calls:?}");
     calls.len()
@@ -20,7 +20,7 @@ fn one_who_asks_faster_than_it_reads_is_not_read_until_it_does_and_loses_nothing
     world.sends(0, &frame(b"send 0 1000").repeat(100));
     world.rest();
     assert_eq!((heard(&world.calls()), world.hub.stats().output_bytes_max), (0, 33 * 1004));
-    // What was read ahead of it is not another's.
+    // Bytes that were read ahead do not become another connection's.
     world.says(1, "hello");
     world.rest();
     assert_eq!(world.calls(), ["1 says hello"]);
@@ -82,11 +82,11 @@ fn what_was_kept_of_one_who_is_closed_meanwhile_is_not_done() {
 fn one_who_takes_nothing_for_long_is_closed_and_can_read_why() {
     let mut world = World::open(2);
     world.peers[0].borrow_mut().takes = 0;
-    world.says(1, "send 0 1000000"); // much is no reason
+    world.says(1, "send 0 1000000"); // much output is not a reason to close
     world.rest();
     world.now += STALL_MS - 1;
     world.rest();
-    world.peers[0].borrow_mut().takes = 1; // and little is progress
+    world.peers[0].borrow_mut().takes = 1; // and one byte is progress
     world.ready(0, false);
     world.rest();
     world.now += STALL_MS - 1;
@@ -105,7 +105,7 @@ fn one_who_takes_nothing_for_long_is_closed_and_can_read_why() {
 #[test]
 fn the_service_is_told_once_for_each_time_it_asked_that_the_output_of_an_open_connection_has_left() {
     let mut world = World::open(3);
-    world.says(1, "ask 0"); // nothing waits: the next turn
+    world.says(1, "ask 0"); // nothing waits, so it is notified in the next turn
     world.turn();
     assert_eq!(world.calls(), ["1 says ask"]);
     world.turn();
@@ -129,7 +129,7 @@ fn the_service_is_told_once_for_each_time_it_asked_that_the_output_of_an_open_co
     world.rest();
     assert_eq!(world.calls(), ["1 says send"]);
 
-    // One that is closed meanwhile is none that wants more.
+    // The service is not notified of a connection that has closed meanwhile.
     world.peers[0].borrow_mut().takes = 0;
     world.sends(1, &[frame(b"send 0 1000"), frame(b"ask 0"), frame(b"ask 2"), frame(b"close 0")].concat());
     world.ends_untold(2, End::Eof);

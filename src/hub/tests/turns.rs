@@ -1,4 +1,4 @@
-//! What a turn reads, and what it leaves to the next.
+//! What a turn reads, and what it leaves for the next.
 
 use super::{HEAD, World, frame};
 use crate::config::{FRAGMENT_COST_FACTOR, RECV_BYTES, RECV_BYTES_MIN, REQUEST_COST_BYTES, TURN_BYTES_MAX};
@@ -21,7 +21,7 @@ fn a_turn_reads_so_many_bytes_and_a_little_more_at_most() {
     let mut turns = 0;
     let mut all = 0;
     while all < 300 {
-        // Once each of the others has been read, it is known to send much.
+        // The hub knows which peers send much only after it has read each of them.
         let lights = if turns < 3 { 0 } else { 10 };
         (10..10 + lights).for_each(|number| world.says(number, "hello"));
         let before = world.hub.metrics.bytes_in;
@@ -34,7 +34,7 @@ fn a_turn_reads_so_many_bytes_and_a_little_more_at_most() {
         all += calls.len() - hellos;
         turns += 1;
     }
-    // 15 reads of each peer; what a read ends with is the first part of a message, which counts more.
+    // 15 reads of each peer. A read ends with the first part of a message, which costs more than its bytes.
     assert!(turns <= 26, "{turns} turns for 2.4 MB");
 }
 
@@ -44,7 +44,7 @@ fn the_shortest_fragments_use_up_a_turn_before_their_bytes_do() {
     let mut fragments = vec![0x01, 0x80, 0, 0, 0, 0];
     fragments.extend([0x00, 0x80, 0, 0, 0, 0].repeat(2000));
     (0..10).for_each(|number| world.sends(number, &fragments));
-    // The first turn reads a little of each, and learns that they send much.
+    // The first turn reads a little from each, and finds that they send much.
     let mut turns = 0;
     while world.hub.has_work() {
         let before = world.hub.metrics.bytes_in;
