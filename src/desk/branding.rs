@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_colour_or_too_light_is_refused_in_words() {
+    fn anything_but_a_colour_that_is_dark_enough_is_refused() {
         for text in ["", "red", "0b6b5d", "#12345", "#1234567", "#ggg", "#+1+1+1", "#é12"] {
             assert!(Accent::parse(text).unwrap_err().starts_with("a colour is #"), "{text}");
         }

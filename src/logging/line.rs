@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_quoted_is_bounded_as_it_is_shown() {
+    fn quoted_text_is_bounded_after_escaping() {
         assert_eq!(Quoted("http://x").to_string(), "\"http://x\"");
         assert_eq!(Quoted("a\"\n\u{200b}").to_string(), "\"a\\\"\\n\\u{200b}\"");
         for unit in ["x", "\"", "\u{200b}", "\u{1f600}"] {

@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_taken_is_dropped_though_something_always_waits() {
+    fn sent_bytes_are_dropped_even_if_output_always_waits() {
         let (mut output, mut spare) = (Output::default(), Vec::new());
         output.push(&[b'x'; 1000], &mut spare);
         for _ in 0..1000 {

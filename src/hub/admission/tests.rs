@@ -111,7 +111,7 @@ fn a_connection_that_was_just_accepted_is_not_evicted_in_the_same_turn() {
 }
 
 #[test]
-fn what_is_remembered_follows_the_sockets_that_there_are() {
+fn memory_follows_the_number_of_sockets() {
     let mut hub = hub(Limits { connections_max: 50, overflow_connections: 50, ..Limits::default() });
     for number in 0..100_000_u32 {
         let address = std::net::Ipv4Addr::from_bits(number + 1).into();

@@ -4,7 +4,7 @@ use super::{HEAD, World};
 use crate::config::{HEAD_MS, PONG_MS, STALL_MS, TURN_EXPIRIES_MAX};
 
 #[test]
-fn a_pong_that_came_while_the_process_was_stopped_counts_though_no_event_told_of_it() {
+fn a_pong_that_came_while_the_process_was_stopped_counts_before_its_event_is_reported() {
     let mut world = World::open(3);
     let interval = world.hub.limits.ping_interval_ms;
     world.now += interval;
@@ -21,7 +21,7 @@ fn a_pong_that_came_while_the_process_was_stopped_counts_though_no_event_told_of
 }
 
 #[test]
-fn after_a_stop_the_silent_are_asked_and_have_time_to_answer() {
+fn after_a_stop_silent_peers_are_pinged_and_have_time_to_answer() {
     let mut world = World::open(1);
     world.received(0);
     world.now += 60 * 60 * 1000;
@@ -49,7 +49,7 @@ fn a_head_that_came_while_the_process_was_stopped_is_read() {
 }
 
 #[test]
-fn a_socket_that_takes_what_waits_after_a_stop_has_not_stalled() {
+fn a_socket_that_takes_waiting_output_after_a_stop_has_not_stalled() {
     for (takes, calls) in
         [(1_000_000, &["0 says send"]), (0, &["0 says send", "0 closed"])] as [(_, &[&str]); 2]
     {

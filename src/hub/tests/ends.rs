@@ -3,7 +3,7 @@
 use super::{End, World};
 
 #[test]
-fn one_that_is_read_after_the_end_of_a_connection_finds_it_closed() {
+fn a_message_read_after_the_end_of_another_connection_finds_it_closed() {
     let protocol_error = &[0x83, 0x80, 0, 0, 0, 0];
     let close = &[0x88, 0x80, 0, 0, 0, 0];
     let ends: [(&[u8], Option<End>); 4] =
@@ -22,7 +22,7 @@ fn one_that_is_read_after_the_end_of_a_connection_finds_it_closed() {
 }
 
 #[test]
-fn one_that_is_read_before_the_end_of_a_connection_finds_it_open() {
+fn a_message_read_before_the_end_of_another_connection_finds_it_open() {
     let mut world = World::open(2);
     world.says(1, "send 0 10");
     world.ends_untold(0, End::Eof);

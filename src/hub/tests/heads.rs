@@ -8,7 +8,7 @@ use crate::metrics::RefusalCause;
 use crate::net::close::GOING_AWAY;
 
 #[test]
-fn parts_of_heads_take_so_much_memory_in_all_and_the_oldest_makes_room() {
+fn partial_heads_have_a_limit_on_memory_and_the_oldest_makes_room() {
     let mut world = World::open(1);
     let is_connected = |world: &World, number: usize| Rc::strong_count(&world.peers[number]) == 2;
     let youngest = PARTIAL_HEADS_BYTES_MAX / HEAD_BYTES_MAX + 100;

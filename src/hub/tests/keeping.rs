@@ -28,7 +28,7 @@ fn a_turn_is_kept_once_however_many_ask_and_leave_in_it() {
 }
 
 #[test]
-fn nothing_is_written_before_it_is_kept_though_few_would_be_answered_at_once() {
+fn nothing_is_written_before_its_cause_is_kept() {
     let mut world = open_and_kept(1);
     world.says(0, "send 0 10");
     world.hub.serve(world.now);
@@ -39,7 +39,7 @@ fn nothing_is_written_before_it_is_kept_though_few_would_be_answered_at_once() {
 }
 
 #[test]
-fn one_who_is_behind_is_not_written_to_in_the_middle_of_a_turn() {
+fn a_peer_that_is_behind_is_not_written_to_in_the_middle_of_a_turn() {
     let mut world = open_and_kept(1);
     let asks = frame(b"send 0 20000").repeat(5);
     world.sends(0, &asks);
@@ -51,7 +51,7 @@ fn one_who_is_behind_is_not_written_to_in_the_middle_of_a_turn() {
 }
 
 #[test]
-fn what_cannot_be_kept_leaves_nothing_behind_and_ends_all_connections() {
+fn input_that_cannot_be_kept_has_no_effect_and_ends_all_connections() {
     let mut world = open_and_kept(5);
     world.peers[1].borrow_mut().takes = 7;
     world.says(0, "send 1 10"); // five bytes of this frame wait
@@ -78,7 +78,7 @@ fn what_cannot_be_kept_leaves_nothing_behind_and_ends_all_connections() {
 }
 
 #[test]
-fn a_failed_write_is_kept_before_others_hear_of_it() {
+fn a_failed_write_is_kept_before_others_are_notified() {
     let mut world = open_and_kept(3);
     world.sends(0, &[frame(b"send 1 10"), frame(b"send 2 10")].concat());
     world.peers[1].borrow_mut().is_gone = true;

@@ -11,7 +11,7 @@ fn heard(calls: &[String]) -> usize {
 }
 
 #[test]
-fn one_who_asks_faster_than_it_reads_is_not_read_until_it_does_and_loses_nothing() {
+fn a_peer_that_asks_faster_than_it_reads_is_not_read_until_it_reads_and_loses_nothing() {
     let mut world = World::open(2);
     world.peers[0].borrow_mut().takes = 0;
     world.sends(0, &frame(b"send 0 1000").repeat(200));
@@ -44,7 +44,7 @@ fn one_who_asks_faster_than_it_reads_is_not_read_until_it_does_and_loses_nothing
 }
 
 #[test]
-fn what_a_peer_sent_before_its_end_is_done_though_it_reads_late() {
+fn input_before_a_peers_end_is_handled_even_if_the_peer_reads_late() {
     let mut world = World::open(1);
     world.peers[0].borrow_mut().takes = 0;
     world.sends(0, &frame(b"send 0 1000").repeat(50));
@@ -63,7 +63,7 @@ fn what_a_peer_sent_before_its_end_is_done_though_it_reads_late() {
 }
 
 #[test]
-fn what_was_kept_of_one_who_is_closed_meanwhile_is_not_done() {
+fn unread_input_of_a_connection_that_is_closed_meanwhile_is_dropped() {
     let mut world = World::open(2);
     world.peers[0].borrow_mut().takes = 0;
     world.sends(0, &frame(b"send 0 1000").repeat(50));
@@ -79,7 +79,7 @@ fn what_was_kept_of_one_who_is_closed_meanwhile_is_not_done() {
 }
 
 #[test]
-fn one_who_takes_nothing_for_long_is_closed_and_can_read_why() {
+fn a_peer_that_takes_nothing_for_long_is_closed_and_can_read_why() {
     let mut world = World::open(2);
     world.peers[0].borrow_mut().takes = 0;
     world.says(1, "send 0 1000000"); // much output is not a reason to close
@@ -103,7 +103,7 @@ fn one_who_takes_nothing_for_long_is_closed_and_can_read_why() {
 }
 
 #[test]
-fn the_service_is_told_once_for_each_time_it_asked_that_the_output_of_an_open_connection_has_left() {
+fn the_service_is_notified_once_for_each_request_that_the_output_has_left() {
     let mut world = World::open(3);
     world.says(1, "ask 0"); // nothing waits, so it is notified in the next turn
     world.turn();

@@ -4,7 +4,7 @@ use super::{HEAD, World, frame};
 use crate::config::{FRAGMENT_COST_FACTOR, RECV_BYTES, RECV_BYTES_MIN, REQUEST_COST_BYTES, TURN_BYTES_MAX};
 
 #[test]
-fn a_turn_reads_so_many_connections_and_the_next_ones_read_the_rest() {
+fn a_turn_reads_a_bounded_number_of_connections_and_the_next_read_the_rest() {
     let mut world = World::open(1200);
     (0..1200).for_each(|number| world.says(number, "hello"));
     for count in [512, 512, 176] {
@@ -15,7 +15,7 @@ fn a_turn_reads_so_many_connections_and_the_next_ones_read_the_rest() {
 }
 
 #[test]
-fn a_turn_reads_so_many_bytes_and_a_little_more_at_most() {
+fn a_turn_reads_a_bounded_number_of_bytes() {
     let mut world = World::open(20);
     (0..10).for_each(|number| world.sends(number, &frame(&[b'x'; 8000]).repeat(30)));
     let mut turns = 0;
@@ -74,7 +74,7 @@ fn requests_use_up_a_turn_before_their_bytes_do() {
 }
 
 #[test]
-fn one_who_sends_much_is_read_though_others_use_up_every_turn() {
+fn a_peer_that_sends_much_is_read_even_if_others_use_up_every_turn() {
     let mut world = World::open(601);
     world.sends(0, &frame(&[b'x'; 8000]).repeat(50));
     world.turn();
