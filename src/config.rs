@@ -17,7 +17,8 @@ pub use self::doctor::{
 };
 #[cfg(feature = "journal")]
 pub use self::journal::{
-    JOURNAL_AGE_MS, JOURNAL_BYTES_MAX, JOURNAL_SYNC_MS, JournalOptions, JournalRules, JournalSync,
+    JOURNAL_AGE_MS, JOURNAL_BYTES_MAX, JOURNAL_PART_MS, JOURNAL_SYNC_MS, JournalOptions, JournalRules,
+    JournalSync,
 };
 pub use self::options::{Options, Task, TrustedProxy};
 #[cfg(feature = "tls")]
@@ -256,6 +257,8 @@ pub const USERS_PER_TURN: u32 = 128;
 pub const NOTICES_PER_TURN: usize = 128;
 /// The number of timeouts in one turn: absent users who are given up, and typing notices that end.
 pub const ALARMS_PER_TURN: usize = 256;
+/// The size of a part of a State that is stored, as JSON, in bytes, approximately. A part takes about 1 ms.
+pub const STATE_PART_BYTES: usize = 128 * KIB;
 /// How long a typing notice holds.
 pub const TYPING_MS: Millis = 6 * SECOND;
 /// The least time between two queue notices to one user.

@@ -4,13 +4,15 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use super::Store;
+use super::{Place, Store};
 
 /// An open file that no other process has open as a journal.
 #[derive(Debug)]
 pub struct FileStore {
     path: PathBuf,
     file: File,
+    /// The file beside it that is to take its place.
+    next: Option<File>,
 }
 
 impl FileStore {
@@ -20,6 +22,10 @@ impl FileStore {
     /// Another process uses it (`ErrorKind::ResourceBusy`), or the operating system says why not.
     pub fn open(path: &Path) -> io::Result<(Self, Vec<u8>)> {
         let mut file = open(path, &mut OpenOptions::new())?;
+        // A pipe would have no end, and a device be replaced by a file.
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::other("not a regular file"));
+        }
         lock(&file)?;
         let path = path.canonicalize()?; // behind a link, the file itself is replaced
         // Between the two, another process may have replaced the file by another one, which it has locked.
@@ -28,35 +34,62 @@ impl FileStore {
         }
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
-        Ok((Self { path, file }, bytes))
+        Ok((Self { path, file, next: None }, bytes))
+    }
+}
+
+impl FileStore {
+    fn next_path(&self) -> PathBuf {
+        let mut path = self.path.clone().into_os_string();
+        path.push(".new");
+        path.into()
+    }
+
+    fn file(&mut self, place: Place) -> io::Result<&mut File> {
+        match place {
+            Place::Current => Ok(&mut self.file),
+            Place::Next => self.next.as_mut().ok_or_else(|| io::ErrorKind::NotFound.into()),
+        }
     }
 }
 
 impl Store for FileStore {
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all(bytes)
+    fn append(&mut self, place: Place, bytes: &[u8]) -> io::Result<()> {
+        self.file(place)?.write_all(bytes)
     }
 
-    fn sync(&mut self) -> io::Result<()> {
-        self.file.sync_data()
+    fn sync(&mut self, place: Place) -> io::Result<()> {
+        self.file(place)?.sync_data()
     }
 
-    /// Writes another file beside it, and renames that.
-    fn replace(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let mut beside = self.path.clone().into_os_string();
-        beside.push(".new");
-        let mut file = open(Path::new(&beside), OpenOptions::new().truncate(true))?;
+    fn begin(&mut self) -> io::Result<()> {
+        let file = open(&self.next_path(), OpenOptions::new().truncate(true))?;
         lock(&file)?;
         file.set_permissions(self.file.metadata()?.permissions())?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&beside, &self.path)?;
+        self.next = Some(file);
+        Ok(())
+    }
+
+    fn replace(&mut self) -> io::Result<()> {
+        self.file(Place::Next)?.sync_all()?;
+        std::fs::rename(self.next_path(), &self.path)?;
+        if let Some(file) = self.next.take() {
+            self.file = file;
+        }
         // The name, too, has to be on the disk.
         if let Some(directory) = self.path.parent() {
             File::open(directory)?.sync_all()?;
         }
-        self.file = file;
         Ok(())
+    }
+}
+
+/// It holds texts, and takes room on a disk that may be full.
+impl Drop for FileStore {
+    fn drop(&mut self) {
+        if self.next.take().is_some() {
+            let _ = std::fs::remove_file(self.next_path()); // the next start writes over it
+        }
     }
 }
 

@@ -1,37 +1,40 @@
 //! A journal that is read: the snapshot, and what has happened since.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::{fmt, io};
 
 use serde::{Deserialize, Serialize};
 
-use super::line::{Chain, Lines};
+use super::line::Lines;
 use crate::config::Millis;
-use crate::state::{Input, STATE_VERSION, State};
+use crate::state::{Assembly, Input, Part, STATE_VERSION, State};
 
 /// The way in which lines are written.
-const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 2;
 
 /// The first line.
 pub(super) fn header() -> String {
     format!("deskwire journal {FORMAT_VERSION} state {STATE_VERSION}")
 }
 
-/// The line behind the header.
+/// A line of a snapshot.
 #[derive(Serialize, Deserialize)]
-struct SnapshotLine<S> {
-    snapshot: Snapshot<S>,
+struct PartLine<P> {
+    snapshot: StoredPart<P>,
 }
 
-/// The State at a time, and its digest.
+/// What a line of a snapshot begins with.
+const PART_LINE: &str = "{\"snapshot\":";
+
+/// A part of the State at a time, and the part's digest.
 #[derive(Serialize, Deserialize)]
-struct Snapshot<S> {
+struct StoredPart<P> {
     at: Millis,
     digest: String,
-    state: S,
+    part: P,
 }
 
-/// Any other line: what State was given in a turn.
+/// Any other line: what State was given in a turn. It may stand between the parts of a snapshot of before.
 #[derive(Deserialize)]
 struct TurnLine<'a> {
     at: Millis,
@@ -78,7 +81,7 @@ pub struct History {
     pub state: State,
     /// When it was written to last.
     pub at: Millis,
-    /// When its snapshot was made.
+    /// When its snapshot was begun.
     pub snapshot_at: Millis,
     /// The snapshot's size, in bytes.
     pub snapshot_bytes: usize,
@@ -100,30 +103,9 @@ impl History {
     pub fn read(bytes: &[u8]) -> Result<Self, Unusable> {
         let header = check_header(bytes)?;
         let mut lines = Lines::new(bytes, &header);
-        let first = lines.next().ok_or(Unusable::Damaged(header.len() + 1))?;
-        let meaningless = |at: usize, why: &dyn fmt::Display| Unusable::Meaningless(at, why.to_string());
-        let SnapshotLine { snapshot: Snapshot::<State> { at, digest, state } } =
-            serde_json::from_str(first).map_err(|error| meaningless(lines.at, &error))?;
-        if super::digest_text(&state) != digest {
-            return Err(meaningless(lines.at, &"the snapshot is not of the State that was stored"));
-        }
-        let mut history = Self {
-            state,
-            at,
-            snapshot_at: at,
-            snapshot_bytes: lines.at,
-            turns: 0,
-            inputs: BTreeMap::new(),
-            bytes: 0,
-            torn_bytes: 0,
-        };
+        let mut history = Self::read_snapshot(&mut lines)?;
         while let Some(json) = lines.next() {
-            let turn: TurnLine<'_> =
-                serde_json::from_str(json).map_err(|error| meaningless(lines.at, &error))?;
-            if turn.at < history.at {
-                return Err(meaningless(lines.at, &"time goes back"));
-            }
-            history.replay(turn.at, &turn.inputs);
+            history.replay(json, lines.at)?;
         }
         if lines.is_damaged() {
             return Err(Unusable::Damaged(lines.at));
@@ -132,13 +114,57 @@ impl History {
         Ok(history)
     }
 
-    fn replay(&mut self, at: Millis, inputs: &[Input<'_>]) {
-        for input in inputs {
+    /// Reads the parts of the snapshot, and replays what stands between them.
+    fn read_snapshot(lines: &mut Lines<'_>) -> Result<Self, Unusable> {
+        let mut assembly = Assembly::default();
+        let (mut turns, mut snapshot_bytes) = (Vec::new(), lines.at);
+        let mut before = lines.at;
+        while let Some(json) = lines.next() {
+            if !json.starts_with(PART_LINE) {
+                turns.push((json, lines.at));
+                before = lines.at;
+                continue;
+            }
+            let meaningless = |why: String| Unusable::Meaningless(lines.at, why);
+            let PartLine { snapshot: StoredPart::<Part> { at, digest, part } } =
+                serde_json::from_str(json).map_err(|error| meaningless(error.to_string()))?;
+            if super::digest_text(part.digest()) != digest {
+                return Err(meaningless("the snapshot is not of the State that was stored".to_owned()));
+            }
+            snapshot_bytes += lines.at - before;
+            before = lines.at;
+            let Some(state) = assembly.add(part) else { continue };
+            let inputs = BTreeMap::new();
+            let mut history = Self {
+                state,
+                at,
+                snapshot_at: at,
+                snapshot_bytes,
+                turns: 0,
+                inputs,
+                bytes: 0,
+                torn_bytes: 0,
+            };
+            turns.into_iter().try_for_each(|(json, end)| history.replay(json, end))?;
+            return Ok(history);
+        }
+        Err(Unusable::Damaged(lines.at))
+    }
+
+    /// Replays a turn, which is a line that ends at this byte.
+    fn replay(&mut self, json: &str, end: usize) -> Result<(), Unusable> {
+        let TurnLine { at, inputs } =
+            serde_json::from_str(json).map_err(|error| Unusable::Meaningless(end, error.to_string()))?;
+        if at < self.at {
+            return Err(Unusable::Meaningless(end, "time goes back".to_owned()));
+        }
+        for input in &inputs {
             self.state.apply(at, input, &mut ());
             *self.inputs.entry(input.kind()).or_default() += 1;
         }
         self.at = at;
         self.turns += 1;
+        Ok(())
     }
 }
 
@@ -153,13 +179,8 @@ fn check_header(bytes: &[u8]) -> Result<String, Unusable> {
     }
 }
 
-/// Appends the lines with which a journal starts: the header and a snapshot.
-pub(super) fn start(at: Millis, state: &State, out: &mut Vec<u8>) -> serde_json::Result<Chain> {
-    let header = header();
-    out.extend_from_slice(header.as_bytes());
-    out.push(b'\n');
-    let mut chain = Chain::start(&header);
-    let snapshot = Snapshot { at, digest: super::digest_text(state), state };
-    chain.append(&serde_json::to_vec(&SnapshotLine { snapshot })?, out);
-    Ok(chain)
+/// Returns the JSON of a line that holds a part of the snapshot made at this time.
+pub(super) fn part_json(at: Millis, part: &Part) -> io::Result<Vec<u8>> {
+    let snapshot = StoredPart { at, digest: super::digest_text(part.digest()), part };
+    Ok(serde_json::to_vec(&PartLine { snapshot })?)
 }

@@ -1,8 +1,8 @@
 //! A journal's lines, and how damage differs from a last write that was cut off.
 //!
 //! ```text
-//! deskwire journal 1 state 3
-//! 0c5e0f8a8d2d3f41 {"snapshot":{"at":1764150000000,"digest":"99527...","state":{...}}}
+//! deskwire journal 2 state 3
+//! 0c5e0f8a8d2d3f41 {"snapshot":{"at":1764150000000,"digest":"99527...","part":{"users":[...]}}}
 //! 7b1d9a34c0e5f2aa {"at":1764150000120,"synced":20410,"inputs":[{"user_asks":["1.7",{"message":{"id":1,"text":"hi"}}]}]}
 //! ```
 //!

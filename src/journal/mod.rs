@@ -1,8 +1,8 @@
 //! What State is given, kept: in a file, so that a desk survives its process.
 //!
 //! State is a function of its inputs, so that a snapshot of it and the inputs since are all that has to be kept. The inputs
-//! of a turn are one line, written before anything is sent that they have caused. From time to time a new snapshot takes the
-//! place of everything before it.
+//! of a turn are one line, written before anything is sent that they have caused. From time to time a new snapshot is written
+//! beside, part by part, and takes the place of everything before it.
 //!
 //! A database would do the same with more: redb syncs with each commit or, without, loses what is not synced when the process
 //! is killed, and a damaged file can end the process in it. A file that is only appended to needs neither index nor recovery.
@@ -11,13 +11,17 @@
 //! | --- | --- |
 //! | line | lines and their hashes |
 //! | history | a journal that is read, and replayed |
+//! | log | a journal that is written |
+//! | snapshot | a snapshot that is written beside it |
 //! | file | the file: its lock, its syncs, how it is replaced |
 //! | report | what `deskwire journal` prints |
 
 mod file;
 mod history;
 mod line;
+mod log;
 mod report;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 
@@ -26,11 +30,21 @@ use std::time::Instant;
 
 pub use self::file::FileStore;
 pub use self::history::{History, Unusable};
-use self::line::Chain;
+use self::log::{Log, Turn};
 pub use self::report::report;
+use self::snapshot::{Progress, Snapshot};
 use crate::config::{JOURNAL_SYNC_MS, JournalRules, JournalSync, Millis};
 use crate::metrics::{Histogram, Micros, Page};
 use crate::state::{Input, State};
+
+/// One of the two files that there may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The journal.
+    Current,
+    /// The file that is to take its place.
+    Next,
+}
 
 /// Where the bytes of a journal are kept.
 pub trait Store {
@@ -38,40 +52,43 @@ pub trait Store {
     ///
     /// # Errors
     /// They may have been appended in part.
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
+    fn append(&mut self, place: Place, bytes: &[u8]) -> io::Result<()>;
 
-    /// Makes all that was appended survive a power cut.
+    /// Makes all that was appended there survive a power cut.
     ///
     /// # Errors
     /// It is not known what has.
-    fn sync(&mut self) -> io::Result<()>;
+    fn sync(&mut self, place: Place) -> io::Result<()>;
 
-    /// Puts these bytes in the place of all others, and makes them survive a power cut. There are the old ones or the new ones
-    /// at any time.
+    /// Begins the next file, empty. One that was begun before is forgotten.
     ///
     /// # Errors
-    /// There are the old ones or the new ones.
-    fn replace(&mut self, bytes: &[u8]) -> io::Result<()>;
+    /// There is none.
+    fn begin(&mut self) -> io::Result<()>;
+
+    /// Puts the next file in the place of the current one, and makes it survive a power cut. There is the old one or the new
+    /// one at any time, and each is whole.
+    ///
+    /// # Errors
+    /// There is the old one or the new one.
+    fn replace(&mut self) -> io::Result<()>;
 }
 
 /// A journal that is being written.
 pub struct Journal {
     store: Box<dyn Store>,
     rules: JournalRules,
-    chain: Chain,
-    /// What the snapshot takes, all that was written, and all that was synced, in bytes.
-    snapshot_bytes: u64,
-    written_bytes: u64,
-    synced_bytes: u64,
+    log: Log,
     snapshot_at: Millis,
+    /// The snapshot that is being written.
+    snapshot: Option<Snapshot>,
     /// When the first of what is not synced was written.
     unsynced_since: Option<Millis>,
-    /// The inputs of this turn, as the inside of a JSON array, and when they came.
-    inputs: Vec<u8>,
+    /// What is to be written.
+    turns: Vec<Turn>,
+    /// The time of the last input, or of the last tick that had something to do.
     at: Millis,
-    /// Lines that are to be written.
-    lines: Vec<u8>,
-    /// Something is to be kept or synced, or a snapshot is due.
+    /// Something is to be kept or synced, or a snapshot has something to do.
     is_due: bool,
     has_failed: bool,
     /// Snapshots written since the start, and the time that keeping a turn took.
@@ -90,25 +107,22 @@ impl Journal {
         now: Millis,
         state: &State,
     ) -> io::Result<Self> {
-        let mut journal = Self {
-            store: Box::new(store),
+        let mut store: Box<dyn Store> = Box::new(store);
+        let log = Snapshot::begin(now, state, store.as_mut())?.finish(store.as_mut())?;
+        Ok(Self {
+            store,
             rules,
-            chain: Chain::start(""),
-            snapshot_bytes: 0,
-            written_bytes: 0,
-            synced_bytes: 0,
+            log,
             snapshot_at: now,
+            snapshot: None,
             unsynced_since: None,
-            inputs: Vec::new(),
+            turns: Vec::new(),
             at: now,
-            lines: Vec::new(),
             is_due: false,
             has_failed: false,
-            snapshots: 0,
+            snapshots: 1,
             keep_times: Histogram::default(),
-        };
-        journal.write_snapshot(state)?;
-        Ok(journal)
+        })
     }
 
     /// Notes an input that State is about to be given. Returns whether it may be: not after something could not be kept.
@@ -116,15 +130,15 @@ impl Journal {
         if self.has_failed {
             return false;
         }
-        if now != self.at && !self.inputs.is_empty() {
-            self.finish_line();
-        }
-        self.at = now;
-        if !self.inputs.is_empty() {
-            self.inputs.push(b',');
-        }
-        self.has_failed = serde_json::to_writer(&mut self.inputs, input).is_err();
-        self.is_due = true;
+        let done = match self.turns.last_mut() {
+            Some(turn) if turn.at == now => {
+                turn.inputs.push(b',');
+                serde_json::to_writer(&mut turn.inputs, input)
+            }
+            _ => serde_json::to_vec(input).map(|inputs| self.turns.push(Turn { at: now, inputs })),
+        };
+        self.has_failed = done.is_err();
+        (self.at, self.is_due) = (now, true);
         true
     }
 
@@ -133,10 +147,10 @@ impl Journal {
         !self.is_due
     }
 
-    /// Keeps what was noted. Where a snapshot is due, that holds it.
+    /// Keeps what was noted, and goes on with a snapshot where one is due.
     pub(crate) fn keep(&mut self, state: &State) -> io::Result<()> {
         let started = Instant::now();
-        let done = if self.wants_snapshot() { self.write_snapshot(state) } else { self.write_turn() };
+        let done = self.write_turns().and_then(|()| self.write_snapshot(state));
         self.keep_times.count_span(started.elapsed());
         self.is_due = false;
         self.has_failed |= done.is_err();
@@ -146,8 +160,10 @@ impl Journal {
     /// Returns when `tick` has something to do.
     pub(crate) fn next_due(&self) -> Option<Millis> {
         let sync = self.unsynced_since.map(|since| since + JOURNAL_SYNC_MS);
-        let snapshot =
-            (self.written_bytes > self.snapshot_bytes).then_some(self.snapshot_at + self.rules.age_ms);
+        let snapshot = match &self.snapshot {
+            Some(snapshot) => Some(snapshot.due),
+            None => (self.log.bytes_behind() > 0).then_some(self.snapshot_at + self.rules.age_ms),
+        };
         sync.into_iter().chain(snapshot).min().filter(|_| !self.has_failed)
     }
 
@@ -161,48 +177,24 @@ impl Journal {
 
     /// Appends what it counts.
     pub(crate) fn append_metrics(&self, page: &mut Page) {
-        page.family("deskwire_journal_bytes", "gauge", "Size of the journal.").value(self.written_bytes);
+        page.family("deskwire_journal_bytes", "gauge", "Size of the journal.").value(self.log.written_bytes);
         page.family("deskwire_journal_snapshots_total", "counter", "Snapshots written to the journal.")
             .value(self.snapshots);
-        let help = "Time the loop waits for the journal, by turn, including snapshots.";
+        let help = "Time the loop waits for the journal, by turn, including parts of snapshots.";
         self.keep_times.append(page.family("deskwire_journal_keep_duration_seconds", "histogram", help));
     }
 
-    fn wants_snapshot(&self) -> bool {
-        let behind = self.written_bytes - self.snapshot_bytes;
-        behind > self.rules.bytes_max.max(self.snapshot_bytes)
-            || (behind > 0 && self.at >= self.snapshot_at + self.rules.age_ms)
-    }
-
-    /// Makes a line of the inputs so far.
-    fn finish_line(&mut self) {
-        if self.inputs.is_empty() {
-            return;
-        }
-        let (mut at, mut synced) = (itoa::Buffer::new(), itoa::Buffer::new());
-        let (at, synced) = (at.format(self.at), synced.format(self.synced_bytes));
-        let parts: [&[u8]; 7] = [
-            b"{\"at\":",
-            at.as_bytes(),
-            line::SYNCED,
-            synced.as_bytes(),
-            b",\"inputs\":[",
-            &self.inputs,
-            b"]}",
-        ];
-        self.chain.append(&parts.concat(), &mut self.lines);
-        self.inputs.clear();
-    }
-
-    fn write_turn(&mut self) -> io::Result<()> {
+    fn write_turns(&mut self) -> io::Result<()> {
         if self.has_failed {
             return Err(io::Error::other("an input could not be written as JSON"));
         }
-        self.finish_line();
-        if !self.lines.is_empty() {
-            self.store.append(&self.lines)?;
-            self.written_bytes += self.lines.len() as u64;
-            self.lines.clear();
+        let store = self.store.as_mut();
+        if !self.turns.is_empty() {
+            self.log.append_turns(&self.turns, store)?;
+            if let Some(snapshot) = &mut self.snapshot {
+                snapshot.append_turns(&self.turns, store)?;
+            }
+            self.turns.clear();
             self.unsynced_since.get_or_insert(self.at);
         }
         let is_due = match self.rules.sync {
@@ -212,28 +204,40 @@ impl Journal {
             }
         };
         if is_due && self.unsynced_since.take().is_some() {
-            self.store.sync()?;
-            self.synced_bytes = self.written_bytes;
+            self.log.sync(store)?;
         }
         Ok(())
     }
 
-    /// Puts a snapshot of the State in the place of all that was written. What was noted and not written yet is in it.
+    /// Begins a snapshot of the State, or goes on with one. All that was noted is written already.
     fn write_snapshot(&mut self, state: &State) -> io::Result<()> {
-        let mut bytes = Vec::new();
-        self.chain = history::start(self.at, state, &mut bytes).map_err(io::Error::other)?;
-        self.store.replace(&bytes)?;
-        self.inputs.clear();
-        self.lines.clear();
-        self.snapshot_bytes = bytes.len() as u64;
-        (self.written_bytes, self.synced_bytes) = (self.snapshot_bytes, self.snapshot_bytes);
-        (self.snapshot_at, self.unsynced_since) = (self.at, None);
-        self.snapshots += 1;
+        match self.snapshot.take() {
+            Some(snapshot) => match snapshot.go_on(self.at, self.store.as_mut())? {
+                Progress::Partial(snapshot) => self.snapshot = Some(snapshot),
+                Progress::Done(log) => {
+                    self.log = log;
+                    self.unsynced_since = None;
+                    self.snapshots += 1;
+                }
+            },
+            None if self.wants_snapshot() => {
+                let snapshot = Snapshot::begin(self.at, state, self.store.as_mut())?;
+                self.snapshot_at = snapshot.at;
+                self.snapshot = Some(snapshot);
+            }
+            None => {}
+        }
         Ok(())
+    }
+
+    fn wants_snapshot(&self) -> bool {
+        let behind = self.log.bytes_behind();
+        behind > self.rules.bytes_max.max(self.log.snapshot_bytes)
+            || (behind > 0 && self.at >= self.snapshot_at + self.rules.age_ms)
     }
 }
 
-/// A State's digest, as it is written.
-fn digest_text(state: &State) -> String {
-    format!("{:016x}", state.digest())
+/// A digest, as it is written.
+fn digest_text(digest: u64) -> String {
+    format!("{digest:016x}")
 }

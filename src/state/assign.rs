@@ -19,7 +19,7 @@ use crate::config::{Assign, Millis};
 type Rank = (usize, u64);
 
 /// A staff member's part of the order.
-#[derive(Debug, Default, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Hash, Serialize, Deserialize)]
 pub(super) struct Turn {
     /// Their rank, while they can be assigned a ticket.
     rank: Option<Rank>,
@@ -28,7 +28,7 @@ pub(super) struct Turn {
 }
 
 /// All staff who can be assigned a ticket, in order.
-#[derive(Debug, Default, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Hash, Serialize, Deserialize)]
 pub(super) struct Turns {
     ranked: BTreeSet<(Rank, StaffKey)>,
     /// The number of assignments so far.

@@ -9,7 +9,7 @@ use crate::config::Millis;
 use crate::ids::JsonText;
 
 /// The sequence numbers of a ticket's messages, and how far each side has come.
-#[derive(Debug, Default, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Hash, Serialize, Deserialize)]
 pub(super) struct Conversation {
     /// The last sequence number that was given out. Both sides share one sequence, which begins with 1.
     pub(super) last_seq: u64,
@@ -18,7 +18,7 @@ pub(super) struct Conversation {
 }
 
 /// What one side has sent.
-#[derive(Debug, Default, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Hash, Serialize, Deserialize)]
 pub(super) struct Sent {
     /// The id that the sender gave its latest accepted message.
     pub(super) last_id: u64,
@@ -46,6 +46,11 @@ impl Conversation {
             Side::User => &self.user,
             Side::Staff => &self.staff,
         }
+    }
+
+    /// How much the texts take that are held.
+    pub(super) fn text_bytes(&self) -> usize {
+        self.user.held.text_bytes() + self.staff.held.text_bytes()
     }
 
     fn sent_by_mut(&mut self, side: Side) -> &mut Sent {

@@ -19,7 +19,7 @@ use crate::config::{GATHER_MS, Millis, STAFF_PER_TURN, USERS_PER_TURN};
 use crate::ids::{ConnId, StaffId};
 
 /// What is to be sent to many connections, and which of them are still to be served.
-#[derive(Debug, Default, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Hash, Serialize, Deserialize)]
 pub(super) struct Fanout {
     /// The number of changes so far. Each change has a number, by which a board knows whether it shows the change
     /// already.
@@ -45,7 +45,7 @@ pub(super) struct Change {
 }
 
 /// Changes that are being sent.
-#[derive(Debug, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Hash, Serialize, Deserialize)]
 struct Batch {
     tickets: Vec<(TicketNo, Change)>,
     colleagues: Vec<(StaffId, u64)>,

@@ -29,18 +29,18 @@ impl Author {
 }
 
 /// Held messages, in order. While there are none, they take no memory.
-#[derive(Debug, Default, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Hash, Serialize, Deserialize)]
 pub(super) struct Held(Option<Box<Rings>>);
 
 /// A ring of messages and a ring of their texts, one text after the other. The rings are reused, so that a message
 /// rarely needs an allocation.
-#[derive(Debug, Default, Hash)]
+#[derive(Clone, Debug, Default, Hash)]
 struct Rings {
     messages: VecDeque<HeldMessage>,
     texts: VecDeque<u8>,
 }
 
-#[derive(Debug, Hash)]
+#[derive(Clone, Debug, Hash)]
 pub(super) struct HeldMessage {
     pub(super) seq: u64,
     pub(super) id: u64,
@@ -83,6 +83,11 @@ impl Held {
 
     pub(super) fn is_empty(&self) -> bool {
         self.0.as_ref().is_none_or(|rings| rings.messages.is_empty())
+    }
+
+    /// How much the texts take.
+    pub(super) fn text_bytes(&self) -> usize {
+        self.0.as_ref().map_or(0, |rings| rings.texts.len())
     }
 
     pub(super) fn push(&mut self, message: HeldMessage, text: &str, spare: &mut Spare) {
@@ -152,7 +157,7 @@ impl Held {
 }
 
 /// The messages that were held when their ticket closed, for a reader who has not been sent all of them.
-#[derive(Debug, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Hash, Serialize, Deserialize)]
 pub(super) struct Unrelayed {
     held: Held,
     relayed_seq: u64,
@@ -161,6 +166,11 @@ pub(super) struct Unrelayed {
 impl Unrelayed {
     pub(super) fn new(held: Held, relayed_seq: u64) -> Self {
         Self { held, relayed_seq }
+    }
+
+    /// Returns how much the texts take.
+    pub(super) fn text_bytes(&self) -> usize {
+        self.held.text_bytes()
     }
 
     /// Starts over for a new connection of the reader, which has been sent none of the messages.
@@ -204,6 +214,12 @@ impl Spare {
             self.bytes += bytes;
             self.rings.push(rings);
         }
+    }
+}
+
+impl Clone for Spare {
+    fn clone(&self) -> Self {
+        Self::default()
     }
 }
 

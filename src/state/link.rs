@@ -20,7 +20,7 @@ use crate::config::CREDIT_BYTES;
 use crate::ids::ConnId;
 
 /// The connection of a user or a staff member, with its credit.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Link {
     pub(super) conn: ConnId,
     /// The credit left, in bytes. It is a `Cell` because an event borrows from the State in which it is counted.

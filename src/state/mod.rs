@@ -32,6 +32,7 @@
 //! | link | flow control: how much more a connection may be sent |
 //! | restart | what changes when a process starts or ends |
 //! | digest | a hash of the whole State |
+//! | parts | a State in parts, which are stored one after the other |
 //! | slots, tickets, owners | users and staff by key, tickets by number, owners by connection |
 //! | ticket_ids | ticket ids that do not show how many tickets there were |
 
@@ -47,6 +48,7 @@ mod fanout;
 mod held;
 mod link;
 mod owners;
+mod parts;
 mod queue;
 mod rank_index;
 mod rating;
@@ -73,6 +75,7 @@ pub use self::event::{
     ClosedBy, Dismissal, Emit, EndedTicket, Event, MessageView, OwnTicket, Participant, Picked, Place,
     Record, Side, StaffChange, StaffName, StaffWelcome, TicketRef, TicketState, TicketView, UserWelcome,
 };
+pub use self::parts::{Assembly, Part, Parts};
 pub use self::rating::Score;
 pub use self::recap::{Recap, RecapLine};
 pub use self::ticket_ids::Seed;
@@ -110,7 +113,7 @@ pub struct Rules {
 }
 
 /// All tickets, users and staff.
-#[derive(Debug, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Hash, Serialize, Deserialize)]
 pub struct State {
     rules: Rules,
     ids: TicketIds,

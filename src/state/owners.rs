@@ -16,13 +16,13 @@ pub(super) enum Owner {
 }
 
 /// The owners of all connections that have one. A node without such a connection has no entry.
-#[derive(Debug, Default, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Hash, Serialize, Deserialize)]
 pub(super) struct Owners {
     nodes: BTreeMap<NodeId, OfNode>,
 }
 
 /// The owners of one node's connections.
-#[derive(Debug, Default, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Hash, Serialize, Deserialize)]
 struct OfNode {
     by_slot: Vec<Option<(ConnId, Owner)>>,
     count: usize,
@@ -32,6 +32,10 @@ impl Owners {
     pub(super) fn get(&self, conn: ConnId) -> Option<Owner> {
         let entry = self.nodes.get(&conn.node)?.by_slot.get(conn.slot as usize).copied().flatten();
         entry.filter(|(id, _)| *id == conn).map(|(_, owner)| owner)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
     }
 
     /// Returns all connections that have an owner.

@@ -19,7 +19,7 @@ use super::tickets::Tickets;
 use crate::config::{Millis, NOTICES_PER_TURN, PICKS_REMEMBERED, QUEUE_NOTICE_MS};
 
 /// The tickets that no staff member has: those that wait, and those that are paused.
-#[derive(Debug, Default, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Hash, Serialize, Deserialize)]
 pub(super) struct Queue {
     waiting: RankIndex,
     /// The waiting tickets whose users are connected.
@@ -43,7 +43,7 @@ pub(super) struct Queue {
 }
 
 /// A round of notices: the tickets that have yet to be looked at.
-#[derive(Debug, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Hash, Serialize, Deserialize)]
 struct Round {
     first: TicketNo,
     last: TicketNo,

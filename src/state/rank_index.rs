@@ -16,7 +16,7 @@ const BLOCK_BITS: u32 = 8;
 const LEVELS: usize = (TicketId::BITS / BLOCK_BITS - 1) as usize;
 
 /// Tickets in the order of their numbers.
-#[derive(Debug, Default, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Hash, Serialize, Deserialize)]
 pub(super) struct RankIndex {
     numbers: BTreeSet<TicketNo>,
     /// How many numbers are in each block, level by level. Empty blocks are not kept.

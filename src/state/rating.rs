@@ -37,7 +37,7 @@ impl Score {
 }
 
 /// The last ticket of a user that has closed, until they have rated it.
-#[derive(Debug, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Hash, Serialize, Deserialize)]
 pub(super) struct Unrated {
     ticket: TicketId,
     /// The staff member who had the ticket last.
@@ -45,7 +45,7 @@ pub(super) struct Unrated {
 }
 
 /// A rating that has yet to be sent to the staff member.
-#[derive(Debug, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Hash, Serialize, Deserialize)]
 pub(super) struct Rated {
     ticket: TicketId,
     score: Score,

@@ -10,7 +10,7 @@ use std::ops::{Index, IndexMut};
 use serde::{Deserialize, Serialize, Serializer};
 
 /// Values of one kind, each with a key.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(from = "Vec<Option<T>>")]
 pub(super) struct Slots<T> {
     /// The last slot is never empty.
@@ -57,6 +57,12 @@ impl<T> From<Vec<Option<T>>> for Slots<T> {
         slots.drop_last_free();
         slots.free = (0..slots.end()).filter(|at| slots.slots[*at as usize].is_none()).collect();
         slots
+    }
+}
+
+impl<T> From<Slots<T>> for Vec<Option<T>> {
+    fn from(slots: Slots<T>) -> Self {
+        slots.slots
     }
 }
 

@@ -22,7 +22,7 @@ key_type! {
 }
 
 /// A staff member. They are known while connected, and while a ticket that they had is paused.
-#[derive(Debug, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Hash, Serialize, Deserialize)]
 pub(super) struct Staff {
     pub(super) id: StaffId,
     /// The name that the operator has given them, if any. It takes precedence over `own_name`.
@@ -48,7 +48,7 @@ pub(super) struct Staff {
 }
 
 /// A chat that closed before its staff member was sent all of it.
-#[derive(Debug, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Hash, Serialize, Deserialize)]
 pub(super) struct ClosedChat {
     pub(super) ended: EndedTicket,
     pub(super) unrelayed: Unrelayed,

@@ -16,7 +16,7 @@ use crate::config::Millis;
 use crate::ids::{JsonStr, JsonText, StaffId, StoredText, TicketId};
 
 /// An open ticket.
-#[derive(Debug, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Hash, Serialize, Deserialize)]
 pub(super) struct Ticket {
     pub(super) id: TicketId,
     pub(super) user: UserKey,

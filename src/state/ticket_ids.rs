@@ -42,7 +42,7 @@ const HALF_MASK: u64 = (1 << HALF_BITS) - 1;
 const ROUNDS: u64 = 6;
 
 /// The counter of tickets, and the seed of the permutation.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct TicketIds {
     seed: Seed,
     last: u64,

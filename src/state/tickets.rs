@@ -10,11 +10,16 @@ use super::ticket::Ticket;
 use super::ticket_ids::TicketNo;
 
 /// The open tickets, in the order in which they were created.
-#[derive(Debug, Default, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(super) struct Tickets(BTreeMap<TicketNo, Box<Ticket>>);
 
 impl Tickets {
+    /// Takes the first one out.
+    pub(super) fn pop_first(&mut self) -> Option<(TicketNo, Box<Ticket>)> {
+        self.0.pop_first()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
@@ -45,6 +50,12 @@ impl Tickets {
 
     pub(super) fn remove(&mut self, number: TicketNo) -> Option<Box<Ticket>> {
         self.0.remove(&number)
+    }
+}
+
+impl Extend<(TicketNo, Box<Ticket>)> for Tickets {
+    fn extend<I: IntoIterator<Item = (TicketNo, Box<Ticket>)>>(&mut self, tickets: I) {
+        self.0.extend(tickets);
     }
 }
 

@@ -22,7 +22,7 @@ key_type! {
 
 /// A user. They are known while connected, while a ticket is open, and for the grace time after one closed in their
 /// absence.
-#[derive(Debug, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Hash, Serialize, Deserialize)]
 pub(super) struct User {
     pub(super) id: UserId,
     session: SecretHash,
@@ -41,7 +41,7 @@ pub(super) struct User {
 }
 
 /// What a user has yet to be sent about a ticket that closed while they were absent or their connection had no credit.
-#[derive(Debug, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Hash, Serialize, Deserialize)]
 struct Ended {
     ticket: EndedTicket,
     unrelayed: Unrelayed,
@@ -50,6 +50,11 @@ struct Ended {
 }
 
 impl User {
+    /// Returns how much the texts take that are held for them.
+    pub(super) fn text_bytes(&self) -> usize {
+        self.ended.as_ref().map_or(0, |ended| ended.unrelayed.text_bytes())
+    }
+
     /// Checks that this user may open a ticket. Their last one counts as open until all of it has been sent.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! The journal: what a desk is after its process has ended, and what it says of a file that it cannot use.
 
+mod files;
 mod kills;
 
 use std::fs;

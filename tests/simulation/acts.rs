@@ -30,7 +30,7 @@ impl World {
             What::Reload | What::Duplicate | What::Leave | What::Return => self.open_or_leave(step.what),
             What::Mischief => self.mischief(),
             What::Snapshot => self.check_state(),
-            What::Restart => self.restart(),
+            What::Stop => self.stop(),
             What::Crowd => self.crowd(),
             What::Hangup => self.hang_up(),
             What::Late | What::Freeze | What::Spurious => self.go_wrong(step.what),
@@ -38,6 +38,9 @@ impl World {
             network => self.disturb(network),
         }
         self.pass(0);
+        if self.setup.replays {
+            self.check_disk();
+        }
     }
 
     fn some_tab(&mut self, fits: impl Fn(&Tab) -> bool) -> Option<usize> {

@@ -189,7 +189,7 @@ impl World {
         }
     }
 
-    /// Tickets that come and go, within the rate limit.
+    /// Tickets that come and go, within the rate limit if it is done once.
     fn open_and_close(&mut self, link: usize) {
         {
             // More than once, while the process is stopped, it is a flood.

@@ -51,6 +51,8 @@ pub struct CheckedService {
     /// Open connections, and those of them that are users'.
     pub open: usize,
     pub open_users: usize,
+    /// What may be on the disk, while the process is about to stop.
+    pub copies: Vec<disk::Copy>,
 }
 
 impl CheckedService {
@@ -70,10 +72,15 @@ impl CheckedService {
             machine: SharedMachine::default(),
             open: 0,
             open_users: 0,
+            copies: Vec::new(),
         }
     }
 
     pub fn accuse(&mut self, what: String) {
+        // What a process does that has stopped is seen by nobody.
+        if self.disk.as_ref().is_some_and(|disk| disk.0.borrow().is_stopped) {
+            return;
+        }
         self.violation.get_or_insert(what);
     }
 
@@ -350,9 +357,7 @@ impl Service for CheckedService {
     }
 
     fn keep(&mut self) -> io::Result<()> {
-        self.desk.keep()?;
-        self.note_kept();
-        Ok(())
+        self.keep_watched()
     }
 
     fn tick(&mut self, now: Millis, out: &mut Outbox) {

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use deskwire::config::{JournalRules, JournalSync, Millis};
 use deskwire::desk::Desk;
-use deskwire::journal::{History, Store};
+use deskwire::journal::{History, Place, Store};
 
 use crate::checked_service::{CheckedService, Wiring};
 use crate::machine::refuse;
@@ -20,6 +20,11 @@ use crate::world::World;
 pub struct Disk {
     pub bytes: Vec<u8>,
     synced: usize,
+    next: Vec<u8>,
+    /// The process stops at the first of what it asks of the disk after so many.
+    stops_after: Option<usize>,
+    /// It has stopped: whatever it still does, nobody sees it.
+    pub is_stopped: bool,
     /// The service has been given what is not kept yet.
     pub is_ahead: bool,
     pub violation: Option<String>,
@@ -30,28 +35,62 @@ pub struct Disk {
 pub struct Shared(pub Rc<RefCell<Disk>>);
 
 impl Store for Shared {
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let mut disk = self.0.borrow_mut();
+    fn append(&mut self, place: Place, bytes: &[u8]) -> io::Result<()> {
+        let disk = &mut *self.0.borrow_mut();
         disk.check_content(bytes);
-        disk.bytes.extend_from_slice(bytes);
+        let result = disk.note_work();
+        let file = if place == Place::Current { &mut disk.bytes } else { &mut disk.next };
+        // A process that stops in the middle of a write has written a part of it.
+        let written = if result.is_err() { bytes.len() * 2 / 3 } else { bytes.len() };
+        file.extend_from_slice(&bytes[..written]);
+        result
+    }
+
+    fn sync(&mut self, place: Place) -> io::Result<()> {
+        let mut disk = self.0.borrow_mut();
+        disk.note_work()?;
+        if place == Place::Current {
+            disk.synced = disk.bytes.len();
+        }
         Ok(())
     }
 
-    fn sync(&mut self) -> io::Result<()> {
+    fn begin(&mut self) -> io::Result<()> {
         let mut disk = self.0.borrow_mut();
-        disk.synced = disk.bytes.len();
+        disk.note_work()?;
+        disk.next.clear();
         Ok(())
     }
 
-    fn replace(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let mut disk = self.0.borrow_mut();
-        disk.check_content(bytes);
-        (disk.bytes, disk.synced) = (bytes.to_vec(), bytes.len());
-        Ok(())
+    fn replace(&mut self) -> io::Result<()> {
+        let disk = &mut *self.0.borrow_mut();
+        let result = disk.note_work();
+        // It may have been done, and the process has stopped before it could go on.
+        if result.is_ok() || disk.next.len().is_multiple_of(2) {
+            disk.bytes = std::mem::take(&mut disk.next);
+            disk.synced = disk.bytes.len();
+        }
+        result
     }
 }
 
 impl Disk {
+    /// The process asks something of the disk, and may stop there.
+    fn note_work(&mut self) -> io::Result<()> {
+        match &mut self.stops_after {
+            _ if self.is_stopped => Err(io::Error::other("stopped")),
+            Some(0) => {
+                self.is_stopped = true;
+                Err(io::Error::other("stopped"))
+            }
+            Some(left) => {
+                *left -= 1;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Something is written to a socket.
     pub fn check_write(&mut self) {
         if self.is_ahead {
@@ -81,19 +120,55 @@ impl Disk {
 
 /// How the journal is kept in this world: with a snapshot every now and then.
 fn rules(seed: u64) -> JournalRules {
-    let sync = if seed % 4 == 1 { JournalSync::Second } else { JournalSync::Turn };
+    let sync = if (seed / 2).is_multiple_of(2) { JournalSync::Second } else { JournalSync::Turn };
     JournalRules { sync, bytes_max: 2000, age_ms: 20_000 }
 }
 
+/// The State as the disk may have it, and what the model knew then.
+pub struct Copy {
+    digest: u64,
+    model: Model,
+}
+
 impl World {
-    /// The process stops, between two turns, and another one goes on from what is on the disk.
-    pub fn restart(&mut self) {
-        if !self.setup.has_journal {
+    /// The process stops: between two turns, or in the middle of a turn soon, at something that it asks of the disk.
+    pub fn stop(&mut self) {
+        if !self.setup.has_journal || self.disk.0.borrow().stops_after.is_some() {
             return;
         }
+        if self.rng.one_in(2) {
+            return self.restart();
+        }
+        self.tell(|| "the process is about to stop".to_owned());
+        self.disk.0.borrow_mut().stops_after = Some(self.rng.below(12));
+        self.server.hub.service.note_copy();
+    }
+
+    /// The process does not stop after all.
+    pub fn call_off_stop(&mut self) {
+        self.disk.0.borrow_mut().stops_after = None;
+        self.server.hub.service.copies.clear();
+    }
+
+    /// The process has stopped in the middle of this turn: another one goes on from what is on the disk.
+    pub fn restart_if_stopped(&mut self) -> bool {
+        let has_stopped = self.disk.0.borrow().is_stopped;
+        if has_stopped {
+            self.server.hub.service.model.stories.stops_in_a_turn += 1;
+            self.restart();
+        }
+        has_stopped
+    }
+
+    /// Another process goes on from what is on the disk.
+    fn restart(&mut self) {
         self.tell(|| "the process stops".to_owned());
         let (disk, rules) = (self.disk.clone(), rules(self.setup.seed));
-        let before = self.server.hub.service.desk.state().digest();
+        let mut copies = std::mem::take(&mut self.server.hub.service.copies);
+        if copies.is_empty() {
+            self.server.hub.service.note_copy();
+            copies = std::mem::take(&mut self.server.hub.service.copies);
+        }
         // With `second`, it is the process alone that stops: a power cut may take what pages were sent.
         if rules.sync == JournalSync::Turn {
             disk.0.borrow_mut().cut_power(&mut self.rng);
@@ -102,10 +177,17 @@ impl World {
             Ok(history) => history,
             Err(why) => return self.accuse(|| format!("the journal is {why}")),
         };
-        if history.state.digest() != before {
+        let digest = history.state.digest();
+        // Of a turn that was being kept, nobody knows whether it was.
+        let Some(Copy { mut model, .. }) = copies.into_iter().find(|copy| copy.digest == digest) else {
             return self.accuse(|| "the State that is replayed is another one".to_owned());
+        };
+        model.stories = std::mem::take(&mut self.server.hub.service.model.stories);
+        {
+            let mut disk = disk.0.borrow_mut();
+            (disk.stops_after, disk.is_stopped, disk.is_ahead) = (None, false, false);
+            disk.next.clear();
         }
-        let model = std::mem::replace(&mut self.server.hub.service.model, Model::new(self.setup.rules));
         self.end_all_links();
         let down_ms = self.rng.in_ms(0, 2000);
         self.pass_without_server(down_ms);
@@ -158,6 +240,9 @@ impl CheckedService {
     pub fn note_given(&mut self) {
         use deskwire::service::Service;
         let Some(disk) = self.disk.clone() else { return };
+        if disk.0.borrow().is_stopped {
+            return;
+        }
         if self.desk.is_kept() {
             if self.desk.state().digest() != self.kept_digest {
                 self.accuse("State has changed, and nothing is to be kept".to_owned());
@@ -165,6 +250,26 @@ impl CheckedService {
         } else {
             disk.0.borrow_mut().is_ahead = true;
         }
+    }
+
+    /// Has the desk keep its State. Near a stop, what was kept before may be all that there is on the disk, or this.
+    pub fn keep_watched(&mut self) -> io::Result<()> {
+        use deskwire::service::Service;
+        let is_near_stop = !self.copies.is_empty();
+        if is_near_stop {
+            self.note_copy();
+        }
+        self.desk.keep()?;
+        self.note_kept();
+        if is_near_stop {
+            self.copies.drain(..self.copies.len() - 1);
+        }
+        Ok(())
+    }
+
+    /// Notes the State as it is.
+    fn note_copy(&mut self) {
+        self.copies.push(Copy { digest: self.desk.state().digest(), model: self.model.clone() });
     }
 
     /// All is kept.

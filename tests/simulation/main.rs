@@ -24,7 +24,8 @@
 //! sabotage          bugs put in on purpose (the list is in bugs), each of which has to be found
 //! ```
 //!
-//! `SIM_SEEDS`, `SIM_STEPS` and `SIM_FIRST_SEED` say what to run; each seed is a world of its own.
+//! `SIM_SEEDS`, `SIM_STEPS` and `SIM_FIRST_SEED` say what to run; each seed is a world of its own. With `SIM_JOURNAL=1` all of
+//! them have a journal, stop often, and are replayed after each step.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(clippy::print_stderr, reason = "a long run tells how far it has come")]
 #![allow(clippy::cast_possible_truncation, reason = "the numbers of a simulation are small")]
@@ -89,7 +90,8 @@ fn every_promise_is_kept_in_every_world() {
         seeds as f64 / took
     );
     eprintln!("{} turns, {} messages shown as delivered, {}", total.turns, total.delivered, total.stories);
-    let seldom = if steps < FLOOR_STEPS { Vec::new() } else { total.stories.too_seldom(seeds) };
+    let has_floors = steps >= FLOOR_STEPS && std::env::var_os("SIM_JOURNAL").is_none(); // no desk of these is ever full
+    let seldom = if has_floors { total.stories.too_seldom(seeds) } else { Vec::new() };
     assert!(seldom.is_empty(), "nothing was broken, but too little happened: {seldom:?}");
 }
 

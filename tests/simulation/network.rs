@@ -293,7 +293,7 @@ impl Write for Socket {
         if link.note.operations.is_multiple_of(37) {
             return Err(ErrorKind::Interrupted.into());
         }
-        if link.arrived_end == Some(End::Reset) {
+        if link.arrived_end == Some(End::Reset) || self.disk.0.borrow().is_stopped {
             return Err(ErrorKind::BrokenPipe.into());
         }
         let count = bytes.len().min(link.room.saturating_sub(link.down.len()));
@@ -329,7 +329,7 @@ impl Stream for Socket {
     fn shutdown_write(&mut self) -> io::Result<()> {
         let mut link = self.link.borrow_mut();
         link.note.operations += 1;
-        if link.arrived_end == Some(End::Reset) {
+        if link.arrived_end == Some(End::Reset) || self.disk.0.borrow().is_stopped {
             return Err(ErrorKind::NotConnected.into());
         }
         link.down_end.get_or_insert(End::Fin);

@@ -20,6 +20,8 @@ pub struct Setup {
     pub ends_by_shutdown: bool,
     /// The desk has a journal, and its process may stop.
     pub has_journal: bool,
+    /// What is on the disk is replayed after each step (`SIM_JOURNAL=1`: all worlds have a journal, and stop often).
+    pub replays: bool,
     /// Pages count their messages from 1, and do not choose ids that no other tab chooses (`SIM_COUNTED_IDS=1`).
     pub counts_ids: bool,
     /// There are more tickets than a list holds at first.
@@ -82,8 +84,8 @@ pub enum What {
     Mischief,
     // Nobody: the State goes through JSON.
     Snapshot,
-    // The process, which stops and starts again.
-    Restart,
+    // The process, which stops, and another one goes on.
+    Stop,
     // What the operating system does to it.
     Late,
     Freeze,
@@ -127,7 +129,7 @@ const WEIGHTS: [(What, usize); 38] = [
     (What::Nudge, 2),
     (What::Mischief, 20),
     (What::Snapshot, 1),
-    (What::Restart, 2),
+    (What::Stop, 2),
     (What::Late, 2),
     (What::Freeze, 1),
     (What::Spurious, 2),
@@ -140,7 +142,8 @@ const WEIGHTS: [(What, usize); 38] = [
 
 pub fn plan(seed: u64, steps: usize) -> (Setup, Vec<Step>) {
     let mut rng = Rng::new(seed ^ 0xD0D0_CAFE);
-    let is_small = rng.one_in(4);
+    let only_journals = std::env::var_os("SIM_JOURNAL").is_some();
+    let is_small = rng.one_in(4) && !only_journals;
     let is_crowded = !is_small && seed % 64 == 9;
     let users = 2 + rng.below(4) + if is_small { 2 } else { 0 };
     let staff = *rng.pick(&[1, 2, 2, 3, 3]);
@@ -166,7 +169,8 @@ pub fn plan(seed: u64, steps: usize) -> (Setup, Vec<Step>) {
         ends_by_shutdown: rng.one_in(4),
         has_names: rng.one_in(2),
         // Which of those who were away longest is forgotten first is not the same after a restart.
-        has_journal: !is_small && seed % 2 == 1,
+        has_journal: only_journals || (!is_small && seed % 2 == 1),
+        replays: only_journals,
         counts_ids: std::env::var_os("SIM_COUNTED_IDS").is_some(),
         messages_per_s: MESSAGES_PER_S,
         records: false,
@@ -181,6 +185,7 @@ pub fn plan(seed: u64, steps: usize) -> (Setup, Vec<Step>) {
     let often = |what| match what {
         What::Ask | What::Leave if is_small => 3,
         What::Late | What::Freeze | What::FewDescriptors | What::Crowd if is_small => 0,
+        What::Stop if only_journals => 8,
         _ => 1,
     };
     let weights: Vec<(What, usize)> = WEIGHTS

@@ -22,6 +22,7 @@ impl World {
     pub fn quiesce(&mut self) {
         self.rng = Rng::new(self.setup.seed);
         self.tell(|| "-- all is mended".to_owned());
+        self.call_off_stop();
         self.mend();
         self.pass(RETRY_MS);
         // A ticket that closes while the pages are being looked at would hand its staff another one, not looked at yet.

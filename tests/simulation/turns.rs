@@ -4,6 +4,7 @@ use deskwire::config::Millis;
 use deskwire::hub::HubStats;
 use deskwire::kernel::Event;
 use deskwire::net::input::Readiness;
+use deskwire::state::Assembly;
 
 use crate::figures::{ACCEPT_AGAIN, CLOSING, HEAD, HTTP, LINGER, OUTPUT_BYTES_MAX, PONG};
 use crate::network::Link;
@@ -40,7 +41,11 @@ impl World {
             let before = self.activity();
             self.poll(&mut edges);
             self.turns += 1;
-            if let Err(error) = self.server.turn() {
+            let done = self.server.turn();
+            if self.restart_if_stopped() {
+                return;
+            }
+            if let Err(error) = done {
                 return self.accuse(|| format!("the server ends: {error}"));
             }
             idle = if is_called || self.activity() != before { 0 } else { idle + 1 };
@@ -204,12 +209,17 @@ impl World {
         let tickets = self.server.hub.service.model.tickets.len();
         let digest = state.digest();
         let json = serde_json::to_string(state).unwrap_or_default();
+        let mut assembly = Assembly::default();
+        let of_parts = state.parts().filter_map(|part| assembly.add(part)).last();
         // A held byte takes up to four digits and signs.
         let most = (tickets + self.server.hub.service.model.users.len() + 1) * 2 * (64 * KIB * 4 + 16 * KIB);
         match serde_json::from_str::<deskwire::state::State>(&json) {
             Ok(again) if again.digest() == digest => {}
             Ok(_) => self.accuse(|| "the State is another one after a round trip through JSON".to_owned()),
             Err(error) => self.accuse(|| format!("the State does not come back from JSON: {error}")),
+        }
+        if of_parts.is_none_or(|state| state.digest() != digest) {
+            self.accuse(|| "the State is another one after it was taken apart".to_owned());
         }
         if json.len() > most {
             self.accuse(|| format!("the State takes {} bytes of JSON for {tickets} tickets", json.len()));

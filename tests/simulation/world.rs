@@ -190,7 +190,7 @@ impl World {
             self.now = self.now.max(next);
             self.settle();
         }
-        self.now = end;
+        self.now = self.now.max(end); // a restart takes its time
         self.settle();
     }
 

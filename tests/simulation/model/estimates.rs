@@ -8,7 +8,7 @@ const LATE: usize = 16;
 /// How long the last picks took together, and how many there were after the first.
 type Rate = Option<(Millis, u64)>;
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Estimates {
     picks: Vec<Millis>,
     /// What held from when on, the latest last.

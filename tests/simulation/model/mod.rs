@@ -27,6 +27,7 @@ pub use self::stories::{FLOOR_SEEDS, FLOOR_STEPS, Stories};
 use self::readers::Reader;
 use self::wants::{Call, Refusal, Track, Want, Wants};
 
+#[derive(Clone)]
 pub struct Model {
     pub rules: Rules,
     pub now: Millis,
@@ -62,6 +63,7 @@ pub enum Who {
     Staff(String),
 }
 
+#[derive(Clone)]
 pub struct User {
     session: String,
     pub conn: Option<ConnId>,
@@ -75,6 +77,7 @@ pub struct User {
 }
 
 /// A ticket that has closed, and whose user has not been sent all of it.
+#[derive(Clone)]
 struct Ended {
     view: Value,
     ticket: String,
@@ -83,6 +86,7 @@ struct Ended {
     is_sent: bool,
 }
 
+#[derive(Clone)]
 pub struct Staff {
     pub conn: ConnId,
     pub online: bool,
@@ -97,6 +101,7 @@ pub enum State {
     Paused,
 }
 
+#[derive(Clone)]
 pub struct Ticket {
     pub id: String,
     pub user: String,
@@ -118,7 +123,7 @@ pub struct Ticket {
     place: places::Known,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Side {
     last_id: u64,
     last_id_seq: u64,

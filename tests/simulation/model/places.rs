@@ -11,7 +11,7 @@ const LATEST: Millis = 2000;
 const SECOND: Millis = 1000;
 
 /// What a user knows of their place.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Known {
     pub place: Option<(u64, u64)>,
     pub sent_at: Option<Millis>,

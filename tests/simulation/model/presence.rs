@@ -120,7 +120,9 @@ impl Model {
         }
         for user in self.users.values_mut() {
             user.away_since = now;
-            user.closed_away = user.closed_away.map(|_| now);
+            if user.ticket.is_none() {
+                user.closed_away = user.closed_away.map(|_| now);
+            }
         }
         self.forget_connections();
     }

@@ -17,7 +17,7 @@ const CREDIT: usize = 32 * 1024;
 /// By how much the desk may overestimate a frame, in bytes; and its texts twice over.
 const OVERHEAD: usize = 700;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Reader {
     /// It has been sent the credit, and not everything has left.
     pub is_behind: bool,

@@ -13,7 +13,7 @@ use super::{Model, State, Ticket, Who};
 /// "Changes that follow each other closely are gathered for up to 100 ms."
 const GATHERED: Millis = 100;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Shown {
     /// To a user: whether staff are online, and their ticket.
     desk: Option<bool>,

@@ -50,6 +50,7 @@ stories! {
     evicted: 5,
     desk_full: 80,
     restarts: 50,
+    stops_in_a_turn: 20,
     recaps: 400,
     ratings: 30,
     stops: 100,

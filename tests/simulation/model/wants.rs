@@ -18,7 +18,7 @@ pub enum Track {
     Loose,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Want {
     Frame(Rc<Value>),
     /// May come.
@@ -29,7 +29,7 @@ pub enum Want {
 }
 
 /// An error: one of these codes, and what it speaks of, if it must or may be sent.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Refusal {
     pub codes: Vec<&'static str>,
     pub id: Option<u64>,
@@ -162,7 +162,7 @@ impl Model {
 }
 
 /// What is expected for one connection, and whether it has come.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct List {
     wants: Vec<(Track, Want, bool)>,
 }

@@ -1,0 +1,69 @@
+//! A snapshot that is being written: a part at a time, so that the loop is never stopped for long.
+//!
+//! The parts go into a second file, of a copy of State that was made when the snapshot began. What State is given meanwhile is
+//! written to both files. When the last part is written and synced, the second file takes the place of the first: there is one
+//! or the other at any time, and each is whole.
+
+use std::io;
+
+use super::Store;
+use super::log::{Log, Turn};
+use crate::config::{JOURNAL_PART_MS, Millis};
+use crate::state::{Parts, State};
+
+/// A snapshot that is being written.
+pub(super) struct Snapshot {
+    log: Log,
+    parts: Parts,
+    pub(super) at: Millis,
+    /// When the next part is written.
+    pub(super) due: Millis,
+}
+
+/// How far a snapshot has come.
+pub(super) enum Progress {
+    /// There is more to do.
+    Partial(Snapshot),
+    /// It has taken the place of what was before it.
+    Done(Log),
+}
+
+impl Snapshot {
+    /// Begins a snapshot of State as it is now.
+    pub(super) fn begin(now: Millis, state: &State, store: &mut dyn Store) -> io::Result<Self> {
+        Ok(Self { log: Log::begin(store)?, parts: state.parts(), at: now, due: now + JOURNAL_PART_MS })
+    }
+
+    /// Appends what has happened since it began.
+    pub(super) fn append_turns(&mut self, turns: &[Turn], store: &mut dyn Store) -> io::Result<()> {
+        self.log.append_turns(turns, store)
+    }
+
+    /// Writes the next part, if it is due.
+    pub(super) fn go_on(mut self, now: Millis, store: &mut dyn Store) -> io::Result<Progress> {
+        if now < self.due {
+            return Ok(Progress::Partial(self));
+        }
+        match self.parts.next() {
+            Some(part) => {
+                self.log.append_part(self.at, &part, store)?;
+                self.log.sync(store)?; // part by part: all of it at the end would take longer than a turn may
+                self.due = now + JOURNAL_PART_MS;
+                Ok(Progress::Partial(self))
+            }
+            None => {
+                self.log.take_place(store)?;
+                Ok(Progress::Done(self.log))
+            }
+        }
+    }
+
+    /// Writes all that is left.
+    pub(super) fn finish(mut self, store: &mut dyn Store) -> io::Result<Log> {
+        for part in self.parts {
+            self.log.append_part(self.at, &part, store)?;
+        }
+        self.log.take_place(store)?;
+        Ok(self.log)
+    }
+}
