@@ -75,6 +75,8 @@ fn as_json(url: &str, outcome: Severity, findings: &[Finding]) -> String {
 }
 
 fn as_text(findings: &[Finding]) -> String {
+    // A part of it is from peers, and a terminal obeys control characters.
+    let printable = |text: &str| text.replace(char::is_control, "\u{FFFD}");
     let lines = findings.iter().map(|finding| {
         let grade = match finding.severity {
             Severity::Ok => "ok",
@@ -82,9 +84,10 @@ fn as_text(findings: &[Finding]) -> String {
             Severity::Warning => "warning",
             Severity::Fault => "fault",
         };
-        let mend =
-            finding.mend.as_ref().map_or_else(String::new, |mend| format!("         to fix it: {mend}\n"));
-        format!("{grade:<8} {}: {}\n{mend}", finding.code, finding.says)
+        let mend = finding.mend.as_deref().map(printable);
+        let what = if finding.severity == Severity::Unknown { "to find out" } else { "to fix it" };
+        let mend = mend.map_or_else(String::new, |mend| format!("         {what}: {mend}\n"));
+        format!("{grade:<8} {}: {}\n{mend}", finding.code, printable(&finding.says))
     });
     lines.collect()
 }

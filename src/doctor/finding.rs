@@ -55,10 +55,13 @@ pub(super) fn no_tls_here() -> Finding {
 
 pub(super) fn redirect(to: &str) -> Finding {
     let base = to.strip_suffix("/healthz").unwrap_or(to);
+    // The line is to be copied to a shell, and a stranger has written this.
+    let is_plain = base.bytes().all(|byte| byte.is_ascii_alphanumeric() || b":/.-_[]".contains(&byte));
+    let command = if is_plain { format!(": deskwire doctor {base}") } else { String::new() };
     Finding::fault(
         "redirect",
         format!("requests are redirected to {to}, and a WebSocket does not follow redirects"),
-        format!("use that address everywhere: deskwire doctor {base}"),
+        format!("use that address everywhere{command}"),
     )
 }
 
@@ -155,7 +158,7 @@ pub(super) fn direct() -> Finding {
     Finding::unknown(
         "forwarded",
         "no proxy was seen on the way; if there is one, all of its users look like one address",
-        "nothing, if users reach the desk directly; else, nginx: proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;",
+        "look at the address that users have; behind nginx: proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;",
     )
 }
 

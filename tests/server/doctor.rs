@@ -253,6 +253,31 @@ fn the_doctor_finds_what_keeps_it_from_the_desk() {
 }
 
 #[test]
+fn what_a_stranger_writes_is_shown_but_never_obeyed() {
+    let desk = Desk::start();
+    let redirect: Edit = |_| answered("301 Moved\r\nLocation: https://a.example/;reboot;\u{9b}31m");
+    let ended = Launch::bare()
+        .args(&["doctor", &format!("http://{}", proxy(desk.server.addr, PATIENCE, redirect)), "--idle", "0"])
+        .run();
+    let said = ended.stdout.join("\n");
+    assert!(said.contains("redirected to https://a.example/;reboot;\u{FFFD}31m"), "{said:?}");
+    let mend = ended.stdout.iter().find(|line| line.contains("to fix it")).unwrap();
+    assert!(!mend.contains("reboot"), "it is copied to a shell: {mend}");
+    // A close frame of a server that is full, with a sequence for terminals in its reason.
+    let rude: Edit = |head| match head.contains("/ws/user") {
+        true => {
+            Err("HTTP/1.1 101 S\r\nSec-WebSocket-Protocol: deskwire.v1\r\n\r\n\u{8}\u{6}\u{3}p\u{1b}[2J"
+                .into())
+        }
+        false => good(head),
+    };
+    let url = format!("http://{}", proxy(desk.server.addr, PATIENCE, rude));
+    let ended = Launch::bare().args(&["doctor", &url, "--idle", "0"]).run();
+    let said = ended.stdout.join("\n");
+    assert!(said.contains("fault    full: ") && !said.contains('\u{1b}'), "{said:?}");
+}
+
+#[test]
 fn the_doctor_finds_a_clock_that_is_off() {
     // A desk that is two minutes ahead, as far as its frames say.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -6,8 +6,10 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::process;
+use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::support::scenario::eventually;
 use crate::support::{Desk, Launch, PATIENCE, Request, TOKEN, Wire};
 
 /// The socket at which a service manager is notified; its path is in `NOTIFY_SOCKET`.
@@ -166,6 +168,24 @@ fn a_passed_in_socket_that_does_not_listen_is_a_mistake() {
     assert_eq!(ended.code, Some(2));
     let [line] = &ended.stderr[..] else { panic!("not one line: {:#?}", ended.stderr) };
     assert!(line.contains("LISTEN_FDS"), "{line}");
+}
+
+/// systemd's own program listens, and starts the desk with the first connection.
+#[test]
+#[ignore = "it needs systemd-socket-activate; `make test-unit` asks for it"]
+fn systemd_hands_in_both_sockets() {
+    let [desk_at, metrics_at] = [listening(), listening()].map(|socket| socket.local_addr().unwrap());
+    let [first, second] = [desk_at, metrics_at].map(|address| address.to_string());
+    thread::spawn(move || eventually("systemd listens", || TcpStream::connect(metrics_at).is_ok()));
+    let program = ["systemd-socket-activate", "-l", &first, "-l", &second];
+    let names = ["--fdname=deskwire.socket:metrics", "-E", "DESKWIRE_STAFF_TOKEN"];
+    let words = [&program[..], &names[..], &[env!("CARGO_BIN_EXE_deskwire")]].concat();
+    let desk = Desk::of(Launch::new().program(&words));
+    assert_eq!(desk.server.addr, desk_at);
+    assert_eq!(Wire::fetch(desk_at, &Request::get("/metrics")).0.status, 404);
+    assert_eq!(Wire::fetch(metrics_at, &Request::get("/metrics")).0.status, 200);
+    desk.user("alice").leave();
+    assert_eq!(desk.server.stop().code, Some(0));
 }
 
 #[test]
