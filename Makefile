@@ -1,5 +1,5 @@
 # deskwire's commands; `make` alone lists them.
-.PHONY: help run test test-server test-slow test-firefox test-tls test-unit test-metrics test-proxy test-image check deny static dist test-dist image conformance simulate sabotage kill fuzz bench bench-awake bench-growth bench-check bench-honest soak screenshots clean
+.PHONY: help run cluster test test-server test-slow test-redis test-firefox test-tls test-unit test-metrics test-proxy test-image check deny static dist test-dist image conformance simulate sabotage kill fuzz bench bench-awake bench-growth bench-check bench-honest soak screenshots clean
 .DEFAULT_GOAL := help
 CARGO ?= cargo
 FUZZ_SECONDS ?= 60
@@ -32,6 +32,10 @@ help: ## list the targets
 
 run: ## build the release and run the desk; prints the links of both pages (ARGS='--listen ...')
 	@$(CARGO) run --release --quiet -- $(ARGS)
+
+cluster: ## a redis-server and two nodes of one desk, with the links to both; Ctrl-C ends all
+	@$(CARGO) build --release --quiet
+	@examples/host/cluster target/release/deskwire
 
 test: ## all tests: State, sockets, simulation, and both pages in a real Chromium
 	$(CARGO) test
@@ -99,6 +103,9 @@ sabotage: ## bugs put in on purpose, one at a time, each to be caught (SABOTAGE=
 
 test-slow: ## the one test that takes 21 s: a peer that answers no ping is dead
 	$(CARGO) test --test server -- --ignored a_half_open_connection
+
+test-redis: ## nodes of one desk and a real Redis, with what takes 10 s: one of them is away for so long (redis-server)
+	$(CARGO) test --test cluster -- --include-ignored
 
 kill: ## a desk with a journal is killed KILLS=300 times in the middle of its traffic, with each way of syncing
 	KILLS=$(KILLS) $(CARGO) test --release --test server -- --ignored --nocapture hundreds_of_kills

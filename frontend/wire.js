@@ -11,6 +11,7 @@ const CHECK_MS = 1000;
 const STOP_REASONS = { 4401: "refused", 4403: "not-yours", 4409: "elsewhere" };
 // Codes with which the desk gives a reason: the page shows it and retries.
 const RETRY_REASONS = { 1011: "failed", 1012: "restarting", 1013: "full" };
+const CANT_KEEP = "the desk can't keep anything just now"; // 1013, too, but it is not full
 const RESTART_TRIES = 4; // tries that may fail during a restart; after that the desk counts as lost
 // The desk does not answer these frames, so silence after them means nothing.
 const UNANSWERED = new Set(["delivered", "typing", "recap", "rate_ticket"]);
@@ -67,7 +68,7 @@ class Wire {
     }
     this.awaitingSince = Date.now(); // the welcome is due
     this.socket.onmessage = (event) => this.receive(event.data);
-    this.socket.onclose = (event) => this.disconnected(event.code);
+    this.socket.onclose = ({ code, reason }) => this.disconnected(reason === CANT_KEEP ? 1011 : code);
     this.checkTimer = setInterval(() => this.check(), CHECK_MS);
   }
 

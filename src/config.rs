@@ -7,6 +7,8 @@ mod doctor;
 #[cfg(feature = "journal")]
 mod journal;
 mod options;
+#[cfg(feature = "redis")]
+mod redis;
 #[cfg(feature = "tls")]
 mod tls;
 
@@ -21,6 +23,8 @@ pub use self::journal::{
     JournalSync,
 };
 pub use self::options::{Options, Task, TrustedProxy};
+#[cfg(feature = "redis")]
+pub use self::redis::*;
 #[cfg(feature = "tls")]
 pub use self::tls::TlsOptions;
 

@@ -12,7 +12,9 @@ use subtle::ConstantTimeEq;
 use crate::config::ID_BYTES_MAX;
 
 /// One of the processes that together are a desk, for as long as it runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 pub struct NodeId(pub u32);
 
 impl NodeId {

@@ -6,7 +6,7 @@ use std::net::{self, SocketAddr};
 use std::time::{Duration, Instant};
 
 use mio::net::TcpListener;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll, Registry, Token};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
 use socket2::SockRef;
@@ -54,6 +54,14 @@ pub trait Kernel {
     /// The poll cannot watch another socket.
     fn watch(&mut self, socket: &mut Self::Socket, slot: u32) -> io::Result<()>;
 
+    /// Returns the poll, for sockets of the service's own, and names for two of these in it. `None` where nothing is polled.
+    ///
+    /// # Errors
+    /// There is no descriptor for it.
+    fn poll_of_service(&self) -> io::Result<Option<(Registry, [Token; 2])>> {
+        Ok(None)
+    }
+
     /// Reads the configuration of sockets again, such as a certificate, after a SIGHUP.
     fn reload(&mut self) {}
 }
@@ -67,6 +75,8 @@ pub enum Event {
     MetricsListener,
     /// Signals are pending.
     Signals,
+    /// A socket of the service's own is ready for something.
+    Service(Token),
     /// The connection in a slot is ready for something.
     Slot(u32, Readiness),
 }
@@ -84,6 +94,7 @@ pub struct PendingSignals {
 const LISTENER: Token = Token(usize::MAX);
 const SIGNALS: Token = Token(usize::MAX - 1);
 const METRICS_LISTENER: Token = Token(usize::MAX - 2);
+const OF_SERVICE: [Token; 2] = [Token(usize::MAX - 3), Token(usize::MAX - 4)];
 
 /// The real operating system.
 pub struct System {
@@ -170,6 +181,7 @@ impl Kernel for System {
             LISTENER => Event::Listener,
             METRICS_LISTENER => Event::MetricsListener,
             SIGNALS => Event::Signals,
+            name if OF_SERVICE.contains(&name) => Event::Service(name),
             Token(slot) => Event::Slot(u32::try_from(slot).unwrap_or(u32::MAX), readiness(event)),
         })
     }
@@ -200,6 +212,10 @@ impl Kernel for System {
 
     fn watch(&mut self, socket: &mut Socket, slot: u32) -> io::Result<()> {
         self.poll.registry().register(socket, Token(slot as usize), INTEREST)
+    }
+
+    fn poll_of_service(&self) -> io::Result<Option<(Registry, [Token; 2])>> {
+        Ok(Some((self.poll.registry().try_clone()?, OF_SERVICE)))
     }
 
     fn reload(&mut self) {

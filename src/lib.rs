@@ -15,6 +15,7 @@
 //! protocol  from text to Command, from Event to text
 //! state     every decision about tickets; no socket, no clock, no JSON, no randomness
 //! journal   the inputs of State, kept in a file so that tickets survive a restart
+//! cluster   the inputs of State, in a log in Redis that makes one desk of several processes
 //! outbox    frames from the service to connections, in order; they go back through hub and net
 //! ```
 //!
@@ -51,8 +52,11 @@
 //! - **journal**: the inputs of State, kept in a file. Together with a **snapshot**, which is a stored State, they are
 //!   all that a restart needs.
 //! - **linger**: to read and drop input after our side is shut down, so that no reset destroys the last bytes.
+//! - **keeper**: the node that does what one node has to do for all of a desk: the one that is there for longest.
 //! - **message**: a WebSocket message, which may come in several frames. Also a message of a chat, which is sent inside
 //!   one.
+//! - **node**: one of the processes that are a desk together. They share the **log**, a stream of **entries** in Redis, each of
+//!   which holds a **turn** of one node: what its connections wanted in a turn of its loop.
 //! - **owner**: in State, the user or staff member that a connection belongs to.
 //! - **peer**: the other end of a socket.
 //! - **phase**: of a connection: head, open, closing, flushing, linger, dead. Of a turn: wait, serve, expire, settle.
@@ -69,6 +73,8 @@
 extern crate self as deskwire; // tests/support/stream.rs uses this name, and is compiled into the unit tests too
 
 pub mod clock;
+#[cfg(feature = "redis")]
+pub mod cluster;
 pub mod config;
 pub mod desk;
 pub mod hub;

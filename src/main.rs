@@ -17,8 +17,14 @@ use log::{error, info};
 use self::inherited::Inherited;
 #[cfg(not(feature = "journal"))]
 use deskwire::clock::Clock;
+#[cfg(feature = "redis")]
+use deskwire::cluster::RedisUrl;
+#[cfg(feature = "redis")]
+use deskwire::config::RedisOptions;
 use deskwire::config::{Limits, LogFormat, Options, Task};
 use deskwire::desk::Desk;
+#[cfg(feature = "redis")]
+use deskwire::desk::ShareError;
 use deskwire::desk::auth::{AuthError, SecretSource, StaffTokens, new_token};
 use deskwire::desk::pages::Pages;
 use deskwire::ids::{ID_RULE, SecretHash, StaffId};
@@ -168,6 +174,8 @@ fn desk(options: &Options, tokens: StaffTokens) -> Result<Desk, Failure> {
     if options.rate_limit > 0 {
         desk.limit_new_tickets();
     }
+    #[cfg(feature = "redis")]
+    share(&mut desk, &options.redis)?;
     Ok(desk)
 }
 
@@ -179,6 +187,8 @@ fn check(options: Vec<OsString>) -> Result<(), Failure> {
         return Err(Failure::Mistake("check: only options of the desk can be checked".into()));
     }
     let (tokens, _) = staff_tokens(&options, options.listen)?;
+    #[cfg(feature = "redis")]
+    redis_url(&options.redis)?;
     let staff = match tokens.members() {
         0 => "one token for all".to_owned(),
         members => format!("{members} in the staff file, {} with a name", tokens.named()),
@@ -189,6 +199,22 @@ fn check(options: Vec<OsString>) -> Result<(), Failure> {
     #[cfg(not(feature = "tls"))]
     let tls = "";
     say(&format!("the options are right: listen on {}, staff: {staff}{tls}\n", options.listen))
+}
+
+/// Shares the desk with other nodes, if it is to be.
+#[cfg(feature = "redis")]
+fn share(desk: &mut Desk, options: &RedisOptions) -> Result<(), Failure> {
+    let Some(url) = redis_url(options)? else { return Ok(()) };
+    desk.share(url, &options.desk).map_err(|error| match error {
+        ShareError::Random(error) => trouble(error),
+        ShareError::Redis(error) => Failure::Mistake(format!("--redis: {error}")),
+    })
+}
+
+#[cfg(feature = "redis")]
+fn redis_url(options: &RedisOptions) -> Result<Option<RedisUrl>, Failure> {
+    let url = options.redis.as_deref().map(RedisUrl::parse).transpose();
+    url.map_err(|why| Failure::Mistake(format!("--redis: {why}")))
 }
 
 /// Reads the certificate and its key if the options ask for TLS.

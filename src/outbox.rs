@@ -22,6 +22,7 @@ pub struct Outbox {
 enum Entry {
     Frame { to: Range<usize>, bytes: Range<usize>, reply: Reply },
     Close { conn: ConnId, why: CloseReason },
+    CloseAll { why: CloseReason },
     NotifyDrained { conn: ConnId },
 }
 
@@ -41,6 +42,8 @@ pub enum Item<'a> {
     Frame(&'a [ConnId], &'a [u8], Reply),
     /// Close this connection.
     Close(ConnId, CloseReason),
+    /// Close all that are open.
+    CloseAll(CloseReason),
     /// Call `Service::drained` once all output of this connection has left.
     NotifyDrained(ConnId),
 }
@@ -86,6 +89,11 @@ impl Outbox {
         self.entries.push(Entry::Close { conn, why });
     }
 
+    /// Closes all open connections, after what was sent to them before.
+    pub fn close_all(&mut self, why: CloseReason) {
+        self.entries.push(Entry::CloseAll { why });
+    }
+
     /// Asks for one call of `Service::drained`, once all output of this connection has left. A service that has more to
     /// send than should be queued now waits for this call. Nothing else bounds a connection's output.
     pub fn notify_drained(&mut self, conn: ConnId) {
@@ -103,6 +111,7 @@ impl Outbox {
                 Item::Frame(&self.receivers[to.clone()], &self.bytes[bytes.clone()], *reply)
             }
             Entry::Close { conn, why } => Item::Close(*conn, *why),
+            Entry::CloseAll { why } => Item::CloseAll(*why),
             Entry::NotifyDrained { conn } => Item::NotifyDrained(*conn),
         })
     }

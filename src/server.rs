@@ -137,6 +137,9 @@ impl<V: Service, K: Kernel> Server<V, K> {
     /// A second SIGINT or SIGTERM has ended the server at once (`ErrorKind::Interrupted`), the service could not keep
     /// its input, or the poll fails. No peer can cause any of these.
     pub fn run(mut self) -> io::Result<()> {
+        if let Some((registry, names)) = self.kernel.poll_of_service()? {
+            self.hub.service.attach(registry, names);
+        }
         self.supervisor.ready(self.now(), self.hub.connections());
         while !self.is_done() {
             self.turn()?;
@@ -221,6 +224,7 @@ impl<V: Service, K: Kernel> Server<V, K> {
                     self.metrics_listener.iter_mut().for_each(Listener::note_readiness);
                 }
                 Event::Signals => signalled = true,
+                Event::Service(name) => self.hub.service_ready(name, now),
                 Event::Slot(slot, readiness) => self.hub.ready(slot, readiness),
             }
         }

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use mio::{Registry, Token};
+
 use crate::config::Millis;
 use crate::metrics::Metrics;
 use crate::net::ConnId;
@@ -83,6 +85,21 @@ pub trait Service {
     fn keep(&mut self) -> io::Result<()> {
         Ok(())
     }
+
+    /// Returns whether it takes more of what connections want. Until then open connections are not read, and backpressure does
+    /// the rest.
+    fn takes_input(&self) -> bool {
+        true
+    }
+
+    /// Takes the poll, and names for two sockets of its own in it.
+    fn attach(&mut self, _registry: Registry, _tokens: [Token; 2]) {}
+
+    /// Handles an event of one of these sockets.
+    fn ready(&mut self, _now: Millis, _token: Token, _out: &mut Outbox) {}
+
+    /// Handles the end of a turn: what it was given in it can be passed on at once.
+    fn end_turn(&mut self, _now: Millis) {}
 
     /// Reads the configuration again, because the operator has sent SIGHUP.
     fn reload(&mut self, _now: Millis, _out: &mut Outbox) {}

@@ -9,6 +9,8 @@ use log::LevelFilter;
 
 #[cfg(feature = "journal")]
 use super::JournalOptions;
+#[cfg(feature = "redis")]
+use super::RedisOptions;
 #[cfg(feature = "tls")]
 use super::TlsOptions;
 use super::{
@@ -108,6 +110,10 @@ pub struct Options {
     #[cfg(feature = "journal")]
     #[command(flatten)]
     pub journal: JournalOptions,
+    /// Other nodes of the same desk
+    #[cfg(feature = "redis")]
+    #[command(flatten)]
+    pub redis: RedisOptions,
     /// TLS without a proxy
     #[cfg(feature = "tls")]
     #[command(flatten)]

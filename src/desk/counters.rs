@@ -70,6 +70,10 @@ impl Desk {
         if let Some(journal) = &self.journal {
             journal.append_metrics(&mut page);
         }
+        #[cfg(feature = "redis")]
+        if let Some(shared) = &self.shared {
+            shared.cluster.append_metrics(&mut page);
+        }
         // A convention of Prometheus's own client libraries. Left out if the kernel does not report it.
         if let Ok((descriptors, _)) = rlimit::Resource::NOFILE.get() {
             page.family("process_max_fds", "gauge", "Maximum number of open file descriptors.")

@@ -6,6 +6,8 @@
 mod admission;
 pub mod auth;
 pub mod branding;
+#[cfg(feature = "redis")]
+mod cluster;
 mod counters;
 #[cfg(feature = "journal")]
 mod keeping;
@@ -17,20 +19,27 @@ mod tests;
 mod ticket_rate;
 mod writer;
 
-#[cfg(feature = "journal")]
+#[cfg(any(feature = "journal", feature = "redis"))]
 use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
 
+#[cfg(feature = "redis")]
+use mio::{Registry, Token};
+
 pub use self::admission::Guest;
 use self::auth::{AuthError, SecretSource, StaffTokens};
+#[cfg(feature = "redis")]
+pub use self::cluster::ShareError;
+#[cfg(feature = "redis")]
+use self::cluster::Shared;
 use self::counters::Counters;
 use self::pages::{Document, Pages};
 use self::site::Route;
 use self::ticket_rate::TicketRate;
 use self::writer::EventWriter;
 use crate::config::Millis;
-use crate::ids::ConnId;
+use crate::ids::{ConnId, NodeId};
 #[cfg(feature = "journal")]
 use crate::journal::Journal;
 use crate::metrics::Metrics;
@@ -61,6 +70,9 @@ pub struct Desk {
     /// `None` if a restart forgets all tickets.
     #[cfg(feature = "journal")]
     journal: Option<Journal>,
+    /// `None` if the desk is this process alone.
+    #[cfg(feature = "redis")]
+    shared: Option<Box<Shared>>,
 }
 
 /// The role of an open connection. Only State knows which user or staff member it belongs to.
@@ -96,6 +108,8 @@ impl Desk {
             counters: Counters::default(),
             #[cfg(feature = "journal")]
             journal: None,
+            #[cfg(feature = "redis")]
+            shared: None,
         })
     }
 
@@ -117,6 +131,10 @@ impl Desk {
     /// Notes an input in the journal, if there is one, and applies it. The events it causes leave the process only
     /// after the journal has kept the input.
     fn submit(&mut self, now: Millis, input: &Input<'_>, out: &mut Outbox) {
+        #[cfg(feature = "redis")]
+        if let Some(shared) = &mut self.shared {
+            return shared.submit(input); // applied when it is read back
+        }
         #[cfg(feature = "journal")]
         if let Some(journal) = &mut self.journal
             && !journal.note(now, input)
@@ -128,7 +146,24 @@ impl Desk {
 
     /// Applies an input to State, and writes the events it causes to the outbox.
     fn apply(&mut self, now: Millis, input: &Input<'_>, out: &mut Outbox) {
-        self.state.apply(now, input, &mut EventWriter { out, counters: &mut self.counters });
+        let (counters, node) = (&mut self.counters, NodeId::HERE);
+        self.state.apply(now, input, &mut EventWriter { out, counters, node, is_others: false });
+    }
+
+    /// Whether connections are let in. Only a desk of several nodes may have none to keep what they ask for.
+    fn is_serving(&self) -> bool {
+        #[cfg(feature = "redis")]
+        return self.shared.as_ref().is_none_or(|shared| shared.cluster.is_serving());
+        #[cfg(not(feature = "redis"))]
+        true
+    }
+
+    /// Whether what State makes of an input is known when it was submitted.
+    fn applies_at_once(&self) -> bool {
+        #[cfg(feature = "redis")]
+        return self.shared.is_none();
+        #[cfg(not(feature = "redis"))]
+        true
     }
 
     fn page(&self, request: &Request<'_>, which: impl FnOnce(&Pages) -> &Document) -> Response {
@@ -141,7 +176,8 @@ impl Desk {
         (code, id, ticket): (ErrorCode, Option<u64>, Option<TicketRef<'_>>),
         out: &mut Outbox,
     ) {
-        let mut writer = EventWriter { out, counters: &mut self.counters };
+        let (counters, node) = (&mut self.counters, NodeId::HERE);
+        let mut writer = EventWriter { out, counters, node, is_others: false };
         writer.emit(conn, &Event::Error { code, id, ticket });
     }
 
@@ -158,6 +194,7 @@ impl Desk {
     }
 
     /// Submits a user's command. Only a ticket that State really opens counts against the limit on new tickets.
+    /// If State answers only later, each command that asks for one counts, or many could be under way at once.
     fn user_asks(
         &mut self,
         now: Millis,
@@ -171,7 +208,9 @@ impl Desk {
         }
         let opened_before = self.counters.tickets_opened;
         self.submit(now, &Input::UserAsks(conn, command), out);
-        if self.counters.tickets_opened > opened_before
+        let is_opened = self.counters.tickets_opened > opened_before || !self.applies_at_once();
+        if is_create
+            && is_opened
             && let Some(rate) = &mut self.ticket_rate
         {
             rate.count(now, conn, client);
@@ -207,6 +246,7 @@ impl Service for Desk {
             Route::UserPage => self.page(request, |pages| &pages.user),
             Route::Widget => self.page(request, |pages| &pages.widget),
             Route::StaffPage => self.page(request, |pages| &pages.staff),
+            Route::Health if !self.is_serving() => Status::Unavailable.into(),
             Route::Health => Response { body: Body::Static(b"ok"), ..Status::Ok.into() },
             Route::Metrics => self.metrics_page(metrics),
         })
@@ -219,6 +259,10 @@ impl Service for Desk {
         guest: Guest,
         out: &mut Outbox,
     ) -> Result<Role, CloseReason> {
+        #[cfg(feature = "redis")]
+        if !self.is_serving() {
+            return Err(protocol::close::LOG_AWAY);
+        }
         match guest {
             Guest::User(id, offered, client) => {
                 self.user_opened(now, conn, (id, client), offered.as_deref(), out)
@@ -286,11 +330,19 @@ impl Service for Desk {
         let journal = self.journal.as_ref().and_then(Journal::next_due);
         #[cfg(not(feature = "journal"))]
         let journal = None;
+        #[cfg(feature = "redis")]
+        if let Some(shared) = &self.shared {
+            return shared.cluster.next_due(&self.state).into_iter().chain(ticket_rate).min();
+        }
         self.state.next_due().into_iter().chain(ticket_rate).chain(journal).min()
     }
 
     fn tick(&mut self, now: Millis, out: &mut Outbox) {
         self.ticket_rate.iter_mut().for_each(|rate| rate.tick(now));
+        #[cfg(feature = "redis")]
+        if self.shared.is_some() {
+            return self.log_tick(now, out);
+        }
         if self.state.next_due().is_some_and(|due| due <= now) {
             self.submit(now, &Input::Tick, out);
         }
@@ -298,14 +350,48 @@ impl Service for Desk {
         self.journal.iter_mut().for_each(|journal| journal.tick(now));
     }
 
-    #[cfg(feature = "journal")]
+    #[cfg(any(feature = "journal", feature = "redis"))]
     fn is_kept(&self) -> bool {
-        self.journal.as_ref().is_none_or(Journal::is_kept)
+        #[cfg(feature = "redis")]
+        if self.shared.as_ref().is_some_and(|shared| shared.cluster.is_unusable()) {
+            return false;
+        }
+        #[cfg(feature = "journal")]
+        return self.journal.as_ref().is_none_or(Journal::is_kept);
+        #[cfg(not(feature = "journal"))]
+        true
     }
 
-    #[cfg(feature = "journal")]
+    #[cfg(any(feature = "journal", feature = "redis"))]
     fn keep(&mut self) -> io::Result<()> {
-        self.journal.as_mut().map_or(Ok(()), |journal| journal.keep(&self.state))
+        #[cfg(feature = "redis")]
+        if let Some(error) = self.shared.as_mut().and_then(|shared| shared.cluster.take_unusable()) {
+            return Err(error);
+        }
+        #[cfg(feature = "journal")]
+        return self.journal.as_mut().map_or(Ok(()), |journal| journal.keep(&self.state));
+        #[cfg(not(feature = "journal"))]
+        Ok(())
+    }
+
+    #[cfg(feature = "redis")]
+    fn takes_input(&self) -> bool {
+        self.shared.as_ref().is_none_or(|shared| shared.cluster.has_capacity())
+    }
+
+    #[cfg(feature = "redis")]
+    fn attach(&mut self, registry: Registry, tokens: [Token; 2]) {
+        self.attach_log(registry, tokens);
+    }
+
+    #[cfg(feature = "redis")]
+    fn ready(&mut self, now: Millis, token: Token, out: &mut Outbox) {
+        self.log_ready(now, token, out);
+    }
+
+    #[cfg(feature = "redis")]
+    fn end_turn(&mut self, now: Millis) {
+        self.shared.iter_mut().for_each(|shared| shared.cluster.end_turn(now));
     }
 
     fn reload(&mut self, now: Millis, out: &mut Outbox) {

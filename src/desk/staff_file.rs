@@ -87,6 +87,10 @@ impl Desk {
         };
         let (mut signed_out, mut renamed) = (0, Vec::new());
         for (id, conn) in self.state.staff_connected() {
+            #[cfg(feature = "redis")]
+            let Some(conn) = self.shared.as_ref().map_or(Some(conn), |shared| shared.local(conn)) else {
+                continue;
+            };
             if !tokens.has_same(id, &self.staff_tokens) {
                 info!("staff {id} is signed out: not in the staff file, or with another token");
                 out.close(conn, close::STAFF_TOKEN);

@@ -4,7 +4,7 @@ use log::info;
 
 use super::counters::Counters;
 use crate::config::{SCORE_MAX, SCORE_MIN};
-use crate::ids::ConnId;
+use crate::ids::{ConnId, NodeId};
 use crate::net::frame::Opcode;
 use crate::outbox::Outbox;
 use crate::protocol::{self, close};
@@ -14,9 +14,18 @@ use crate::state::{Dismissal, Emit, Event, Record};
 pub(super) struct EventWriter<'a> {
     pub(super) out: &'a mut Outbox,
     pub(super) counters: &'a mut Counters,
+    /// The number of this process in State.
+    pub(super) node: NodeId,
+    /// Whether the input was another node's, which logs and counts it.
+    pub(super) is_others: bool,
 }
 
 impl EventWriter<'_> {
+    /// Returns a connection as the loop knows it, if this process has it.
+    fn local(&self, conn: ConnId) -> Option<ConnId> {
+        (conn.node == self.node).then_some(ConnId { node: NodeId::HERE, ..conn })
+    }
+
     fn count(&mut self, event: &Event<'_>) {
         match event {
             Event::Message { .. } => self.counters.messages += 1,
@@ -29,6 +38,7 @@ impl EventWriter<'_> {
 
 impl Emit for EventWriter<'_> {
     fn emit(&mut self, to: ConnId, event: &Event<'_>) {
+        let Some(to) = self.local(to) else { return };
         self.count(event);
         let write = |frame: &mut Vec<u8>| protocol::append_event(frame, event);
         match event {
@@ -38,10 +48,16 @@ impl Emit for EventWriter<'_> {
     }
 
     fn emit_all(&mut self, to: &[ConnId], event: &Event<'_>) {
-        self.out.send_all(to.iter().copied(), Opcode::Text, |frame| protocol::append_event(frame, event));
+        let write = |frame: &mut Vec<u8>| protocol::append_event(frame, event);
+        if self.node == NodeId::HERE {
+            return self.out.send_all(to.iter().copied(), Opcode::Text, write);
+        }
+        let own = to.iter().filter(|conn| conn.node == self.node);
+        self.out.send_all(own.map(|conn| ConnId { node: NodeId::HERE, ..*conn }), Opcode::Text, write);
     }
 
     fn close(&mut self, conn: ConnId, why: Dismissal) {
+        let Some(conn) = self.local(conn) else { return };
         let why = match why {
             Dismissal::Elsewhere => close::ELSEWHERE,
             Dismissal::SessionMismatch => {
@@ -54,11 +70,16 @@ impl Emit for EventWriter<'_> {
     }
 
     fn notify_drained(&mut self, conn: ConnId) {
-        self.out.notify_drained(conn);
+        if let Some(conn) = self.local(conn) {
+            self.out.notify_drained(conn);
+        }
     }
 
     /// Writes a line to the log. Ids hold nothing that would need escaping; texts and names are not logged.
     fn record(&mut self, record: &Record<'_>) {
+        if self.is_others {
+            return;
+        }
         match record {
             Record::TicketOpened { ticket, user } => info!("ticket {ticket} opened by {user}"),
             Record::TicketChanged(view) => {

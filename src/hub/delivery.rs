@@ -30,6 +30,13 @@ impl<S: Stream, V: Service> Hub<S, V> {
                     self.note_unkept(id);
                     self.close(id, why, now);
                 }
+                Item::CloseAll(why) => {
+                    let ids: Vec<ConnId> = self.slots.iter().map(|(_, slot)| slot.id).collect();
+                    for id in ids {
+                        self.note_unkept(id);
+                        self.close(id, why, now);
+                    }
+                }
                 Item::NotifyDrained(id) => {
                     if let Some(slot) = self.slot(id)
                         && slot.drain == Drain::Unasked

@@ -20,6 +20,7 @@ use std::collections::VecDeque;
 use std::io;
 
 use log::debug;
+use mio::Token;
 use slab::Slab;
 
 use self::admission::{AddressLimit, EvictionQueue, Origin};
@@ -61,6 +62,8 @@ pub struct Hub<S, V: Service> {
     partial_heads_bytes: usize,
     /// Connections that wait to be read.
     run_queue: RunQueue,
+    /// Connections that wait to be read until the service takes input.
+    waiting: Vec<ConnId>,
     /// Connections whose output has left, and of which the service has yet to be notified.
     drained: VecDeque<ConnId>,
     /// Bytes queued in this turn, counted once for each receiver.
@@ -146,6 +149,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
             eviction_queue: EvictionQueue::default(),
             partial_heads_bytes: 0,
             run_queue: RunQueue::default(),
+            waiting: Vec::new(),
             drained: VecDeque::new(),
             queued_bytes: 0,
             dirty: Vec::new(),
@@ -181,7 +185,8 @@ impl<S: Stream, V: Service> Hub<S, V> {
 
     /// Returns whether there is work that no event will announce.
     pub fn has_work(&self) -> bool {
-        !self.run_queue.is_empty() || !self.drained.is_empty() || !self.dirty.is_empty()
+        let may_read = !self.waiting.is_empty() && self.service.takes_input();
+        may_read || !self.run_queue.is_empty() || !self.drained.is_empty() || !self.dirty.is_empty()
     }
 
     /// Returns when there is something to do, unless an event comes before.
@@ -235,7 +240,9 @@ impl<S: Stream, V: Service> Hub<S, V> {
         self.serve(now);
         accept(self);
         self.expire(now);
-        self.settle(now)
+        let freed = self.settle(now);
+        self.service.end_turn(now);
+        freed
     }
 
     /// Phase "expire": handles the connections whose deadline has passed, up to a bound. The others are due in the next
@@ -354,6 +361,12 @@ impl<S: Stream, V: Service> Hub<S, V> {
         self.deadlines.tidy(slots.len(), |due, id| {
             slots.get(id.slot as usize).is_some_and(|slot| slot.id == id && slot.scheduled_at == due)
         });
+    }
+
+    /// Has the service handle an event of a socket of its own.
+    pub(crate) fn service_ready(&mut self, token: Token, now: Millis) {
+        self.service.ready(now, token, &mut self.outbox);
+        self.deliver(now);
     }
 
     /// Makes the service read its configuration again.

@@ -78,6 +78,9 @@ impl<S: Stream, V: Service> Hub<S, V> {
     /// meanwhile is served in the next turn.
     pub(super) fn serve(&mut self, now: Millis) {
         self.serve_drained(now);
+        if !self.waiting.is_empty() && self.service.takes_input() {
+            self.waiting.drain(..).for_each(|id| self.run_queue.push(id));
+        }
         let are_few = self.run_queue.len() <= FLUSHED_AT_ONCE_MAX;
         let most = if are_few { RECV_BYTES } else { FRONT_DEBT_BYTES };
         let mut budget = Budget::for_a_turn();
@@ -104,6 +107,12 @@ impl<S: Stream, V: Service> Hub<S, V> {
     }
 
     fn serve_one(&mut self, id: ConnId, budget: (&mut Budget, usize), are_few: bool, now: Millis) {
+        // Others are still answered: a request for /healthz, a close frame.
+        if !self.service.takes_input()
+            && find(&mut self.slots, id).is_some_and(|slot| slot.connection.is_open())
+        {
+            return self.waiting.push(id);
+        }
         let dirty_before = self.dirty.len();
         self.read(id, budget, now);
         // A message to all connections is often followed by another to all, such as their places in the queue.

@@ -19,6 +19,13 @@ pub(crate) const SECRET_PREFIX: &str = "secret.";
 pub(crate) mod close {
     use crate::net::close::CloseReason;
 
+    /// This node of the desk was taken for gone, or has seen other entries of the log than there are now.
+    #[cfg(feature = "redis")]
+    pub(crate) const NODE_RESTARTS: CloseReason =
+        CloseReason::new(1012, "this node of the desk starts again");
+    /// Nothing can be kept just now.
+    #[cfg(feature = "redis")]
+    pub(crate) const LOG_AWAY: CloseReason = CloseReason::new(1013, "the desk can't keep anything just now");
     /// The staff token is missing or wrong.
     pub(crate) const STAFF_TOKEN: CloseReason = CloseReason::new(4401, "the staff token is missing or wrong");
     /// The user id is in use, and the session is missing or not that user's.

@@ -62,6 +62,26 @@ pub enum Input<'a> {
     NodeEnds(NodeId),
 }
 
+impl Input<'_> {
+    /// Says on which node its connection is. False if it has none.
+    #[cfg(feature = "redis")]
+    pub(crate) fn name_node(&mut self, node: NodeId) -> bool {
+        match self {
+            Self::UserConnects { conn, .. }
+            | Self::StaffConnects { conn, .. }
+            | Self::StaffNamed(conn, _)
+            | Self::Leaves(conn)
+            | Self::UserAsks(conn, _)
+            | Self::StaffAsks(conn, _)
+            | Self::Drained(conn) => {
+                conn.node = node;
+                true
+            }
+            Self::Tick | Self::Starts(_) | Self::NodeStarts { .. } | Self::NodeEnds(_) => false,
+        }
+    }
+}
+
 #[cfg(feature = "journal")]
 impl Input<'_> {
     /// Returns the name of this kind of input.
@@ -95,6 +115,12 @@ impl<'a> Session<'a> {
     /// digits, so a text of any other form cannot belong to a session.
     pub fn parse(plain: &'a str) -> Option<Self> {
         is_id(plain).then(|| Self { plain, hash: SecretHash::of(plain) })
+    }
+
+    /// Returns a session of which the hash is known, and maybe the secret.
+    #[cfg(feature = "redis")]
+    pub(crate) fn known(hash: SecretHash, plain: Option<&'a str>) -> Self {
+        Self { plain: plain.unwrap_or_default(), hash }
     }
 
     /// Returns the secret.

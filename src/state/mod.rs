@@ -347,7 +347,7 @@ impl State {
     }
 
     /// Returns the operator's settings.
-    #[cfg(feature = "journal")]
+    #[cfg(any(feature = "journal", feature = "redis"))]
     pub(crate) fn rules(&self) -> Rules {
         self.rules
     }

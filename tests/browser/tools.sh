@@ -2,6 +2,7 @@
 # Finds what the browser tests need and is not ours, installing it where this machine is a bare Debian and we may.
 #   tools.sh chromium     prints the path of a Chromium: $CHROME, or on PATH, or in /Applications
 #   tools.sh firefox      prints the path of a Firefox on PATH
+#   tools.sh redis        prints the path of redis-server on PATH, for tests/cluster
 #   tools.sh axe DIR      prints the path of axe.min.js, fetched by npm into DIR once
 set -eu
 
@@ -17,7 +18,7 @@ install() {
   command=$1
   shift
   if [ "$(id -u)" != 0 ] || [ ! -e /etc/debian_version ]; then
-    give_up "no $command here. Install it ($* on Debian), or run \`make test-server\`, which leaves the browser out."
+    give_up "no $command here. Install it ($* on Debian), or run \`make test-server\`, which leaves out what needs it."
   fi
   echo "tests/browser: installing $*" >&2
   { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"; } >&2 ||
@@ -48,6 +49,12 @@ find_firefox() {
   command -v firefox-esr
 }
 
+find_redis() {
+  command -v redis-server && return
+  install Redis redis-server
+  command -v redis-server
+}
+
 find_axe() {
   file=$1/$AXE/axe.min.js
   if [ ! -s "$file" ]; then
@@ -67,6 +74,7 @@ find_axe() {
 case ${1:-} in
   chromium) find_chromium ;;
   firefox) find_firefox ;;
+  redis) find_redis ;;
   axe) find_axe "$2" ;;
   *) give_up "unknown: ${1:-nothing}" ;;
 esac

@@ -113,6 +113,7 @@ impl CheckedService {
                         }
                     }
                 }
+                Item::CloseAll(why) => self.accuse(format!("all are closed with {}", why.code)),
                 Item::Close(conn, why) => {
                     call.closed.push((conn, why.code));
                     if let Some(link) = wiring.conns.get(&conn) {

@@ -1,0 +1,36 @@
+//! The time of the log, as far as a node knows it between two entries.
+
+use crate::config::Millis;
+
+/// The last entry's time, and when it was read. The clock of Redis is not ours, and may be set at any time.
+#[derive(Debug, Default)]
+pub(super) struct LogClock {
+    log: Millis,
+    here: Millis,
+}
+
+impl LogClock {
+    pub(super) fn note(&mut self, log: Millis, here: Millis) {
+        (self.log, self.here) = (log, here);
+    }
+
+    /// Returns when an entry that is appended here has that time, or a later one. Reading takes some time, so that it may have it
+    /// a little earlier.
+    pub(super) fn here(&self, log: Millis) -> Millis {
+        self.here + log.saturating_sub(self.log)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_of_the_log_is_as_far_from_the_last_entry_here_as_there() {
+        let mut clock = LogClock::default();
+        clock.note(5_000, 70);
+        assert_eq!((clock.here(5_100), clock.here(4_000)), (170, 70));
+        clock.note(5_050, 500); // the clock of Redis was set back: its ids wait for it
+        assert_eq!(clock.here(5_100), 550);
+    }
+}

@@ -1,0 +1,166 @@
+//! RESP, the protocol of Redis, in its second version: commands as they are written, replies as they are read.
+//!
+//! Not a crate: the best known parser has no limit on how deep a reply is nested, reads a reply from its start whenever more
+//! of it has come, and brings five crates.
+
+/// How deep a reply may be nested. Those to XREAD are: streams, one of them, its entries, one of them, its fields.
+const DEPTH_MAX: usize = 6;
+
+/// A reply, borrowed from the bytes that were received.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Reply<'a> {
+    Simple(&'a str),
+    Error(&'a str),
+    Integer(i64),
+    Bulk(&'a [u8]),
+    Array(Vec<Reply<'a>>),
+    Nil,
+}
+
+/// Why there is no reply.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum NoReply {
+    /// It needs so many bytes at least.
+    Partial(usize),
+    /// What came is not RESP, or it is beyond a limit.
+    Broken,
+}
+
+impl<'a> Reply<'a> {
+    /// Reads the reply with which the bytes begin. Returns how long it is, too.
+    pub(super) fn read(bytes: &'a [u8]) -> Result<(Self, usize), NoReply> {
+        let mut reader = Reader { bytes, at: 0 };
+        let reply = reader.reply(DEPTH_MAX)?;
+        Ok((reply, reader.at))
+    }
+
+    pub(super) fn as_array(&self) -> Option<&[Self]> {
+        if let Self::Array(replies) = self { Some(replies) } else { None }
+    }
+
+    pub(super) fn as_text(&self) -> Option<&'a str> {
+        match self {
+            Self::Bulk(bytes) => std::str::from_utf8(bytes).ok(),
+            Self::Simple(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub(super) fn as_integer(&self) -> Option<i64> {
+        if let Self::Integer(number) = self { Some(*number) } else { None }
+    }
+}
+
+struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn reply(&mut self, depth: usize) -> Result<Reply<'a>, NoReply> {
+        let line = self.line()?;
+        let (kind, rest) = line.split_at_checked(1).ok_or(NoReply::Broken)?;
+        match kind {
+            "+" => Ok(Reply::Simple(rest)),
+            "-" => Ok(Reply::Error(rest)),
+            ":" => rest.parse().map(Reply::Integer).map_err(|_| NoReply::Broken),
+            "$" if rest == "-1" => Ok(Reply::Nil),
+            "*" if rest == "-1" => Ok(Reply::Nil),
+            "$" => self.bulk(length(rest)?),
+            "*" if depth > 0 => {
+                let count = length(rest)?;
+                // Not allocated beforehand: a count is only a claim.
+                let mut replies = Vec::new();
+                for _ in 0..count {
+                    replies.push(self.reply(depth - 1)?);
+                }
+                Ok(Reply::Array(replies))
+            }
+            _ => Err(NoReply::Broken),
+        }
+    }
+
+    fn line(&mut self) -> Result<&'a str, NoReply> {
+        /// What a status, an error or a number takes at most.
+        const LINE_BYTES_MAX: usize = 4096;
+        let rest = &self.bytes[self.at..];
+        let Some(length) = rest.iter().take(LINE_BYTES_MAX).position(|byte| *byte == b'\n') else {
+            let is_broken = rest.len() >= LINE_BYTES_MAX;
+            return Err(if is_broken { NoReply::Broken } else { NoReply::Partial(self.bytes.len() + 1) });
+        };
+        self.at += length + 1;
+        let line = rest[..length].strip_suffix(b"\r").ok_or(NoReply::Broken)?;
+        std::str::from_utf8(line).map_err(|_| NoReply::Broken)
+    }
+
+    fn bulk(&mut self, length: usize) -> Result<Reply<'a>, NoReply> {
+        let end = self.at.checked_add(length).and_then(|end| end.checked_add(2)).ok_or(NoReply::Broken)?;
+        let bytes = self.bytes.get(self.at..end).ok_or(NoReply::Partial(end))?;
+        self.at = end;
+        bytes.strip_suffix(b"\r\n").map(Reply::Bulk).ok_or(NoReply::Broken)
+    }
+}
+
+fn length(text: &str) -> Result<usize, NoReply> {
+    text.parse().map_err(|_| NoReply::Broken)
+}
+
+/// Appends a command.
+pub(super) fn append_command(parts: &[&[u8]], out: &mut Vec<u8>) {
+    let mut number = itoa::Buffer::new();
+    let mut line = |kind: u8, length: usize, out: &mut Vec<u8>| {
+        out.push(kind);
+        out.extend_from_slice(number.format(length).as_bytes());
+        out.extend_from_slice(b"\r\n");
+    };
+    line(b'*', parts.len(), out);
+    for part in parts {
+        line(b'$', part.len(), out);
+        out.extend_from_slice(part);
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_is_read_in_whatever_pieces_it_comes() {
+        let bytes = b"*3\r\n$5\r\nhe\r\no\r\n*2\r\n:-7\r\n*-1\r\n$-1\r\n+OK\r\n";
+        let expected = Reply::Array(vec![
+            Reply::Bulk(b"he\r\no"),
+            Reply::Array(vec![Reply::Integer(-7), Reply::Nil]),
+            Reply::Nil,
+        ]);
+        let length = bytes.len() - 5;
+        for end in 0..length {
+            let Err(NoReply::Partial(needed)) = Reply::read(&bytes[..end]) else { panic!("{end}") };
+            assert!((end + 1..=length).contains(&needed), "{end}: {needed}");
+        }
+        assert_eq!(Reply::read(bytes), Ok((expected, length)));
+        assert_eq!(Reply::read(&bytes[length..]), Ok((Reply::Simple("OK"), 5)));
+        assert_eq!(Reply::read(b"-ERR no\r\n"), Ok((Reply::Error("ERR no"), 9)));
+        assert_eq!(Reply::read(b"*0\r\n$0\r\n\r\n"), Ok((Reply::Array(Vec::new()), 4)));
+    }
+
+    #[test]
+    fn what_is_no_reply_is_refused_whatever_it_claims() {
+        let nested = "*1\r\n".repeat(100_000);
+        let long = format!("+{}", "x".repeat(5000));
+        let broken =
+            ["x\r\n", "\r\n", "+OK\n", ":\r\n", ":1x\r\n", "$-2\r\n", "*-2\r\n", "$1\r\nabc", "$x\r\n"];
+        for text in broken.into_iter().chain([nested.as_str(), &long, "$18446744073709551615\r\n"]) {
+            assert_eq!(Reply::read(text.as_bytes()), Err(NoReply::Broken), "{text:.20}");
+        }
+        // A million entries are claimed, and nothing is allocated for them.
+        assert_eq!(Reply::read(b"*1000000000\r\n"), Err(NoReply::Partial(14)));
+    }
+
+    #[test]
+    fn a_command_is_an_array_of_its_parts() {
+        let mut out = Vec::new();
+        append_command(&[b"XADD", b"", b"a\r\nb"], &mut out);
+        assert_eq!(out, b"*3\r\n$4\r\nXADD\r\n$0\r\n\r\n$4\r\na\r\nb\r\n");
+    }
+}

@@ -1,0 +1,141 @@
+//! Where Redis is, and how to sign in there.
+
+use std::fmt;
+
+/// The port of Redis, as its authors have registered it.
+const DEFAULT_PORT: u16 = 6379;
+
+/// A URL of the scheme `redis`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RedisUrl {
+    /// A name or an address, without the brackets of an IPv6 address.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// The number of the database.
+    pub database: u32,
+    pub(super) user: Option<String>,
+    pub(super) password: Option<String>,
+}
+
+/// Without the password.
+impl fmt::Display for RedisUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.host.contains(':') {
+            true => write!(f, "[{}]:{}", self.host, self.port),
+            false => write!(f, "{}:{}", self.host, self.port),
+        }
+    }
+}
+
+impl fmt::Debug for RedisUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RedisUrl({self})")
+    }
+}
+
+impl RedisUrl {
+    /// Reads a URL.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words that do not hold it: there may be a password in it.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        const FORM: &str = "it is redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]";
+        if text.starts_with("rediss://") {
+            return Err(
+                "TLS to Redis is not built in: use redis:// through a tunnel, or in a network of your own",
+            );
+        }
+        let rest = text.strip_prefix("redis://").ok_or(FORM)?;
+        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let (login, place) = match authority.rsplit_once('@') {
+            Some((login, place)) => (Some(login), place),
+            None => (None, authority),
+        };
+        let (user, password) = match login {
+            Some(login) => {
+                read_login(login).ok_or("user and password need %40 for @, %3A for : and so on")?
+            }
+            None => (None, None),
+        };
+        let (host, port) = read_place(place).ok_or(FORM)?;
+        let database =
+            if path.is_empty() { 0 } else { path.parse().map_err(|_| "the database is a number")? };
+        Ok(Self { host, port, database, user, password })
+    }
+}
+
+/// Reads `user:password`, `:password` or, as redis-cli does, `user`.
+fn read_login(login: &str) -> Option<(Option<String>, Option<String>)> {
+    let (user, password) =
+        login.split_once(':').map_or((login, None), |(user, password)| (user, Some(password)));
+    let some = |text: &str| if text.is_empty() { Some(None) } else { percent_decode(text).map(Some) };
+    Some((some(user)?, some(password.unwrap_or(""))?))
+}
+
+fn read_place(place: &str) -> Option<(String, u16)> {
+    let (host, port) = match place.strip_prefix('[') {
+        Some(rest) => {
+            let (host, port) = rest.split_once(']')?;
+            (host, if port.is_empty() { None } else { Some(port.strip_prefix(':')?) })
+        }
+        None => place.split_once(':').map_or((place, None), |(host, port)| (host, Some(port))),
+    };
+    let is_host =
+        !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#[]@".contains(&byte));
+    let port = port.map_or(Some(DEFAULT_PORT), |port| port.parse().ok())?;
+    is_host.then(|| (host.to_owned(), port))
+}
+
+/// RFC 3986 2.1.
+fn percent_decode(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte == b'%' {
+            let digit =
+                |byte: Option<u8>| char::from(byte?).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+            let (high, low) = (digit(rest.next())?, digit(rest.next())?);
+            bytes.push(high << 4 | low);
+        } else {
+            bytes.push(byte);
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_read_with_all_its_parts() {
+        let url = RedisUrl::parse("redis://desk:p%40ss%3aword@redis.example:6380/3").unwrap();
+        assert_eq!((url.host.as_str(), url.port, url.database), ("redis.example", 6380, 3));
+        assert_eq!((url.user.as_deref(), url.password.as_deref()), (Some("desk"), Some("p@ss:word")));
+        let url = RedisUrl::parse("redis://:secret@[::1]").unwrap();
+        assert_eq!((url.host.as_str(), url.port, url.database), ("::1", 6379, 0));
+        assert_eq!((url.user, url.password.as_deref()), (None, Some("secret")));
+        assert_eq!(RedisUrl::parse("redis://localhost/").unwrap().to_string(), "localhost:6379");
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_url_is_said_without_its_password() {
+        let bad = [
+            "",
+            "localhost",
+            "redis://",
+            "redis://:secret@",
+            "redis://:secret@h:port",
+            "redis://:secret@h/x",
+        ];
+        for text in
+            bad.into_iter().chain(["rediss://:secret@h", "redis://:secret%@h", "redis://[::1", "redis://h?x"])
+        {
+            let why = RedisUrl::parse(text).unwrap_err();
+            assert!(!why.contains("secret") && !why.is_empty(), "{text}");
+        }
+        let url = RedisUrl::parse("redis://:secret@h").unwrap();
+        assert!(!format!("{url:?} {url}").contains("secret"));
+    }
+}
