@@ -209,7 +209,7 @@ impl World {
             match command {
                 Command::Reconnect => return self.lose_connection(at),
                 Command::Find(_) | Command::Read(_) | Command::Replay(_) => {
-                    process.asked[0].push_back(command)
+                    process.asked[0].push_back(command);
                 }
                 _ => process.asked[1].push_back(command),
             }
