@@ -90,6 +90,7 @@ test-unit: ## the systemd unit: its syntax, and its exposure level, which is 0.5
 		sed -i 's|^ExecStart=[^ ]*|ExecStart=/bin/true|' $$directory/deskwire.service && \
 		systemd-analyze verify --man=no $$directory/deskwire.service $$directory/*.socket && \
 		systemd-analyze security --offline=true --no-pager --threshold=15 $$directory/deskwire.service
+	$(CARGO) test --test server -- --ignored systemd_hands_in
 
 test-metrics: ## promtool's opinion of the metrics of a running desk and of the alert rules (Debian: prometheus)
 	$(CARGO) test --test documents -- --ignored promtool
@@ -105,7 +106,8 @@ test-slow: ## the one test that takes 21 s: a peer that answers no ping is dead
 	$(CARGO) test --test server -- --ignored a_half_open_connection
 
 test-redis: ## nodes of one desk and a real Redis, with what takes 10 s: one of them is away for so long (redis-server)
-	$(CARGO) test --test cluster -- --include-ignored
+	$(CARGO) test --test cluster
+	$(CARGO) test --test cluster -- --ignored frozen::
 
 kill: ## a desk with a journal is killed KILLS=300 times in the middle of its traffic, with each way of syncing
 	KILLS=$(KILLS) $(CARGO) test --release --test server -- --ignored --nocapture hundreds_of_kills
