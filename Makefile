@@ -1,5 +1,5 @@
 # deskwire's commands; `make` alone lists them.
-.PHONY: help run cluster test test-server test-slow test-redis test-firefox test-tls test-unit test-metrics test-proxy test-image check deny static dist test-dist image conformance simulate sabotage kill fuzz bench bench-awake bench-growth bench-check bench-honest soak screenshots clean
+.PHONY: help run cluster test test-server test-slow test-redis test-worlds test-firefox test-tls test-unit test-metrics test-proxy test-image check deny static dist test-dist image conformance simulate sabotage kill fuzz bench bench-awake bench-growth bench-check bench-honest soak screenshots clean
 .DEFAULT_GOAL := help
 CARGO ?= cargo
 FUZZ_SECONDS ?= 60
@@ -98,6 +98,9 @@ test-metrics: ## promtool's opinion of the metrics of a running desk and of the 
 simulate: ## a simulated desk, compared with a model: SEEDS=20000 worlds of STEPS=150, from FIRST_SEED=0
 	SIM_SEEDS=$(SEEDS) SIM_STEPS=$(STEPS) SIM_FIRST_SEED=$(FIRST_SEED) \
 		$(CARGO) test --release --test simulation -- --nocapture
+
+test-worlds: ## 1,000 more simulated worlds, of the build that make test has made
+	SIM_SEEDS=1000 SIM_FIRST_SEED=1000 $(CARGO) test --test simulation every_promise -- --nocapture
 
 sabotage: ## bugs put in on purpose, one at a time, each to be caught (SABOTAGE=hub takes those of the hub)
 	$(CARGO) test --test simulation -- --ignored --nocapture sabotage
