@@ -42,6 +42,14 @@ impl Emit for Sink {
 
 const PEOPLE: usize = 4;
 
+/// Returns the State that is read of what this one stores: it is the same, and goes on in its place.
+fn stored_and_read(state: &State) -> State {
+    let json = serde_json::to_string(state).expect("a State can be stored");
+    let read: State = serde_json::from_str(&json).expect("and read again");
+    assert_eq!(read.digest(), state.digest());
+    read
+}
+
 fuzz_target!(|data: &[u8]| {
     let [assign, data @ ..] = data else { return };
     let (is_small, assign) = (*assign >= 128, usize::from(*assign) % 3);
@@ -110,6 +118,9 @@ fuzz_target!(|data: &[u8]| {
         };
         if let Some(input) = input {
             state.apply(now, &input, &mut sink);
+        }
+        if what >= 240 {
+            state = stored_and_read(&state);
         }
         let counts = state.counts();
         assert!(counts.tickets_waiting + counts.tickets_active + counts.tickets_paused <= PEOPLE);
