@@ -29,6 +29,8 @@ pub(super) struct Board {
     pub(super) sent_upto: Option<TicketNo>,
     /// Tickets that were sent, and that have changed or closed since.
     pub(super) dirty: BTreeSet<TicketNo>,
+    /// The last ticket that was taken out of `dirty`.
+    taken: Option<TicketNo>,
     /// The number of the last change that either was sent or is noted in `dirty`.
     pub(super) seen: u64,
     /// The newest ticket at the welcome.
@@ -56,6 +58,17 @@ impl Board {
     /// Renews the allowance. Returns whether it was used up, so that something may wait.
     pub(super) fn renew(&mut self, allowance: usize) -> bool {
         std::mem::replace(&mut self.allowance, allowance) == 0
+    }
+
+    /// Takes the next ticket out of `dirty`, going round by number: tickets that change without end must not keep the
+    /// changes of others from ever being sent.
+    fn take_dirty(&mut self) -> Option<TicketNo> {
+        let start = self.taken.map_or(Bound::Unbounded, Bound::Excluded);
+        let next =
+            self.dirty.range((start, Bound::Unbounded)).next().or_else(|| self.dirty.first()).copied()?;
+        self.dirty.remove(&next);
+        self.taken = Some(next);
+        Some(next)
     }
 
     /// Whether this board, which is that of `staff`, lacks a change.
@@ -99,6 +112,7 @@ impl State {
         let board = Board {
             sent_upto: last,
             dirty: BTreeSet::new(),
+            taken: None,
             seen: self.fanout.changes(),
             welcomed_upto: self.tickets.last(),
             allowance: self.board_allowance(),
@@ -114,39 +128,59 @@ impl State {
         }
     }
 
-    /// Sends the changes of those tickets that a connection has been sent, and then those tickets that it has not, as
-    /// far as its credit and its allowance go.
+    /// Sends what a connection's board lacks, as far as its credit and its allowance go: changes of the tickets that it
+    /// shows, and tickets that it does not show yet. One of each in turn, so that a flood of one kind does not hold up
+    /// the other.
     pub(super) fn catch_up_board(&mut self, key: StaffKey, out: &mut impl Emit) {
-        while self.takes_more(key)
-            && self.staff[key].board.has_allowance()
-            && let Some(number) = self.staff[key].board.dirty.pop_first()
-        {
-            let event = match self.tickets.get(number) {
-                Some(ticket) => Event::TicketUpdated(self.view(ticket)),
-                None => Event::TicketRemoved { ticket: self.ids.id(number) },
-            };
-            let bytes = event.bytes_max();
-            self.to_staff(key, &event, out);
-            self.staff[key].board.spend(bytes);
-        }
-        while self.takes_more(key) {
-            let board = &self.staff[key].board;
-            let start = board.sent_upto.map_or(Bound::Unbounded, Bound::Excluded);
-            let Some((number, ticket)) = self.tickets.range((start, Bound::Unbounded)).next() else { break };
-            let is_later = Some(*number) > board.welcomed_upto;
-            if is_later && !board.has_allowance() {
+        loop {
+            let is_changed = self.send_next_change(key, out);
+            let is_added = self.send_next_ticket(key, out);
+            if !is_changed && !is_added {
                 break;
             }
-            let event = Event::TicketAdded(self.view(ticket));
-            let bytes = event.bytes_max();
-            self.to_staff(key, &event, out);
-            let board = &mut self.staff[key].board;
-            board.sent_upto = Some(*number);
-            board.spend(if is_later { bytes } else { 0 });
         }
         if !self.staff[key].board.has_allowance() {
             self.fanout.note_waiting();
         }
+    }
+
+    /// Sends a change that a board lacks. Returns whether there was one, and it could be sent.
+    fn send_next_change(&mut self, key: StaffKey, out: &mut impl Emit) -> bool {
+        if !self.takes_more(key) || !self.staff[key].board.has_allowance() {
+            return false;
+        }
+        let Some(number) = self.staff[key].board.take_dirty() else { return false };
+        let event = match self.tickets.get(number) {
+            Some(ticket) => Event::TicketUpdated(self.view(ticket)),
+            None => Event::TicketRemoved { ticket: self.ids.id(number) },
+        };
+        let bytes = event.bytes_max();
+        self.to_staff(key, &event, out);
+        self.staff[key].board.spend(bytes);
+        true
+    }
+
+    /// Sends the oldest ticket that a board does not show yet. Returns whether there was one, and it could be sent.
+    fn send_next_ticket(&mut self, key: StaffKey, out: &mut impl Emit) -> bool {
+        if !self.takes_more(key) {
+            return false;
+        }
+        let board = &self.staff[key].board;
+        let start = board.sent_upto.map_or(Bound::Unbounded, Bound::Excluded);
+        let Some((number, ticket)) = self.tickets.range((start, Bound::Unbounded)).next() else {
+            return false;
+        };
+        let is_later = Some(*number) > board.welcomed_upto;
+        if is_later && !board.has_allowance() {
+            return false;
+        }
+        let event = Event::TicketAdded(self.view(ticket));
+        let bytes = event.bytes_max();
+        self.to_staff(key, &event, out);
+        let board = &mut self.staff[key].board;
+        board.sent_upto = Some(*number);
+        board.spend(if is_later { bytes } else { 0 });
+        true
     }
 
     /// How much of the board's changes a staff member is sent with a batch, in bytes.

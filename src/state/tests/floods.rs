@@ -101,3 +101,39 @@ fn who_has_a_ticket_is_sent_its_changes_during_a_flood_too() {
     world.leave(ann);
     assert_eq!(world.sent(sam), ["updated ann Active"]);
 }
+
+#[test]
+fn tickets_that_change_without_end_hold_up_no_change_of_another() {
+    const STAFF: usize = 256;
+    const RESTLESS: u32 = 16;
+    let mut world = World::new(Assign::Manual);
+    leave_behind(&mut world, 0..RESTLESS);
+    let staff: Vec<_> = (0..STAFF).map(|number| world.staff(&format!("sam-{number}"))).collect();
+    let ann = world.user("ann");
+    world.create(ann);
+    world.wait(GATHER_MS);
+    staff.iter().for_each(|sam| _ = world.sent(*sam));
+    // In each batch, the oldest tickets change by more than a board's share.
+    let restless = |world: &mut World| {
+        for number in 0..RESTLESS {
+            let user = world.user(&format!("left-{number}"));
+            world.leave(user);
+            world.sent(user);
+        }
+        world.wait(GATHER_MS);
+    };
+    restless(&mut world);
+    let bob = world.user("bob");
+    world.create(bob);
+    world.leave(ann);
+    for _ in 0..2 * RESTLESS {
+        restless(&mut world);
+    }
+    for sam in staff {
+        let sent = world.sent(sam);
+        let restless = sent.iter().filter(|line| line.starts_with("updated left-")).count();
+        assert!(restless < 5 * 33, "{restless} frames in 33 batches: a share each");
+        assert!(sent.contains(&"added bob".into()), "a new ticket");
+        assert!(sent.contains(&"updated ann Waiting".into()), "a change of a newer ticket");
+    }
+}
