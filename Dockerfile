@@ -6,8 +6,10 @@
 FROM rust:1-bookworm AS build
 WORKDIR /src
 COPY . .
+# For TLS, a part of which is in C.
+RUN apt-get update && apt-get install --yes --no-install-recommends musl-tools
 RUN rustup target add "$(uname -m)-unknown-linux-musl"
-RUN make static && cp target/*-musl/release/deskwire /deskwire
+RUN make static FEATURES=tls && cp target/*-musl/release/deskwire /deskwire
 
 FROM scratch
 COPY --from=build /deskwire /deskwire

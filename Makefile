@@ -14,9 +14,14 @@ TARGET ?= $(shell uname -m)-unknown-linux-musl
 STATIC = target/$(TARGET)/release/deskwire
 ifneq ($(shell uname -m),aarch64)
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_LINKER ?= aarch64-linux-gnu-gcc
+export CC_aarch64_unknown_linux_musl ?= aarch64-linux-gnu-gcc
 endif
+# The features of the static binary in addition to the default ones. The image has TLS, a part of which is in C.
+FEATURES ?=
+image test-image: FEATURES = tls
 # The binary names neither this folder nor the user's home, so that a build in another folder gives the same bytes.
 REMAP = --remap-path-prefix=$(CURDIR)=/deskwire --remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}=/cargo
+REMAP_C = -ffile-prefix-map=$(CURDIR)=/deskwire -ffile-prefix-map=$${CARGO_HOME:-$$HOME/.cargo}=/cargo
 # Tests spend most of their time waiting, so one more runs at once than there are cores.
 test test-server: export RUST_TEST_THREADS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 # Every test crate except the browser's and that of TLS.
@@ -53,7 +58,7 @@ test-image: image ## the image: as another user, read-only, without a network bu
 	tests/image/run
 
 test-dist: dist ## check that a build in another folder gives the same bytes
-	tests/image/rebuild $(TARGET)
+	tests/image/rebuild $(TARGET) $(FEATURES)
 
 test-tls: ## TLS in the binary: its own tests, in a real browser too, and the socket tests over TLS
 	$(CARGO) test --features tls --lib --test documents --test tls
@@ -74,7 +79,8 @@ deny: ## licences, sources, bans and, if github.com can be reached, advisories o
 		else echo 'advisories are not checked: their database at github.com cannot be reached from here'; fi
 
 static: ## the static binary, for any Linux with this processor, or with TARGET's (rustup target add TARGET)
-	RUSTFLAGS="$(REMAP)" $(CARGO) build --release --locked --target $(TARGET)
+	CFLAGS="$(REMAP_C)" RUSTFLAGS="$(REMAP)" \
+		$(CARGO) build --release --locked --target $(TARGET) $(FEATURES:%=--features %)
 
 dist: static ## the static binary, its checksum and its SBOM in target/dist (cargo install cargo-cyclonedx)
 	tests/image/dist $(TARGET)
@@ -135,6 +141,10 @@ bench-check: ## instructions and allocations of a fixed script against those rec
 
 bench-honest: ## the round trips of honest people while others attack (ARGS='--only fan-out --rounds 1', '--list', '--check')
 	$(CARGO) bench --bench desk -- honest --rounds $(ROUNDS) $(ARGS)
+
+.PHONY: bench-tls
+bench-tls: ## what TLS costs in the desk, and in nginx in front (Debian: nginx, openssl)
+	$(CARGO) bench --features tls --bench desk -- tls
 
 soak: ## CYCLES=1000000 users connect, chat and leave: no descriptor and no memory may stay behind
 	$(CARGO) bench --bench desk -- soak --cycles $(CYCLES)

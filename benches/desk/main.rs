@@ -14,6 +14,7 @@
 //! | websocket (of tests/support), frame | a client's frames and the fields in a server's |
 //! | lobby | gets users and staff to where a workload begins |
 //! | peers, server, usage | which servers there are; one of them as a process; what it uses |
+//! | tls, certificate (of tests/support) | what TLS costs; a certificate for it |
 //! | table, picture | figures to Markdown and SVG |
 #![allow(
     clippy::unwrap_used,
@@ -26,6 +27,10 @@
 
 mod attack;
 mod awake;
+#[cfg(feature = "tls")]
+#[allow(dead_code, unreachable_pub, reason = "the tests use the rest")]
+#[path = "../../tests/support/tls.rs"]
+mod certificate;
 mod check;
 mod compare;
 mod crowd;
@@ -46,6 +51,8 @@ mod soak;
 #[path = "../../tests/support/stream.rs"]
 mod stream;
 mod table;
+#[cfg(feature = "tls")]
+mod tls;
 mod usage;
 mod visits;
 #[path = "../../tests/support/websocket.rs"]
@@ -78,6 +85,9 @@ enum Command {
     Soak(soak::Options),
     /// The round trips of honest people while others attack
     Honest(honest::Options),
+    /// What TLS costs in the desk, and in nginx in front of it
+    #[cfg(feature = "tls")]
+    Tls(tls::Options),
     /// Attacks a server, for `honest`
     #[command(hide = true)]
     Attack(attack::Options),
@@ -99,6 +109,8 @@ fn main() -> ExitCode {
         Command::Check(options) => check::run(options),
         Command::Soak(options) => soak::run(options),
         Command::Honest(options) => honest::run(options),
+        #[cfg(feature = "tls")]
+        Command::Tls(options) => tls::run(options),
         Command::Attack(options) => attack::run(options),
         Command::Script(options) => script::run(options),
     };
