@@ -91,12 +91,12 @@ image: static ## the container image deskwire, from the static binary, by builda
 conformance: ## Autobahn's 301 cases without compression, through examples/echo.rs
 	@tests/conformance/run
 
-test-unit: ## the systemd unit: its syntax, and its exposure level, which is 0.5; 1.5 fails
+test-unit: ## the systemd units: syntax, exposure level, which is 0.5 (1.5 fails), sockets as systemd hands them in
 	@directory=$$(mktemp -d) && trap "rm -r $$directory" EXIT && cp examples/host/deskwire*.s* $$directory && \
 		sed -i 's|^ExecStart=[^ ]*|ExecStart=/bin/true|' $$directory/deskwire.service && \
 		systemd-analyze verify --man=no $$directory/deskwire.service $$directory/*.socket && \
 		systemd-analyze security --offline=true --no-pager --threshold=15 $$directory/deskwire.service
-	$(CARGO) test --test server -- --ignored systemd_hands_in
+	$(CARGO) test --test server -- --ignored systemd_hands_in_both_sockets
 
 test-metrics: ## promtool's opinion of the metrics of a running desk and of the alert rules (Debian: prometheus)
 	$(CARGO) test --test documents -- --ignored promtool

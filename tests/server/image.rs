@@ -34,3 +34,22 @@ fn the_desk_of_the_image_serves_as_process_1_and_stops_when_asked() {
     assert_eq!(desk.server.outcome().code, Some(0));
     assert_eq!(health(), Some(1));
 }
+
+#[test]
+#[ignore = "it needs the root of an image with TLS; `make test-image` makes one"]
+fn the_desk_of_the_image_speaks_tls_and_its_health_check_too() {
+    let root = std::env::var("IMAGE_ROOT").expect("make test-image says where the image's root is");
+    let with_tls = |before: &[&str]| {
+        let launch = launch(&root, before).env("DESKWIRE_LISTEN", "0.0.0.0:8001");
+        launch.env("DESKWIRE_TLS_CERT", "/certificate.pem").env("DESKWIRE_TLS_KEY", "/key.pem")
+    };
+    let health = || with_tls(&[]).args(&["doctor", "--local"]).run().code;
+    assert_eq!(health(), Some(1), "there is no desk yet");
+    let desk = Desk::of(with_tls(&["--pid", "--fork", "--kill-child"]));
+    assert_eq!(health(), Some(0));
+    let (answer, body) = Wire::fetch(desk.server.addr, &Request::get("/healthz"));
+    assert_eq!(answer.status, 400, "without TLS there is nothing but a hint");
+    assert!(String::from_utf8_lossy(&body).contains("https://"));
+    desk.server.signal_child("TERM");
+    assert_eq!(desk.server.outcome().code, Some(0));
+}
