@@ -57,6 +57,12 @@ test-proxy: ## the desk behind nginx and Caddy, as examples/host configures them
 test-image: image ## the image: as another user, read-only, without a network but loopback, stopped as process 1
 	tests/image/run
 
+.PHONY: test-arm
+test-arm: ## the static binary for ARM: pages, tickets and chats, by qemu where this machine is none (qemu-user-static)
+	$(MAKE) static TARGET=aarch64-unknown-linux-musl FEATURES=tls
+	TEST_DESK="qemu-aarch64-static target/aarch64-unknown-linux-musl/release/deskwire" \
+		$(CARGO) test --test server -- http:: messages:: tickets:: queue:: handshake::
+
 test-dist: dist ## check that a build in another folder gives the same bytes
 	tests/image/rebuild $(TARGET) $(FEATURES)
 

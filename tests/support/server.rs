@@ -31,9 +31,12 @@ impl Launch {
         Self::bare().args(&["--listen", "127.0.0.1:0"]).env("DESKWIRE_STAFF_TOKEN", TOKEN)
     }
 
-    /// A server without arguments and without a token.
+    /// No argument and no token. `TEST_DESK` is another desk than the one that was built for the tests, such as one for
+    /// another processor, with the words of what runs it before it.
     pub fn bare() -> Self {
-        let program = vec![env!("CARGO_BIN_EXE_deskwire").to_owned()];
+        let built = || env!("CARGO_BIN_EXE_deskwire").to_owned();
+        let program = std::env::var("TEST_DESK").unwrap_or_else(|_| built());
+        let program = program.split(' ').map(str::to_owned).collect();
         Self { program, args: Vec::new(), env: Vec::new(), setup: None, stdin: Stdio::null(), stderr: None }
     }
 
