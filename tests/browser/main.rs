@@ -34,6 +34,7 @@ use simulation::*;
 mod accessibility;
 mod agreement;
 mod alerts;
+mod asking;
 mod chat;
 mod console;
 mod disconnects;
