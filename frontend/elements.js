@@ -20,6 +20,21 @@ function button(text, attributes, action) {
 
 const onClick = (id, action) => byId(id).addEventListener("click", action);
 
+// Makes these the rows of a list. Rows that stay are moved only where they have to be, so that the focus stays as well.
+function placeRows(list, rows) {
+  const shown = new Set(rows);
+  for (const row of [...list.children]) if (!shown.has(row)) row.remove();
+  rows.forEach((row, index) => {
+    if (list.children[index] !== row) list.insertBefore(row, list.children[index] ?? null);
+  });
+}
+
+// Has the browser save a file.
+function saveFile(name, type, text) {
+  const link = make("a", { href: URL.createObjectURL(new Blob([text], { type })), download: name });
+  link.click();
+}
+
 // Changes the text only where it differs, so that a live region is read out once.
 function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;

@@ -224,8 +224,6 @@ class Log {
       return `${fullDay(entry.at)} ${clockTime(entry.at)}  ${text}`;
     });
     const text = `${chat.subject}\n${t("ticket")} ${chat.ticketId}\n\n${lines.join("\n")}\n`;
-    const link = make("a", { href: URL.createObjectURL(new Blob([text], { type: "text/plain" })) });
-    link.download = `ticket-${chat.ticketId}.txt`;
-    link.click();
+    saveFile(`ticket-${chat.ticketId}.txt`, "text/plain", text);
   }
 }

@@ -101,16 +101,16 @@ const board = {
     }
   },
 
-  // Rows are kept and moved, so that the focus stays on its button.
+  // Rows are kept, and drawn again only where something of them has changed.
   drawRows(tickets) {
-    const list = byId("tickets");
     const shown = new Set(tickets.map((ticket) => ticket.ticket_id));
-    for (const [id, row] of this.rows) if (!shown.has(id)) row.remove(), this.rows.delete(id);
-    tickets.forEach((ticket, index) => {
+    for (const id of this.rows.keys()) if (!shown.has(id)) this.rows.delete(id);
+    const rows = tickets.map((ticket) => {
       const row = this.rows.get(ticket.ticket_id) ?? this.makeRow(ticket);
       this.fillRow(row, ticket);
-      if (list.children[index] !== row) list.insertBefore(row, list.children[index] ?? null);
+      return row;
     });
+    placeRows(byId("tickets"), rows);
   },
 
   makeRow({ ticket_id, subject, user_id, user_name }) {
@@ -135,12 +135,16 @@ const board = {
   fillRow(row, ticket) {
     const state = this.stateOf(ticket);
     const pickable = this.pickable(ticket);
+    const since = age(ticket.since ?? ticket.created_at);
+    const drawn = [i18n.language, state, pickable, since, ticket.user_online, ticket.staff_id, ticket.staff_name].join();
+    if (row.drawn === drawn) return;
+    row.drawn = drawn;
     row.dataset.state = state;
     row.dataset.pickable = pickable;
     const who = { paused: ticket.staff_id === desk.me ? "was-yours" : "was-with", taken: "with" }[state];
     const stateText = t("state-" + state) + (who ? " · " + t(who, { name: staffOf(ticket) }) : "");
     setText(row.querySelector(".badge"), stateText);
-    setText(row.querySelector(".age"), age(ticket.since ?? ticket.created_at));
+    setText(row.querySelector(".age"), since);
     setText(row.querySelector(".away"), ticket.user_online ? "" : t("away"));
     this.fillButton(row.querySelector("button"), state, pickable, ticket.ticket_id);
   },
@@ -198,7 +202,7 @@ const isWaiting = ({ state, user_online }) => state === "waiting" || (state === 
 
 // How long the present state has lasted, in whole minutes.
 const lasting = (since) => duration((deskNow() - since) / 1000 - 59);
-const shortAge = (at) => (deskNow() - at < 60000 ? t("since-now") : duration((deskNow() - at) / 1000 - 59, "short"));
+const shortAge = (at) => (deskNow() - at < 60000 ? t("since-now-short") : duration((deskNow() - at) / 1000 - 59, "short"));
 const age = (since) => (deskNow() - since < 60000 ? t("since-now") : t("since", { time: lasting(since) }));
 
 function matches(ticket, wanted) {

@@ -2,12 +2,15 @@
 "use strict";
 
 const NOTE_MAX = 500; // characters
+const LAST_LINE_MAX = 200; // characters in the list of chats; a line there has room for fewer
 const RELEASE = ["confirm-release", "confirm-release-note", "release", "cancel"];
 
 // A chat is a Conversation with user (id), state, open (on the screen) and unread. Its state is "active" (yours),
 // "repick" (paused: pick it again), "taken" (somebody else has it) or "closed".
 const chats = {
   all: new Map(), // by ticket_id; a chat that is not open is kept until its ticket is picked again or closed
+  stored: new Map(), // by ticket_id, and so are the rows
+  rows: new Map(),
   shown: null,
 
   start() {
@@ -27,10 +30,11 @@ const chats = {
     });
     this.typingIndicator = new TypingIndicator(byId("typing"));
     for (const id of store.tab.get("chats", isListOfTexts, [])) {
-      const saved = store.tab.get("chat." + id, (chat) => isChat(chat) && chat.ticketId === id);
-      if (saved) this.add(saved);
+      const saved = this.storedChat(id).load();
+      if (saved?.ticketId === id) this.add(saved);
     }
     this.startActions();
+    if (matchMedia("(pointer: coarse)").matches) byId("text").dataset.hint = "write-message"; // no keys, and little room
     document.addEventListener("visibilitychange", () => this.read());
   },
 
@@ -52,8 +56,13 @@ const chats = {
       changed: (entry) => shown() && this.log.update(entry),
       removed: (entry) => shown() && this.log.remove(entry),
       holdChanged: () => shown() && this.drawConversation(),
-      save: () => store.tab.set("chat." + id, this.all.get(id)),
+      save: () => this.all.has(id) && this.storedChat(id).save(this.all.get(id)),
     };
+  },
+
+  storedChat(id) {
+    if (!this.stored.has(id)) this.stored.set(id, new StoredChat(store.tab, "chat." + id));
+    return this.stored.get(id);
   },
 
   // Whoever has waited longest for an answer comes first, then the others in the order in which we got them.
@@ -81,7 +90,8 @@ const chats = {
   forget(chat) {
     chat.stopSavingDraft();
     this.all.delete(chat.ticketId);
-    store.tab.set("chat." + chat.ticketId, null);
+    this.storedChat(chat.ticketId).remove();
+    this.stored.delete(chat.ticketId);
   },
 
   // ---- The chat that is shown
@@ -136,6 +146,8 @@ const chats = {
     on("save-transcript", (chat) => this.log.save(chat));
     on("dismiss", (chat) => this.leave(chat));
     onClick("back", () => setRegion("chats"));
+    // On a small screen they are in a popover. It closes first, so that the focus has somewhere to come back to.
+    byId("chat-actions").addEventListener("click", ({ currentTarget }) => currentTarget.hidePopover?.(), true);
     onClick("pick-mine", () => this.pickMine());
     byId("transfer-form").addEventListener("submit", (event) => this.transfer(event));
   },
@@ -186,8 +198,10 @@ const chats = {
     const list = this.opened();
     const unread = list.reduce((sum, chat) => sum + (chat.unread ?? 0), 0);
     const focused = document.activeElement?.closest?.("[data-chat]")?.dataset.chat;
-    byId("chat-list").replaceChildren(...list.map((chat) => this.listRow(chat)));
-    if (focused) byId("chat-list").querySelector(`[data-chat="${CSS.escape(focused)}"] button`)?.focus();
+    const rows = new Map(list.map((chat) => [chat.ticketId, this.listRow(chat)]));
+    placeRows(byId("chat-list"), [...rows.values()]);
+    this.rows = rows;
+    if (focused && !document.activeElement.closest("[data-chat]")) rows.get(focused)?.querySelector("button").focus();
     const mine = this.mine().length;
     byId("pick-mine").hidden = !mine || !desk.online;
     setText(byId("pick-mine"), t("pick-mine", { count: mine }));
@@ -196,17 +210,24 @@ const chats = {
     setText(byId("chats-count"), unread ? String(unread) : "");
   },
 
+  // Returns the row that is there, if nothing of it has changed.
   listRow(chat) {
-    const current = chat === this.shown;
     const last = chat.entries.findLast((entry) => entry.kind === "message");
     const said = last ? (last.from === "me" ? `${t("you")}: ${last.text}` : last.text) : chat.subject;
+    const seen = { current: chat === this.shown, said: said.slice(0, LAST_LINE_MAX), age: last ? shortAge(last.at) : "" };
+    const drawn = JSON.stringify([seen, i18n.language, chat.state, chat.unread, chat.user, chat.subject]);
+    const row = this.rows.get(chat.ticketId);
+    return row?.drawn === drawn ? row : Object.assign(this.makeListRow(chat, seen), { drawn });
+  },
+
+  makeListRow(chat, { current, said, age }) {
     const choose = make(
       "button",
       { type: "button", class: "row", "aria-current": current ? "true" : null, title: chat.subject },
       avatar(chat.user, chat.userId),
       make("bdi", { class: "subject", title: chat.userId ?? null }, chat.user),
       " ",
-      make("span", { class: "age" }, last ? shortAge(last.at) : ""),
+      make("span", { class: "age" }, age),
       " ",
       make("span", { class: "last-line", dir: "auto" }, said),
     );

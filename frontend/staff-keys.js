@@ -1,7 +1,12 @@
 // staff-keys.js: single keys for every action, and their help.
 "use strict";
 
-const press = (id) => () => byId(id).getClientRects().length && byId(id).click();
+// Only what can be seen is pressed, or what a small screen has behind a button that can be seen.
+const press = (id) => () => {
+  const element = byId(id);
+  const place = element.closest("[popover]")?.parentElement ?? element;
+  if (!element.hidden && place.getClientRects().length) element.click();
+};
 
 // Each key with the name of the text that the help shows, and with what it does.
 const KEYS = {
@@ -22,6 +27,9 @@ const KEYS = {
   "?": ["key-?", () => byId("help").showModal()],
 };
 
+// Whether the actions that a small screen has behind a button are open.
+const hasMenu = () => CSS.supports("selector(:popover-open)") && byId("chat-actions").matches(":popover-open");
+
 function openSearch() {
   setRegion("board");
   byId("search").focus();
@@ -40,7 +48,7 @@ const hasShortcuts = () => store.kept.get("shortcuts", isBoolean, true);
 
 function pressed(event) {
   if (event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (document.body.dataset.view !== "desk" || document.querySelector("dialog[open]")) return;
+  if (document.body.dataset.view !== "desk" || document.querySelector("dialog[open]") || hasMenu()) return;
   if (event.key === "Escape") return leaveField(event.target);
   if (event.target.id === "text" && event.key === "/" && !event.target.value && !event.target.readOnly) {
     event.preventDefault();

@@ -132,6 +132,7 @@ Object.assign(STRINGS, {
   here: ["here", "da", "présent"],
   since: ["for {time}", "seit {time}", "depuis {time}"],
   "since-now": ["just now", "gerade eben", "à l’instant"],
+  "since-now-short": ["now", "jetzt", "maint."],
   pick: ["Pick", "Nehmen", "Prendre"],
   open: ["Open", "Öffnen", "Ouvrir"],
   "chats-empty": [
@@ -160,6 +161,7 @@ Object.assign(STRINGS, {
   transfer: ["Transfer", "Übergeben", "Transférer"],
   release: ["Release", "Freigeben", "Libérer"],
   "close-ticket": ["Close ticket", "Ticket schließen", "Fermer le ticket"],
+  more: ["More actions", "Weitere Aktionen", "Autres actions"],
   dismiss: ["Dismiss", "Ausblenden", "Retirer"],
   "transfer-title": ["Hand this chat over", "Diesen Chat übergeben", "Transférer cette discussion"],
   "transfer-none": [
@@ -352,17 +354,37 @@ Object.assign(STRINGS, {
   "canned-filter": ["Find", "Suchen", "Chercher"],
   "canned-empty": ["No reply matches.", "Keiner passt.", "Aucune ne correspond."],
   "canned-new": ["A new reply", "Ein neuer Textbaustein", "Une nouvelle réponse"],
-  "canned-kept": [
-    "Replies are kept in this browser.",
-    "Sie werden in diesem Browser aufbewahrt.",
-    "Elles sont gardées dans ce navigateur.",
+  "canned-change": ["Change this reply", "Diesen Textbaustein ändern", "Modifier cette réponse"],
+  "canned-hint": [
+    "{name} becomes the visitor’s name. Replies are kept in this browser.",
+    "{name} wird zum Namen des Besuchers. Aufbewahrt wird alles in diesem Browser.",
+    "{name} devient le nom du visiteur. Les réponses sont gardées dans ce navigateur.",
   ],
   "canned-add": ["Add", "Hinzufügen", "Ajouter"],
+  "canned-save": ["Save", "Speichern", "Enregistrer"],
+  "canned-import": ["Import…", "Importieren …", "Importer…"],
+  "canned-export": ["Export", "Exportieren", "Exporter"],
+  "canned-nothing": ["Please write something.", "Bitte schreiben Sie etwas.", "Écrivez quelque chose."],
+  "canned-full": [
+    "There is room for {count} replies.",
+    "Es ist Platz für {count} Textbausteine.",
+    "Il y a de la place pour {count} réponses.",
+  ],
+  "canned-no-file": [
+    "This file holds no replies. It is a list of texts in JSON, as Export saves it.",
+    "Diese Datei enthält keine Textbausteine. Sie ist eine Liste von Texten in JSON, wie Exportieren sie sichert.",
+    "Ce fichier ne contient pas de réponses. C’est une liste de textes en JSON, comme Exporter l’enregistre.",
+  ],
+  "canned-imported": [
+    { one: "One reply was added.", other: "{count} replies were added." },
+    { one: "Ein Textbaustein kam dazu.", other: "{count} Textbausteine kamen dazu." },
+    { one: "Une réponse ajoutée.", other: "{count} réponses ajoutées." },
+  ],
   "canned-remove": ["Remove this reply", "Diesen Textbaustein entfernen", "Retirer cette réponse"],
   "canned-1": [
-    "Hello! How can I help you?",
-    "Guten Tag! Wie kann ich Ihnen helfen?",
-    "Bonjour ! Comment puis-je vous aider ?",
+    "Hello {name}! How can I help you?",
+    "Guten Tag {name}! Wie kann ich Ihnen helfen?",
+    "Bonjour {name} ! Comment puis-je vous aider ?",
   ],
   "canned-2": [
     "One moment please, I am looking into it.",

@@ -12,6 +12,8 @@ stories![
     own_chats_show_the_last_line_and_who_waits_longest_comes_first,
     transfer_shows_the_load_and_the_room_of_each_colleague,
     one_action_is_the_first_and_the_others_are_quiet,
+    on_a_phone_every_action_of_a_chat_is_behind_one_button,
+    a_row_shows_a_subject_and_a_name_of_usual_length_whole_and_from_its_start,
     while_all_is_well_the_console_says_nothing_of_the_connection,
 ];
 
@@ -186,4 +188,60 @@ fn while_all_is_well_the_console_says_nothing_of_the_connection(source: Source) 
     console.until(seen);
     proxy.restore();
     console.until(&format!("!({seen})"));
+}
+
+fn on_a_phone_every_action_of_a_chat_is_behind_one_button(source: Source) {
+    let stage = Stage::new(source);
+    let (ann, console, ticket) = chat_with_user(&stage);
+    assert!(console.is_there("#transfer") && !console.is_there("#more"), "a wide screen has room");
+    console.phone(360, 740);
+    let actions = ["transfer", "release", "close-ticket", "save-transcript"].map(|id| format!("#{id}"));
+    assert!(!actions.iter().any(|action| console.is_there(action)));
+    console.eval("window.saved = '', saveFile = name => window.saved = name, 0");
+    console.tap("#more");
+    actions.iter().for_each(|action| console.until_there(action));
+    console.axe_clean("the actions of a chat on a phone");
+    console.key("Escape");
+    console.until_gone("#transfer");
+    console.check("document.activeElement.id == 'more' && document.body.dataset.region == 'conversation'");
+    console.tap("#more");
+    console.tap("#save-transcript");
+    console.until(&format!("saved == 'ticket-{ticket}.txt'"));
+    assert!(!console.is_there("#transfer"), "closed by what was chosen");
+    console.tap("#more");
+    console.tap("#close-ticket");
+    console.click("#confirm-no");
+    console.until("document.activeElement.id == 'more'");
+    console.tap("#more");
+    console.tap("#release");
+    console.tap("#confirm-yes");
+    console.until_gone("#chat");
+    drop(ann);
+}
+
+fn a_row_shows_a_subject_and_a_name_of_usual_length_whole_and_from_its_start(source: Source) {
+    let stage = Stage::new(source);
+    let console = stage.console("sam");
+    console.go_online();
+    let mut tickets = Vec::new();
+    for (name, subject) in [("Jürgen Groß", "Kann die Lampe nicht dimmen"), ("محمد علي", "الطلب لم يصل")]
+    {
+        let user = stage.user();
+        user.fill("#name", name);
+        tickets.push(user.ask(subject));
+        console.until_ticket(tickets.last().unwrap(), "waiting");
+    }
+    console.check("document.querySelector('#board').offsetWidth == 22 * 16");
+    let cut = "[...document.querySelectorAll('#tickets .subject, #tickets .facts > *')].filter(e => e.scrollWidth > e.clientWidth).map(e => e.textContent)";
+    assert_eq!(console.eval(cut), json!([]));
+    // A text has its own direction, and the list keeps its side.
+    let indent = "[...document.querySelectorAll('#tickets .subject')].map(e => {
+        const range = document.createRange();
+        range.selectNodeContents(e);
+        return range.getBoundingClientRect().left - e.getBoundingClientRect().left < 2;
+    })";
+    assert_eq!(console.eval(indent), json!([true, true]));
+    console.check(
+        "getComputedStyle([...document.querySelectorAll('#tickets .subject')].at(-1)).direction == 'rtl'",
+    );
 }

@@ -132,7 +132,7 @@ fn the_pages_lead_to_each_other() {
         if from == Kind::Staff {
             page.until("byId('ask-form') && document.readyState == 'complete'");
             page.until_connected();
-            page.eval("history.back()");
+            page.eval("setTimeout(() => history.back()), 0"); // later, or the answer is lost with the page
         }
         page.until("byId('sign-in-form') && document.readyState == 'complete'");
         sign_in(&page, "sam", TOKEN);
