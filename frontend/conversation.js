@@ -1,13 +1,13 @@
 // conversation.js: the chat of one ticket as data: its messages, what is still to be sent, what is confirmed.
 "use strict";
 
-const ENTRIES_KEPT_MAX = 300; // of a conversation, in the tab's storage; what is not sent yet is kept beyond that
 const RESEND_MS_FIRST = 1000; // after `rate_limited` the message is sent again
 const RESEND_MS_MAX = 10000;
 const HOLD_SHOWN_MS = 5000; // a wait that is longer is explained
 const RECEIPT_MS = 100; // a burst is confirmed by a few receipts: one for each message would be too many for the desk
 const RECEIPT_AGAIN_MS = 2000;
 const DRAFT_MS = 300;
+const IDS_APART = 2 ** 20; // two pages choose the same id with a chance of one in so many; 2^33 messages use all ids up
 
 const drafts = new Map(); // the timers of the chats whose draft is not written down yet
 window.addEventListener("pagehide", () => {
@@ -18,19 +18,6 @@ window.addEventListener("pagehide", () => {
 const HOLD_CODES = new Set(["rate_limited", "unread_limit"]);
 
 const isUnsent = (entry) => entry.state === "queued" || entry.state === "sending";
-
-// What a stored chat must look like, as far as anything depends on it.
-const isTime = (value) => Number.isFinite(value) && Math.abs(value) <= 8.64e15; // the range of a Date
-const isNumber = (value) => Number.isSafeInteger(value);
-const isMessage = (entry) => entry.kind === "message" && isText(entry.text) && isNumber(entry.id ?? 0);
-const isSystemLine = (entry) => entry.kind === "system" && isText(entry.what) && entry.values instanceof Object;
-const isEntry = (entry) => entry instanceof Object && isTime(entry.at) && (isMessage(entry) || isSystemLine(entry));
-const isChat = (chat) =>
-  chat instanceof Object &&
-  [chat.ticketId, chat.subject, chat.state, chat.draft].every(isText) &&
-  [chat.nextId, chat.receivedSeq, chat.confirmedSeq, chat.deliveredSeq].every(isNumber) &&
-  Array.isArray(chat.entries) &&
-  chat.entries.every(isEntry);
 
 // Why the messages of a chat wait. `unread_limit` ends with the other side's next receipt, `rate_limited` after a while.
 class Hold {
@@ -97,12 +84,6 @@ class Conversation {
     this.host = host;
   }
 
-  toJSON() {
-    const { host, ...kept } = this;
-    const first = this.entries.length - ENTRIES_KEPT_MAX;
-    return { ...kept, entries: this.entries.filter((entry, index) => index >= first || isUnsent(entry)) };
-  }
-
   // Why messages have been waiting for long, or null.
   get heldBy() {
     return this.#hold.shown;
@@ -119,15 +100,28 @@ class Conversation {
     const open = this.host.canSend();
     const unsent = this.unsent();
     for (const entry of unsent) if (entry !== this.#inFlight) this.mark(entry, open ? "sending" : "queued");
-    // One with an id was on its way before: it goes first, under the same id, so that it is never relayed twice.
-    const next = this.#repeat ?? unsent.find((entry) => entry.id) ?? unsent[0];
+    // From now on it has this id, in a copy of this tab as well: whichever of them sends it, it is relayed once.
+    if (open) for (const entry of unsent.filter((entry) => !entry.id)) this.giveId(entry);
+    const next = this.#repeat ?? unsent[0];
     if (!next) this.#hold.end();
     if (!open || !next || this.#inFlight || this.#hold.isOn) return this.host.save();
-    next.id ??= this.nextId++;
     this.#inFlight = next;
     this.#repeat = null;
     this.host.save(); // before sending: after a reload the id must be known
     this.host.transmit({ type: "message", ticket_id: this.ticketId, id: next.id, text: next.text });
+  }
+
+  giveId(entry) {
+    entry.id = this.newId();
+    touch(entry);
+  }
+
+  // Another tab or a colleague may send on our side, and counts on from the same number. Had two messages one id, the
+  // receipt of one would be taken for the other's.
+  newId() {
+    const id = this.nextId + (crypto.getRandomValues(new Uint32Array(1))[0] % IDS_APART);
+    this.nextId = id + 1;
+    return id;
   }
 
   unsent() {
@@ -140,6 +134,7 @@ class Conversation {
     if (this.#inFlight === entry) this.#inFlight = null;
     this.#hold.accepted();
     entry.seq = seq ?? entry.seq;
+    touch(entry);
     this.mark(entry, entry.seq && entry.seq <= this.deliveredSeq ? "delivered" : "sent");
     this.sendNext();
   }
@@ -152,8 +147,7 @@ class Conversation {
     const isHeld = HOLD_CODES.has(code);
     if (isHeld) this.#hold.begin(code);
     if (!isUnsent(entry)) this.#repeat = isHeld ? entry : null; // accepted before, and it stays so
-    else if (isHeld) entry.id = null; // never accepted, so a new id cannot double it
-    else this.markFailed(entry, code);
+    else if (!isHeld) this.markFailed(entry, code);
     this.sendNext();
   }
 
@@ -205,7 +199,7 @@ class Conversation {
     const unanswered = this.unsent().filter((entry) => entry !== this.#inFlight);
     for (const entry of unanswered.filter((entry) => entry.id && entry.id <= last_id)) {
       if (entry.id < last_id) {
-        this.markFailed(entry, "unsure"); // we never have two in flight, so another page has sent on our side
+        this.markFailed(entry, "unsure"); // another page has sent on our side: a copy of this tab, it may have been this
         continue;
       }
       entry.seq = last_seq; // at most; the ack of the repeated message says exactly, and it is not relayed twice
@@ -213,13 +207,6 @@ class Conversation {
       this.#repeat = entry;
     }
     this.confirmed(delivered_seq);
-  }
-
-  // Another page sends on our side now (another tab, a colleague), so ids do not tell whether our last message arrived.
-  markUnsure() {
-    this.stopSending();
-    for (const entry of this.unsent()) if (entry.id) this.markFailed(entry, "unsure");
-    this.sendNext();
   }
 
   // What is not sent yet never will be, but its text stays.
@@ -308,6 +295,7 @@ class Conversation {
   mark(entry, state) {
     if (entry.state === state) return;
     entry.state = state;
+    touch(entry);
     this.host.changed(entry);
   }
 }

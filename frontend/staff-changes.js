@@ -41,10 +41,7 @@ function ticketChanged(chat, ticket, before) {
   const isNotMine = ticket.staff_id !== desk.me;
   if (ticket.state === "active" && isNotMine) return pickedByColleague(chat, staffOf(ticket));
   if (ticket.state === "waiting" && takePending(ticket.ticket_id, "release_ticket")) return leaveChat(chat, "outcome-released");
-  if (ticket.state !== "active") {
-    chat.state = "repick";
-    if (isNotMine && ticket.staff_id) chat.markUnsure(); // a colleague has had it in the meantime
-  }
+  if (ticket.state !== "active") chat.state = "repick";
   if (before && before.user_online !== ticket.user_online && chat.state === "active") {
     if (chat === chats.shown) chats.typingIndicator.set("");
     chat.addLine(ticket.user_online ? "online" : "offline");
@@ -55,8 +52,8 @@ function ticketChanged(chat, ticket, before) {
 
 function pickedByColleague(chat, name) {
   const wasTaken = chat.state === "taken";
-  chat.state = "taken"; // before anything else that waits is sent
-  chat.markUnsure();
+  chat.state = "taken";
+  chat.sendNext(); // what is on its way is still answered; the rest waits
   const pending = takePending(chat.ticketId)?.type;
   if (pending === "transfer_ticket") byId("transfer-note").value = ""; // kept until now for another try
   if (pending === "transfer_ticket" || pending === "release_ticket") return leaveChat(chat, "outcome-handed", name);

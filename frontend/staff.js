@@ -218,10 +218,9 @@ function connectionChanged(state, reason, before) {
     desk.pending.clear();
     chats.typingIndicator.set("");
     if (state === "stopped") desk.setWantsOnline(false);
-    for (const chat of chats.opened()) {
-      if (reason === "elsewhere") chat.markUnsure();
+    for (const chat of chats.all.values()) {
       chat.disconnected();
-      if (chat.state === "active" && reason) chat.addLine(reason === "elsewhere" ? "elsewhere" : "lost");
+      if (chat.open && chat.state === "active" && reason) chat.addLine(reason === "elsewhere" ? "elsewhere" : "lost");
     }
   }
   if (reason === "refused") refused();

@@ -2,7 +2,11 @@
 // Either may throw (blocked, full). Then the page remembers for as long as it is open.
 "use strict";
 
-function storage(open, keyOf, memory = new Map()) {
+// The names of what concerns one desk end with its address: what one desk gave is sent to no other.
+const ofDesk = () => "@" + deskAddress;
+
+function storage(open, end, memory = new Map()) {
+  const keyOf = (name) => `deskwire.${name}${end()}`;
   return {
     // A stored value may be anything. One that `isValid` refuses counts as absent.
     get(name, isValid, fallback = null) {
@@ -21,12 +25,19 @@ function storage(open, keyOf, memory = new Map()) {
         else open().setItem(keyOf(name), JSON.stringify(value));
       } catch {}
     },
+    // Removes all whose names begin like this.
+    removeAll(start) {
+      for (const name of [...(memory?.keys() ?? [])]) if (name.startsWith(start)) memory.delete(name);
+      try {
+        const isOne = (key) => key.startsWith("deskwire." + start) && key.endsWith(end());
+        for (const key of Object.keys(open()).filter(isOne)) open().removeItem(key);
+      } catch {}
+    },
   };
 }
 
 const store = {
-  kept: storage(() => localStorage, (name) => "deskwire." + name),
-  // Everything that concerns one desk is stored under its address: what one desk gave is sent to no other.
-  tab: storage(() => sessionStorage, (name) => `deskwire.${name}@${deskAddress}`),
-  browser: storage(() => localStorage, (name) => `deskwire.${name}@${deskAddress}`, null), // other tabs change it
+  kept: storage(() => localStorage, () => ""),
+  tab: storage(() => sessionStorage, ofDesk),
+  browser: storage(() => localStorage, ofDesk, null), // other tabs change it
 };

@@ -125,6 +125,11 @@ Object.assign(STRINGS, {
     "Dieses Ticket gibt es nicht mehr: Der Server wurde neu gestartet, oder Sie waren zu lange weg.",
     "Ce ticket n’existe plus : le serveur a redémarré, ou votre absence a trop duré.",
   ],
+  "line-gone": [
+    "This ticket is no longer open. It may have ended in another tab.",
+    "Dieses Ticket ist nicht mehr offen. Vielleicht endete es in einem anderen Tab.",
+    "Ce ticket n’est plus ouvert. Il a pu se terminer dans un autre onglet.",
+  ],
   "by-user": ["you", "Sie", "vous"],
   "by-staff": ["the desk", "unser Team", "notre équipe"],
 });

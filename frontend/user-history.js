@@ -6,8 +6,11 @@ const RECAP_LINES_MAX = 100;
 const RECAP_BYTES_MAX = 15000; // the desk takes frames of 16 KiB
 const KEPT_MS_MAX = 86400000; // a day; no desk waits as long for anybody
 const SCORES = [1, 2, 3, 4, 5];
+const ENDED_LINE_MS = 300;
 
 // ---- In this browser
+
+const storedChat = { tab: new StoredChat(store.tab, "chat"), browser: new StoredChat(store.browser, "chat") };
 
 const isKeptUser = (value) => isStoredUser(value) && Date.now() - value.keptAt < KEPT_MS_MAX;
 
@@ -15,19 +18,37 @@ const isKeptUser = (value) => isStoredUser(value) && Date.now() - value.keptAt <
 // for another user, or for this one in our place, is not ours to change.
 function keepAll() {
   store.tab.set("user", user);
-  store.tab.set("chat", chat);
+  if (chat) storedChat.tab.save(chat);
   const others = store.browser.get("user", isKeptUser);
   if (wire.reason === "elsewhere" || (others && others.id !== user.id)) return;
   const isKept = chat && chat.state !== "closed" && !user.isShared;
   store.browser.set("user", isKept ? { ...user, keptAt: Date.now() } : null);
-  store.browser.set("chat", isKept ? chat : null);
+  if (isKept) storedChat.browser.save(chat);
+  else storedChat.browser.remove();
 }
 
 // A tab has its own user, or goes on where another one was closed.
 function resumed() {
   const own = store.tab.get("user", isStoredUser);
   const kept = own ? null : store.browser.get("user", isKeptUser);
-  return { user: own ?? kept ?? { id: newId() }, chat: (kept ? store.browser : store.tab).get("chat", isChat) };
+  return { user: own ?? kept ?? { id: newId() }, chat: (kept ? storedChat.browser : storedChat.tab).load() };
+}
+
+// Another tab went on in our place: what it has kept of the chat is added to what we have.
+function takeOver() {
+  const kept = store.browser.get("user", isKeptUser);
+  const theirs = kept?.id === user.id ? storedChat.browser.load() : null;
+  if (!theirs) return;
+  user.session = kept.session;
+  const entries = [...theirs.entries];
+  const isSame = (one, other) => one.at === other.at && one.text === other.text && one.what === other.what;
+  const own = chat?.ticketId === theirs.ticketId ? chat.entries : [];
+  for (const entry of own.filter((entry) => !theirs.entries.some((other) => isSame(entry, other)))) {
+    const next = entries.findIndex(({ at }) => at > entry.at);
+    entries.splice(next < 0 ? entries.length : next, 0, entry);
+  }
+  chat = new Conversation(host, { ...theirs, entries, draft: chat?.draft || theirs.draft });
+  openChat();
 }
 
 // ---- For the staff member who has picked the ticket
@@ -57,6 +78,26 @@ function sendRecap() {
 }
 
 // ---- In the end
+
+let ending = null; // of a ticket that was closed in the user's absence: by whom, when, and the timer of its line
+
+// The messages that we missed follow this welcome, so the line that ends the chat waits for them.
+function ticketEnded({ ended }) {
+  if (ended?.ticket_id !== chat.ticketId) return closeChat(chat.wasElsewhere ? "gone" : "restarted");
+  chat.state = "closed";
+  ending = { ...ended, timer: setTimeout(endNow, ENDED_LINE_MS) };
+}
+
+// Neither the next chat nor the end of the page waits for that.
+function endNow() {
+  if (!ending) return;
+  const { by, at, timer } = ending;
+  clearTimeout(timer);
+  ending = null;
+  closeChat("ended", by, at);
+}
+
+window.addEventListener("pagehide", endNow);
 
 function rate(score) {
   if (!wire.send({ type: "rate_ticket", ticket_id: chat.ticketId, score })) return;

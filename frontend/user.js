@@ -2,7 +2,6 @@
 "use strict";
 
 const SUBJECT_MAX = 200; // characters
-const ENDED_LINE_MS = 300;
 const RECAP_CODES = new Set(["no_ticket", "staff_offline"]); // no ticket that is asked for is refused with these
 
 const isOptional = (value, isValid) => value === undefined || isValid(value);
@@ -162,23 +161,16 @@ function resumeTicket(ticket) {
   staffIsBack = false;
   queue = null;
   if (chat.wasDisconnected) chat.addLine("back");
-  chat.wasDisconnected = false;
+  chat.wasDisconnected = chat.wasElsewhere = false;
   chat.resume(ticket);
   if (isPicked) sendRecap();
   chat.sendReceipt();
 }
 
-function ticketEnded({ ended }) {
-  if (ended?.ticket_id !== chat.ticketId) return closeChat("restarted");
-  // The messages that we missed follow this welcome, so the line that ends the chat waits for them.
-  chat.state = "closed";
-  setTimeout(() => closeChat("ended", ended.by, ended.at), ENDED_LINE_MS);
-}
-
 function closeChat(what, by, at) {
   setClosing(false);
   chat.state = "closed";
-  chat.canBeRated = what !== "restarted" && Boolean(chat.staff);
+  chat.canBeRated = !["restarted", "gone"].includes(what) && Boolean(chat.staff);
   chat.addLine(what, { by: t("by-" + by) }, at);
   chat.close();
   typingIndicator.set("");
@@ -191,9 +183,9 @@ function connectionChanged(state, reason, before) {
   if (before === "open" && chat) {
     const elsewhere = reason === "elsewhere";
     typingIndicator.set("");
-    if (elsewhere) chat.markUnsure();
     chat.disconnected();
     chat.wasDisconnected = !elsewhere;
+    chat.wasElsewhere = elsewhere;
     if (chat.state !== "closed") chat.addLine(elsewhere ? "elsewhere" : "lost");
   }
   draw();
@@ -203,6 +195,7 @@ function connectionChanged(state, reason, before) {
 
 // What was not sent in the last chat is the draft of the next.
 function startChat(ticketId, subject, state, at) {
+  endNow();
   chat = new Conversation(host, { ticketId, subject, state, staff: null, staffName: null, draft: unsentText() });
   openChat();
   chat.addLine("created", { ticket: ticketId, subject }, at);
@@ -282,7 +275,10 @@ function startFresh() {
 }
 
 byId("ask-form").addEventListener("submit", ask);
-onClick("use-here", () => wire.start());
+onClick("use-here", () => {
+  takeOver();
+  wire.start();
+});
 onClick("try-now", () => wire.checkNow());
 onClick("start-fresh", startFresh);
 onClick("close-ticket", () =>

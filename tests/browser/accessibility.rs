@@ -248,9 +248,8 @@ fn days_are_separated_by_date(source: Source) {
     user.until_said("yesterday", "delivered");
     assert_eq!(user.count("#log li.day"), 1);
     // As if the tab had been open overnight.
-    let age = "{ const key = 'deskwire.chat@' + deskAddress, kept = JSON.parse(sessionStorage.getItem(key)); \
-        for (const entry of kept.entries) entry.at -= 86_400_000; \
-        store.tab.set = () => {}; sessionStorage.setItem(key, JSON.stringify(kept)); }";
+    let age = "{ for (const entry of chat.entries) { entry.at -= 86_400_000; touch(entry); } \
+        keepAll(); store.tab.set = () => {}; }";
     user.eval(age);
     user.reload();
     user.until_unlocked();

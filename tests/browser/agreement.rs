@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::setup::{Kind, Source, Stage, stories};
 use crate::simulation::figures::MESSAGES_PER_S;
 use crate::simulation::pages::{Event, Moment, Page, Tab};
-use crate::simulation::plan::{What, plan};
+use crate::simulation::plan::plan;
 use crate::simulation::world::{START, World};
 
 stories![the_pages_do_what_their_model_in_the_simulation_does];
@@ -67,15 +67,14 @@ fn the_pages_do_what_their_model_in_the_simulation_does(source: Source) {
     let stage = Stage::new(source);
     let mut seen = BTreeSet::new();
     for seed in (u64::from(source == Source::Disk)..SEEDS).step_by(2) {
-        let counts_ids = seed % 4 < 2;
-        for tab in tabs_of(seed, counts_ids) {
+        for tab in tabs_of(seed) {
             let before = missing(&seen).len();
             note_seen(&mut seen, &tab);
             if missing(&seen).len() == before && seed >= ALL_OF {
                 continue;
             }
             let kind = if matches!(tab.page, Page::Visitor(_)) { Kind::User } else { Kind::Staff };
-            if let Err(problem) = replay(&stage, kind, &tab, counts_ids) {
+            if let Err(problem) = replay(&stage, kind, &tab) {
                 panic!("seed {seed}, {}: {problem}", tab.path());
             }
         }
@@ -126,11 +125,10 @@ fn is_repeatable(frame: &Value) -> bool {
     )
 }
 
-/// What a seed's pages did. Where they count their messages, as real ones do, nobody duplicates a tab: that two tabs
-/// may choose the same id is a known limit.
-fn tabs_of(seed: u64, counts_ids: bool) -> Vec<Tab> {
-    let (mut setup, mut steps) = plan(seed, STEPS);
-    (setup.records, setup.counts_ids) = (true, counts_ids);
+/// What a seed's pages did.
+fn tabs_of(seed: u64) -> Vec<Tab> {
+    let (mut setup, steps) = plan(seed, STEPS);
+    setup.records = true;
     setup.has_staff_file = false; // a person keeps their token
     // In most worlds much is too fast.
     setup.messages_per_s = match seed % 3 {
@@ -138,7 +136,6 @@ fn tabs_of(seed: u64, counts_ids: bool) -> Vec<Tab> {
         1 => 5,
         _ => 2,
     };
-    steps.retain(|step| !counts_ids || step.what != What::Duplicate);
     let mut world = World::new(setup, false);
     steps.iter().for_each(|step| world.step(step));
     world.quiesce();
@@ -150,7 +147,7 @@ fn tabs_of(seed: u64, counts_ids: bool) -> Vec<Tab> {
 }
 
 /// Has the real page do what the tab did.
-fn replay(stage: &Stage, kind: Kind, tab: &Tab, counts_ids: bool) -> Result<(), String> {
+fn replay(stage: &Stage, kind: Kind, tab: &Tab) -> Result<(), String> {
     let (name, person, came_from) = match &tab.page {
         Page::Visitor(user) => ("user", json!({ "id": user.id, "name": user.name }), &user.came_from),
         Page::Staffer(staff) => {
@@ -160,7 +157,7 @@ fn replay(stage: &Stage, kind: Kind, tab: &Tab, counts_ids: bool) -> Result<(), 
     };
     let mut person = person;
     person.as_object_mut().expect("it is one").retain(|_, value| !value.is_null());
-    let mut start = json!({ "kind": name, "person": person, "now": START, "hidden": false, "countsIds": counts_ids,
+    let mut start = json!({ "kind": name, "person": person, "now": START, "hidden": false,
         "address": format!("ws://{}", stage.desk.server.addr) });
     let script = |start: &Value| format!("const START = {start};\n{}", include_str!("replay.js"));
     let page = stage.page(kind).before(&script(&start)).open();

@@ -1,6 +1,7 @@
 //! History without history: the desk keeps no chat, so that the user's browser does, until the ticket ends.
 
 use crate::page::{Page, quoted};
+use crate::refusals::{chat_at, say_all};
 use crate::scripted::{ScriptedDesk, TICKET, ticket};
 use crate::setup::{Kind, Source, Stage, UserPage, chat, chat_with_staff, chat_with_user, stories};
 use crate::support::{Value, json};
@@ -13,6 +14,7 @@ stories![
     a_user_who_closed_the_tab_comes_back_to_the_chat,
     on_a_shared_computer_a_chat_ends_with_its_tab,
     a_second_tab_goes_on_and_the_first_one_says_so,
+    a_chat_that_begins_at_once_is_not_ended_in_place_of_the_last_one,
     at_the_end_a_chat_is_rated_once,
     what_cannot_be_rated_offers_no_rating,
     initials_are_of_any_script,
@@ -44,7 +46,7 @@ fn in_another_tab(stage: &Stage, page: &Page) {
 
 /// What of this user is left for another tab.
 fn kept(page: &Page) -> Value {
-    page.eval("Object.keys(localStorage).filter(key => /user|chat/.test(key)).length")
+    page.eval("new Set(Object.keys(localStorage).map(key => /deskwire.(user|chat)/.exec(key)?.[1]).filter(Boolean)).size")
 }
 
 fn a_chat_that_began_before_is_shown_once_to_the_next_who_picks_it(source: Source) {
@@ -105,7 +107,7 @@ fn a_console_that_has_seen_the_chat_is_shown_nothing_twice(source: Source) {
     console.click("#transfer");
     console.click("#transfer-send");
     assert_eq!(kim.expect("recap")["lines"].as_array().map(Vec::len), Some(2));
-    kim.say(&ticket, 9, "now with me");
+    kim.say(&ticket, 1 << 40, "now with me"); // higher than any id that the console has chosen
     user.until_received("now with me");
     kim.release(&ticket);
     user.until_ticket_is("waiting");
@@ -213,7 +215,29 @@ fn a_second_tab_goes_on_and_the_first_one_says_so(source: Source) {
     second.until_said("from the second", "sent");
     // What the first one writes down meanwhile is no longer what is kept.
     first.eval("keepAll()");
-    first.check("localStorage.getItem(Object.keys(localStorage).find(key => /chat/.test(key))).includes('from the second')");
+    first.check("JSON.stringify(storedChat.browser.load()).includes('from the second')");
+}
+
+/// The line that ends a chat waits for what was missed. A chat that begins in the meantime is another one.
+fn a_chat_that_begins_at_once_is_not_ended_in_place_of_the_last_one(source: Source) {
+    let stage = Stage::new(source);
+    let (page, desk, mut connection) = chat_at(&stage, Kind::User, 1);
+    say_all(&page, &["never sent"]);
+    connection.expect_message("never sent");
+    drop(connection);
+    let mut connection = desk.accept();
+    let ended = json!({ "ticket_id": TICKET, "by": "staff", "at": 1000 });
+    connection.send(
+        &json!({ "type": "welcome", "protocol": 1, "role": "user", "user_id": "alice", "session": "a-session",
+        "resumed": true, "now": 1000, "desk_online": true, "ticket": null, "ended": ended }),
+    );
+    connection
+        .send(&json!({ "type": "ticket_created", "ticket_id": "t-2", "subject": "the lamp", "at": 1000 }));
+    page.until_text("#ticket-id", "t-2");
+    page.eval("new Promise(later => setTimeout(later, 2 * ENDED_LINE_MS))"); // the page's own timer ends before that
+    page.check("document.querySelector('#chat').dataset.ticketState == 'waiting'");
+    assert_eq!(page.lines(), ["created"]);
+    assert_eq!(page.value("#text"), "never sent", "what was not sent goes on as a draft");
 }
 
 fn at_the_end_a_chat_is_rated_once(source: Source) {

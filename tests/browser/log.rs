@@ -55,9 +55,8 @@ fn messages_of_one_sender_within_three_minutes_are_one_group(source: Source) {
     }
     // The first was said four minutes ago.
     user.eval(
-        "{ const key = 'deskwire.chat@' + deskAddress, kept = JSON.parse(sessionStorage.getItem(key)); \
-        kept.entries.find(entry => entry.text == 'one').at -= 240_000; \
-        store.tab.set = () => {}; sessionStorage.setItem(key, JSON.stringify(kept)); }",
+        "{ const one = chat.entries.find(entry => entry.text == 'one'); one.at -= 240_000; touch(one); \
+        keepAll(); store.tab.set = () => {}; }",
     );
     user.reload();
     user.until_unlocked();

@@ -8,6 +8,7 @@ const replay = (() => {
   const NOT_COMPARED = new Set(["recap", "rate_ticket"]); // the simulation makes up its own, elsewhere
   let { now, hidden } = START;
   let wait = 0.5;
+  let number = 0;
   let socket = null;
   let sent = [];
 
@@ -105,12 +106,13 @@ const replay = (() => {
     },
   };
 
-  // Two tabs must not choose the same ids, which real ones do; the simulation's do not, where it has two.
-  function giveIds(frames) {
-    for (const { type, ticket_id, id } of frames) {
-      const chat = type === "message" && chatOf(ticket_id);
-      if (chat && id > chat.nextId) chat.nextId = id;
-    }
+  // Two tabs must not choose the same ids. A page of the simulation knows by its number which are its own (pages/mod.rs).
+  const IDS_A_MS = 64;
+  function newId() {
+    const least = Math.max(this.nextId, now * IDS_A_MS);
+    const id = least + ((number + IDS_A_MS - (least % IDS_A_MS)) % IDS_A_MS);
+    this.nextId = id + 1;
+    return id;
   }
 
   // ---- What is compared
@@ -162,8 +164,7 @@ const replay = (() => {
   }
 
   function step(moment) {
-    if (!START.countsIds) giveIds(moment.sent);
-    wait = moment.wait;
+    ({ wait, number } = moment);
     if (moment.event !== "loads") happens(moment);
     const [did, right] = [sent, moment.sent].map((frames) => frames.map(plain).sort());
     sent = [];
@@ -175,6 +176,7 @@ const replay = (() => {
   return {
     // Returns the first thing that is not as it was there, or null.
     run(moments) {
+      Conversation.prototype.newId = newId;
       for (const [index, moment] of moments.entries()) {
         let problem;
         try {

@@ -249,7 +249,9 @@ fn garbage_in_storage_breaks_no_page(source: Source) {
         "{\"id\":\"sam\",\"token\":\"a b\"}",
         "{\"id\":\"alice\",\"session\":\"a b\"}",
         "{\"ticketId\":\"x\",\"subject\":\"\",\"state\":\"active\",\"draft\":\"\",\"nextId\":1,\"receivedSeq\":0,\
-          \"confirmedSeq\":0,\"deliveredSeq\":0,\"entries\":[null,{\"kind\":\"system\",\"what\":\"joined\",\"at\":1e300}]}",
+          \"confirmedSeq\":0,\"deliveredSeq\":0,\"order\":[null]}",
+        "{\"ticketId\":\"x\",\"subject\":\"\",\"state\":\"active\",\"draft\":\"\",\"nextId\":1,\"receivedSeq\":0,\
+          \"confirmedSeq\":0,\"deliveredSeq\":0,\"order\":[\"odd\",\"missing\"]}",
     ];
     for kind in BOTH {
         let page = stage.page(kind).open();
@@ -260,6 +262,8 @@ fn garbage_in_storage_breaks_no_page(source: Source) {
                     store.tab.set = store.kept.set = () => {{}};
                     for (const name of ['user', 'asking', 'chat', 'staff', 'chats', 'chat.x', 'shown'])
                         sessionStorage.setItem(`deskwire.${{name}}@ws://{addr}`, value);
+                    for (const name of ['chat/odd', 'chat.x/odd'])
+                        sessionStorage.setItem(`deskwire.${{name}}@ws://{addr}`, '{{\"kind\":\"system\",\"what\":\"joined\",\"at\":1e300}}');
                     for (const name of ['address', 'language', 'sound', 'shortcuts', 'canned'])
                         localStorage.setItem('deskwire.' + name, value);
                 }}",

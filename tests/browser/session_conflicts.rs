@@ -6,13 +6,18 @@ use serde_json::json;
 
 use crate::page::Page;
 use crate::proxy::Way;
+use crate::refusals::{chat_at, is_silent, say_all, states};
 use crate::scripted::ScriptedDesk;
-use crate::setup::{BOTH, Console, Kind, Source, Stage, UserPage, sign_in, stories};
+use crate::setup::{BOTH, Console, Kind, Source, Stage, UserPage, chat, chat_with_staff, sign_in, stories};
 use crate::support::TOKEN;
 
 stories![
     a_second_tab_takes_over_and_use_it_here_takes_it_back,
     a_second_console_takes_over_and_use_it_here_takes_it_back,
+    what_another_tab_said_is_there_after_use_it_here,
+    what_another_console_said_is_there_after_use_it_here,
+    a_chat_that_ended_in_another_tab_is_not_blamed_on_a_restart,
+    a_message_that_waits_in_a_tab_and_in_its_copy_is_sent_once,
     a_wrong_token_is_shown_at_its_field,
     an_id_of_somebody_else_is_shown_as_such_and_a_new_one_offered,
     a_stalled_line_is_noticed,
@@ -46,6 +51,109 @@ fn a_second_tab_takes_over_and_use_it_here_takes_it_back(source: Source) {
     first.say("from the first again");
     assert_eq!(sam.expect("message")["text"], "from the first again");
     has_connected_once_for_each_click(&first, &second);
+}
+
+fn what_another_tab_said_is_there_after_use_it_here(source: Source) {
+    let stage = Stage::new(source);
+    let (first, mut sam, ticket) = chat_with_staff(&stage, stage.page(Kind::User));
+    first.say("from the first");
+    sam.expect("message");
+    first.until_said("from the first", "sent");
+    let second = UserPage::from(first.duplicate());
+    second.until_unlocked();
+    first.until_locked("elsewhere");
+    second.say("from the second");
+    sam.expect("message");
+    second.until_said("from the second", "sent");
+    sam.say(&ticket, 1, "to the second");
+    second.until_received("to the second");
+    sam.expect("delivered");
+
+    first.click("#use-here");
+    first.until_unlocked();
+    assert_eq!(first.messages(), ["from the first", "from the second", "to the second"]);
+    first.say("from the first again");
+    assert_eq!(sam.expect("message")["text"], "from the first again");
+    first.until_said("from the first again", "sent");
+    second.click("#use-here");
+    second.until_unlocked();
+    assert_eq!(second.messages(), first.messages());
+}
+
+/// The console keeps its chats in its tab. What another one said comes back from the user's page, as a recap.
+fn what_another_console_said_is_there_after_use_it_here(source: Source) {
+    let stage = Stage::new(source);
+    let (user, first, _) = chat(&stage);
+    first.say("from the first");
+    user.until_received("from the first");
+    let second = Console::from(first.duplicate());
+    second.until("document.querySelector('#presence').dataset.online == 'true'");
+    second.click("#pick-mine");
+    second.until_unlocked();
+    second.say("from the second");
+    user.until_received("from the second");
+    first.click("#use-here");
+    first.until_connected();
+    first.go_online();
+    first.click("#pick-mine");
+    first.until_unlocked();
+    first.until("document.querySelectorAll('#log li.message').length == 2");
+    assert_eq!(first.messages(), ["from the first", "from the second"]);
+}
+
+fn a_chat_that_ended_in_another_tab_is_not_blamed_on_a_restart(source: Source) {
+    let stage = Stage::new(source);
+    let first = stage.user();
+    first.ask("the printer");
+    let second = UserPage::from(first.duplicate());
+    second.until_connected();
+    first.until_locked("elsewhere");
+    second.click("#close-ticket");
+    second.click("#confirm-yes");
+    second.until_ticket_is("closed");
+    first.click("#use-here");
+    first.until_ticket_is("closed");
+    first.until_text("#log li.system[data-kind=gone]", "may have ended in another tab");
+    first.until_there("#new-ticket");
+}
+
+/// Both have it, and neither knows what the other has done.
+fn a_message_that_waits_in_a_tab_and_in_its_copy_is_sent_once(source: Source) {
+    let stage = Stage::new(source);
+    let (first, desk, mut connection) = chat_at(&stage, Kind::User, 1);
+    say_all(&first, &["one", "two", "three"]);
+    let one = connection.expect_message("one");
+    connection.refuse(&one, "unread_limit");
+    is_silent(&first, &mut connection);
+    first.eval("wire.connect = () => {}, 0"); // it has no network
+    drop(connection);
+    first.until("document.querySelector('#status').dataset.connection == 'retrying'");
+
+    let second = first.duplicate();
+    let mut connection = desk.accept();
+    connection.welcome_to_chat(Kind::User, 0, 0);
+    assert_eq!(connection.expect_message("one"), one);
+    connection.ack(&one, 1);
+    let two = connection.expect_message("two");
+    connection.ack(&two, 2);
+    let three = connection.expect_message("three");
+    assert!(one.as_u64() < two.as_u64() && two.as_u64() < three.as_u64());
+    connection.refuse(&three, "unread_limit");
+    is_silent(&second, &mut connection);
+    second.eval("wire.connect = () => {}, 0");
+    drop(connection);
+
+    first.eval("delete wire.connect, wire.connect(), 0");
+    let mut connection = desk.accept();
+    connection.welcome_to_chat(Kind::User, two.as_u64().unwrap(), 2);
+    assert_eq!(connection.expect_message("two"), two, "asks for its place, and is not relayed again");
+    connection.ack(&two, 2);
+    assert_eq!(connection.expect_message("three"), three);
+    connection.ack(&three, 3);
+    is_silent(&first, &mut connection);
+    // Its receipt is lost, but it was not sent again by itself.
+    assert_eq!(states(&first), ["failed", "sent", "sent"]);
+    first.until_text("li.message[data-state=failed] .state", "cannot tell whether it arrived");
 }
 
 /// Had they fought, there would be more. The first connection of a duplicate may be made before its tab is watched.

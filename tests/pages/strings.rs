@@ -22,7 +22,7 @@ const FAMILIES: &[(&str, &str, &[&str])] = &[
     ("why-", "staff.html", STAFF_REFUSALS),
     ("by-", "", &["user", "staff", "timeout"]),
     ("line-", "", &["joined", "offline", "online", "left", "closed", "ended", "lost", "back"]),
-    ("line-", "user.html", &["created", "reconnected", "restarted"]),
+    ("line-", "user.html", &["created", "reconnected", "restarted", "gone"]),
     ("line-", "staff.html", &["recap", "rated", "auto", "transferred", "note", "taken", "elsewhere"]),
     ("lock-", "", &["lost", "closed"]),
     ("lock-", "user.html", &["waiting", "staff-offline", "staff-back"]),

@@ -210,10 +210,8 @@ impl World {
                 if self.tabs.iter().filter(|tab| tab.path() == path).count() < TABS_EACH {
                     let mut copy = self.tabs[tab].clone();
                     copy.unload(now);
+                    copy.number = self.tabs.len() as u64;
                     copy.start(now);
-                    copy.number = copy.number.map(|_| self.tabs.len() as u64);
-                    let queued = copy.page.chats().iter().flat_map(Conversation::queued);
-                    queued.for_each(|text| self.ledger.copied(text));
                     self.tabs.push(copy);
                 }
             }

@@ -17,7 +17,6 @@ struct Said {
     ticket: String,
     by_user: bool,
     is_shown: bool,
-    is_copied: bool,
 }
 
 impl Ledger {
@@ -28,7 +27,7 @@ impl Ledger {
             text.push_str(filling);
         }
         text.truncate(text.trim_end().len());
-        self.said.push(Said { ticket: ticket.to_owned(), by_user, is_shown: false, is_copied: false });
+        self.said.push(Said { ticket: ticket.to_owned(), by_user, is_shown: false });
         text
     }
 
@@ -49,17 +48,6 @@ impl Ledger {
         if number(text).and_then(|number| self.said.get(number)).is_some_and(|said| !said.is_shown) {
             self.accuse(format_args!("{text:?} is shown as delivered, and nobody has it"));
         }
-    }
-
-    /// It waited in a tab that was duplicated, and now waits in both.
-    pub fn copied(&mut self, text: &str) {
-        if let Some(said) = number(text).and_then(|number| self.said.get_mut(number)) {
-            said.is_copied = true;
-        }
-    }
-
-    pub fn is_copied(&self, text: &str) -> bool {
-        number(text).and_then(|number| self.said.get(number)).is_some_and(|said| said.is_copied)
     }
 
     pub fn accuse(&mut self, what: std::fmt::Arguments<'_>) {

@@ -22,8 +22,6 @@ pub struct Setup {
     pub has_journal: bool,
     /// What is on the disk is replayed after each step (`SIM_JOURNAL=1`: all worlds have a journal, and stop often).
     pub replays: bool,
-    /// Pages count their messages from 1, and do not choose ids that no other tab chooses (`SIM_COUNTED_IDS=1`).
-    pub counts_ids: bool,
     /// There are more tickets than a list holds at first.
     pub is_crowded: bool,
     /// Each staff member has a token of their own, in a file that is changed and read again.
@@ -171,7 +169,6 @@ pub fn plan(seed: u64, steps: usize) -> (Setup, Vec<Step>) {
         // Which of those who were away longest is forgotten first is not the same after a restart.
         has_journal: only_journals || (!is_small && seed % 2 == 1),
         replays: only_journals,
-        counts_ids: std::env::var_os("SIM_COUNTED_IDS").is_some(),
         messages_per_s: MESSAGES_PER_S,
         records: false,
     };

@@ -164,7 +164,6 @@ impl World {
         for tab in &mut world.tabs {
             tab.record = setup.records.then(Vec::new);
             tab.start(START);
-            tab.number = tab.number.filter(|_| !setup.counts_ids);
         }
         world
     }

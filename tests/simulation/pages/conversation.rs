@@ -123,11 +123,6 @@ impl Conversation {
         }
     }
 
-    /// What was not sent, or may be sent again under another id.
-    pub fn queued(&self) -> impl Iterator<Item = &str> {
-        self.entries.iter().filter(|entry| is_unsent(entry)).map(|entry| entry.text.as_str())
-    }
-
     pub fn say(&mut self, text: String, leave: Leave, desk: &mut Desk<'_>) {
         self.append(Entry {
             key: 0,
@@ -155,11 +150,15 @@ impl Conversation {
         {
             entry.fate = fate;
         }
-        // One with an id was on its way before: it goes first, under the same id.
+        // A copy of this tab has them under the same ids.
+        let nameless = |entry: &&mut Entry| leave.can_send && is_unsent(entry) && entry.id.is_none();
+        for entry in self.entries.iter_mut().filter(nameless) {
+            let id = desk.id(self.next_id);
+            entry.id = Some(id);
+            self.next_id = id + 1;
+        }
         let find = |fits: &dyn Fn(&Entry) -> bool| self.entries.iter().position(fits);
-        let next = find(&|entry| Some(entry.key) == self.repeat)
-            .or_else(|| find(&|entry| is_unsent(entry) && entry.id.is_some()))
-            .or_else(|| find(&is_unsent));
+        let next = find(&|entry| Some(entry.key) == self.repeat).or_else(|| find(&is_unsent));
         let Some(next) = next else {
             self.hold.end();
             return;
@@ -169,11 +168,6 @@ impl Conversation {
         }
         self.repeat = None;
         let next = &mut self.entries[next];
-        if next.id.is_none() {
-            let id = desk.id(self.next_id);
-            next.id = Some(id);
-            self.next_id = id + 1;
-        }
         self.in_flight = Some(next.key);
         desk.out.push(frame(&self.ticket, next));
     }
@@ -213,7 +207,7 @@ impl Conversation {
         let is_held = held.is_some();
         match is_unsent(entry) {
             false => self.repeat = is_held.then_some(entry.key), // accepted before, and it stays so
-            true if is_held => entry.id = None,                  // never accepted: a new id cannot double it
+            true if is_held => {}
             true => fail(entry),
         }
         self.pump(leave, desk);
@@ -303,13 +297,6 @@ impl Conversation {
         self.delivered(number("delivered_seq"), leave, desk);
     }
 
-    /// Somebody else speaks on our side now: ids tell nothing of our last message.
-    pub fn doubt(&mut self, leave: Leave, desk: &mut Desk<'_>) {
-        self.stop_sending();
-        self.entries.iter_mut().filter(|entry| is_unsent(entry) && entry.id.is_some()).for_each(fail);
-        self.pump(leave, desk);
-    }
-
     pub fn end(&mut self) {
         self.state = Chat::Closed;
         self.stop_sending();
@@ -322,7 +309,7 @@ impl Conversation {
         if seq > self.heard_seq {
             self.heard_seq = seq;
             let is_again = self.entries.iter().any(|entry| !entry.is_mine && entry.text == text);
-            if is_again && !desk.ledger.is_copied(text) {
+            if is_again {
                 desk.ledger.accuse(format_args!("{text:?} is shown twice in {}", self.ticket));
             }
             desk.ledger.show(text, &self.ticket, self.is_user);

@@ -32,8 +32,8 @@ pub struct Tab {
     pub is_loaded: bool,
     /// Nothing that it sends arrives anywhere.
     pub is_cut_off: bool,
-    /// What sets its messages' ids apart from those of other tabs; `None` counts them from 1.
-    pub number: Option<u64>,
+    /// What sets its messages' ids apart from those of other tabs. Real pages choose at random.
+    pub number: u64,
     pub now: Millis,
     /// All that happened, where somebody wants to know.
     pub record: Option<Vec<Moment>>,
@@ -50,7 +50,7 @@ pub enum Page {
 pub struct Desk<'a> {
     pub is_open: bool,
     pub is_seen: bool,
-    pub number: Option<u64>,
+    pub number: u64,
     pub now: Millis,
     pub out: &'a mut Vec<Value>,
     pub ledger: &'a mut Ledger,
@@ -63,13 +63,8 @@ impl Desk<'_> {
     /// The next message's id, from `least` on. Two tabs that know nothing of each other must not choose the same: the
     /// one whose message did not arrive would take the other's receipt for its own.
     fn id(&self, least: u64) -> u64 {
-        match self.number {
-            Some(number) => {
-                let least = least.max(self.now * IDS_A_MS);
-                least + (number + IDS_A_MS - least % IDS_A_MS) % IDS_A_MS
-            }
-            None => least,
-        }
+        let least = least.max(self.now * IDS_A_MS);
+        least + (self.number + IDS_A_MS - least % IDS_A_MS) % IDS_A_MS
     }
 
     /// Sends a frame, if the line is open.
@@ -88,7 +83,7 @@ impl Tab {
             hidden: false,
             is_loaded: false,
             is_cut_off: false,
-            number: Some(number),
+            number,
             now: 0,
             record: None,
         }
@@ -115,8 +110,8 @@ impl Tab {
         if self.record.is_none() {
             return;
         }
-        let (at, sent, shows) = (self.now, sent.to_vec(), self.shows());
-        self.record.as_mut().expect("seen above").push(Moment { at, event, sent, wait, shows });
+        let (at, number, sent, shows) = (self.now, self.number, sent.to_vec(), self.shows());
+        self.record.as_mut().expect("seen above").push(Moment { at, event, sent, wait, number, shows });
     }
 
     /// What is seen of the page, in short: each message as one letter.
@@ -258,7 +253,7 @@ impl Page {
     /// The line is another one than before.
     fn line_lost(&mut self, was_open: bool, why: &'static str, desk: &mut Desk<'_>) {
         match self {
-            Self::Visitor(visitor) => visitor.line_lost(was_open, why, desk),
+            Self::Visitor(visitor) => visitor.line_lost(was_open, desk),
             Self::Staffer(staffer) if was_open => staffer.line_lost(why, desk),
             Self::Staffer(_) => {}
         }

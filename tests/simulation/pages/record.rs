@@ -47,6 +47,8 @@ pub struct Moment {
     pub sent: Vec<Value>,
     /// Which part of the longest wait is waited before the next try.
     pub wait: f64,
+    /// What sets the tab's ids apart from those of others.
+    pub number: u64,
     pub shows: Value,
 }
 
@@ -61,7 +63,8 @@ impl Moment {
             Event::Act(act) => ("act", act.json()),
             Event::Time => ("time", json!(null)),
         };
-        json!({ "at": self.at, "event": kind, "of": of, "sent": self.sent, "wait": self.wait, "shows": self.shows })
+        json!({ "at": self.at, "event": kind, "of": of, "sent": self.sent, "wait": self.wait, "number": self.number,
+            "shows": self.shows })
     }
 
     /// Nothing came and nobody did anything.

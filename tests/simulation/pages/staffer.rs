@@ -178,13 +178,9 @@ impl Staffer {
         if why != "lost" {
             self.wants_online = false;
         }
-        for ticket in self.opened() {
-            self.with_chat(&ticket, desk, |chat, leave, desk| {
-                if why == "elsewhere" {
-                    chat.doubt(leave, desk);
-                }
-                chat.cut(leave, desk);
-            });
+        let all: Vec<String> = self.chats.iter().map(|chat| chat.ticket.clone()).collect();
+        for ticket in all {
+            self.with_chat(&ticket, desk, Conversation::cut);
         }
     }
 
@@ -338,7 +334,7 @@ impl Staffer {
         };
         if view["state"] == "active" && is_others {
             chat.state = Chat::Taken;
-            self.with_chat(&ticket, desk, Conversation::doubt);
+            self.with_chat(&ticket, desk, Conversation::pump);
             let kind = self.pending.remove(&ticket).map(|pending| pending.kind);
             if let Some("transfer_ticket" | "release_ticket") = kind {
                 self.leave(&ticket, desk);
@@ -349,9 +345,6 @@ impl Staffer {
             chat.state = Chat::Repick;
             if view["state"] == "waiting" && self.take_pending(&ticket, "release_ticket") {
                 return self.leave(&ticket, desk);
-            }
-            if is_others && view["staff_id"].is_string() {
-                self.with_chat(&ticket, desk, Conversation::doubt);
             }
         }
         self.with_chat(&ticket, desk, Conversation::pump);

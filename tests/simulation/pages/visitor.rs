@@ -149,18 +149,12 @@ impl Visitor {
         }
     }
 
-    pub fn line_lost(&mut self, was_open: bool, why: &'static str, desk: &mut Desk<'_>) {
+    pub fn line_lost(&mut self, was_open: bool, desk: &mut Desk<'_>) {
         self.set_closing(false);
         self.set_asking(self.asking.clone()); // the next welcome asks
-        if !was_open {
-            return;
+        if was_open {
+            self.with_chat(desk, Conversation::cut);
         }
-        self.with_chat(desk, |chat, leave, desk| {
-            if why == "elsewhere" {
-                chat.doubt(leave, desk);
-            }
-            chat.cut(leave, desk);
-        });
     }
 
     pub fn hear(&mut self, frame: &Value, desk: &mut Desk<'_>) {
