@@ -168,7 +168,7 @@ impl Inlined {
             } else if Some(at) == script_at {
                 html.extend(["<script>", &script, "</script>\n"]);
             } else if !is_for_disk(line) {
-                html.extend([line, "\n"]);
+                html.extend([line.trim_start(), "\n"]);
             }
         }
         Self { html, style, script }
@@ -208,11 +208,20 @@ fn without_notes(page: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Strips a style or script of what only its readers need: indentation, and lines that are only a comment.
+/// Strips a style or script of what only its readers need: comments, and indentation.
 fn without_comments(text: &str) -> String {
     let is_comment = |line: &str| line.starts_with("//") || (line.starts_with("/*") && line.ends_with("*/"));
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !is_comment(line));
-    lines.flat_map(|line| [line, "\n"]).collect()
+    lines.flat_map(|line| [code_of(line), "\n"]).collect()
+}
+
+/// Strips a line of the comment behind its code. Where a quotation mark follows, it may be within a text.
+fn code_of(line: &str) -> &str {
+    let in_style = || line.split_once(" /* ").filter(|(_, rest)| rest.ends_with("*/"));
+    match line.split_once(" // ").or_else(in_style) {
+        Some((code, rest)) if !rest.contains(['"', '`']) => code,
+        _ => line,
+    }
 }
 
 /// Puts the company's name and greeting into the page, so that they are there when it is first painted.
@@ -301,6 +310,15 @@ mod tests {
                 assert!(document.fields.contains(&listed), "{}", document.fields);
             }
         }
+    }
+
+    #[test]
+    fn comments_are_left_out_and_texts_are_not() {
+        let script =
+            "// the first line\n  a(); // the desk's\n  b(\"x // y\");\n\n  c(\"//z\") // \"kept\"\n";
+        assert_eq!(without_comments(script), "a();\nb(\"x // y\");\nc(\"//z\") // \"kept\"\n");
+        let style = "/* all */\np {\n  margin: 0; /* none */\n  content: \"a /* b */\";\n}\n";
+        assert_eq!(without_comments(style), "p {\nmargin: 0;\ncontent: \"a /* b */\";\n}\n");
     }
 
     #[test]
