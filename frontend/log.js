@@ -33,13 +33,14 @@ class Log {
     }).observe(log);
   }
 
-  // Draws earlier entries, of which those of the other side up to `seenSeq` were on the screen before. The live region is
-  // off meanwhile, so that they are not read out again.
-  show(entries, seenSeq) {
+  // Draws earlier entries, of which those of the other side up to `seenSeq` were on the screen before, behind what was asked,
+  // if that is not among them. The live region is off meanwhile, so that they are not read out again.
+  show(entries, seenSeq, asked) {
     this.log.setAttribute("aria-live", "off");
     this.list.replaceChildren();
     this.rows.clear();
     this.lastDay = this.divider = this.group = this.run = this.lastOwn = null;
+    if (asked) this.addAsked(asked);
     const firstUnread = entries.find((entry) => entry.from === "them" && entry.seq > seenSeq);
     for (const entry of entries) this.add(entry, entry === firstUnread);
     this.scrollToUnread();
@@ -48,6 +49,9 @@ class Log {
   }
 
   append(entry, isFirstUnread) {
+    // What comes while history is being drawn is news all the same. That a ticket was created, its writer knows.
+    const isSilent = this.log.getAttribute("aria-live") === "off" && entry.from !== "me" && entry.what !== "created";
+    if (isSilent) announceNews(entry.kind === "message" ? `${entry.sender}: ${entry.text}` : this.lineText(entry));
     const isFirstBelow = !this.isAtEnd && !this.newCount && entry.from === "them";
     this.add(entry, isFirstUnread || isFirstBelow);
     if (this.isAtEnd || entry.from === "me") return this.scrollToEnd();
@@ -74,15 +78,12 @@ class Log {
   }
 
   add(entry, isFirstUnread) {
-    if (dayKey(entry.at) !== this.lastDay) {
-      this.lastDay = dayKey(entry.at);
-      this.separate(make("li", { class: "day" }, timeElement(entry.at, dayName(entry.at))));
-    }
+    this.beginDay(entry.at);
     if (isFirstUnread) {
       if (this.divider) this.divider.hidden = true;
       this.divider = this.separate(make("li", { class: "unread" }, t("unread-divider")));
     }
-    if (entry.what === "created" && entry.values.subject) this.list.append(this.subjectRow(entry));
+    if (entry.what === "created" && entry.values.subject) this.addAsked({ at: entry.at, subject: entry.values.subject });
     const row = entry.kind === "message" ? this.messageRow(entry) : this.systemRow(entry);
     this.rows.set(entry, row);
     this.list.append(row);
@@ -94,11 +95,23 @@ class Log {
     return row;
   }
 
-  // What was asked is the first that was said.
-  subjectRow({ at, values }) {
-    const meta = make("p", { class: "meta" }, make("bdi", {}, t("you")), timeElement(at, clockTime(at)));
-    const text = make("span", { class: "said", dir: "auto" }, values.subject);
-    return make("li", { class: "asked", "data-from": "me" }, meta, make("p", { class: "text" }, text));
+  beginDay(at) {
+    if (dayKey(at) === this.lastDay) return;
+    this.lastDay = dayKey(at);
+    this.separate(make("li", { class: "day" }, timeElement(at, dayName(at))));
+  }
+
+  // What was asked is the first that was said: by us, or by `sender`. A head may have no room for all of it.
+  addAsked({ at, subject, sender, senderId }) {
+    this.beginDay(at);
+    const who = make("bdi", { title: senderId ?? null }, sender ?? t("you"));
+    const row = make("li", { class: "asked", "data-from": sender ? "them" : "me" });
+    if (sender) row.append(avatar(sender, senderId));
+    row.append(
+      make("p", { class: "meta" }, who, timeElement(at, clockTime(at))),
+      make("p", { class: "text" }, make("span", { class: "said", dir: "auto" }, subject)),
+    );
+    this.list.append(row);
   }
 
   systemRow(entry) {

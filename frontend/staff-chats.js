@@ -102,7 +102,7 @@ const chats = {
       this.composer.stopTyping(); // in the chat that was shown
       this.shown = chat?.open ? chat : null;
       this.typingIndicator.set("");
-      if (this.shown) this.log.show(chat.entries, chat.confirmedSeq);
+      this.drawLog();
       this.composer.set(this.shown?.draft ?? "");
       store.tab.set("shown", this.shown?.ticketId ?? null);
     }
@@ -111,6 +111,12 @@ const chats = {
     this.read();
     if (this.shown) this.log.scrollToUnread();
     if (focus && this.shown) byId("text").focus();
+  },
+
+  drawLog() {
+    if (!this.shown) return;
+    const { entries, confirmedSeq, subject, user, userId, askedAt } = this.shown;
+    this.log.show(entries, confirmedSeq, { subject, sender: user, senderId: userId, at: askedAt ?? entries[0]?.at ?? deskNow() });
   },
 
   isSeen() {

@@ -23,5 +23,5 @@ function addRecap(chat, lines) {
   const picked = chat.entries.findIndex((entry) => entry.at >= chat.pickedAt);
   chat.entries.splice(picked < 0 ? chat.entries.length : picked, 0, heading, ...entries);
   chat.host.save();
-  if (chat === chats.shown) chats.log.show(chat.entries, chat.confirmedSeq);
+  if (chat === chats.shown) chats.drawLog();
 }

@@ -146,7 +146,8 @@ const frames = {
     const isOurPick = pending?.type === "pick_ticket";
     const chat = chats.all.get(frame.ticket_id) ?? chats.add({ ticketId: frame.ticket_id });
     const { subject, user_id: userId, user_name: name, page } = frame;
-    Object.assign(chat, { subject, user: name ?? userId, userId, page, state: "active", open: true, pickedAt: frame.at });
+    const askedAt = board.tickets.get(frame.ticket_id)?.created_at ?? frame.at;
+    Object.assign(chat, { subject, user: name ?? userId, userId, page, askedAt, state: "active", open: true, pickedAt: frame.at });
     addAssignmentLines(chat, frame);
     chat.resume(frame);
     const isShown = chat === chats.shown || !chats.shown;
@@ -287,7 +288,7 @@ canned.start();
 notifications.start();
 startKeys();
 startSettings(() => {
-  if (chats.shown) chats.log.show(chats.shown.entries, chats.shown.confirmedSeq);
+  chats.drawLog();
   drawHelp();
   notifications.draw();
   draw();

@@ -221,6 +221,11 @@ pub const FAINT: &str = "(() => {
     window.contrast = (a, b) => { const [x, y] = [light(a), light(b)].sort((p, q) => q - p); return (x + 0.05) / (y + 0.05); };
     window.ground = ground; window.parse = parse; window.over = over;
     const faint = [];
+    for (const e of document.querySelectorAll('[placeholder]')) {
+        const style = getComputedStyle(e, '::placeholder');
+        const ratio = contrast(over([...parse(style.color).slice(0, 3), (parse(style.color)[3] ?? 1) * style.opacity], ground(e)), ground(e));
+        if (e.checkVisibility() && ratio < 4.5) faint.push(`${e.id}::placeholder ${ratio.toFixed(2)}`);
+    }
     for (const e of document.querySelectorAll('body *')) {
         const own = [...e.childNodes].some(n => n.nodeType == 3 && n.textContent.trim());
         if (!own || !e.checkVisibility() || e.closest('.unseen') || e.disabled) continue;
@@ -282,6 +287,9 @@ fn forced_colours_keep_everything_distinct(source: Source) {
         page.click("#text");
         page.check("getComputedStyle(document.querySelector('#text')).outlineStyle != 'none'");
     }
+    // The dot of who is there is full by its edge.
+    let asking = forced(Kind::User).user();
+    asking.check("(s => parseFloat(s.borderTopWidth) * 2 >= parseFloat(s.width))(getComputedStyle(document.querySelector('#desk-state'), '::before'))");
     // What is chosen differs by what is left: lines, weight, colour of the system.
     let look = |ticket: &str| {
         let style = "['borderTopStyle', 'borderTopWidth', 'borderTopColor', 'borderInlineStartWidth', 'borderInlineStartStyle', \

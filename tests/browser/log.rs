@@ -10,6 +10,8 @@ stories![
     a_line_is_never_too_long_and_a_typing_notice_moves_nothing,
     what_was_asked_is_the_first_line_and_the_first_in_the_queue_reads_so,
     whoever_waits_can_write_as_soon_as_somebody_joins,
+    a_long_subject_can_be_read_to_its_end_in_the_chat,
+    the_end_of_a_chat_is_seen_by_who_has_scrolled_up,
     the_state_of_a_message_is_not_read_out,
     news_is_read_out_politely_and_not_too_often,
 ];
@@ -198,9 +200,57 @@ fn whoever_waits_can_write_as_soon_as_somebody_joins(source: Source) {
     user.check("document.activeElement.closest('#settings')");
 }
 
+fn a_long_subject_can_be_read_to_its_end_in_the_chat(source: Source) {
+    let stage = Stage::new(source);
+    let console = stage.page(Kind::Staff).size(360, 740).console("sam");
+    console.go_online();
+    let user = stage.page(Kind::User).size(360, 740).user();
+    let subject = "a subject that is longer than its head ".repeat(5);
+    let subject = subject.trim();
+    let ticket = user.ask(subject);
+    console.pick(&ticket);
+    user.until_unlocked();
+    for (page, whose) in [(&*user, "me"), (&*console, "them")] {
+        page.check("(e => e.scrollHeight > e.clientHeight)(document.querySelector('#chat-subject'))"); // it is cut
+        let first = "document.querySelector('#log li:not(.day)')";
+        page.check(&format!("{first}.dataset.from == '{whose}'"));
+        page.check(&format!("{first}.querySelector('.text').textContent == {}", quoted(subject)));
+        page.check(&format!("(e => e.scrollHeight <= e.clientHeight + 1)({first}.querySelector('.text'))"));
+    }
+    // A reload keeps it, and so does another language.
+    console.reload();
+    console.until_connected();
+    console.check(&format!("document.querySelector('#log .asked .text').textContent == {}", quoted(subject)));
+    assert_eq!(console.count("#log .asked"), 1);
+}
+
+fn the_end_of_a_chat_is_seen_by_who_has_scrolled_up(source: Source) {
+    let stage = Stage::new(source);
+    let (user, console, _) = chat(&stage);
+    for page in [&*user, &*console] {
+        (1..=3).for_each(|n| page.say(&format!("{n}{}", "\na long text".repeat(20))));
+    }
+    user.until("document.querySelectorAll('li.message[data-state=delivered]').length == 3");
+    console.until("document.querySelectorAll('li.message[data-state=delivered]').length == 3");
+    user.scroll_to_top();
+    console.scroll_to_top();
+    console.click("#close-ticket");
+    console.click("#confirm-yes");
+    let seen = |css: &str| {
+        format!(
+            "(({{ top, bottom, height }}) => height > 10 && top >= 0 && bottom <= innerHeight)(document.querySelector('{css}').getBoundingClientRect())"
+        )
+    };
+    user.until(&seen("#ended"));
+    user.check(&seen("#new-ticket"));
+    console.until_locked("closed");
+    console.check(&seen("#lock-reason"));
+    assert_eq!(console.text("#lock-reason"), "This ticket is closed.");
+}
+
 /// Keeps every text that a live region would read out: that was added within one that is not off. A change of a text
 /// replaces its node.
-const LISTEN: &str = "
+pub const LISTEN: &str = "
     window.heard = [];
     new MutationObserver(changes => {
         for (const { target, addedNodes } of changes) {
