@@ -139,10 +139,10 @@ fn a_long_chat_is_there_after_a_reload_and_leaves_nothing_behind(source: Source)
             "[...document.querySelectorAll('#log li.message')].at(-1).textContent.includes('the last')",
         );
     }
-    user.until_unlocked();
     console.until("document.querySelector('#presence').dataset.online == 'true'");
     console.click("#pick-mine");
     console.until_shown(&ticket);
+    user.until_unlocked();
     user.click("#close-ticket");
     user.click("#confirm-yes");
     console.until_chat_is("closed");

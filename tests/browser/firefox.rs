@@ -29,14 +29,21 @@ fn a_user_and_a_staff_member_talk_in_firefox() {
     for source in [Source::Served, Source::Disk] {
         talk(&mut firefox, &Stage::new(source));
     }
-    talk_on_another_site(&mut firefox);
+    talk_on_another_site(&mut firefox, "true");
     assert_eq!(firefox.console_errors, Vec::<String>::new());
+    drop(firefox);
+    // As somebody who lets no site keep anything: the frame has no storage.
+    let mut strict = Firefox::start_with("user_pref(\"network.cookie.cookieBehavior\", 2);\n");
+    talk_on_another_site(&mut strict, "(() => { try { localStorage; } catch { return true; } })()");
+    assert_eq!(strict.console_errors, Vec::<String>::new());
 }
 
 fn talk(firefox: &mut Firefox, stage: &Stage) {
     let proxy = stage.proxy();
     let user = firefox.open(&stage.page(Kind::User).by(&proxy).url());
     firefox.until(&user, "document.querySelector('#status').dataset.connection == 'open'");
+    firefox.click(&user, "#name");
+    firefox.keys(&user, "Ada");
     firefox.write(&user, "#subject", "the printer");
     firefox.until(&user, "document.querySelector('#ticket-id').textContent");
     let ticket = firefox.eval(&user, "document.querySelector('#ticket-id').textContent");
@@ -88,15 +95,53 @@ fn talk(firefox: &mut Firefox, stage: &Stage) {
         "[...document.querySelectorAll('#log li.message .text')].map(e => e.textContent).join('|')";
     assert_eq!(firefox.eval(&user, messages), firefox.eval(&console, messages));
 
-    firefox.click(&console, "#close-ticket");
-    firefox.click(&console, "#confirm-yes");
-    firefox.until(&user, "document.querySelector('#chat').dataset.ticketState == 'closed'");
+    reply(firefox, &user, &console);
+    end_with_a_colleague(firefox, stage, &user, &console, ticket);
     firefox.close(user);
     firefox.close(console);
 }
 
-/// The widget on a shop's page. Firefox gives its frame a storage of its own.
-fn talk_on_another_site(firefox: &mut Firefox) {
+/// A ready reply is changed, and calls the user by name.
+fn reply(firefox: &mut Firefox, user: &Window, console: &Window) {
+    firefox.click(console, "#open-canned");
+    firefox.click(console, "#canned-list [data-canned-edit]");
+    firefox.keys(console, " Good day.");
+    firefox.click(console, "#canned-add");
+    firefox.click(console, "#canned-list [data-canned]");
+    firefox.until(
+        console,
+        "document.querySelector('#text').value == 'Hello Ada! How can I help you? Good day.'",
+    );
+    firefox.keys(console, ENTER);
+    firefox.until(user, &row("Hello Ada! How can I help you? Good day.", "them"));
+}
+
+/// Who picks the ticket next is shown what was said, and the user says in the end how it was.
+fn end_with_a_colleague(firefox: &mut Firefox, stage: &Stage, user: &Window, sam: &Window, ticket: &str) {
+    firefox.click(sam, "#release");
+    firefox.click(sam, "#confirm-yes");
+    firefox.until(user, "document.querySelector('#composer').dataset.locked == 'waiting'");
+    let kim = firefox.open(&stage.page(Kind::Staff).url());
+    firefox.click(&kim, "#staff-id");
+    firefox.keys(&kim, "kim");
+    firefox.write(&kim, "#token", TOKEN);
+    firefox.click(&kim, "#go-online");
+    firefox.click(&kim, &format!("#tickets li[data-ticket='{ticket}'] [data-pick]"));
+    firefox.until(&kim, "document.querySelectorAll('#log li.message[data-recap]').length == 4");
+    firefox.click(&kim, "#close-ticket");
+    firefox.click(&kim, "#confirm-yes");
+    firefox.until(user, "document.querySelector('#chat').dataset.ticketState == 'closed'");
+    firefox.click(user, "[data-score='4']");
+    firefox.until(user, "document.querySelector('#rated').textContent.includes('4 of 5')");
+    firefox.until(
+        &kim,
+        "document.querySelector('#log li.system[data-kind=rated]').textContent.includes('4 of 5')",
+    );
+    firefox.close(kim);
+}
+
+/// The widget on a shop's page. Firefox gives its frame a storage of its own, or none. `is_so` has to be true in the frame.
+fn talk_on_another_site(firefox: &mut Firefox, is_so: &str) {
     let shop = Shop::open();
     let stage = Stage::with(Source::Served, &["--allow-embed", &shop.origin()]);
     let mut sam = stage.desk.staff("sam").online();
@@ -108,6 +153,7 @@ fn talk_on_another_site(firefox: &mut Firefox) {
     firefox.until(&window, &format!("{WIDGET}.querySelector('iframe')"));
     let frame = firefox.frame_in(&window);
     firefox.until(&frame, "document.querySelector('#status').dataset.connection == 'open'");
+    firefox.until(&frame, is_so);
     firefox.write(&frame, "#subject", "the lamp");
     firefox.until(&frame, "document.querySelector('#ticket-id').textContent");
     let ticket = firefox.eval(&frame, "document.querySelector('#ticket-id').textContent");
@@ -136,8 +182,14 @@ struct Window(Value);
 
 impl Firefox {
     fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// Starts it with these lines in its profile's user.js.
+    fn start_with(preferences: &str) -> Self {
         let profile = target_dir().join(format!("firefox-{}", std::process::id()));
         fs::create_dir_all(&profile).expect("the target directory can be written");
+        fs::write(profile.join("user.js"), preferences).expect("the profile can be written");
         let mut command = Command::new(tool(&["firefox"]));
         command
             .args(["--headless", "--no-remote", "--remote-debugging-port", "0", "--profile"])

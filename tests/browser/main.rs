@@ -25,6 +25,7 @@ mod scripted;
 mod secure;
 mod setup;
 mod simulation;
+mod slow_line;
 mod windows;
 
 // The simulation's files name each other from the root of their crate.
@@ -39,7 +40,9 @@ mod canned;
 mod chat;
 mod console;
 mod cost;
+mod day;
 mod disconnects;
+mod extremes;
 mod firefox;
 mod focus;
 mod history;
@@ -48,6 +51,7 @@ mod i18n;
 mod keyboard;
 mod layout;
 mod log;
+mod measure;
 mod people;
 mod refusals;
 mod reverse_proxy;
@@ -58,6 +62,7 @@ mod slips;
 mod states;
 #[cfg(feature = "tls")]
 mod tls;
+mod tree;
 mod truth;
 mod typing;
 mod widget;
