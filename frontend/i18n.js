@@ -42,10 +42,18 @@ const i18n = {
   },
 };
 
+// Returns a formatter of this kind in the reader's language. Making one takes longer than drawing a row.
+const formatters = new Map();
+function formatter(Kind, options = {}) {
+  const key = Kind.name + i18n.language + JSON.stringify(options);
+  if (!formatters.has(key)) formatters.set(key, new Kind(i18n.language, options));
+  return formatters.get(key);
+}
+
 // Returns a text by name. A text with a count is an object of plural forms: { one, other }.
 function t(key, values = {}) {
   let text = STRINGS[key]?.[i18n.column] ?? key;
-  if (typeof text === "object") text = text[new Intl.PluralRules(i18n.language).select(values.count)] ?? text.other;
+  if (typeof text === "object") text = text[formatter(Intl.PluralRules).select(values.count)] ?? text.other;
   return text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
 }
 

@@ -2,6 +2,7 @@
 "use strict";
 
 const ROWS_MAX = 200; // further tickets are found by the search
+const ROWS_AT_ONCE = 10; // made; a slow machine would not take a key for as long as it makes all
 const DRAW_MS = 50; // changes that come together are drawn together
 const AGES_MS = 20000; // the waiting times are drawn again this often
 
@@ -15,7 +16,7 @@ const board = {
   filter: null, // the one that is on
 
   start() {
-    byId("search").addEventListener("input", () => this.draw());
+    byId("search").addEventListener("input", () => this.changed());
     onClick("pick-next", () => this.pickNext());
     for (const id of Object.keys(FILTERS)) onClick(id, () => this.setFilter(id));
     setInterval(() => {
@@ -105,11 +106,11 @@ const board = {
   drawRows(tickets) {
     const shown = new Set(tickets.map((ticket) => ticket.ticket_id));
     for (const id of this.rows.keys()) if (!shown.has(id)) this.rows.delete(id);
-    const rows = tickets.map((ticket) => {
-      const row = this.rows.get(ticket.ticket_id) ?? this.makeRow(ticket);
-      this.fillRow(row, ticket);
-      return row;
-    });
+    const isThere = ({ ticket_id }) => this.rows.has(ticket_id);
+    const missing = tickets.filter((ticket) => !isThere(ticket));
+    for (const ticket of missing.slice(0, ROWS_AT_ONCE)) this.makeRow(ticket);
+    if (missing.length > ROWS_AT_ONCE) this.changed(); // the others are made the next time
+    const rows = tickets.filter(isThere).map((ticket) => this.fillRow(this.rows.get(ticket.ticket_id), ticket));
     placeRows(byId("tickets"), rows);
   },
 
@@ -129,7 +130,6 @@ const board = {
     );
     const row = make("li", { class: "ticket", "data-ticket": ticket_id, title: ticket_id }, choose);
     this.rows.set(ticket_id, row);
-    return row;
   },
 
   fillRow(row, ticket) {
@@ -137,7 +137,7 @@ const board = {
     const pickable = this.pickable(ticket);
     const since = age(ticket.since ?? ticket.created_at);
     const drawn = [i18n.language, state, pickable, since, ticket.user_online, ticket.staff_id, ticket.staff_name].join();
-    if (row.drawn === drawn) return;
+    if (row.drawn === drawn) return row;
     row.drawn = drawn;
     row.dataset.state = state;
     row.dataset.pickable = pickable;
@@ -147,6 +147,7 @@ const board = {
     setText(row.querySelector(".age"), since);
     setText(row.querySelector(".away"), ticket.user_online ? "" : t("away"));
     this.fillButton(row.querySelector("button"), state, pickable, ticket.ticket_id);
+    return row;
   },
 
   fillButton(element, state, pickable, ticketId) {

@@ -6,7 +6,7 @@ let clockOffsetMs = 0;
 const deskNow = () => Date.now() + clockOffsetMs;
 const setDeskClock = (now) => (clockOffsetMs = now - Date.now());
 
-const format = (at, options) => new Intl.DateTimeFormat(i18n.language, options).format(at);
+const format = (at, options) => formatter(Intl.DateTimeFormat, options).format(at);
 const clockTime = (at) => format(at, { hour: "2-digit", minute: "2-digit" });
 const dayName = (at) => format(at, { weekday: "long", day: "numeric", month: "long" });
 const fullDay = (at) => format(at, { year: "numeric", month: "short", day: "numeric" });
@@ -17,5 +17,5 @@ const timeElement = (at, text) => make("time", { datetime: new Date(at).toISOStr
 function duration(seconds, unitDisplay = "long") {
   const minutes = Math.max(1, Math.ceil(seconds / 60));
   const [count, unit] = minutes < 60 ? [minutes, "minute"] : [Math.round(minutes / 60), "hour"];
-  return new Intl.NumberFormat(i18n.language, { style: "unit", unit, unitDisplay }).format(count);
+  return formatter(Intl.NumberFormat, { style: "unit", unit, unitDisplay }).format(count);
 }
