@@ -115,6 +115,7 @@ fn a_ticket_that_changes_is_drawn_by_itself_on_a_board_of_three_hundred(source: 
     }
     console.until_text("#oldest-waiting", "300 waiting");
     console.until_text("#board-more", "100 more");
+    console.until("document.querySelectorAll('#tickets > li').length == 200"); // a few at once, so that no task is long
     watch(&console, "#tickets");
     connection.send(&json!({ "type": "ticket_updated", "ticket": ticket(7, false) }));
     console.until_text("#tickets [data-ticket='t-007'] .away", "away");
