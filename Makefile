@@ -151,6 +151,7 @@ bench-honest: ## the round trips of honest people while others attack (ARGS='--o
 .PHONY: bench-tls
 bench-tls: ## what TLS costs in the desk, and in nginx in front (Debian: nginx, openssl)
 	$(CARGO) bench --features tls --bench desk -- tls
+
 .PHONY: bench-pages
 bench-pages: ## how long the pages take until they can be used on a slow line, and what a key, a message, a board cost them
 	BENCH_PAGES_FILE=$(CURDIR)/benches/results/pages.md $(CARGO) test --test browser -- --ignored measure::
