@@ -144,7 +144,7 @@ fn announce(
     let address = server.address().map_err(trouble)?;
     info!("listening on {address}, for {} connections at most", limits.connections_max);
     let metrics = server.metrics_address().map_err(trouble)?.map_or_else(String::new, |address| {
-        info!("the metrics are at {address} alone");
+        info!("the metrics are served only at {address}");
         format!("metrics      http://{address}/metrics\n")
     });
     let token = made.map_or_else(String::new, |token| format!("#token={token}"));

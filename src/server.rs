@@ -291,7 +291,7 @@ fn accept<V: Service, K: Kernel>(
         if !hub.has_capacity() {
             // Connections accepted in this turn can be evicted in the next one, once they have been read.
             if hub.is_full_of_open() {
-                listener.pause(now, "as many connections as there may be");
+                listener.pause(now, "the limit on connections is reached");
                 hub.metrics.accept_pauses += 1;
             }
             return;

@@ -77,7 +77,7 @@ impl Desk {
     ) -> Result<Role, CloseReason> {
         let fresh = self.secrets.session();
         let Some(fresh) = fresh.as_deref().ok().and_then(Session::parse) else {
-            error!("the kernel gives no random bytes");
+            error!("the kernel returns no random bytes");
             return Err(net_close::INTERNAL_ERROR);
         };
         let offered = offered.and_then(Session::parse);

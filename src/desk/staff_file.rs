@@ -83,7 +83,7 @@ impl Desk {
         let Some(path) = &self.staff_file else { return };
         let tokens = match StaffTokens::read(path) {
             Ok(tokens) => tokens,
-            Err(error) => return error!("the staff file stays as it was: {error}"),
+            Err(error) => return error!("the old staff file stays in force: {error}"),
         };
         let (mut signed_out, mut renamed) = (0, Vec::new());
         for (id, conn) in self.state.staff_connected() {

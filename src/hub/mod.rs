@@ -234,8 +234,8 @@ impl<S: Stream, V: Service> Hub<S, V> {
     /// Does one turn's work: serves the connections that are ready, lets `accept` admit new ones, handles deadlines
     /// that have passed, and settles the results. Returns how many connections have ended; each has freed a descriptor.
     ///
-    /// New sockets are admitted after the others are served: one may need the socket of a connection whose head has
-    /// just arrived.
+    /// New sockets are admitted after the others are served: admitting one may evict a connection, and a head that has
+    /// just arrived should be answered first.
     pub fn turn(&mut self, now: Millis, accept: impl FnOnce(&mut Self)) -> usize {
         self.serve(now);
         accept(self);

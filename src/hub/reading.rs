@@ -83,7 +83,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
                 }
                 let standing = self.addresses.identify(&mut slot.origin, &mut request);
                 if standing != AddressStanding::Within {
-                    debug!("connection {id}: too many of its address");
+                    debug!("connection {id}: too many connections from its address");
                     self.metrics.refused(RefusalCause::Address);
                 }
                 if standing == AddressStanding::FarOver {

@@ -94,7 +94,7 @@ impl<L> Listener<L> {
     /// second, so the metrics count each pause, but the log has only one line a minute.
     pub(crate) fn pause(&mut self, now: Millis, why: &str) {
         if self.warned_at.is_none_or(|at| at + SAME_WARNING_MS <= now) {
-            warn!("accepting rests: {why}");
+            warn!("accepting is paused: {why}");
             self.warned_at = Some(now);
         }
         self.paused_until = Some(now + ACCEPT_RETRY_MS);

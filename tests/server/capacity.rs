@@ -141,7 +141,7 @@ fn a_complete_head_is_answered_even_if_many_connect_after_it() {
 
 /// Silent connections: as many as the server accepts, and one more.
 fn fill(desk: &Desk) -> Vec<Wire> {
-    let is_full = || desk.server.log.lines().iter().any(|line| line.contains("accepting rests"));
+    let is_full = || desk.server.log.lines().iter().any(|line| line.contains("accepting is paused"));
     let mut silent = Vec::new();
     while !is_full() {
         let before = desk.server.descriptors();
@@ -167,7 +167,7 @@ fn a_freed_descriptor_goes_to_the_next_waiting_connection_and_the_log_warns_once
     }
     assert!(started.elapsed() < PATIENCE, "each has waited for more than a free place");
     assert!(desk.metrics().total(&["accept_pauses"]) >= 2.0);
-    let warnings = desk.server.log.lines().iter().filter(|line| line.contains("accepting rests")).count();
+    let warnings = desk.server.log.lines().iter().filter(|line| line.contains("accepting is paused")).count();
     assert_eq!(warnings, 1, "the metrics count, the log tells");
 }
 
@@ -188,7 +188,7 @@ fn waiting_connections_are_served_when_a_descriptor_is_free_without_another_conn
     for (n, wire) in all.iter_mut().enumerate() {
         wire.write(&Request::upgrade(&format!("/ws/user/user-{n}")).bytes(desk.server.addr));
     }
-    desk.server.log.wait("that there are no more", |line| line.contains("accepting rests"));
+    desk.server.log.wait("that there are no more", |line| line.contains("accepting is paused"));
     // In order: each is accepted once those before it are closed, without another connect.
     for mut wire in all {
         assert_eq!(wire.response().status, 101);
@@ -206,7 +206,7 @@ fn honest_users_chat_on_while_every_descriptor_is_taken() {
     let Chat { mut alice, mut sam, ticket } = desk.chat();
     desk.server.limit_descriptors(20);
     let silent: Vec<Wire> = (0..80).map(|_| Wire::connect(desk.server.addr)).collect();
-    desk.server.log.wait("that there are no more", |line| line.contains("accepting rests"));
+    desk.server.log.wait("that there are no more", |line| line.contains("accepting is paused"));
     let ticks = desk.server.cpu_ticks();
     for id in 1..=40 {
         alice.say(id, "hello");
