@@ -154,26 +154,27 @@ fn a_new_staff_file_signs_out_at_its_own_node_alone() {
 }
 
 #[test]
+#[ignore = "a minute or more: for so long nothing is trimmed"]
 fn a_desk_is_stored_now_and_then_and_the_log_is_trimmed() {
     let redis = Redis::start();
     let args = ["--rate-limit", "0", "--listen", "127.0.0.1:0"];
     let one = serving(launch(&redis).args(&args));
     let (mut alice, mut sam, ticket) = chat(&one, &one);
     let long = "x".repeat(4_000);
-    // Two snapshots, of which the second drops what is before the first.
+    // The second snapshot, or a later one, drops what is before the one before it and older than a minute.
+    let begins = || redis.cli(&["XRANGE", "deskwire:desk:log", "-", "+", "COUNT", "1"]).contains("begins");
     for id in 1.. {
         alice.say(id, &long);
         let seq = int(&sam.expect("message"), "seq");
         sam.delivered(&ticket, seq);
         alice.expect("ack");
         alice.expect("delivered");
-        if id % 500 == 0 && one.metrics().total(&["deskwire_stream_snapshots_total"]) >= 2.0 {
+        if id % 500 == 0 && !begins() {
             break;
         }
-        assert!(id < 20_000, "no snapshot in 80 MB");
+        assert!(id < 200_000, "nothing is trimmed in 800 MB");
     }
-    let first = redis.cli(&["XRANGE", "deskwire:desk:log", "-", "+", "COUNT", "1"]);
-    assert!(!first.contains("begins"), "{first}");
+    assert!(one.metrics().total(&["deskwire_stream_snapshots_total"]) >= 2.0);
     let other = node(&redis);
     let kim = other.staff("kim");
     assert_eq!(kim.welcome["tickets"][0]["ticket_id"], ticket.as_str());
