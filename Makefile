@@ -1,5 +1,5 @@
 # deskwire's commands; `make` alone lists them.
-.PHONY: help run cluster test test-server test-slow test-redis test-worlds test-firefox test-tls test-unit test-metrics test-proxy test-image check deny static dist test-dist image conformance simulate sabotage kill fuzz bench bench-awake bench-growth bench-check bench-honest soak screenshots clean
+.PHONY: help run cluster test test-server test-slow test-redis test-worlds test-firefox test-tls test-unit test-metrics test-proxy test-image check deny static dist test-dist image conformance simulate sabotage kill fuzz bench bench-awake bench-growth bench-check bench-cluster bench-honest soak screenshots clean
 .DEFAULT_GOAL := help
 CARGO ?= cargo
 FUZZ_SECONDS ?= 60
@@ -9,6 +9,7 @@ FIRST_SEED ?= 0
 KILLS ?= 300
 CYCLES ?= 1000000
 ROUNDS ?= 5
+NODES ?= 2
 # What the static binary is for. A machine of another kind needs a linker: Debian's gcc-aarch64-linux-gnu.
 TARGET ?= $(shell uname -m)-unknown-linux-musl
 STATIC = target/$(TARGET)/release/deskwire
@@ -144,6 +145,10 @@ bench-growth: ## what a message, a pick, a connect costs at a small desk and at 
 
 bench-check: ## instructions and allocations of a fixed script against those recorded, by valgrind; 5 % more fails
 	$(CARGO) bench --bench desk -- check
+
+bench-cluster: ## chats over NODES=2 nodes and a redis-server: CPU a message, entries a second (redis-server, python3)
+	@$(CARGO) build --release --quiet
+	python3 benches/cluster/load.py target/release/deskwire $(NODES)
 
 bench-honest: ## the round trips of honest people while others attack (ARGS='--only fan-out --rounds 1', '--list', '--check')
 	$(CARGO) bench --bench desk -- honest --rounds $(ROUNDS) $(ARGS)
