@@ -210,6 +210,11 @@ pub const NOTE_CHARS_MAX: usize = 500;
 pub const NAME_CHARS_MAX: usize = 64;
 /// The longest address of the page that a user came from, in Unicode scalar values.
 pub const PAGE_CHARS_MAX: usize = 300;
+/// What subject, name and page of all open tickets may take together, in bytes for each ticket that may be open: the longest
+/// fit in Latin or Cyrillic letters. If they take more, tickets of absent users make room, as if there were too many.
+pub const TICKET_TEXT_BYTES: usize = 1280;
+/// What they may take in any case, in bytes: a desk of few tickets has memory for the longest.
+pub const TICKET_TEXTS_BYTES_MIN: usize = 1024 * KIB;
 /// The most lines of a recap. A longer chat would hardly fit into a message.
 pub const RECAP_LINES_MAX: usize = 100;
 /// The worst score of a rating.

@@ -313,6 +313,7 @@ impl Service for Desk {
             Role::User(_) => self.counters.users -= 1,
             Role::Staff => self.counters.staff -= 1,
         }
+        self.ticket_rate.iter_mut().for_each(|rate| rate.forget(conn));
         self.submit(now, &Input::Leaves(conn), out);
     }
 

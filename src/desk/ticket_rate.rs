@@ -32,6 +32,11 @@ impl TicketRate {
         self.clear_at = self.connections.latest().max(self.addresses.latest());
     }
 
+    /// Forgets a connection that has closed. No other will have its id.
+    pub(super) fn forget(&mut self, conn: ConnId) {
+        self.connections.remove(conn);
+    }
+
     /// Returns when `tick` has something to do.
     pub(super) fn next_due(&self) -> Option<Millis> {
         self.clear_at
@@ -73,6 +78,12 @@ impl<K: Copy + Ord> Debts<K> {
         while let Some((_, paid)) = self.by_time.first().copied().filter(|(full_at, _)| *full_at <= now) {
             self.by_time.pop_first();
             self.full_at.remove(&paid);
+        }
+    }
+
+    fn remove(&mut self, key: K) {
+        if let Some(full_at) = self.full_at.remove(&key) {
+            self.by_time.remove(&(full_at, key));
         }
     }
 
@@ -129,6 +140,17 @@ mod tests {
         assert_eq!(opened(&mut rate, NOW + 1_000, 200), 1);
         assert_eq!(opened(&mut rate, NOW + 4_000, 300), 3);
         assert!(opens(&mut rate, NOW + 4_000, 400, 2), "another address has its own");
+    }
+
+    #[test]
+    fn a_connection_that_has_closed_is_forgotten_and_its_address_is_not() {
+        let mut rate = TicketRate::default();
+        for slot in 0..30 {
+            assert!(opens(&mut rate, NOW, slot, 1));
+            rate.forget(conn(slot));
+        }
+        assert!(rate.connections.full_at.is_empty() && rate.connections.by_time.is_empty());
+        assert!(!opens(&mut rate, NOW, 30, 1), "who connects anew has no more tickets for it");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::status::Shown;
 use super::ticket_ids::TicketNo;
 use super::users::UserKey;
 use super::{Alarm, State};
-use crate::config::Millis;
+use crate::config::{Millis, TICKET_TEXT_BYTES, TICKET_TEXTS_BYTES_MIN};
 use crate::ids::{JsonStr, JsonText, StaffId, StoredText, TicketId};
 
 /// An open ticket.
@@ -38,6 +38,14 @@ pub(super) struct Ticket {
     pub(super) last_notice: Option<(Place, Millis)>,
     /// The staff member who last released the ticket, and who is not the first choice to get it back.
     pub(super) released_by: Option<StaffId>,
+}
+
+impl Ticket {
+    /// Returns the size of its subject, name and page, in bytes.
+    pub(super) fn text_bytes(&self) -> usize {
+        let texts = [Some(&self.subject), self.user_name.as_ref(), self.page.as_ref()];
+        texts.iter().flatten().map(|text| text.as_json().as_str().len()).sum()
+    }
 }
 
 /// The status of a ticket, and the staff member who has or had it.
@@ -85,7 +93,8 @@ impl State {
         out: &mut impl Emit,
     ) -> Result<(), ErrorCode> {
         self.users[key].may_create()?;
-        self.ensure_capacity(now, out)?;
+        let texts = [Some(subject), name, page];
+        self.ensure_capacity(now, texts.iter().flatten().map(|text| text.as_str().len()).sum(), out)?;
         let number = self.ids.next();
         let id = self.ids.id(number);
         self.users[key].ticket = Some(number);
@@ -116,13 +125,21 @@ impl State {
         Ok(())
     }
 
-    /// Makes room for another ticket. If there are as many as there may be, this closes one that was never picked and
-    /// whose user is absent, beginning with the user who has been absent longest.
+    /// Makes room for another ticket with texts of this size. If there are as many as there may be, or if their texts take
+    /// too much, this closes those that were never picked and whose users are absent, beginning with the user who has been
+    /// absent longest.
     ///
     /// # Errors
     /// There is no ticket that may be closed.
-    fn ensure_capacity(&mut self, now: Millis, out: &mut impl Emit) -> Result<(), ErrorCode> {
-        while self.tickets.len() >= self.rules.max_tickets as usize {
+    fn ensure_capacity(
+        &mut self,
+        now: Millis,
+        text_bytes: usize,
+        out: &mut impl Emit,
+    ) -> Result<(), ErrorCode> {
+        let tickets_max = self.rules.max_tickets as usize;
+        let text_bytes_max = (tickets_max * TICKET_TEXT_BYTES).max(TICKET_TEXTS_BYTES_MIN);
+        while self.tickets.len() >= tickets_max || self.tickets.text_bytes() + text_bytes > text_bytes_max {
             let (_, number) = self.abandoned.first().copied().ok_or(ErrorCode::DeskFull)?;
             self.close(now, number, ClosedBy::Timeout, out);
         }

@@ -2,17 +2,41 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Range;
+use std::hash::{Hash, Hasher};
 use std::ops::{Index, IndexMut, RangeBounds};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::ticket::Ticket;
 use super::ticket_ids::TicketNo;
 
 /// The open tickets, in the order in which they were created.
-#[derive(Clone, Debug, Default, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub(super) struct Tickets(BTreeMap<TicketNo, Box<Ticket>>);
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(from = "BTreeMap<TicketNo, Box<Ticket>>")]
+pub(super) struct Tickets {
+    by_number: BTreeMap<TicketNo, Box<Ticket>>,
+    /// The sum of their texts. It follows from them, and is neither stored nor hashed.
+    text_bytes: usize,
+}
+
+impl From<BTreeMap<TicketNo, Box<Ticket>>> for Tickets {
+    fn from(by_number: BTreeMap<TicketNo, Box<Ticket>>) -> Self {
+        let text_bytes = by_number.values().map(|ticket| ticket.text_bytes()).sum();
+        Self { by_number, text_bytes }
+    }
+}
+
+impl Serialize for Tickets {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.by_number.serialize(serializer)
+    }
+}
+
+impl Hash for Tickets {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.by_number.hash(state);
+    }
+}
 
 impl Tickets {
     /// Takes the first one out.
@@ -21,35 +45,43 @@ impl Tickets {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.by_number.len()
     }
 
     pub(super) fn contains(&self, number: TicketNo) -> bool {
-        self.0.contains_key(&number)
+        self.by_number.contains_key(&number)
     }
 
     pub(super) fn get(&self, number: TicketNo) -> Option<&Ticket> {
-        self.0.get(&number).map(Box::as_ref)
+        self.by_number.get(&number).map(Box::as_ref)
     }
 
     pub(super) fn get_mut(&mut self, number: TicketNo) -> Option<&mut Ticket> {
-        self.0.get_mut(&number).map(Box::as_mut)
+        self.by_number.get_mut(&number).map(Box::as_mut)
     }
 
     pub(super) fn last(&self) -> Option<TicketNo> {
-        self.0.last_key_value().map(|(number, _)| *number)
+        self.by_number.last_key_value().map(|(number, _)| *number)
     }
 
     pub(super) fn range(&self, numbers: impl RangeBounds<TicketNo>) -> Range<'_, TicketNo, Box<Ticket>> {
-        self.0.range(numbers)
+        self.by_number.range(numbers)
     }
 
     pub(super) fn insert(&mut self, number: TicketNo, ticket: Ticket) {
-        self.0.insert(number, Box::new(ticket));
+        self.text_bytes += ticket.text_bytes();
+        self.by_number.insert(number, Box::new(ticket));
     }
 
     pub(super) fn remove(&mut self, number: TicketNo) -> Option<Box<Ticket>> {
-        self.0.remove(&number)
+        let removed = self.by_number.remove(&number);
+        self.text_bytes -= removed.as_ref().map_or(0, |ticket| ticket.text_bytes());
+        removed
+    }
+
+    /// Returns what their subjects, names and pages take, in bytes.
+    pub(super) fn text_bytes(&self) -> usize {
+        self.text_bytes
     }
 }
 
@@ -62,13 +94,13 @@ impl Extend<(TicketNo, Box<Ticket>)> for Tickets {
 impl Index<TicketNo> for Tickets {
     type Output = Ticket;
     fn index(&self, number: TicketNo) -> &Ticket {
-        &self.0[&number]
+        &self.by_number[&number]
     }
 }
 
 impl IndexMut<TicketNo> for Tickets {
     fn index_mut(&mut self, number: TicketNo) -> &mut Ticket {
-        match self.0.get_mut(&number) {
+        match self.by_number.get_mut(&number) {
             Some(ticket) => ticket,
             None => unreachable!("the number of a ticket that is not open"),
         }

@@ -1,16 +1,22 @@
 //! More tickets than anybody can read: what staff are sent of them, and how fast.
 
 use super::*;
-use crate::config::{BOARD_BYTES_PER_GATHER, SUBJECT_CHARS_MAX};
+use crate::config::{BOARD_BYTES_PER_GATHER, PAGE_CHARS_MAX, SUBJECT_CHARS_MAX, TICKET_TEXTS_BYTES_MIN};
 
-const SUBJECT_BYTES: usize = 4 * SUBJECT_CHARS_MAX;
+const TEXT_BYTES: usize = 4 * (SUBJECT_CHARS_MAX + PAGE_CHARS_MAX);
 
-/// So many users come, and each leaves a ticket with the longest subject behind.
+/// A user opens a ticket with texts of `TEXT_BYTES`.
+fn create_long(world: &mut World, user: ConnId) {
+    let [subject, page] = [SUBJECT_CHARS_MAX, PAGE_CHARS_MAX].map(|length| "\u{1F5A8}".repeat(length));
+    let command = UserCommand::CreateTicket { subject: text(&subject), name: None, page: Some(text(&page)) };
+    world.asks(user, command);
+}
+
+/// So many users come, and each leaves such a ticket behind.
 fn leave_behind(world: &mut World, users: std::ops::Range<u32>) {
-    let subject = "\u{1F5A8}".repeat(SUBJECT_CHARS_MAX);
     for number in users {
         let user = world.user(&format!("left-{number}"));
-        world.asks(user, UserCommand::CreateTicket { subject: text(&subject), name: None, page: None });
+        create_long(world, user);
         world.leave(user);
         world.sent(user);
     }
@@ -32,7 +38,7 @@ fn a_flood_of_tickets_is_sent_a_share_at_a_time_and_in_the_end_every_board_is_wh
     world.wait(2 * GATHER_MS);
     staff.iter().for_each(|sam| _ = world.sent(*sam));
     leave_behind(&mut world, 0..TICKETS);
-    let frames_max = BOARD_BYTES_PER_GATHER / STAFF / SUBJECT_BYTES + 1;
+    let frames_max = BOARD_BYTES_PER_GATHER / STAFF / TEXT_BYTES + 1;
     let mut shown = [0; STAFF];
     for batch in 0..2 * TICKETS as usize / frames_max {
         world.wait(if batch == 0 { 0 } else { GATHER_MS });
@@ -136,4 +142,29 @@ fn tickets_that_change_without_end_hold_up_no_change_of_another() {
         assert!(sent.contains(&"added bob".into()), "a new ticket");
         assert!(sent.contains(&"updated ann Waiting".into()), "a change of a newer ticket");
     }
+}
+
+#[test]
+fn where_the_texts_of_all_tickets_take_too_much_those_of_absent_users_make_room() {
+    let fit = u32::try_from(TICKET_TEXTS_BYTES_MIN / TEXT_BYTES).unwrap();
+    let rules = Rules { max_chats: 1, max_tickets: 600, assign: Assign::Manual, user_grace_ms: 60_000 };
+    let mut world = World::with(rules);
+    let texts_max = |world: &World| assert!(world.state.tickets.text_bytes() <= TICKET_TEXTS_BYTES_MIN);
+    leave_behind(&mut world, 0..fit - 1);
+    assert_eq!(world.state.counts().tickets_waiting, fit as usize - 1, "all of them");
+    leave_behind(&mut world, fit..fit + 100);
+    texts_max(&world);
+    let stored = serde_json::to_string(&world.state).unwrap();
+    let read: State = serde_json::from_str(&stored).unwrap();
+    assert_eq!(read.tickets.text_bytes(), world.state.tickets.text_bytes(), "read again, it is the same");
+    // Users who stay have their tickets, until these are all that there are.
+    let users: Vec<_> = (0..fit + 1).map(|number| world.user(&format!("u{number}"))).collect();
+    users.iter().for_each(|user| create_long(&mut world, *user));
+    texts_max(&world);
+    let refused = users.iter().filter(|user| world.sent.by_conn[*user].contains(&"desk_full".to_owned()));
+    assert_eq!(refused.count(), 1, "the last one");
+    world.asks(users[0], UserCommand::CloseTicket);
+    world.create(users[fit as usize]);
+    users.iter().for_each(|user| world.asks(*user, UserCommand::CloseTicket));
+    assert_eq!(world.state.tickets.text_bytes(), 0);
 }
