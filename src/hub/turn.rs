@@ -8,8 +8,8 @@ use std::collections::VecDeque;
 
 use super::{Drain, Hub, Place, find};
 use crate::config::{
-    FLUSHED_AT_ONCE_MAX, FRONT_DEBT_BYTES, Millis, RECV_BYTES, RECV_BYTES_MIN, TURN_BYTES_MAX,
-    TURN_DRAINED_BYTES_MAX, TURN_READS_MAX,
+    CROWD_CONNECTIONS, CROWD_RECV_BYTES, FLUSHED_AT_ONCE_MAX, FRONT_DEBT_BYTES, Millis, RECV_BYTES,
+    RECV_BYTES_MIN, TURN_BYTES_MAX, TURN_DRAINED_BYTES_MAX, TURN_READS_MAX, WRITE_COST_BYTES,
 };
 use crate::net::ConnId;
 use crate::net::connection::Stream;
@@ -69,6 +69,10 @@ impl Budget {
 
     pub(super) fn spend(&mut self, bytes: usize) {
         self.reads = self.reads.saturating_sub(1);
+        self.charge(bytes);
+    }
+
+    fn charge(&mut self, bytes: usize) {
         self.bytes = self.bytes.saturating_sub(bytes);
     }
 }
@@ -82,7 +86,11 @@ impl<S: Stream, V: Service> Hub<S, V> {
             self.waiting.drain(..).for_each(|id| self.run_queue.push(id));
         }
         let are_few = self.run_queue.len() <= FLUSHED_AT_ONCE_MAX;
-        let most = if are_few { RECV_BYTES } else { FRONT_DEBT_BYTES };
+        let most = match self.run_queue.len() {
+            CROWD_CONNECTIONS.. => CROWD_RECV_BYTES,
+            _ if are_few => RECV_BYTES,
+            _ => FRONT_DEBT_BYTES,
+        };
         let mut budget = Budget::for_a_turn();
         for _ in 0..self.run_queue.front.len() {
             if budget.is_used_up() {
@@ -106,7 +114,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
         }
     }
 
-    fn serve_one(&mut self, id: ConnId, budget: (&mut Budget, usize), are_few: bool, now: Millis) {
+    fn serve_one(&mut self, id: ConnId, (budget, most): (&mut Budget, usize), are_few: bool, now: Millis) {
         // Others are still answered: a request for /healthz, a close frame.
         if !self.service.takes_input()
             && find(&mut self.slots, id).is_some_and(|slot| slot.connection.is_open())
@@ -114,7 +122,9 @@ impl<S: Stream, V: Service> Hub<S, V> {
             return self.waiting.push(id);
         }
         let dirty_before = self.dirty.len();
-        self.read(id, budget, now);
+        self.read(id, (&mut *budget, most), now);
+        // A read counts with one write. Further connections that it has queued output for count extra.
+        budget.charge((self.dirty.len() - dirty_before).saturating_sub(1) * WRITE_COST_BYTES);
         // A message to all connections is often followed by another to all, such as their places in the queue.
         if are_few && self.dirty.len() - dirty_before <= FLUSHED_AT_ONCE_MAX {
             self.flush_dirty(dirty_before, now);

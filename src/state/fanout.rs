@@ -155,16 +155,26 @@ impl State {
     /// Sends a batch to these staff members. For those without credit, its changes are noted, to be sent later.
     fn send_batch(&mut self, batch: &Batch, staff: &[StaffKey], out: &mut impl Emit) {
         for (id, change) in &batch.colleagues {
+            // Encoded once for all of them: when hundreds come online together, this is hundreds of frames for each.
+            let (event, mut receivers) = (self.colleague(id), Vec::new());
+            let bytes = event.bytes_max();
+            let mut behind = Vec::new();
             for key in staff {
-                let member = &mut self.staff[*key];
-                if member.link.is_none() || member.id == *id || *change <= member.board.seen {
+                let member = &self.staff[*key];
+                let Some(link) = &member.link else { continue };
+                if member.id == *id || *change <= member.board.seen {
                     continue;
                 }
-                if self.takes_more(*key) {
-                    self.send_colleague(*key, id, out);
+                if link.has_credit() {
+                    receivers.push(link.conn);
+                    link.charge(bytes, out);
                 } else {
-                    self.staff[*key].colleagues.insert(id.clone());
+                    behind.push(*key);
                 }
+            }
+            out.emit_all(&receivers, &event);
+            for key in &behind {
+                self.staff[*key].colleagues.insert(id.clone());
             }
         }
         let mut receivers = Receivers::default();

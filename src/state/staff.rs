@@ -230,10 +230,15 @@ impl State {
     /// Sends a staff member whether a colleague is online.
     pub(super) fn send_colleague(&self, key: StaffKey, id: &StaffId, out: &mut impl Emit) {
         let Some(link) = &self.staff[key].link else { return };
+        link.send(&self.colleague(id), out);
+    }
+
+    /// Returns what others are sent of a staff member, who may be forgotten already.
+    pub(super) fn colleague<'a>(&'a self, id: &'a StaffId) -> Event<'a> {
         let colleague = self.staff_by_id.get(id).map(|key| &self.staff[*key]);
         let staff = colleague.map_or(StaffName { id, name: None }, Staff::name);
         let online = colleague.is_some_and(|colleague| colleague.online);
-        link.send(&Event::Colleague { staff, online }, out);
+        Event::Colleague { staff, online }
     }
 
     /// Forgets a staff member who is not connected and has no paused ticket.

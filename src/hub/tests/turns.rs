@@ -1,7 +1,10 @@
 //! What a turn reads, and what it leaves for the next.
 
 use super::{HEAD, World, frame};
-use crate::config::{FRAGMENT_COST_FACTOR, RECV_BYTES, RECV_BYTES_MIN, REQUEST_COST_BYTES, TURN_BYTES_MAX};
+use crate::config::{
+    CROWD_RECV_BYTES, FRAGMENT_COST_FACTOR, RECV_BYTES, RECV_BYTES_MIN, REQUEST_COST_BYTES, TURN_BYTES_MAX,
+    WRITE_COST_BYTES,
+};
 
 #[test]
 fn a_turn_reads_a_bounded_number_of_connections_and_the_next_read_the_rest() {
@@ -87,4 +90,37 @@ fn a_peer_that_sends_much_is_read_even_if_others_use_up_every_turn() {
         reads += world.peers[0].borrow().reads - before;
     }
     assert!(reads >= 6, "{reads} reads in 7 turns");
+}
+
+#[test]
+fn of_a_crowd_that_begins_to_flood_each_is_read_a_little_before_one_who_came_last() {
+    const CROWD: usize = 1000;
+    let mut world = World::open(CROWD + 1);
+    (0..CROWD).for_each(|number| world.sends(number, &frame(&[b'x'; 8000]).repeat(2)));
+    world.says(CROWD, "hello");
+    let before = world.hub.metrics.bytes_in;
+    while !world.calls().iter().any(|line| line.ends_with("hello")) {
+        world.turn();
+    }
+    let read = world.hub.metrics.bytes_in - before;
+    assert!(read <= (CROWD * CROWD_RECV_BYTES + TURN_BYTES_MAX) as u64, "{read} bytes came first");
+}
+
+#[test]
+fn messages_to_others_use_up_a_turn_before_their_bytes_do() {
+    const PAIRS: usize = 500;
+    const EACH: usize = 4;
+    let mut world = World::open(PAIRS * (1 + EACH));
+    for number in 0..PAIRS {
+        let to = (0..EACH).map(|nth| frame(format!("send {} 1", PAIRS + number * EACH + nth).as_bytes()));
+        world.sends(number, &to.collect::<Vec<_>>().concat());
+    }
+    let mut turns = 0;
+    while world.hub.has_work() {
+        world.turn();
+        let writes = world.calls().len();
+        assert!(writes <= TURN_BYTES_MAX / WRITE_COST_BYTES + EACH, "{writes} writes in one turn");
+        turns += 1;
+    }
+    assert!(turns >= 3, "{turns} turns for 2,000 writes");
 }

@@ -244,7 +244,7 @@ pub(super) const BUGS: &[Bug] = &[
     bug(
         "a colleague is sent to a slow reader in the end",
         FANOUT,
-        "                    self.staff[*key].colleagues.insert(id.clone());",
+        "                self.staff[*key].colleagues.insert(id.clone());",
         "",
     ),
     bug(
