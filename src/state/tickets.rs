@@ -41,7 +41,9 @@ impl Hash for Tickets {
 impl Tickets {
     /// Takes the first one out.
     pub(super) fn pop_first(&mut self) -> Option<(TicketNo, Box<Ticket>)> {
-        self.0.pop_first()
+        let first = self.by_number.pop_first();
+        self.text_bytes -= first.as_ref().map_or(0, |(_, ticket)| ticket.text_bytes());
+        first
     }
 
     pub(super) fn len(&self) -> usize {
@@ -87,7 +89,10 @@ impl Tickets {
 
 impl Extend<(TicketNo, Box<Ticket>)> for Tickets {
     fn extend<I: IntoIterator<Item = (TicketNo, Box<Ticket>)>>(&mut self, tickets: I) {
-        self.0.extend(tickets);
+        for (number, ticket) in tickets {
+            self.text_bytes += ticket.text_bytes();
+            self.by_number.insert(number, ticket);
+        }
     }
 }
 
