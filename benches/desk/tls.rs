@@ -197,11 +197,11 @@ fn idle_bytes(to: &Arrangement, count: usize) -> f64 {
 /// The processor's time for a message and its receipts, in microseconds.
 fn message_us(to: &Arrangement, count: usize) -> f64 {
     let mut sam = Client::connect(to, "/ws/staff/sam", Some(TOKEN));
-    sam.send(r#"{"type":"online"}"#);
+    sam.send(r#"{"type":"go_online"}"#);
     let mut ann = Client::user(to, "chatter");
     ann.send(r#"{"type":"create_ticket","subject":"the printer"}"#);
     let ticket = ann.await_kind("ticket_created")["ticket_id"].as_str().expect("an id").to_owned();
-    sam.send(&format!(r#"{{"type":"pick","ticket_id":"{ticket}"}}"#));
+    sam.send(&format!(r#"{{"type":"pick_ticket","ticket_id":"{ticket}"}}"#));
     ann.await_kind("staff_joined");
     let text = "x".repeat(TEXT_BYTES);
     let before = to.cpu_ns();
