@@ -121,9 +121,9 @@ sabotage: ## bugs put in on purpose, one at a time, each to be caught (SABOTAGE=
 test-slow: ## the one test that takes 21 s: a peer that answers no ping is dead
 	$(CARGO) test --test server -- --ignored a_half_open_connection
 
-test-redis: ## nodes of one desk and a real Redis, with what takes 10 s: one of them is away for so long (redis-server)
+test-redis: ## nodes of one desk and a real Redis, with what takes 10 s to a minute: one is away, the log is trimmed (redis-server)
 	$(CARGO) test --test cluster
-	$(CARGO) test --test cluster -- --ignored frozen::
+	$(CARGO) test --test cluster -- --ignored frozen:: stories::
 
 kill: ## a desk with a journal is killed KILLS=300 times in the middle of its traffic, with each way of syncing
 	KILLS=$(KILLS) $(CARGO) test --release --test server -- --ignored --nocapture hundreds_of_kills
