@@ -349,7 +349,7 @@ pub(super) const BUGS: &[Bug] = &[
     bug(
         "a desk that is full takes no ticket",
         TICKET,
-        "self.tickets.len() >= self.rules.max_tickets as usize",
-        "self.tickets.len() > self.rules.max_tickets as usize",
+        "self.tickets.len() >= tickets_max",
+        "self.tickets.len() > tickets_max",
     ),
 ];
