@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::setup::{Kind, Source, Stage, stories};
 use crate::simulation::figures::MESSAGES_PER_S;
-use crate::simulation::pages::{Event, Moment, Page, Tab};
+use crate::simulation::pages::{Act, Event, Moment, Page, Tab};
 use crate::simulation::plan::plan;
 use crate::simulation::world::{START, World};
 
@@ -143,7 +143,18 @@ fn tabs_of(seed: u64) -> Vec<Tab> {
     let is_late =
         |violation: &String| setup.messages_per_s < MESSAGES_PER_S && violation.contains("this stays");
     assert_eq!(world.violation.filter(|violation| !is_late(violation)), None, "seed {seed}");
+    for record in world.tabs.iter_mut().filter_map(|tab| tab.record.as_mut()) {
+        let end = record.iter().position(waits_for_the_world).unwrap_or(record.len());
+        record.truncate(end);
+    }
     world.tabs
+}
+
+/// Whether a page that is shown again should have connected by now. A page does so at once; a world whose process is stopped
+/// may come to it after something else has happened. From then on the two cannot be compared.
+fn waits_for_the_world(moment: &Moment) -> bool {
+    let is_shown_again = matches!(moment.event, Event::Act(Act::Look(true)));
+    is_shown_again && moment.shows["line"] == "retrying" && moment.sent.is_empty()
 }
 
 /// Has the real page do what the tab did.

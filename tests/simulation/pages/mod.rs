@@ -154,7 +154,7 @@ impl Tab {
         self.now = now;
         let connects = json!({ "type": "connect", "path": self.path(), "secret": self.secret() });
         match self.record.as_mut().and_then(|record| record.last_mut()) {
-            Some(last) if last.opens_socket(now) => last.sent.push(connects),
+            Some(last) if last.opens_socket() => last.sent.push(connects),
             _ => self.note(Event::Time, &[connects], 0.5),
         }
     }

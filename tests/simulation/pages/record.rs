@@ -72,10 +72,10 @@ impl Moment {
         matches!(self.event, Event::Time)
     }
 
-    /// A socket that is opened at once belongs to what opened it.
-    pub fn opens_socket(&self, at: Millis) -> bool {
-        let opens = matches!(self.event, Event::Loads(_) | Event::Starts | Event::Act(Act::Look(true)));
-        self.at == at && opens
+    /// A socket that is opened next belongs to what opened it. A page opens it at once; a world whose process was stopped
+    /// in between does so a moment later.
+    pub fn opens_socket(&self) -> bool {
+        matches!(self.event, Event::Loads(_) | Event::Starts | Event::Act(Act::Look(true)))
     }
 }
 
