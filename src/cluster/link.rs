@@ -7,10 +7,11 @@ use std::net::SocketAddr;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 
-use super::resp::{NoReply, Reply};
+use super::resp::{NoReply, Reply, append_command};
 use super::url::RedisUrl;
 use super::wire::{Asked, append_greeting};
 use crate::config::{Millis, REDIS_ANSWER_BYTES_MAX, REDIS_ANSWER_MS};
+use crate::net::retry_interrupted;
 
 /// One recv.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -69,14 +70,9 @@ impl Link {
         (!self.asked.is_empty()).then_some(self.since + REDIS_ANSWER_MS)
     }
 
-    /// Takes the buffer to which commands are appended.
-    pub(super) fn take_output(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.output)
-    }
-
-    /// Gives it back, with one command more.
-    pub(super) fn ask(&mut self, asked: Asked, output: Vec<u8>, now: Millis) {
-        self.output = output;
+    /// Appends a command, which `flush` writes, and expects the reply to it.
+    pub(super) fn ask(&mut self, asked: Asked, parts: &[&[u8]], now: Millis) {
+        append_command(parts, &mut self.output);
         if self.asked.is_empty() {
             self.since = now;
         }
@@ -97,11 +93,10 @@ impl Link {
             self.stream.set_nodelay(true)?;
         }
         while self.written < self.output.len() {
-            match self.stream.write(&self.output[self.written..]) {
+            match retry_interrupted(|| self.stream.write(&self.output[self.written..])) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(count) => self.written += count,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
@@ -119,13 +114,12 @@ impl Link {
                 return Err(io::Error::other("an answer beyond the limit"));
             }
             self.input.resize(before + CHUNK_BYTES, 0);
-            let received = self.stream.read(&mut self.input[before..]);
+            let received = retry_interrupted(|| self.stream.read(&mut self.input[before..]));
             self.input.truncate(before + received.as_ref().copied().unwrap_or(0));
             match received {
                 Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
                 Ok(_) => self.since = now,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }

@@ -217,11 +217,9 @@ impl Cluster {
                 return self.drop_links(now);
             }
             let Some(links) = &mut self.links else { return };
-            if let Some((via, asked, output)) =
-                wire::append(&command, &self.keys, |via| links[via as usize].take_output())
-            {
-                links[via as usize].ask(asked, output, now);
-            }
+            wire::write_command(&command, &self.keys, |via, asked, parts| {
+                links[via as usize].ask(asked, parts, now);
+            });
         }
         let flushed = self.links.iter_mut().flatten().try_for_each(Link::flush);
         if let Err(error) = flushed {

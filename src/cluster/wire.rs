@@ -94,52 +94,46 @@ pub(super) fn append_greeting(url: &RedisUrl, out: &mut Vec<u8>) -> usize {
     count
 }
 
-/// Appends a command, and says which reply will come over which connection; `None` for what Redis is not asked.
-pub(super) fn append(
-    command: &Command,
-    keys: &Keys,
-    mut out: impl FnMut(Via) -> Vec<u8>,
-) -> Option<(Via, Asked, Vec<u8>)> {
+/// Writes a command: calls `ask` with the connection, the reply that will come over it, and the parts of the command. Does not
+/// for what Redis is not asked.
+pub(super) fn write_command(command: &Command, keys: &Keys, ask: impl FnOnce(Via, Asked, &[&[u8]])) {
     let (log, snapshot, node) = (keys.log.as_bytes(), keys.snapshot.as_bytes(), keys.node.as_bytes());
-    let mut write_to = |via: Via, asked: Asked, parts: &[&[u8]]| {
-        let mut bytes = out(via);
-        append_command(parts, &mut bytes);
-        Some((via, asked, bytes))
-    };
     match command {
-        Command::Reconnect => None,
-        Command::Role => write_to(Via::Writes, Asked::Role, &[b"ROLE"]),
+        Command::Reconnect => {}
+        Command::Role => ask(Via::Writes, Asked::Role, &[b"ROLE"]),
         Command::Join(body, tag) => {
             let begins = write(&Entry::Begins);
-            let parts: [&[u8]; 9] =
-                [b"EVAL", JOIN.as_bytes(), b"3", snapshot, log, node, body, &begins, tag.as_bytes()];
-            write_to(Via::Writes, Asked::Join, &parts)
+            let script: [&[u8]; 6] = [b"EVAL", JOIN.as_bytes(), b"3", snapshot, log, node];
+            let arguments: [&[u8]; 3] = [body, &begins, tag.as_bytes()];
+            ask(Via::Writes, Asked::Join, &[&script[..], &arguments].concat());
         }
         Command::Append(entry, tag) => {
-            let parts: [&[u8]; 7] = [b"XADD", log, b"*", b"entry", entry, b"tag", tag.as_bytes()];
-            write_to(Via::Writes, Asked::Append, &parts)
+            ask(Via::Writes, Asked::Append, &[b"XADD", log, b"*", b"entry", entry, b"tag", tag.as_bytes()]);
         }
         Command::Snapshot(at, body, before) => {
             let (id, before) = (at.id.to_string(), before.to_string());
-            let arguments: [&[u8]; 4] = [id.as_bytes(), at.tag.as_bytes(), body, before.as_bytes()];
             let script: [&[u8]; 5] = [b"EVAL", STORE.as_bytes(), b"2", snapshot, log];
-            write_to(Via::Writes, Asked::Snapshot, &[&script[..], &arguments].concat())
+            let arguments: [&[u8]; 4] = [id.as_bytes(), at.tag.as_bytes(), body, before.as_bytes()];
+            ask(Via::Writes, Asked::Snapshot, &[&script[..], &arguments].concat());
         }
         Command::Find(at) => {
             let at = at.to_string();
-            write_to(Via::Reads, Asked::Find, &[b"XRANGE", log, at.as_bytes(), at.as_bytes()])
+            ask(Via::Reads, Asked::Find, &[b"XRANGE", log, at.as_bytes(), at.as_bytes()]);
         }
         Command::Read(after) => {
             let (after, count, wait) =
                 (after.to_string(), READ_ENTRIES_MAX.to_string(), LOG_BLOCK_MS.to_string());
             let limits: [&[u8]; 5] = [b"XREAD", b"COUNT", count.as_bytes(), b"BLOCK", wait.as_bytes()];
             let from: [&[u8]; 3] = [b"STREAMS", log, after.as_bytes()];
-            write_to(Via::Reads, Asked::Read, &[&limits[..], &from].concat())
+            ask(Via::Reads, Asked::Read, &[&limits[..], &from].concat());
         }
         Command::Replay(from) => {
             let (from, count) = (from.to_string(), READ_ENTRIES_MAX.to_string());
-            let parts: [&[u8]; 6] = [b"XRANGE", log, from.as_bytes(), b"+", b"COUNT", count.as_bytes()];
-            write_to(Via::Reads, Asked::Replay, &parts)
+            ask(
+                Via::Reads,
+                Asked::Replay,
+                &[b"XRANGE", log, from.as_bytes(), b"+", b"COUNT", count.as_bytes()],
+            );
         }
     }
 }
@@ -204,8 +198,13 @@ mod tests {
     use super::*;
 
     fn text(command: &Command) -> (Via, Asked, String) {
-        let (via, asked, bytes) = append(command, &Keys::of("shop"), |_| Vec::new()).unwrap();
-        (via, asked, String::from_utf8(bytes).unwrap())
+        let mut asked_so = None;
+        write_command(command, &Keys::of("shop"), |via, asked, parts| {
+            let mut bytes = Vec::new();
+            append_command(parts, &mut bytes);
+            asked_so = Some((via, asked, String::from_utf8(bytes).unwrap()));
+        });
+        asked_so.unwrap()
     }
 
     #[test]
@@ -223,7 +222,7 @@ mod tests {
         let (via, asked, join) = text(&Command::Join(b"{}".to_vec(), "7.1".into()));
         assert_eq!((via, asked), (Via::Writes, Asked::Join));
         assert!(join.contains("deskwire:shop:snapshot") && join.contains("deskwire:shop:node"), "{join}");
-        assert!(append(&Command::Reconnect, &Keys::of("shop"), |_| Vec::new()).is_none());
+        write_command(&Command::Reconnect, &Keys::of("shop"), |_, _, _| panic!("Redis is asked nothing"));
     }
 
     #[test]

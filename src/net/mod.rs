@@ -28,7 +28,7 @@ pub use self::stream::Socket;
 pub use crate::ids::ConnId;
 
 /// Repeats a system call while it fails with EINTR.
-fn retry_interrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+pub(crate) fn retry_interrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match call() {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
