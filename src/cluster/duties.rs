@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::entry::{EntryId, TakenDigest};
 use super::members::Members;
-use super::snapshot::{self, digest_text};
+use super::snapshot;
 use crate::config::{DIGEST_MS, ENTRIES_KEPT_MS, Millis, SNAPSHOT_AGE_MS, SNAPSHOT_BYTES_MAX};
 use crate::ids::NodeId;
-use crate::state::State;
+use crate::state::{State, digest_text};
 
 /// When they are due.
 #[derive(Clone, Copy, Debug)]
@@ -83,7 +83,7 @@ impl Duties {
             let same = votes.values().filter(|digest| **digest == taken.digest).count();
             !votes.is_empty() && 2 * same <= votes.len()
         });
-        self.taken = Some(TakenDigest { at: id.to_string(), digest: digest_text(state) });
+        self.taken = Some(TakenDigest { at: id.to_string(), digest: digest_text(state.digest()) });
         self.is_unsaid = true;
         has_diverged
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::members::Members;
-use crate::state::{STATE_VERSION, State};
+use crate::state::{STATE_VERSION, State, digest_text};
 
 /// Behind it, entries are replayed.
 #[derive(Serialize, Deserialize)]
@@ -46,14 +46,9 @@ impl fmt::Display for Unusable {
 
 impl std::error::Error for Unusable {}
 
-/// A State's digest, as it is written.
-pub(super) fn digest_text(state: &State) -> String {
-    format!("{:016x}", state.digest())
-}
-
 /// Stores a State and the nodes that are there.
 pub(super) fn write(state: &State, nodes: &Members) -> serde_json::Result<Vec<u8>> {
-    serde_json::to_vec(&Stored { version: STATE_VERSION, digest: digest_text(state), nodes, state })
+    serde_json::to_vec(&Stored { version: STATE_VERSION, digest: digest_text(state.digest()), nodes, state })
 }
 
 /// Reads what was stored.
@@ -64,7 +59,7 @@ pub(super) fn read(text: &str) -> Result<(State, Members), Unusable> {
         return Err(Unusable::Version(version));
     }
     let stored: Stored<State, Members> = serde_json::from_str(text).map_err(damaged)?;
-    if digest_text(&stored.state) != stored.digest {
+    if digest_text(stored.state.digest()) != stored.digest {
         return Err(Unusable::Damaged("it is not the State that was stored".into()));
     }
     Ok((stored.state, stored.nodes))

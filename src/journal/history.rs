@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::line::Lines;
 use crate::config::Millis;
-use crate::state::{Assembly, Input, Part, STATE_VERSION, State};
+use crate::state::{Assembly, Input, Part, STATE_VERSION, State, digest_text};
 
 /// The way in which lines are written.
 const FORMAT_VERSION: u32 = 2;
@@ -128,7 +128,7 @@ impl History {
             let meaningless = |why: String| Unusable::Meaningless(lines.at, why);
             let PartLine { snapshot: StoredPart::<Part> { at, digest, part } } =
                 serde_json::from_str(json).map_err(|error| meaningless(error.to_string()))?;
-            if super::digest_text(part.digest()) != digest {
+            if digest_text(part.digest()) != digest {
                 return Err(meaningless("the snapshot is not of the State that was stored".to_owned()));
             }
             snapshot_bytes += lines.at - before;
@@ -181,6 +181,6 @@ fn check_header(bytes: &[u8]) -> Result<String, Unusable> {
 
 /// Returns the JSON of a line that holds a part of the snapshot made at this time.
 pub(super) fn part_json(at: Millis, part: &Part) -> io::Result<Vec<u8>> {
-    let snapshot = StoredPart { at, digest: super::digest_text(part.digest()), part };
+    let snapshot = StoredPart { at, digest: digest_text(part.digest()), part };
     Ok(serde_json::to_vec(&PartLine { snapshot })?)
 }

@@ -236,8 +236,3 @@ impl Journal {
             || (behind > 0 && self.at >= self.snapshot_at + self.rules.age_ms)
     }
 }
-
-/// A digest, as it is written.
-fn digest_text(digest: u64) -> String {
-    format!("{digest:016x}")
-}

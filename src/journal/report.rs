@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::{History, Unusable};
 use crate::config::Millis;
+use crate::state::digest_text;
 
 /// Checks a journal, and returns what is in it, in words. `with_texts` appends all that is written, with the texts.
 ///
@@ -37,7 +38,7 @@ pub fn report(bytes: &[u8], with_texts: bool) -> Result<String, Unusable> {
     if history.torn_bytes > 0 {
         line("torn", &format!("{} bytes of a last write that did not come to its end", history.torn_bytes));
     }
-    line("digest", &super::digest_text(history.state.digest()));
+    line("digest", &digest_text(history.state.digest()));
     if with_texts {
         text.push('\n');
         text.push_str(&String::from_utf8_lossy(&bytes[..history.bytes]));

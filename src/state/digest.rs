@@ -14,6 +14,12 @@ impl Default for Fnv {
     }
 }
 
+/// Returns a digest as journals and logs contain it.
+#[cfg(any(feature = "journal", feature = "redis"))]
+pub(crate) fn digest_text(digest: u64) -> String {
+    format!("{digest:016x}")
+}
+
 macro_rules! write_little_endian {
     ($($method:ident: $number:ty,)*) => {
         $(fn $method(&mut self, number: $number) {

@@ -70,6 +70,8 @@ use std::hash::{Hash, Hasher as _};
 use serde::{Deserialize, Serialize};
 
 pub use self::command::{Input, Session, StaffCommand, UserCommand};
+#[cfg(any(feature = "journal", feature = "redis"))]
+pub(crate) use self::digest::digest_text;
 pub use self::error_code::ErrorCode;
 pub use self::event::{
     ClosedBy, Dismissal, Emit, EndedTicket, Event, MessageView, OwnTicket, Participant, Picked, Place,
