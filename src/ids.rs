@@ -45,6 +45,11 @@ impl ConnId {
     pub const fn here(slot: u32, generation: u32) -> Self {
         Self { node: NodeId::HERE, slot, generation }
     }
+
+    /// Returns the connection as the loop of its own process knows it, if that process is this node in State.
+    pub(crate) fn local_to(self, node: NodeId) -> Option<Self> {
+        (self.node == node).then_some(Self { node: NodeId::HERE, ..self })
+    }
 }
 
 impl fmt::Display for ConnId {

@@ -42,7 +42,7 @@ impl Shared {
 
     /// Returns a connection as the loop knows it, if this process has it.
     pub(super) fn local(&self, conn: ConnId) -> Option<ConnId> {
-        (conn.node == self.own).then_some(ConnId { node: NodeId::HERE, ..conn })
+        conn.local_to(self.own)
     }
 }
 

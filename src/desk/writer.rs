@@ -21,11 +21,6 @@ pub(super) struct EventWriter<'a> {
 }
 
 impl EventWriter<'_> {
-    /// Returns a connection as the loop knows it, if this process has it.
-    fn local(&self, conn: ConnId) -> Option<ConnId> {
-        (conn.node == self.node).then_some(ConnId { node: NodeId::HERE, ..conn })
-    }
-
     fn count(&mut self, event: &Event<'_>) {
         match event {
             Event::Message { .. } => self.counters.messages += 1,
@@ -38,7 +33,7 @@ impl EventWriter<'_> {
 
 impl Emit for EventWriter<'_> {
     fn emit(&mut self, to: ConnId, event: &Event<'_>) {
-        let Some(to) = self.local(to) else { return };
+        let Some(to) = to.local_to(self.node) else { return };
         self.count(event);
         let write = |frame: &mut Vec<u8>| protocol::append_event(frame, event);
         match event {
@@ -52,12 +47,11 @@ impl Emit for EventWriter<'_> {
         if self.node == NodeId::HERE {
             return self.out.send_all(to.iter().copied(), Opcode::Text, write);
         }
-        let own = to.iter().filter(|conn| conn.node == self.node);
-        self.out.send_all(own.map(|conn| ConnId { node: NodeId::HERE, ..*conn }), Opcode::Text, write);
+        self.out.send_all(to.iter().filter_map(|conn| conn.local_to(self.node)), Opcode::Text, write);
     }
 
     fn close(&mut self, conn: ConnId, why: Dismissal) {
-        let Some(conn) = self.local(conn) else { return };
+        let Some(conn) = conn.local_to(self.node) else { return };
         let why = match why {
             Dismissal::Elsewhere => close::ELSEWHERE,
             Dismissal::SessionMismatch => {
@@ -70,7 +64,7 @@ impl Emit for EventWriter<'_> {
     }
 
     fn notify_drained(&mut self, conn: ConnId) {
-        if let Some(conn) = self.local(conn) {
+        if let Some(conn) = conn.local_to(self.node) {
             self.out.notify_drained(conn);
         }
     }
