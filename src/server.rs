@@ -296,10 +296,7 @@ fn accept<V: Service, K: Kernel>(
             }
             return;
         }
-        let Some((socket, address)) = listener.accept(kernel, now) else {
-            hub.metrics.accept_pauses += u64::from(listener.next_due().is_some());
-            return;
-        };
+        let Some((socket, address)) = accept_next(hub, listener, kernel, now) else { return };
         let Some(slot) = hub.admit(socket, address.ip(), now) else { continue };
         watch(hub, slot, kernel, now);
     }
@@ -313,13 +310,24 @@ fn accept_for_metrics<V: Service, K: Kernel>(
     now: Millis,
 ) {
     while hub.has_capacity_for_metrics() && listener.wants_accept(now) {
-        let Some((socket, address)) = listener.accept(kernel, now) else {
-            hub.metrics.accept_pauses += u64::from(listener.next_due().is_some());
-            return;
-        };
+        let Some((socket, address)) = accept_next(hub, listener, kernel, now) else { return };
         let slot = hub.admit_for_metrics(socket, address.ip(), now);
         watch(hub, slot, kernel, now);
     }
+}
+
+/// Accepts the next connection, and counts a pause of the listener if it cannot.
+fn accept_next<V: Service, K: Kernel>(
+    hub: &mut Hub<K::Socket, V>,
+    listener: &mut Listener<K::Listener>,
+    kernel: &mut K,
+    now: Millis,
+) -> Option<(K::Socket, SocketAddr)> {
+    let accepted = listener.accept(kernel, now);
+    if accepted.is_none() {
+        hub.metrics.accept_pauses += u64::from(listener.next_due().is_some());
+    }
+    accepted
 }
 
 /// Registers an admitted socket with the poll.
