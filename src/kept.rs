@@ -12,10 +12,10 @@ use deskwire::journal::{FileStore, History, report};
 
 use crate::{Failure, say, trouble};
 
-/// Makes the desk continue from its journal, if the options name one. Returns the clock, which starts no earlier than
-/// the journal's last entry.
-pub(crate) fn go_on(desk: &mut Desk, options: &JournalOptions) -> Result<Clock, Failure> {
-    let Some(path) = &options.journal else { return Ok(Clock::start(0)) };
+/// Makes the desk continue from its journal, if the options name one. Returns it with the clock, which starts no earlier
+/// than the journal's last entry.
+pub(crate) fn go_on(mut desk: Desk, options: &JournalOptions) -> Result<(Desk, Clock), Failure> {
+    let Some(path) = &options.journal else { return Ok((desk, Clock::start(0))) };
     let mistake = |why: &str| Failure::Mistake(format!("--journal {}: {why}", path.display()));
     let (store, bytes) = FileStore::open(path).map_err(|error| match error.kind() {
         ErrorKind::ResourceBusy => mistake("another process uses it"),
@@ -38,7 +38,7 @@ pub(crate) fn go_on(desk: &mut Desk, options: &JournalOptions) -> Result<Clock, 
     }
     desk.keep_in(store, JournalRules::with(options.journal_sync), history, clock.now())
         .map_err(|error| trouble(format!("--journal {}: {error}", path.display())))?;
-    Ok(clock)
+    Ok((desk, clock))
 }
 
 /// Checks a journal, and prints what is in it. The desk that writes it may keep running.

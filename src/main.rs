@@ -106,9 +106,9 @@ fn run(options: &Options) -> Result<(), Failure> {
     // The desk may use as many descriptors as the operating system permits.
     let descriptors = rlimit::increase_nofile_limit(u64::MAX).map_err(trouble)?;
     let limits = options.limits(descriptors);
-    let mut desk = desk(options, tokens)?;
+    let desk = desk(options, tokens)?;
     #[cfg(feature = "journal")]
-    let clock = kept::go_on(&mut desk, &options.journal)?;
+    let (desk, clock) = kept::go_on(desk, &options.journal)?;
     #[cfg(not(feature = "journal"))]
     let clock = Clock::start(0);
     let server = match inherited.desk {
