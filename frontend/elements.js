@@ -53,17 +53,18 @@ function announce(text) {
   setTimeout(() => setText(byId("alert"), text), 50);
 }
 
-// Has news read out when nothing else is: the newest, and no more often than this.
+// Has news read out when nothing else is, no more often than this: of several about one thing the newest.
 const NEWS_MS = 5000;
 let newsTimer = null;
 let newsAt = 0;
-let news = "";
-function announceNews(text) {
-  news = text;
+const news = new Map();
+function announceNews(about, text) {
+  news.set(about, text);
   newsTimer ??= setTimeout(() => {
     newsTimer = null;
     newsAt = Date.now();
-    byId("news").textContent = news; // even if it is the same: it has happened again
+    byId("news").textContent = [...news.values()].join("\n"); // even if it is the same: it has happened again
+    news.clear();
   }, Math.max(50, newsAt + NEWS_MS - Date.now()));
 }
 

@@ -51,7 +51,7 @@ class Log {
   append(entry, isFirstUnread) {
     // What comes while history is being drawn is news all the same. That a ticket was created, its writer knows.
     const isSilent = this.log.getAttribute("aria-live") === "off" && entry.from !== "me" && entry.what !== "created";
-    if (isSilent) announceNews(entry.kind === "message" ? `${entry.sender}: ${entry.text}` : this.lineText(entry));
+    if (isSilent) announceNews(entry, entry.kind === "message" ? `${entry.sender}: ${entry.text}` : this.lineText(entry));
     const isFirstBelow = !this.isAtEnd && !this.newCount && entry.from === "them";
     this.add(entry, isFirstUnread || isFirstBelow);
     if (this.isAtEnd || entry.from === "me") return this.scrollToEnd();

@@ -120,7 +120,7 @@ const frames = {
     if (late && chat?.open) reconnected(chat);
     if (late && (desk.remaining -= 1) === 0) closeMissing();
     if (late || !desk.online || ticket.state !== "waiting") return;
-    announceNews(`${t("notify-ticket")}: ${ticket.subject}`);
+    announceNews("tickets", `${t("notify-ticket")}: ${ticket.subject}`);
     notifications.show(t("notify-ticket"), ticket.subject, ticket.ticket_id);
   },
 
@@ -181,7 +181,7 @@ const frames = {
     const seen = chat === chats.shown && chats.isSeen();
     if (chat === chats.shown) chats.typingIndicator.set("");
     if (!seen) chat.unread = (chat.unread ?? 0) + 1;
-    if (!seen) announceNews(t("notify-message", { name: chat.user }));
+    if (!seen) announceNews(chat.ticketId, t("notify-message", { name: chat.user }));
     if (!seen) notifications.show(t("notify-message", { name: chat.user }), chat.subject, chat.ticketId);
     chat.host.save();
     chats.drawList();

@@ -84,7 +84,7 @@ const frames = {
     const hasMoved = queue?.position !== frame.position;
     queue = frame;
     draw();
-    if (hasMoved) announceNews(byId("queue-place").textContent);
+    if (hasMoved) announceNews("queue", byId("queue-place").textContent);
   },
 
   staff_joined: (frame) => staffChanged("active", "joined", frame),
