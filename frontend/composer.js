@@ -4,6 +4,7 @@
 
 const TEXT_MAX = 4000; // characters
 const TEXT_BYTES_MAX = 16200; // as JSON; the desk closes on a frame over 16 KiB
+const UNIT_BYTES_MAX = 6; // as JSON, of one unit of a string
 const TYPING_RENEW_MS = 3000; // the other side shows "typing" for 6 s
 const TYPING_HOLD_MS = 6000;
 
@@ -57,8 +58,9 @@ class Composer {
 
   // Shows while the reader types that the text is too long. Nothing is cut off.
   fits(text) {
-    const over = lengthOf(text) - TEXT_MAX;
-    const bytes = new TextEncoder().encode(JSON.stringify(text)).length;
+    const isShort = text.length * UNIT_BYTES_MAX < TEXT_BYTES_MAX; // and need not be counted with each key
+    const over = isShort ? 0 : lengthOf(text) - TEXT_MAX;
+    const bytes = isShort ? 0 : new TextEncoder().encode(JSON.stringify(text)).length;
     const fine = over <= 0 && bytes <= TEXT_BYTES_MAX;
     setError(this.text, fine ? "" : t("too-long", { count: Math.max(over, 1) }));
     return fine;

@@ -48,14 +48,16 @@ const hasShortcuts = () => store.kept.get("shortcuts", isBoolean, true);
 
 function pressed(event) {
   if (event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
+  // Single keys do nothing while the reader is typing. This is asked first, so that each letter costs next to nothing.
+  const isTyping = event.target.matches("input, textarea, select");
+  if (isTyping && event.key !== "Escape" && event.key !== "/") return;
   if (document.body.dataset.view !== "desk" || document.querySelector("dialog[open]") || hasMenu()) return;
   if (event.key === "Escape") return leaveField(event.target);
   if (event.target.id === "text" && event.key === "/" && !event.target.value && !event.target.readOnly) {
     event.preventDefault();
     return canned.open();
   }
-  // Single keys do nothing while the reader is typing.
-  if (event.target.matches("input, textarea, select") || !hasShortcuts()) return;
+  if (isTyping || !hasShortcuts()) return;
   const known = KEYS[event.key.toLowerCase()];
   if (!known) return;
   event.preventDefault();
@@ -66,7 +68,7 @@ function pressed(event) {
 // Leaves a field, so that single keys work. Outside of a field, on a phone: back to the lists.
 function leaveField(target) {
   if (target.id === "text") byId("log").focus();
-  else if (target.id === "search") target.blur();
+  else if (target.id === "search") byId("tickets").focus();
   else setRegion("chats");
 }
 
