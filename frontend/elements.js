@@ -90,9 +90,30 @@ document.addEventListener(
   true,
 );
 
-// Gives the focus to the first of these that can have it, if the control that had it is gone.
-function refocus(...ids) {
-  const focused = document.activeElement;
-  if (focused && focused !== document.body && focused.getClientRects().length && !focused.disabled) return;
-  ids.map(byId).find((element) => element.getClientRects().length && !element.disabled)?.focus();
+// What has the focus, or had it until it was hidden, disabled, moved or removed. The reader has not left it then.
+let focused = null;
+const canHaveFocus = (element) => element?.isConnected && element.checkVisibility() && !element.disabled;
+document.addEventListener("focusin", ({ target }) => (focused = target));
+document.addEventListener(
+  "click",
+  () => (focused = document.activeElement === document.body ? null : document.activeElement), // a click beside leaves it
+  true,
+);
+
+// If the next frame takes the focus away from what has it, gives it back, or to the first of these that can have it, or of
+// the page's own NEXT_FOCUS.
+let focusFrame = null;
+let firstFocus = [];
+function keepFocus(...ids) {
+  firstFocus.push(...ids);
+  focusFrame ??= requestAnimationFrame(() => {
+    focusFrame = null;
+    const candidates = [focused, ...[...firstFocus, ...NEXT_FOCUS].map(byId)];
+    firstFocus = [];
+    const { activeElement } = document;
+    const isLost = activeElement === document.body || !canHaveFocus(activeElement);
+    const isElsewhere = window.parent !== window && !document.hasFocus(); // on the site around this frame
+    if (focused && isLost && !isElsewhere) candidates.find(canHaveFocus)?.focus();
+  });
 }
+document.addEventListener("close", () => keepFocus(), true); // of a dialog whose opener is gone

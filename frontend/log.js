@@ -225,6 +225,7 @@ class Log {
   }
 
   drawNewButton() {
+    if (!this.newCount && document.activeElement === this.newButton) this.log.focus();
     this.newButton.hidden = this.newCount === 0;
     if (this.newCount) setText(this.newButton, t("new-messages", { count: this.newCount }));
   }

@@ -3,6 +3,7 @@
 
 const ROWS_MAX = 200; // further tickets are found by the search
 const ROWS_AT_ONCE = 10; // made; a slow machine would not take a key for as long as it makes all
+const PIECE_MS = 16; // between two such pieces: a frame
 const DRAW_MS = 50; // changes that come together are drawn together
 const AGES_MS = 20000; // the waiting times are drawn again this often
 
@@ -14,6 +15,7 @@ const board = {
   colleagues: new Map(), // names by staff_id
   rows: new Map(),
   filter: null, // the one that is on
+  listed: [], // the tickets that have a row, or are about to
 
   start() {
     byId("search").addEventListener("input", () => this.changed());
@@ -58,10 +60,7 @@ const board = {
   // ---- Drawing
 
   changed() {
-    this.timer ??= setTimeout(() => {
-      this.timer = null;
-      this.draw();
-    }, DRAW_MS);
+    this.timer ??= setTimeout(() => this.draw(), DRAW_MS);
   },
 
   // Tickets that can be picked come first, then our own, then those of others; of each the oldest first.
@@ -72,6 +71,8 @@ const board = {
   },
 
   draw() {
+    clearTimeout(this.timer);
+    this.timer = null;
     const wanted = byId("search").value.trim().toLowerCase();
     const matching = this.sorted().filter((ticket) => this.isListed(ticket, wanted));
     this.drawRows(matching.slice(0, ROWS_MAX));
@@ -84,6 +85,7 @@ const board = {
     this.drawFilters();
     this.drawColleagues();
     drawPrimary();
+    keepFocus();
   },
 
   // Our own chats have a list of their own.
@@ -104,14 +106,24 @@ const board = {
 
   // Rows are kept, and drawn again only where something of them has changed.
   drawRows(tickets) {
+    this.listed = tickets;
     const shown = new Set(tickets.map((ticket) => ticket.ticket_id));
     for (const id of this.rows.keys()) if (!shown.has(id)) this.rows.delete(id);
-    const isThere = ({ ticket_id }) => this.rows.has(ticket_id);
-    const missing = tickets.filter((ticket) => !isThere(ticket));
-    for (const ticket of missing.slice(0, ROWS_AT_ONCE)) this.makeRow(ticket);
-    if (missing.length > ROWS_AT_ONCE) this.changed(); // the others are made the next time
-    const rows = tickets.filter(isThere).map((ticket) => this.fillRow(this.rows.get(ticket.ticket_id), ticket));
-    placeRows(byId("tickets"), rows);
+    for (const ticket of tickets) if (this.isMade(ticket)) this.fillRow(this.rows.get(ticket.ticket_id), ticket);
+    this.drawMissing();
+  },
+
+  // Few rows are made at once, many in pieces: between two of them the page takes keys.
+  drawMissing() {
+    clearTimeout(this.piecesTimer);
+    const missing = this.listed.filter((ticket) => !this.isMade(ticket));
+    for (const ticket of missing.slice(0, ROWS_AT_ONCE)) this.fillRow(this.makeRow(ticket), ticket);
+    if (missing.length > ROWS_AT_ONCE) this.piecesTimer = setTimeout(() => this.drawMissing(), PIECE_MS);
+    placeRows(byId("tickets"), this.listed.filter((ticket) => this.isMade(ticket)).map(({ ticket_id }) => this.rows.get(ticket_id)));
+  },
+
+  isMade({ ticket_id }) {
+    return this.rows.has(ticket_id);
   },
 
   makeRow({ ticket_id, subject, user_id, user_name }) {
@@ -130,6 +142,7 @@ const board = {
     );
     const row = make("li", { class: "ticket", "data-ticket": ticket_id, title: ticket_id }, choose);
     this.rows.set(ticket_id, row);
+    return row;
   },
 
   fillRow(row, ticket) {
@@ -137,7 +150,7 @@ const board = {
     const pickable = this.pickable(ticket);
     const since = age(ticket.since ?? ticket.created_at);
     const drawn = [i18n.language, state, pickable, since, ticket.user_online, ticket.staff_id, ticket.staff_name].join();
-    if (row.drawn === drawn) return row;
+    if (row.drawn === drawn) return;
     row.drawn = drawn;
     row.dataset.state = state;
     row.dataset.pickable = pickable;
@@ -147,7 +160,6 @@ const board = {
     setText(row.querySelector(".age"), since);
     setText(row.querySelector(".away"), ticket.user_online ? "" : t("away"));
     this.fillButton(row.querySelector("button"), state, pickable, ticket.ticket_id);
-    return row;
   },
 
   fillButton(element, state, pickable, ticketId) {

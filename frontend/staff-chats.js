@@ -79,11 +79,13 @@ const chats = {
   leave(chat) {
     const list = this.opened();
     const place = list.indexOf(chat);
+    const isReadHere = byId("conversation").contains(document.activeElement);
     chat.open = false;
     chat.unread = 0;
     chat.host.save();
     if (!board.tickets.has(chat.ticketId)) this.forget(chat);
     if (this.shown === chat) this.show((list[place + 1] ?? list[place - 1])?.ticketId ?? null);
+    if (isReadHere && this.shown) byId("log").focus(); // not on a button that is now the next chat's
     this.draw();
   },
 
@@ -195,6 +197,7 @@ const chats = {
   // ---- Drawing
 
   draw() {
+    keepFocus();
     this.drawList();
     this.drawConversation();
     store.tab.set("chats", [...this.all.keys()]);

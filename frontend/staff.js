@@ -4,6 +4,7 @@
 const REPORT_MS = 6000;
 const REPEAT_MS = 1000; // an action that was too fast for the desk is repeated once
 const OFFLINE = ["confirm-offline", "confirm-offline-note", "go-offline", "cancel"];
+const NEXT_FOCUS = ["log", "pick-next", "tickets", "show-chats", "staff-id"]; // where what had the focus is gone
 const PRESENCE = ""; // the key in `pending` of an action that concerns no ticket
 
 const isSignedIn = (value) => isId(value?.id) && isSecret(value.token) && isText(value.name ?? "");
@@ -91,8 +92,8 @@ const frames = {
     for (const chat of chats.opened()) reconnected(chat);
     if (!desk.remaining) closeMissing();
     if (desk.wantsOnline) desk.setOnline(true);
+    if (wasSignedOut) keepFocus("go-online");
     draw();
-    if (wasSignedOut) refocus("go-online");
   },
 
   presence(frame) {
@@ -102,8 +103,8 @@ const frames = {
     desk.online = frame.online;
     desk.setWantsOnline(frame.online);
     desk.report(frame.online ? "outcome-online" : paused ? "outcome-paused" : "outcome-offline");
+    keepFocus("go-online", "pick-next", "go-offline");
     draw();
-    refocus("go-online", "pick-next", "go-offline");
   },
 
   colleague(frame) {
@@ -242,13 +243,18 @@ function setRegion(region) {
 // One action is the first; the others are quiet.
 const ACTIONS = ["use-here", "go-online", "pick-again", "send", "pick-mine", "pick-next"];
 
+// What can be seen is known when a frame is drawn. Asked for earlier, it would cost a layout of its own.
+let primaryFrame = null;
 function drawPrimary() {
-  const canBe = (element) => element.getClientRects().length && !element.disabled;
-  const first = ACTIONS.map(byId).find(canBe);
-  for (const id of ACTIONS) byId(id).classList.toggle("primary", byId(id) === first);
+  primaryFrame ??= requestAnimationFrame(() => {
+    primaryFrame = null;
+    const first = ACTIONS.map(byId).find((element) => element.checkVisibility() && !element.disabled);
+    for (const id of ACTIONS) byId(id).classList.toggle("primary", byId(id) === first);
+  });
 }
 
 function draw() {
+  keepFocus();
   // Staff are signed in after the first welcome. From then on a lost connection leaves everything on the screen.
   const signedIn = Boolean(desk.me && store.tab.get("staff", isSignedIn));
   document.body.dataset.view = signedIn ? "desk" : "sign-in";
@@ -281,6 +287,7 @@ onClick("try-now", () => wire.checkNow());
 onClick("show-board", () => setRegion("board"));
 onClick("show-chats", () => setRegion("chats"));
 window.addEventListener("hashchange", takeTokenFromLink);
+window.addEventListener("resize", () => keepFocus()); // a region may have no room any more
 
 board.start();
 chats.start();

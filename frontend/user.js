@@ -2,6 +2,7 @@
 "use strict";
 
 const SUBJECT_MAX = 200; // characters
+const NEXT_FOCUS = ["log", "subject"]; // where what had the focus is gone
 const RECAP_CODES = new Set(["no_ticket", "staff_offline"]); // no ticket that is asked for is refused with these
 
 const isOptional = (value, isValid) => value === undefined || isValid(value);
@@ -311,6 +312,7 @@ document.addEventListener("visibilitychange", () => chat?.sendReceipt());
 // ---- Drawing: everything follows from the state above
 
 function draw() {
+  keepFocus();
   const asksNow = !chat || showsForm;
   document.body.dataset.view = asksNow ? "ask" : "chat";
   byId("ask").hidden = !asksNow;

@@ -148,6 +148,7 @@ fn transfer_shows_the_load_and_the_room_of_each_colleague(source: Source) {
 
 /// Returns the ids of the primary actions that are seen, outside of dialogs.
 fn primary(page: &Page) -> Vec<String> {
+    page.next_frame(); // it is chosen as a frame is drawn
     let seen = "[...document.querySelectorAll('.primary')].filter(e => e.checkVisibility() && !e.disabled && !e.closest('dialog')).map(e => e.id)";
     serde_json::from_value(page.eval(seen)).expect("ids")
 }

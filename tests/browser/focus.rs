@@ -3,12 +3,15 @@
 use serde_json::{Value, json};
 
 use crate::page::Page;
-use crate::setup::{Kind, Source, Stage, chat, stories};
+use crate::setup::{Kind, Source, Stage, chat, chat_by, stories};
 
 stories![
     the_log_scrolls_by_keyboard,
     tab_goes_as_the_eye_does_and_is_never_trapped,
     the_focus_is_seen_wherever_it_goes,
+    in_the_console_the_focus_goes_on_where_its_control_is_gone,
+    in_the_users_page_the_focus_goes_on_where_its_control_is_gone,
+    a_lost_connection_takes_the_focus_from_nobody,
 ];
 
 fn the_log_scrolls_by_keyboard(source: Source) {
@@ -114,5 +117,111 @@ fn the_focus_is_seen_wherever_it_goes(source: Source) {
             }
         }
         page.media(&[]);
+    }
+}
+
+/// Waits until the focus is there: on the body it would be nowhere, and the next Tab would begin at the top.
+fn until_focus_is_on(page: &Page, css: &str) {
+    page.until(&format!("document.activeElement.matches({})", json!(css)));
+}
+
+fn focus(page: &Page, css: &str) {
+    page.until(&format!("document.querySelector({}).checkVisibility()", json!(css)));
+    page.eval(&format!("document.querySelector({}).focus()", json!(css)));
+}
+
+fn in_the_console_the_focus_goes_on_where_its_control_is_gone(source: Source) {
+    let stage = Stage::new(source);
+    let console = stage.console("sam");
+    console.go_online();
+    let mut kim = stage.desk.staff("kim").online();
+    let mut users = ["ann", "bob", "cat", "dan"].map(|name| stage.desk.user(name));
+    let [ann, bob, cat, dan] = users.each_mut().map(|user| user.create("help"));
+    for ticket in [&ann, &bob, &cat] {
+        console.pick(ticket);
+        until_focus_is_on(&console, "#text");
+    }
+    // The chat that takes the place of one has its own buttons there: the focus is on none of them.
+    console.until_there("[data-colleague=kim]");
+    focus(&console, "#transfer");
+    console.key("Enter");
+    focus(&console, "#transfer-send");
+    console.key("Enter");
+    console.until_shown(&bob);
+    until_focus_is_on(&console, "#log");
+    assert_eq!(kim.expect("ticket_picked")["ticket_id"], cat);
+    focus(&console, "#release");
+    console.key("Enter");
+    focus(&console, "#confirm-yes");
+    console.key("Enter");
+    console.until_shown(&ann);
+    until_focus_is_on(&console, "#log");
+    focus(&console, "#close-ticket");
+    console.key("Enter");
+    focus(&console, "#confirm-yes");
+    console.key("Enter");
+    until_focus_is_on(&console, "#dismiss");
+    console.key("Enter");
+    console.until_gone("#chat");
+    until_focus_is_on(&console, "#pick-next");
+    // A row that a colleague was quicker to pick can be pressed no more.
+    kim.pick(&bob);
+    focus(&console, &format!("#tickets [data-pick='{dan}']"));
+    kim.pick(&dan);
+    console.until_ticket(&dan, "taken");
+    until_focus_is_on(&console, "#tickets");
+}
+
+fn in_the_users_page_the_focus_goes_on_where_its_control_is_gone(source: Source) {
+    let stage = Stage::new(source);
+    let (user, console, _) = chat(&stage);
+    // The button that shows earlier lines moves to the newest of them.
+    console.click("#go-offline");
+    console.click("#confirm-yes");
+    focus(&user, ".system:last-child button");
+    console.go_online();
+    user.until_locked("staff-back");
+    until_focus_is_on(&user, ".system:last-child button");
+    console.click("#pick-again");
+    user.until_unlocked();
+    until_focus_is_on(&user, "#text");
+    (1..=4).for_each(|n| console.say(&format!("{n}{}", "\na long text".repeat(20))));
+    user.until_received(&format!("4{}", "\na long text".repeat(20)));
+    user.scroll_to_top();
+    console.say("the last");
+    focus(&user, "#new-messages");
+    user.key("Enter");
+    user.until_gone("#new-messages");
+    until_focus_is_on(&user, "#log");
+    focus(&user, "#text");
+    focus(&user, "#close-ticket");
+    user.key("Enter");
+    focus(&user, "#confirm-yes");
+    user.key("Enter");
+    user.until_ticket_is("closed");
+    until_focus_is_on(&user, "#log");
+    focus(&user, "[data-score='4']");
+    user.key("Enter");
+    until_focus_is_on(&user, "#new-ticket");
+    user.key("Enter");
+    until_focus_is_on(&user, "#subject");
+}
+
+fn a_lost_connection_takes_the_focus_from_nobody(source: Source) {
+    let stage = Stage::new(source);
+    let proxy = stage.proxy();
+    let (user, console, _) = chat_by(stage.page(Kind::User).by(&proxy), stage.page(Kind::Staff).by(&proxy));
+    focus(&user, "#close-ticket");
+    focus(&console, "#transfer");
+    proxy.disconnect();
+    for page in [&*user, &*console] {
+        page.until_there("#notice[data-reason=lost]");
+        until_focus_is_on(page, "#log");
+        focus(page, "#try-now");
+    }
+    proxy.restore();
+    for page in [&*user, &*console] {
+        page.until_gone("#notice");
+        until_focus_is_on(page, "#log");
     }
 }

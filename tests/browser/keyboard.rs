@@ -152,6 +152,7 @@ fn after_a_cut_one_key_picks_the_chat_again_and_one_leads_to_its_text(source: So
     console.until_locked("lost");
     proxy.restore();
     console.until_locked("repick");
+    console.until("!document.querySelector('#pick-again').disabled"); // it is online again
     console.key("Escape");
     console.key("p");
     user.until_unlocked();
