@@ -317,7 +317,9 @@ impl<S: Stream, V: Service> Hub<S, V> {
                 slot.flush(kept, now, &mut self.spare, &mut self.metrics);
             }
             let phase = slot.connection.phase();
-            self.metrics.moved(std::mem::replace(&mut slot.counted, phase), phase);
+            if phase != slot.counted {
+                self.metrics.moved(std::mem::replace(&mut slot.counted, phase), phase);
+            }
             if phase == PhaseName::Head || slot.counted_head_bytes > 0 {
                 let head_bytes = slot.connection.partial_head_bytes();
                 self.partial_heads_bytes += head_bytes as usize;
