@@ -37,7 +37,7 @@ pub(super) struct Turns {
 
 impl State {
     /// Assigns the tickets that wait or are paused, oldest first, while there are staff with capacity.
-    pub(super) fn assign_waiting(&mut self, now: Millis, out: &mut impl Emit) {
+    pub(super) fn assign_waiting(&mut self, now: Millis, out: &mut dyn Emit) {
         if self.rules.assign == Assign::Manual {
             return;
         }

@@ -85,7 +85,7 @@ impl Board {
 }
 
 impl State {
-    pub(super) fn welcome_staff(&mut self, now: Millis, key: StaffKey, out: &mut impl Emit) {
+    pub(super) fn welcome_staff(&mut self, now: Millis, key: StaffKey, out: &mut dyn Emit) {
         let online = self.staff_by_id.values().map(|key| &self.staff[*key]).filter(|staff| staff.online);
         let online: Vec<StaffName<'_>> = online.map(super::staff::Staff::name).collect();
         // Colleagues may take half of the welcome, so that there is space for tickets. Those who do not fit follow one
@@ -131,7 +131,7 @@ impl State {
     /// Sends what a connection's board lacks, as far as its credit and its allowance go: changes of the tickets that it
     /// shows, and tickets that it does not show yet. One of each in turn, so that a flood of one kind does not hold up
     /// the other.
-    pub(super) fn catch_up_board(&mut self, key: StaffKey, out: &mut impl Emit) {
+    pub(super) fn catch_up_board(&mut self, key: StaffKey, out: &mut dyn Emit) {
         loop {
             let is_changed = self.send_next_change(key, out);
             let is_added = self.send_next_ticket(key, out);
@@ -145,7 +145,7 @@ impl State {
     }
 
     /// Sends a change that a board lacks. Returns whether there was one, and it could be sent.
-    fn send_next_change(&mut self, key: StaffKey, out: &mut impl Emit) -> bool {
+    fn send_next_change(&mut self, key: StaffKey, out: &mut dyn Emit) -> bool {
         if !self.takes_more(key) || !self.staff[key].board.has_allowance() {
             return false;
         }
@@ -161,7 +161,7 @@ impl State {
     }
 
     /// Sends the oldest ticket that a board does not show yet. Returns whether there was one, and it could be sent.
-    fn send_next_ticket(&mut self, key: StaffKey, out: &mut impl Emit) -> bool {
+    fn send_next_ticket(&mut self, key: StaffKey, out: &mut dyn Emit) -> bool {
         if !self.takes_more(key) {
             return false;
         }
@@ -190,7 +190,7 @@ impl State {
 
     /// Sends a change of a ticket to the operator's log and to the staff member who has it; the others get it with the
     /// next batch.
-    pub(super) fn announce_update(&mut self, now: Millis, number: TicketNo, out: &mut impl Emit) {
+    pub(super) fn announce_update(&mut self, now: Millis, number: TicketNo, out: &mut dyn Emit) {
         let view = self.view(&self.tickets[number]);
         out.record(&Record::TicketChanged(view));
         let owner = self.tickets[number].status.staff().filter(|key| self.takes_more(*key));

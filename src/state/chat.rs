@@ -24,7 +24,7 @@ impl State {
         (number, side): (TicketNo, Side),
         id: u64,
         text: &JsonText<'_>,
-        out: &mut impl Emit,
+        out: &mut dyn Emit,
     ) -> Result<(), ErrorCode> {
         let ticket = &mut self.tickets[number];
         let Some(sender) = link_of(&self.users, &self.staff, ticket, side) else { return Ok(()) };
@@ -67,7 +67,7 @@ impl State {
         now: Millis,
         (number, side): (TicketNo, Side),
         seq: u64,
-        out: &mut impl Emit,
+        out: &mut dyn Emit,
     ) {
         if self.tickets[number].conversation.confirm(side, seq, &mut self.spare) {
             self.send_receipt(now, number, side.other(), out);
@@ -81,7 +81,7 @@ impl State {
         now: Millis,
         (number, side): (TicketNo, Side),
         active: bool,
-        out: &mut impl Emit,
+        out: &mut dyn Emit,
     ) {
         if !active {
             return self.stop_typing(number, side, out);
@@ -107,7 +107,7 @@ impl State {
     }
 
     /// Ends the typing notice of one side, if there is one.
-    pub(super) fn stop_typing(&mut self, number: TicketNo, side: Side, out: &mut impl Emit) {
+    pub(super) fn stop_typing(&mut self, number: TicketNo, side: Side, out: &mut dyn Emit) {
         if let Some(due) = self.tickets[number].conversation.stop_typing(side) {
             self.alarms.remove(&(due, Alarm::Typing(number, side)));
             self.send_typing(number, side, out);
@@ -115,21 +115,21 @@ impl State {
     }
 
     /// Ends a typing notice that has not been renewed. One that has been renewed has a later alarm.
-    pub(super) fn typing_runs_out(&mut self, due: Millis, number: TicketNo, side: Side, out: &mut impl Emit) {
+    pub(super) fn typing_runs_out(&mut self, due: Millis, number: TicketNo, side: Side, out: &mut dyn Emit) {
         if self.tickets[number].conversation.sent_by(side).typing_until == Some(due) {
             self.stop_typing(number, side, out);
         }
     }
 
     /// Sends one side's connection everything of the chat that it has not been sent, as far as its credit goes.
-    pub(super) fn catch_up_chat(&mut self, now: Millis, number: TicketNo, side: Side, out: &mut impl Emit) {
+    pub(super) fn catch_up_chat(&mut self, now: Millis, number: TicketNo, side: Side, out: &mut dyn Emit) {
         self.relay_held(number, side.other(), out);
         self.send_receipt(now, number, side, out);
         self.send_typing(number, side.other(), out);
     }
 
     /// Sends the other side's connection the held messages of `from` that it has not been sent yet.
-    pub(super) fn relay_held(&mut self, number: TicketNo, from: Side, out: &mut impl Emit) {
+    pub(super) fn relay_held(&mut self, number: TicketNo, from: Side, out: &mut dyn Emit) {
         let Some(reader) = self.link_of(number, from.other()) else { return };
         let ticket = &self.tickets[number];
         let user = user_of(&self.users, ticket);
@@ -142,7 +142,7 @@ impl State {
     }
 
     /// Sends `side` a receipt for what the other side has confirmed, unless its connection shows that already.
-    fn send_receipt(&mut self, now: Millis, number: TicketNo, side: Side, out: &mut impl Emit) {
+    fn send_receipt(&mut self, now: Millis, number: TicketNo, side: Side, out: &mut dyn Emit) {
         let ticket = &mut self.tickets[number];
         let id = ticket.id;
         let sent = ticket.conversation.sent_by(side);
@@ -160,7 +160,7 @@ impl State {
     }
 
     /// Sends the other side whether `side` is typing, if its connection shows otherwise.
-    fn send_typing(&mut self, number: TicketNo, side: Side, out: &mut impl Emit) {
+    fn send_typing(&mut self, number: TicketNo, side: Side, out: &mut dyn Emit) {
         let ticket = &self.tickets[number];
         let (id, sent) = (ticket.id, ticket.conversation.sent_by(side));
         let active = sent.typing_until.is_some();

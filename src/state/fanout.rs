@@ -124,7 +124,7 @@ impl State {
     }
 
     /// Sends the next part of what goes to many connections.
-    pub(super) fn fan_out(&mut self, now: Millis, out: &mut impl Emit) {
+    pub(super) fn fan_out(&mut self, now: Millis, out: &mut dyn Emit) {
         self.send_some_users(out);
         self.fanout.start_batch(now);
         let Some(next_staff) = self.fanout.batch.as_ref().map(|batch| batch.next_staff) else { return };
@@ -142,7 +142,7 @@ impl State {
     }
 
     /// Renews the allowance of a board. If it was used up, the board is sent now what waits for it.
-    fn renew_allowance(&mut self, key: StaffKey, out: &mut impl Emit) {
+    fn renew_allowance(&mut self, key: StaffKey, out: &mut dyn Emit) {
         let allowance = self.board_allowance();
         let staff = &mut self.staff[key];
         if staff.board.renew(allowance) && staff.link.is_some() {
@@ -153,7 +153,7 @@ impl State {
     }
 
     /// Sends a batch to these staff members. For those without credit, its changes are noted, to be sent later.
-    fn send_batch(&mut self, batch: &Batch, staff: &[StaffKey], out: &mut impl Emit) {
+    fn send_batch(&mut self, batch: &Batch, staff: &[StaffKey], out: &mut dyn Emit) {
         for (id, change) in &batch.colleagues {
             // Encoded once for all of them: when hundreds come online together, this is hundreds of frames for each.
             let (event, mut receivers) = (self.colleague(id), Vec::new());
@@ -195,7 +195,7 @@ impl State {
         (number, change): (TicketNo, Change),
         staff: &[StaffKey],
         Receivers { knowing, others }: &mut Receivers,
-        out: &mut impl Emit,
+        out: &mut dyn Emit,
     ) {
         knowing.clear();
         others.clear();
@@ -259,7 +259,7 @@ impl State {
     }
 
     /// Sends the next users whether staff are online, if their connections show otherwise.
-    fn send_some_users(&mut self, out: &mut impl Emit) {
+    fn send_some_users(&mut self, out: &mut dyn Emit) {
         let Some(first) = self.fanout.next_user else { return };
         let Some(users) = self.users.keys_from::<UserKey>(first, USERS_PER_TURN) else {
             self.fanout.next_user = None;
@@ -282,7 +282,7 @@ impl State {
     }
 
     /// Sends a user whether staff are online, if their connection shows otherwise.
-    pub(super) fn send_desk(&mut self, key: UserKey, out: &mut impl Emit) {
+    pub(super) fn send_desk(&mut self, key: UserKey, out: &mut dyn Emit) {
         let online = self.staff_online > 0;
         let user = &mut self.users[key];
         if let Some(link) = user.link.as_ref().filter(|link| Link::has_credit(link))

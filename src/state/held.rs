@@ -142,7 +142,7 @@ impl Held {
         relayed_seq: u64,
         (ticket, user): (TicketId, Sender<'_>),
         reader: &Link,
-        out: &mut impl Emit,
+        out: &mut dyn Emit,
     ) -> (u64, bool) {
         let mut relayed = relayed_seq;
         for message in self.after(relayed_seq, user) {
@@ -179,12 +179,7 @@ impl Unrelayed {
     }
 
     /// Sends the rest, as far as the reader's credit goes. Returns whether all messages have been sent.
-    pub(super) fn relay(
-        &mut self,
-        about: (TicketId, Sender<'_>),
-        reader: &Link,
-        out: &mut impl Emit,
-    ) -> bool {
+    pub(super) fn relay(&mut self, about: (TicketId, Sender<'_>), reader: &Link, out: &mut dyn Emit) -> bool {
         let (relayed, is_whole) = self.held.relay(self.relayed_seq, about, reader, out);
         self.relayed_seq = relayed;
         is_whole

@@ -38,13 +38,13 @@ impl Link {
     }
 
     /// Sends an event, whether there is credit or not.
-    pub(super) fn send(&self, event: &Event<'_>, out: &mut impl Emit) {
+    pub(super) fn send(&self, event: &Event<'_>, out: &mut dyn Emit) {
         out.emit(self.conn, event);
         self.charge(event.bytes_max(), out);
     }
 
     /// Counts bytes against the credit. When it is used up, asks to be notified once all output has left.
-    pub(super) fn charge(&self, bytes: usize, out: &mut impl Emit) {
+    pub(super) fn charge(&self, bytes: usize, out: &mut dyn Emit) {
         let credit = self.credit.get();
         let left = credit.saturating_sub(u32::try_from(bytes).unwrap_or(u32::MAX));
         self.credit.set(left);
@@ -55,7 +55,7 @@ impl Link {
     }
 
     /// Uses up the credit, because there is more to send than should be sent now.
-    pub(super) fn exhaust(&self, out: &mut impl Emit) {
+    pub(super) fn exhaust(&self, out: &mut dyn Emit) {
         self.charge(self.credit.get() as usize, out);
     }
 

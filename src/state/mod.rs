@@ -185,7 +185,7 @@ impl State {
     }
 
     /// Applies an input at the time `now`. This is the only way to change State.
-    pub fn apply(&mut self, now: Millis, input: &Input<'_>, out: &mut impl Emit) {
+    pub fn apply(&mut self, now: Millis, input: &Input<'_>, out: &mut dyn Emit) {
         match input {
             Input::UserConnects { conn, user, offered, fresh } => {
                 self.user_connects(now, (*conn, user), *offered, *fresh, out);
@@ -218,7 +218,7 @@ impl State {
         self.assign_waiting(now, out);
     }
 
-    fn leaves(&mut self, now: Millis, conn: ConnId, out: &mut impl Emit) {
+    fn leaves(&mut self, now: Millis, conn: ConnId, out: &mut dyn Emit) {
         match self.owners.remove(conn) {
             Some(Owner::User(key)) => self.user_leaves(now, key, out),
             Some(Owner::Staff(key)) => self.staff_leaves(now, key, out),
@@ -226,7 +226,7 @@ impl State {
         }
     }
 
-    fn user_asks(&mut self, now: Millis, key: UserKey, command: &UserCommand<'_>, out: &mut impl Emit) {
+    fn user_asks(&mut self, now: Millis, key: UserKey, command: &UserCommand<'_>, out: &mut dyn Emit) {
         let done = match command {
             UserCommand::CreateTicket { subject, name, page } => {
                 self.create(now, key, (subject, name.as_ref(), page.as_ref()), out)
@@ -252,7 +252,7 @@ impl State {
         now: Millis,
         number: TicketNo,
         command: &UserCommand<'_>,
-        out: &mut impl Emit,
+        out: &mut dyn Emit,
     ) -> Result<(), ErrorCode> {
         match command {
             UserCommand::Message { id, text } => {
@@ -267,7 +267,7 @@ impl State {
         Ok(())
     }
 
-    fn staff_asks(&mut self, now: Millis, key: StaffKey, command: &StaffCommand<'_>, out: &mut impl Emit) {
+    fn staff_asks(&mut self, now: Millis, key: StaffKey, command: &StaffCommand<'_>, out: &mut dyn Emit) {
         if let Err(code) = self.try_staff_command(now, key, command, out) {
             let ticket = command.ticket().map(TicketRef::Id);
             self.to_staff(key, &Event::Error { code, id: command.message_id(), ticket }, out);
@@ -279,7 +279,7 @@ impl State {
         now: Millis,
         key: StaffKey,
         command: &StaffCommand<'_>,
-        out: &mut impl Emit,
+        out: &mut dyn Emit,
     ) -> Result<(), ErrorCode> {
         match command {
             StaffCommand::GoOnline { name } => self.go_online(now, key, name.as_ref(), out),
@@ -310,7 +310,7 @@ impl State {
         Ok(())
     }
 
-    fn drained(&mut self, now: Millis, conn: ConnId, out: &mut impl Emit) {
+    fn drained(&mut self, now: Millis, conn: ConnId, out: &mut dyn Emit) {
         match self.owners.get(conn) {
             Some(Owner::User(key)) => {
                 self.users[key].link.iter().for_each(Link::refill);
@@ -331,7 +331,7 @@ impl State {
         alarm.into_iter().chain(self.queue.notice_due()).chain(self.fanout.next_due()).min()
     }
 
-    fn tick(&mut self, now: Millis, out: &mut impl Emit) {
+    fn tick(&mut self, now: Millis, out: &mut dyn Emit) {
         for _ in 0..ALARMS_PER_TURN {
             let Some((due, alarm)) = self.alarms.first().copied().filter(|(due, _)| *due <= now) else {
                 break;
@@ -386,14 +386,14 @@ impl State {
     }
 
     /// Sends an event to a user if they are connected, even if their connection has no credit.
-    fn to_user(&self, key: UserKey, event: &Event<'_>, out: &mut impl Emit) {
+    fn to_user(&self, key: UserKey, event: &Event<'_>, out: &mut dyn Emit) {
         if let Some(link) = &self.users[key].link {
             link.send(event, out);
         }
     }
 
     /// Sends an event to a staff member if they are connected, even if their connection has no credit.
-    fn to_staff(&self, key: StaffKey, event: &Event<'_>, out: &mut impl Emit) {
+    fn to_staff(&self, key: StaffKey, event: &Event<'_>, out: &mut dyn Emit) {
         if let Some(link) = &self.staff[key].link {
             link.send(event, out);
         }

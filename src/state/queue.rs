@@ -211,7 +211,7 @@ impl Queue {
 
 impl State {
     /// Sends the next part of a round: to each user their place, unless their connection shows it already.
-    pub(super) fn send_places(&mut self, now: Millis, out: &mut impl Emit) {
+    pub(super) fn send_places(&mut self, now: Millis, out: &mut dyn Emit) {
         let estimate = self.queue.estimate(self.staff_online);
         self.queue.start_round(now, estimate);
         for number in self.queue.next_of_round() {

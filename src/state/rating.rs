@@ -70,7 +70,7 @@ impl State {
         key: UserKey,
         ticket: TicketId,
         score: Score,
-        out: &mut impl Emit,
+        out: &mut dyn Emit,
     ) -> Result<(), ErrorCode> {
         let unrated = self.users[key].unrated.take_if(|unrated| unrated.ticket == ticket);
         let Unrated { staff, .. } = *unrated.ok_or(ErrorCode::NoTicket)?;
@@ -84,7 +84,7 @@ impl State {
     }
 
     /// Sends a staff member the ratings that wait for them, as far as their credit goes.
-    pub(super) fn send_ratings(&mut self, key: StaffKey, out: &mut impl Emit) {
+    pub(super) fn send_ratings(&mut self, key: StaffKey, out: &mut dyn Emit) {
         let staff = &mut self.staff[key];
         while let Some(link) = staff.link.as_ref().filter(|link| Link::has_credit(link))
             && let Some(Rated { ticket, score }) = staff.ratings.pop_front()

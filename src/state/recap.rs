@@ -76,7 +76,7 @@ impl State {
         &mut self,
         number: TicketNo,
         recap: &Recap<'_>,
-        out: &mut impl Emit,
+        out: &mut dyn Emit,
     ) -> Result<(), ErrorCode> {
         let ticket = &mut self.tickets[number];
         let Status::Active(key) = ticket.status else { return Err(ErrorCode::StaffOffline) };

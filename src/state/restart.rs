@@ -8,7 +8,7 @@ use crate::ids::NodeId;
 impl State {
     /// Ends what depended on the connections of the earlier process: staff go offline, their chats are locked, and
     /// users are away. Every absent user has the whole grace time again, since there was no desk to come back to.
-    pub(super) fn starts(&mut self, now: Millis, rules: Rules, out: &mut impl Emit) {
+    pub(super) fn starts(&mut self, now: Millis, rules: Rules, out: &mut dyn Emit) {
         self.rules = rules;
         for conn in self.owners.conns() {
             self.leaves(now, conn, out);
@@ -26,7 +26,7 @@ impl State {
     }
 
     /// Ends what depended on the connections of a node that has ended.
-    pub(super) fn node_ends(&mut self, now: Millis, node: NodeId, out: &mut impl Emit) {
+    pub(super) fn node_ends(&mut self, now: Millis, node: NodeId, out: &mut dyn Emit) {
         for conn in self.owners.conns_of(node) {
             self.leaves(now, conn, out);
         }

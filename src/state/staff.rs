@@ -79,7 +79,7 @@ impl State {
         now: Millis,
         (conn, id): (ConnId, &StaffId),
         name: Option<&JsonText<'_>>,
-        out: &mut impl Emit,
+        out: &mut dyn Emit,
     ) {
         let key = match self.staff_by_id.get(id).copied() {
             Some(key) => {
@@ -102,7 +102,7 @@ impl State {
         now: Millis,
         key: StaffKey,
         name: Option<&JsonText<'_>>,
-        out: &mut impl Emit,
+        out: &mut dyn Emit,
     ) {
         let staff = &mut self.staff[key];
         let before = staff.shown_name().cloned();
@@ -120,7 +120,7 @@ impl State {
         }
     }
 
-    pub(super) fn staff_leaves(&mut self, now: Millis, key: StaffKey, out: &mut impl Emit) {
+    pub(super) fn staff_leaves(&mut self, now: Millis, key: StaffKey, out: &mut dyn Emit) {
         self.lose_staff(now, key, out);
         self.forget_staff_if_gone(key);
     }
@@ -130,7 +130,7 @@ impl State {
         now: Millis,
         key: StaffKey,
         name: Option<&JsonText<'_>>,
-        out: &mut impl Emit,
+        out: &mut dyn Emit,
     ) {
         let staff = &mut self.staff[key];
         if let Some(name) = name {
@@ -147,7 +147,7 @@ impl State {
         self.send_paused_status(now, key, out);
     }
 
-    pub(super) fn go_offline(&mut self, now: Millis, key: StaffKey, out: &mut impl Emit) {
+    pub(super) fn go_offline(&mut self, now: Millis, key: StaffKey, out: &mut dyn Emit) {
         if self.staff[key].online {
             self.take_offline(now, key, out);
         } else {
@@ -183,7 +183,7 @@ impl State {
 
     /// Sends a staff member's connection what has been waiting for it, as far as its credit goes. Chats come first,
     /// since users wait for answers.
-    pub(super) fn catch_up_staff(&mut self, now: Millis, key: StaffKey, out: &mut impl Emit) {
+    pub(super) fn catch_up_staff(&mut self, now: Millis, key: StaffKey, out: &mut dyn Emit) {
         if !self.send_closed(key, out) {
             return;
         }
@@ -202,7 +202,7 @@ impl State {
     }
 
     /// Sends a staff member the changed presence of colleagues, as far as their credit goes.
-    pub(super) fn catch_up_colleagues(&mut self, key: StaffKey, out: &mut impl Emit) {
+    pub(super) fn catch_up_colleagues(&mut self, key: StaffKey, out: &mut dyn Emit) {
         while self.takes_more(key)
             && let Some(id) = self.staff[key].colleagues.pop_first()
         {
@@ -211,7 +211,7 @@ impl State {
     }
 
     /// Sends the rest of closed chats. Returns whether all of it has been sent.
-    fn send_closed(&mut self, key: StaffKey, out: &mut impl Emit) -> bool {
+    fn send_closed(&mut self, key: StaffKey, out: &mut dyn Emit) -> bool {
         let staff = &mut self.staff[key];
         let Some(link) = &staff.link else { return false };
         while let Some(chat) = staff.closed.front_mut() {
@@ -228,7 +228,7 @@ impl State {
     }
 
     /// Sends a staff member whether a colleague is online.
-    pub(super) fn send_colleague(&self, key: StaffKey, id: &StaffId, out: &mut impl Emit) {
+    pub(super) fn send_colleague(&self, key: StaffKey, id: &StaffId, out: &mut dyn Emit) {
         let Some(link) = &self.staff[key].link else { return };
         link.send(&self.colleague(id), out);
     }
@@ -271,7 +271,7 @@ impl State {
     }
 
     /// Ends what depends on a staff member's connection, which is gone or about to be replaced. Returns the connection.
-    fn lose_staff(&mut self, now: Millis, key: StaffKey, out: &mut impl Emit) -> Option<ConnId> {
+    fn lose_staff(&mut self, now: Millis, key: StaffKey, out: &mut dyn Emit) -> Option<ConnId> {
         let staff = &mut self.staff[key];
         let link = staff.link.take();
         staff.behind.clear();
@@ -289,7 +289,7 @@ impl State {
         conn
     }
 
-    fn take_offline(&mut self, now: Millis, key: StaffKey, out: &mut impl Emit) {
+    fn take_offline(&mut self, now: Millis, key: StaffKey, out: &mut dyn Emit) {
         self.staff[key].online = false;
         self.staff_online -= 1;
         self.refresh_turn(key);
@@ -302,7 +302,7 @@ impl State {
         self.staff[key].behind.clear();
     }
 
-    fn announce_presence(&mut self, now: Millis, key: StaffKey, out: &mut impl Emit) {
+    fn announce_presence(&mut self, now: Millis, key: StaffKey, out: &mut dyn Emit) {
         let online = self.staff[key].online;
         self.to_staff(key, &Event::Presence { online }, out);
         let staff = self.staff[key].id.clone();
@@ -314,7 +314,7 @@ impl State {
         self.queue.changed(now); // estimates depend on whether staff are online
     }
 
-    fn send_paused_status(&mut self, now: Millis, key: StaffKey, out: &mut impl Emit) {
+    fn send_paused_status(&mut self, now: Millis, key: StaffKey, out: &mut dyn Emit) {
         for number in self.staff[key].paused.clone() {
             self.send_status(now, number, out);
         }

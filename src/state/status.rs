@@ -44,7 +44,7 @@ impl State {
     }
 
     /// Sends a ticket's user the frames that lead to its present status, as far as their credit goes.
-    pub(super) fn send_status(&mut self, now: Millis, number: TicketNo, out: &mut impl Emit) {
+    pub(super) fn send_status(&mut self, now: Millis, number: TicketNo, out: &mut dyn Emit) {
         while let Some((what, next)) = self.next_step(number) {
             let ticket = &self.tickets[number];
             let Some(link) = &self.users[ticket.user].link else { return };

@@ -90,7 +90,7 @@ impl State {
         now: Millis,
         key: UserKey,
         (subject, name, page): (&JsonText<'_>, Option<&JsonText<'_>>, Option<&JsonText<'_>>),
-        out: &mut impl Emit,
+        out: &mut dyn Emit,
     ) -> Result<(), ErrorCode> {
         self.users[key].may_create()?;
         let texts = [Some(subject), name, page];
@@ -135,7 +135,7 @@ impl State {
         &mut self,
         now: Millis,
         text_bytes: usize,
-        out: &mut impl Emit,
+        out: &mut dyn Emit,
     ) -> Result<(), ErrorCode> {
         let tickets_max = self.rules.max_tickets as usize;
         let text_bytes_max = (tickets_max * TICKET_TEXT_BYTES).max(TICKET_TEXTS_BYTES_MIN);
@@ -151,7 +151,7 @@ impl State {
         now: Millis,
         key: StaffKey,
         id: TicketId,
-        out: &mut impl Emit,
+        out: &mut dyn Emit,
     ) -> Result<(), ErrorCode> {
         if !self.staff[key].online {
             return Err(ErrorCode::YouAreOffline);
@@ -172,7 +172,7 @@ impl State {
         now: Millis,
         key: StaffKey,
         id: TicketId,
-        out: &mut impl Emit,
+        out: &mut dyn Emit,
     ) -> Result<(), ErrorCode> {
         let number = self.find_own(key, id)?;
         self.stop_typing(number, Side::Staff, out);
@@ -195,7 +195,7 @@ impl State {
         key: StaffKey,
         id: TicketId,
         (to, note): (&str, Option<&JsonText<'_>>),
-        out: &mut impl Emit,
+        out: &mut dyn Emit,
     ) -> Result<(), ErrorCode> {
         let number = self.find_own(key, id)?;
         let target = self.staff_by_id.get(to).copied().filter(|target| *target != key);
@@ -222,7 +222,7 @@ impl State {
         number: TicketNo,
         key: StaffKey,
         how: &Assignment<'_>,
-        out: &mut impl Emit,
+        out: &mut dyn Emit,
     ) {
         self.forget_abandoned(number);
         let ticket = &mut self.tickets[number];
@@ -252,7 +252,7 @@ impl State {
         number: TicketNo,
         key: StaffKey,
         how: &Assignment<'_>,
-        out: &mut impl Emit,
+        out: &mut dyn Emit,
     ) {
         let ticket = &self.tickets[number];
         let sent = ticket.conversation.sent_by(Side::Staff);
@@ -274,7 +274,7 @@ impl State {
     }
 
     /// Pauses an active ticket, because its staff member has gone offline.
-    pub(super) fn pause(&mut self, now: Millis, number: TicketNo, key: StaffKey, out: &mut impl Emit) {
+    pub(super) fn pause(&mut self, now: Millis, number: TicketNo, key: StaffKey, out: &mut dyn Emit) {
         self.stop_typing(number, Side::Staff, out);
         self.stop_typing(number, Side::User, out);
         let ticket = &mut self.tickets[number];
@@ -286,7 +286,7 @@ impl State {
     }
 
     /// Closes a ticket, whatever its status.
-    pub(super) fn close(&mut self, now: Millis, number: TicketNo, by: ClosedBy, out: &mut impl Emit) {
+    pub(super) fn close(&mut self, now: Millis, number: TicketNo, by: ClosedBy, out: &mut dyn Emit) {
         self.forget_abandoned(number);
         let Some(mut ticket) = self.tickets.remove(number) else { return };
         // No alarm may outlive its ticket, since it is handled by the ticket's number.
@@ -317,7 +317,7 @@ impl State {
         key: StaffKey,
         (number, ticket): (TicketNo, &mut Ticket),
         ended: EndedTicket,
-        out: &mut impl Emit,
+        out: &mut dyn Emit,
     ) {
         let staff = &mut self.staff[key];
         if staff.link.as_ref().is_some_and(Link::has_credit) {

@@ -77,7 +77,7 @@ impl State {
         (conn, id): (ConnId, &UserId),
         offered: Option<Session<'_>>,
         fresh: Session<'_>,
-        out: &mut impl Emit,
+        out: &mut dyn Emit,
     ) {
         let known = self.users_by_id.get(id).copied();
         let (key, session) = match (known, offered) {
@@ -111,7 +111,7 @@ impl State {
         }
     }
 
-    pub(super) fn user_leaves(&mut self, now: Millis, key: UserKey, out: &mut impl Emit) {
+    pub(super) fn user_leaves(&mut self, now: Millis, key: UserKey, out: &mut dyn Emit) {
         let user = &mut self.users[key];
         user.link = None;
         let (ticket, known_until) = (user.ticket, user.known_until);
@@ -133,7 +133,7 @@ impl State {
     }
 
     /// Closes the ticket of a user who has not come back in time. A user without a ticket is forgotten.
-    pub(super) fn give_up_user(&mut self, now: Millis, key: UserKey, out: &mut impl Emit) {
+    pub(super) fn give_up_user(&mut self, now: Millis, key: UserKey, out: &mut dyn Emit) {
         let user = &mut self.users[key];
         let due = user.absent_until.take();
         match user.ticket {
@@ -155,7 +155,7 @@ impl State {
         key: UserKey,
         ticket: EndedTicket,
         unrelayed: Unrelayed,
-        out: &mut impl Emit,
+        out: &mut dyn Emit,
     ) {
         let grace_ms = self.rules.user_grace_ms;
         let user = &mut self.users[key];
@@ -176,7 +176,7 @@ impl State {
     }
 
     /// Sends a user's connection what has been waiting for it, as far as its credit goes.
-    pub(super) fn catch_up_user(&mut self, now: Millis, key: UserKey, out: &mut impl Emit) {
+    pub(super) fn catch_up_user(&mut self, now: Millis, key: UserKey, out: &mut dyn Emit) {
         if let Some(mut ended) = self.users[key].ended.take()
             && let Some(link) = &self.users[key].link
         {
@@ -211,7 +211,7 @@ impl State {
         now: Millis,
         key: UserKey,
         (session, resumed): (Session<'_>, bool),
-        out: &mut impl Emit,
+        out: &mut dyn Emit,
     ) {
         let desk_online = self.staff_online > 0;
         let mut ended = self.users[key].ended.take();
