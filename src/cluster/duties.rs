@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::entry::{EntryId, TakenDigest};
+use super::command::Command;
+use super::entry::{EntryId, Position, TakenDigest};
 use super::members::Members;
-use super::snapshot;
+use super::snapshot::Snapshot;
 use crate::config::{DIGEST_MS, ENTRIES_KEPT_MS, Millis, SNAPSHOT_AGE_MS, SNAPSHOT_BYTES_MAX};
 use crate::ids::NodeId;
 use crate::state::{State, digest_text};
@@ -34,6 +35,8 @@ pub(super) struct Duties {
     snapshot_at: Millis,
     /// What was read since, in bytes.
     bytes: u64,
+    /// The one that is being written, and whether Redis is asked to store one.
+    writing: Option<Snapshot>,
     is_being_stored: bool,
     digest_at: Millis,
     /// Whether the entry that is being applied asks for a digest.
@@ -101,19 +104,27 @@ impl Duties {
         std::mem::take(&mut self.is_unsaid).then(|| self.taken.clone()).flatten()
     }
 
-    /// Makes a snapshot, if one is due. Returns how old entries are kept at least, too.
+    /// Begins a snapshot, if one is due, or goes on with one. Returns what is to be asked of Redis once it is whole.
     pub(super) fn snapshot(
         &mut self,
         now: Millis,
+        at: &Position,
         state: &State,
         nodes: &Members,
-    ) -> Option<(Vec<u8>, Millis)> {
+    ) -> Option<Command> {
         if self.snapshot_due().is_none_or(|due| due > now) {
             return None;
         }
-        self.is_being_stored = true;
         // A State can be written: the first one was, when the process began.
-        Some((snapshot::write(state, nodes).ok()?, self.rules.kept_ms))
+        let Some(snapshot) = &mut self.writing else {
+            self.writing = Snapshot::begin(now, at.clone(), state, nodes).ok();
+            return None;
+        };
+        let body = snapshot.go_on(now).ok()??;
+        let snapshot = self.writing.take()?;
+        self.is_being_stored = true;
+        let before = snapshot.at.id.ms.saturating_sub(self.rules.kept_ms);
+        Some(Command::Snapshot(snapshot.at, body, before))
     }
 
     /// The snapshot was stored, or there was a newer one.
@@ -137,9 +148,13 @@ impl Duties {
         self.snapshot_due().into_iter().chain([digest]).min().filter(|_| is_keeper)
     }
 
+    /// When a snapshot is begun, or the next part of one is written.
     fn snapshot_due(&self) -> Option<Millis> {
-        let due =
-            if self.bytes >= self.rules.snapshot_bytes { 0 } else { self.snapshot_at + SNAPSHOT_AGE_MS };
+        let due = match &self.writing {
+            Some(snapshot) => snapshot.due,
+            None if self.bytes >= self.rules.snapshot_bytes => 0,
+            None => self.snapshot_at + SNAPSHOT_AGE_MS,
+        };
         (!self.is_being_stored).then_some(due)
     }
 }

@@ -282,10 +282,7 @@ impl Node {
             self.appends.make_turn(now, (false, Some(taken)));
         }
         if self.is_keeper() {
-            if let Some((body, age_ms)) = self.duties.snapshot(now, host.state(), &self.members) {
-                let before = self.position.id.ms.saturating_sub(age_ms);
-                self.commands.push(Command::Snapshot(self.position.clone(), body, before));
-            }
+            self.commands.extend(self.duties.snapshot(now, &self.position, host.state(), &self.members));
             if self.duties.is_digest_due(now) {
                 self.appends.make_turn(now, (true, None));
             }

@@ -1,19 +1,26 @@
-//! A desk at an entry of its log, as it is stored.
+//! A desk at an entry of its log, as it is stored: in parts, since to write a large desk at once would stop the loop.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::entry::Position;
 use super::members::Members;
-use crate::state::{STATE_VERSION, State, digest_text};
+use crate::config::{Millis, REDIS_PART_MS};
+use crate::state::{Assembly, Part, Parts, STATE_VERSION, State, digest_text};
 
 /// Behind it, entries are replayed.
+#[derive(Deserialize)]
+struct Stored {
+    nodes: Members,
+    parts: Vec<StoredPart<Part>>,
+}
+
+/// A part of the State, and its digest.
 #[derive(Serialize, Deserialize)]
-struct Stored<S, M> {
-    version: u32,
+struct StoredPart<P> {
     digest: String,
-    nodes: M,
-    state: S,
+    part: P,
 }
 
 /// The version alone: the rest of another one may be anything.
@@ -46,9 +53,55 @@ impl fmt::Display for Unusable {
 
 impl std::error::Error for Unusable {}
 
-/// Stores a State and the nodes that are there.
+/// A snapshot that is being written, of a copy of State.
+#[derive(Debug)]
+pub(super) struct Snapshot {
+    /// Behind this entry.
+    pub(super) at: Position,
+    parts: Parts,
+    body: Vec<u8>,
+    /// When the next part is written.
+    pub(super) due: Millis,
+}
+
+impl Snapshot {
+    /// Begins one of the State and the nodes that are there.
+    pub(super) fn begin(
+        now: Millis,
+        at: Position,
+        state: &State,
+        nodes: &Members,
+    ) -> serde_json::Result<Self> {
+        let mut body = format!("{{\"version\":{STATE_VERSION},\"nodes\":").into_bytes();
+        serde_json::to_writer(&mut body, nodes)?;
+        body.extend_from_slice(b",\"parts\":[");
+        Ok(Self { at, parts: state.parts(), body, due: now })
+    }
+
+    /// Writes the next part. Returns the snapshot once it is whole.
+    pub(super) fn go_on(&mut self, now: Millis) -> serde_json::Result<Option<Vec<u8>>> {
+        self.due = now + REDIS_PART_MS;
+        let Some(part) = self.parts.next() else {
+            let mut body = std::mem::take(&mut self.body);
+            body.truncate(body.len() - 1); // the last comma
+            body.extend_from_slice(b"]}");
+            return Ok(Some(body));
+        };
+        let digest = digest_text(part.digest());
+        serde_json::to_writer(&mut self.body, &StoredPart { digest, part })?;
+        self.body.push(b',');
+        Ok(None)
+    }
+}
+
+/// Writes a State and the nodes that are there at once.
 pub(super) fn write(state: &State, nodes: &Members) -> serde_json::Result<Vec<u8>> {
-    serde_json::to_vec(&Stored { version: STATE_VERSION, digest: digest_text(state.digest()), nodes, state })
+    let mut snapshot = Snapshot::begin(0, Position::default(), state, nodes)?;
+    loop {
+        if let Some(body) = snapshot.go_on(0)? {
+            return Ok(body);
+        }
+    }
 }
 
 /// Reads what was stored.
@@ -58,9 +111,59 @@ pub(super) fn read(text: &str) -> Result<(State, Members), Unusable> {
     if version != STATE_VERSION {
         return Err(Unusable::Version(version));
     }
-    let stored: Stored<State, Members> = serde_json::from_str(text).map_err(damaged)?;
-    if digest_text(stored.state.digest()) != stored.digest {
-        return Err(Unusable::Damaged("it is not the State that was stored".into()));
+    let stored: Stored = serde_json::from_str(text).map_err(damaged)?;
+    let mut assembly = Assembly::default();
+    for StoredPart { digest, part } in stored.parts {
+        if digest_text(part.digest()) != digest {
+            break;
+        }
+        if let Some(state) = assembly.add(part) {
+            return Ok((state, stored.nodes));
+        }
     }
-    Ok((stored.state, stored.nodes))
+    Err(Unusable::Damaged("it is not the State that was stored".into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Assign;
+    use crate::ids::{ConnId, JsonText, NodeId, UserId};
+    use crate::state::{Input, Rules, Session, UserCommand};
+
+    fn stored() -> (State, String) {
+        let rules = Rules { max_chats: 3, max_tickets: 20, assign: Assign::Manual, user_grace_ms: 30_000 };
+        let mut state = State::new(rules, [1, 2]);
+        let (conn, user) = (ConnId::here(1, 0), UserId::parse("ann").unwrap());
+        let fresh = Session::parse("same").unwrap();
+        state.apply(5, &Input::UserConnects { conn, user, offered: None, fresh }, &mut ());
+        let subject = JsonText::from_parsed("help".into());
+        let asks = UserCommand::CreateTicket { subject, name: None, page: None };
+        state.apply(6, &Input::UserAsks(conn, asks), &mut ());
+        let mut members = Members::default();
+        members.add(NodeId(7), 5);
+        let body = String::from_utf8(write(&state, &members).unwrap()).unwrap();
+        (state, body)
+    }
+
+    #[test]
+    fn what_was_stored_in_parts_is_the_same_again() {
+        let (state, body) = stored();
+        let (again, members) = read(&body).unwrap();
+        assert_eq!(again.digest(), state.digest());
+        assert!(members.contains(NodeId(7)));
+    }
+
+    #[test]
+    fn a_snapshot_of_which_a_part_is_changed_or_missing_is_refused() {
+        let (_, body) = stored();
+        let damaged = |body: &str| matches!(read(body), Err(Unusable::Damaged(_)));
+        assert!(damaged(&body.replace("help", "hell")));
+        let (rest, _) = body.rsplit_once(",{\"digest\"").unwrap();
+        assert!(damaged(&format!("{rest}]}}")), "without its last part");
+        assert!(damaged(&body[..body.len() - 1]));
+        let version = format!("\"version\":{STATE_VERSION}");
+        let other = body.replace(&version, "\"version\":999");
+        assert_eq!(read(&other).map(|_| ()), Err(Unusable::Version(999)));
+    }
 }

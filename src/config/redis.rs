@@ -35,6 +35,8 @@ pub const REDIS_ANSWER_BYTES_MAX: usize = 512 * 1024 * KIB;
 pub const SNAPSHOT_BYTES_MAX: u64 = 16 * 1024 * KIB as u64;
 /// After so long there is another snapshot: what has been confirmed does not stay for more than twice as long.
 pub const SNAPSHOT_AGE_MS: Millis = 15 * 60 * SECOND;
+/// Between two parts of a snapshot that is being written, so that the loop has most of the time for other things.
+pub const REDIS_PART_MS: Millis = 5;
 /// Entries that are not older than this are never trimmed. A node that serves has read all that is older than
 /// `LOG_AWAY_MS`, a tick and an answer.
 pub const ENTRIES_KEPT_MS: Millis = 60 * SECOND;
@@ -45,7 +47,7 @@ pub const DIGEST_MS: Millis = 60 * SECOND;
 #[derive(Debug, Default, Args)]
 pub struct RedisOptions {
     // Not parsed here: clap would print what is wrong, with the password.
-    /// Redis that joins several nodes to one desk: redis://USER:PASSWORD@HOST:PORT/DATABASE, or only its host; it holds texts
+    /// Redis that joins several nodes to one desk: redis://USER:PASSWORD@HOST:PORT/DATABASE, or only its host; rediss:// with TLS; it holds texts
     #[arg(long, env = "DESKWIRE_REDIS", value_name = "URL", hide_env_values = true)]
     #[cfg_attr(feature = "journal", arg(conflicts_with = "journal"))]
     pub redis: Option<String>,
