@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
 
-use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 
 use super::resp::{NoReply, Reply, append_command};
+use super::socket::{Connector, Socket};
 use super::url::RedisUrl;
 use super::wire::{Asked, append_greeting};
 use crate::config::{Millis, REDIS_ANSWER_BYTES_MAX, REDIS_ANSWER_MS};
@@ -20,7 +20,7 @@ const KEPT_BYTES: usize = 256 * 1024;
 
 /// A connection, on its way or there.
 pub(super) struct Link {
-    stream: TcpStream,
+    socket: Socket,
     /// Replies to what the connection begins with that are yet to come.
     greetings: usize,
     is_connected: bool,
@@ -37,18 +37,18 @@ pub(super) struct Link {
 impl Link {
     /// Begins to connect.
     pub(super) fn open(
-        address: SocketAddr,
+        (connector, address): (&Connector, SocketAddr),
         url: &RedisUrl,
         (registry, token): (&Registry, Token),
         now: Millis,
     ) -> io::Result<Self> {
-        let mut stream = TcpStream::connect(address)?;
-        registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
+        let mut socket = connector.connect(address)?;
+        registry.register(socket.tcp(), token, Interest::READABLE | Interest::WRITABLE)?;
         let mut output = Vec::new();
         let greetings = append_greeting(url, &mut output);
         let asked = std::iter::repeat_n(Asked::Greeting, greetings).collect();
         Ok(Self {
-            stream,
+            socket,
             greetings,
             is_connected: false,
             output,
@@ -82,18 +82,19 @@ impl Link {
     /// Writes what waits.
     pub(super) fn flush(&mut self) -> io::Result<()> {
         if !self.is_connected {
-            if let Some(error) = self.stream.take_error()? {
+            let tcp = self.socket.tcp();
+            if let Some(error) = tcp.take_error()? {
                 return Err(error);
             }
-            match self.stream.peer_addr() {
+            match tcp.peer_addr() {
                 Ok(_) => self.is_connected = true,
                 Err(error) if error.kind() == ErrorKind::NotConnected => return Ok(()),
                 Err(error) => return Err(error),
             }
-            self.stream.set_nodelay(true)?;
+            tcp.set_nodelay(true)?;
         }
         while self.written < self.output.len() {
-            match retry_interrupted(|| self.stream.write(&self.output[self.written..])) {
+            match retry_interrupted(|| self.socket.write(&self.output[self.written..])) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(count) => self.written += count,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
@@ -103,7 +104,10 @@ impl Link {
         self.output.clear();
         self.output.shrink_to(KEPT_BYTES);
         self.written = 0;
-        Ok(())
+        match self.socket.flush() {
+            Err(error) if error.kind() != ErrorKind::WouldBlock => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Reads what is there. At most one answer to a read is, and what others have asked is small.
@@ -114,7 +118,7 @@ impl Link {
                 return Err(io::Error::other("an answer beyond the limit"));
             }
             self.input.resize(before + CHUNK_BYTES, 0);
-            let received = retry_interrupted(|| self.stream.read(&mut self.input[before..]));
+            let received = retry_interrupted(|| self.socket.read(&mut self.input[before..]));
             self.input.truncate(before + received.as_ref().copied().unwrap_or(0));
             match received {
                 Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
@@ -157,6 +161,6 @@ impl Link {
 
     /// Stops watching it.
     pub(super) fn close(mut self, registry: &Registry) {
-        let _ = registry.deregister(&mut self.stream); // it is dropped anyway
+        let _ = registry.deregister(self.socket.tcp()); // it is dropped anyway
     }
 }

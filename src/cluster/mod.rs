@@ -9,7 +9,7 @@
 //! | --- | --- |
 //! | url | where Redis is |
 //! | resp | the protocol of Redis |
-//! | link | one connection to it |
+//! | socket, tls, link | one connection to it |
 //! | wire | a node's commands and answers as those of Redis; the keys and scripts |
 //! | command | what a node asks, and is answered |
 //! | node | a node's life, and what it makes of an entry |
@@ -30,10 +30,13 @@ mod entry;
 mod link;
 mod members;
 mod node;
-mod resp;
+pub mod resp;
 mod snapshot;
+mod socket;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "tls")]
+mod tls;
 mod url;
 mod wire;
 
@@ -48,6 +51,7 @@ use self::link::Link;
 pub(crate) use self::node::Host;
 use self::node::Node;
 use self::snapshot::Unusable;
+use self::socket::Connector;
 pub use self::url::RedisUrl;
 use self::wire::{Keys, Via};
 use crate::config::{Millis, REDIS_RETRY_MS, REDIS_RETRY_MS_MAX};
@@ -60,6 +64,7 @@ pub struct Cluster {
     keys: Keys,
     url: RedisUrl,
     addresses: Vec<SocketAddr>,
+    connector: Connector,
     /// The poll, once there is one, and the names of the two connections in it.
     poll: Option<(Registry, [Token; 2])>,
     links: Option<[Link; 2]>,
@@ -80,7 +85,7 @@ impl Cluster {
     /// not again: that would block.
     ///
     /// # Errors
-    /// There is no such host.
+    /// There is no such host, or none that TLS could be spoken with.
     pub fn new(url: RedisUrl, desk: &str, (rules, state): (Rules, &State), nonce: u64) -> io::Result<Self> {
         let addresses: Vec<SocketAddr> = (url.host.as_str(), url.port).to_socket_addrs()?.collect();
         if addresses.is_empty() {
@@ -89,6 +94,7 @@ impl Cluster {
         Ok(Self {
             node: Node::new(rules, state, nonce)?,
             keys: Keys::of(desk),
+            connector: Connector::to(&url)?,
             url,
             addresses,
             poll: None,
@@ -203,7 +209,9 @@ impl Cluster {
         let Some((registry, tokens)) = &self.poll else { return };
         let address = self.addresses[self.tries % self.addresses.len()];
         self.tries += 1;
-        let open = |via: Via| Link::open(address, &self.url, (registry, tokens[via as usize]), now);
+        let open = |via: Via| {
+            Link::open((&self.connector, address), &self.url, (registry, tokens[via as usize]), now)
+        };
         match open(Via::Reads).and_then(|reads| Ok([reads, open(Via::Writes)?])) {
             Ok(links) => (self.links, self.is_connected) = (Some(links), false),
             Err(error) => self.lose(now, &error),

@@ -7,19 +7,25 @@
 const DEPTH_MAX: usize = 6;
 
 /// A reply, borrowed from the bytes that were received.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Reply<'a> {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply<'a> {
+    /// A status, such as `OK`.
     Simple(&'a str),
+    /// Why a command was refused.
     Error(&'a str),
+    /// A number.
     Integer(i64),
+    /// Any bytes.
     Bulk(&'a [u8]),
+    /// Other replies.
     Array(Vec<Reply<'a>>),
+    /// That there is none of what was asked for.
     Nil,
 }
 
 /// Why there is no reply.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum NoReply {
+pub enum NoReply {
     /// It needs so many bytes at least.
     Partial(usize),
     /// What came is not RESP, or it is beyond a limit.
@@ -28,7 +34,10 @@ pub(super) enum NoReply {
 
 impl<'a> Reply<'a> {
     /// Reads the reply with which the bytes begin. Returns how long it is, too.
-    pub(super) fn read(bytes: &'a [u8]) -> Result<(Self, usize), NoReply> {
+    ///
+    /// # Errors
+    /// There is none yet, or there will be none.
+    pub fn read(bytes: &'a [u8]) -> Result<(Self, usize), NoReply> {
         let mut reader = Reader { bytes, at: 0 };
         let reply = reader.reply(DEPTH_MAX)?;
         Ok((reply, reader.at))
@@ -122,6 +131,11 @@ pub(super) fn append_command(parts: &[&[u8]], out: &mut Vec<u8>) {
 }
 
 #[cfg(test)]
+#[path = "../../tests/fuzz/properties/resp.rs"]
+#[allow(unreachable_pub, reason = "the fuzz target uses it, too")]
+mod property;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -162,5 +176,50 @@ mod tests {
         let mut out = Vec::new();
         append_command(&[b"XADD", b"", b"a\r\nb"], &mut out);
         assert_eq!(out, b"*3\r\n$4\r\nXADD\r\n$0\r\n\r\n$4\r\na\r\nb\r\n");
+    }
+
+    /// SplitMix64: the same numbers in each run.
+    struct Random(u64);
+
+    impl Random {
+        fn below(&mut self, bound: usize) -> usize {
+            self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+            let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            usize::try_from((z ^ (z >> 27)) % bound as u64).unwrap()
+        }
+
+        fn reply(&mut self, depth: usize) -> Reply<'static> {
+            const TEXTS: [&str; 4] = ["", "OK", "5-1", "WRONGPASS \u{fc}"];
+            const BULKS: [&[u8]; 4] = [b"", b"{\"turn\":1}", b"\r\n$-1\r\n", &[0xFF; 40]];
+            match self.below(if depth > 0 { 7 } else { 5 }) {
+                0 => Reply::Simple(TEXTS[self.below(4)]),
+                1 => Reply::Error(TEXTS[self.below(4)]),
+                2 => Reply::Integer([0, -7, i64::MAX, i64::MIN][self.below(4)]),
+                3 => Reply::Nil,
+                4 => Reply::Bulk(BULKS[self.below(4)]),
+                _ => Reply::Array((0..self.below(5)).map(|_| self.reply(depth - 1)).collect()),
+            }
+        }
+    }
+
+    /// The same as the fuzz target, of replies and of damaged ones.
+    #[test]
+    fn what_is_read_depends_neither_on_the_pieces_nor_on_what_follows() {
+        let mut random = Random(1);
+        for _ in 0..2_000 {
+            let reply = random.reply(DEPTH_MAX);
+            let mut bytes = Vec::new();
+            property::write(&reply, &mut bytes);
+            assert_eq!(Reply::read(&bytes), Ok((reply, bytes.len())));
+            property::check(&bytes);
+            let at = random.below(bytes.len());
+            match random.below(3) {
+                0 => bytes[at] = b"\r\n*$:-+09x\xFF"[random.below(11)],
+                1 => _ = bytes.remove(at),
+                _ => bytes.insert(at, b"\r\n*$:-+09x"[random.below(10)]),
+            }
+            bytes.extend_from_slice(b":1\r\n");
+            property::check(&bytes);
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 /// The port of Redis, as its authors have registered it.
 const DEFAULT_PORT: u16 = 6379;
 
-/// A URL of the scheme `redis`.
+/// A URL of the scheme `redis`, or of `rediss`, which has TLS.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RedisUrl {
     /// A name or an address, without the brackets of an IPv6 address.
@@ -14,6 +14,8 @@ pub struct RedisUrl {
     pub port: u16,
     /// The number of the database.
     pub database: u32,
+    /// Whether there is TLS.
+    pub(super) has_tls: bool,
     pub(super) user: Option<String>,
     pub(super) password: Option<String>,
 }
@@ -40,13 +42,14 @@ impl RedisUrl {
     /// # Errors
     /// What is wrong with it, in words that do not hold it: there may be a password in it.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
-        const FORM: &str = "it is redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]";
-        if text.starts_with("rediss://") {
-            return Err(
-                "TLS to Redis is not built in: use redis:// through a tunnel, or in a network of your own",
-            );
+        const FORM: &str = "it is redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], or rediss:// with TLS";
+        let (has_tls, rest) = match text.strip_prefix("rediss://") {
+            Some(rest) => (true, rest),
+            None => (false, text.strip_prefix("redis://").ok_or(FORM)?),
+        };
+        if has_tls && cfg!(not(feature = "tls")) {
+            return Err("rediss:// needs a deskwire that was built with the feature tls");
         }
-        let rest = text.strip_prefix("redis://").ok_or(FORM)?;
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
         let (login, place) = match authority.rsplit_once('@') {
             Some((login, place)) => (Some(login), place),
@@ -61,7 +64,7 @@ impl RedisUrl {
         let (host, port) = read_place(place).ok_or(FORM)?;
         let database =
             if path.is_empty() { 0 } else { path.parse().map_err(|_| "the database is a number")? };
-        Ok(Self { host, port, database, user, password })
+        Ok(Self { host, port, database, has_tls, user, password })
     }
 }
 
@@ -116,7 +119,12 @@ mod tests {
         let url = RedisUrl::parse("redis://:secret@[::1]").unwrap();
         assert_eq!((url.host.as_str(), url.port, url.database), ("::1", 6379, 0));
         assert_eq!((url.user, url.password.as_deref()), (None, Some("secret")));
+        assert!(!url.has_tls);
         assert_eq!(RedisUrl::parse("redis://localhost/").unwrap().to_string(), "localhost:6379");
+        assert_eq!(
+            RedisUrl::parse("rediss://localhost").map(|url| url.has_tls).ok(),
+            cfg!(feature = "tls").then_some(true)
+        );
     }
 
     #[test]
@@ -130,7 +138,7 @@ mod tests {
             "redis://:secret@h/x",
         ];
         for text in
-            bad.into_iter().chain(["rediss://:secret@h", "redis://:secret%@h", "redis://[::1", "redis://h?x"])
+            bad.into_iter().chain(["rediss://:secret@", "redis://:secret%@h", "redis://[::1", "redis://h?x"])
         {
             let why = RedisUrl::parse(text).unwrap_err();
             assert!(!why.contains("secret") && !why.is_empty(), "{text}");

@@ -3,31 +3,20 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
 use deskwire::net::tls::Validity;
+use deskwire::net::tls::roots::roots_of_this_machine;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring};
-use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme};
 
 use super::client::STEP;
 use super::finding::{self, Finding};
 use super::line::read_until;
 use super::tls_finding;
-
-/// The files with the trusted root certificates on Debian and Alpine, Fedora, openSUSE, the BSDs and macOS.
-const BUNDLES: [&str; 4] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-];
-/// The variable that names another such file, as in OpenSSL.
-const BUNDLE_VARIABLE: &str = "SSL_CERT_FILE";
 
 /// What every connection of a doctor needs to speak TLS.
 #[derive(Clone, Debug)]
@@ -36,20 +25,7 @@ pub(super) struct Trust(Arc<ClientConfig>);
 impl Trust {
     /// Trusts the root certificates of this machine. `None` if it has none.
     pub(super) fn of_this_machine() -> Option<Self> {
-        let own = std::env::var_os(BUNDLE_VARIABLE).map(PathBuf::from);
-        let bundles = match own {
-            Some(own) => vec![own],
-            None => BUNDLES.map(PathBuf::from).into(),
-        };
-        let mut roots = RootCertStore::empty();
-        for bundle in bundles {
-            if let Ok(certificates) = CertificateDer::pem_file_iter(bundle) {
-                roots.add_parsable_certificates(certificates.flatten());
-            }
-            if !roots.is_empty() {
-                break;
-            }
-        }
+        let roots = roots_of_this_machine();
         let config = builder()?.with_root_certificates(roots.clone()).with_no_client_auth();
         (!roots.is_empty()).then(|| Self(Arc::new(config)))
     }

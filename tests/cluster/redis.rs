@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -10,6 +10,8 @@ use std::thread;
 use std::time::Instant;
 
 use crate::support::PATIENCE;
+#[cfg(feature = "tls")]
+use crate::support::tls::Certificate;
 
 /// A redis-server on a port that was free, with an append-only file that is on the disk before anything is answered. Dropped, it
 /// is killed.
@@ -18,6 +20,8 @@ pub(crate) struct Redis {
     directory: PathBuf,
     child: Option<Child>,
     args: Vec<String>,
+    /// The certificate that it has, if it speaks TLS.
+    certificate: Option<String>,
 }
 
 impl Redis {
@@ -31,6 +35,19 @@ impl Redis {
         redis
     }
 
+    /// One that speaks TLS alone.
+    #[cfg(feature = "tls")]
+    pub(crate) fn with_tls(certificate: &Certificate) -> Self {
+        let mut redis = Self::stopped(&[]);
+        let (port, file, key) = (redis.port.to_string(), certificate.certificate(), certificate.key());
+        let args = ["--port", "0", "--tls-port", &port, "--tls-cert-file", &file, "--tls-key-file", &key];
+        redis.args.extend(args.map(str::to_owned));
+        redis.args.extend(["--tls-ca-cert-file", &file, "--tls-auth-clients", "no"].map(str::to_owned));
+        redis.certificate = Some(file);
+        redis.restart();
+        redis
+    }
+
     /// One that is yet to be started.
     pub(crate) fn stopped(args: &[&str]) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -40,7 +57,8 @@ impl Redis {
         // Nobody else takes it in the moment until it is used: ports are given in turn.
         let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = free.local_addr().unwrap().port();
-        Self { port, directory, child: None, args: args.iter().map(ToString::to_string).collect() }
+        let args = args.iter().map(ToString::to_string).collect();
+        Self { port, directory, child: None, args, certificate: None }
     }
 
     /// Starts it, or starts it again, with what it had on its disk.
@@ -59,6 +77,9 @@ impl Redis {
     }
 
     fn answers(&self) -> bool {
+        if self.certificate.is_some() {
+            return self.cli(&["PING"]).trim() == "PONG";
+        }
         let Ok(mut stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)) else { return false };
         let mut answer = [0; 5];
         stream.write_all(b"PING\r\n").is_ok()
@@ -89,14 +110,23 @@ impl Redis {
         copy_files(copy, &files);
     }
 
+    pub(crate) fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
     pub(crate) fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        let scheme = if self.certificate.is_some() { "rediss" } else { "redis" };
+        format!("{scheme}://{}", self.address())
     }
 
     /// What redis-cli prints.
     pub(crate) fn cli(&self, args: &[&str]) -> String {
         let mut command = Command::new("redis-cli");
-        command.args(["-p", &self.port.to_string()]).args(args);
+        command.args(["-p", &self.port.to_string()]);
+        if let Some(certificate) = &self.certificate {
+            command.args(["--tls", "--cacert", certificate]);
+        }
+        command.args(args);
         let output = command.output().expect("redis-cli comes with redis-server");
         String::from_utf8_lossy(&output.stdout).into_owned()
     }

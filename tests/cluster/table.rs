@@ -6,7 +6,12 @@ use crate::support::{Desk, Launch, Request, Wire};
 
 /// How a node of the desk is started.
 pub(crate) fn launch(redis: &Redis) -> Launch {
-    Launch::new().args(&["--redis", &redis.url()])
+    launch_at(&redis.url())
+}
+
+/// The same, where this URL leads to Redis.
+pub(crate) fn launch_at(url: &str) -> Launch {
+    Launch::new().args(&["--redis", url])
 }
 
 /// A node that serves.

@@ -2,12 +2,13 @@
 //!
 //! rustls does the records and sees no socket: bytes go in and out as arguments (its unbuffered interface). So nothing
 //! waits where the loop cannot see it, and a quiet connection has no buffers. [`stream`] says how a record becomes input
-//! of the loop; [`credentials`] reads certificate and key; [`handshakes`] counts how handshakes end.
+//! of the loop; [`credentials`] reads certificate and key; [`roots`] says whom this machine trusts; [`handshakes`] counts how handshakes end.
 
 mod acceptor;
 mod credentials;
 mod expiry;
 mod handshakes;
+pub mod roots;
 mod stream;
 
 use std::io::{self, Read, Write};
