@@ -7,6 +7,9 @@ mod support;
 
 mod failures;
 mod frozen;
+mod kills;
 mod redis;
 mod stories;
 mod table;
+#[cfg(feature = "tls")]
+mod tls;

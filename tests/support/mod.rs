@@ -14,6 +14,7 @@ pub mod server;
 pub mod stream;
 #[cfg(feature = "tls")]
 pub mod tls;
+pub mod traffic;
 pub mod websocket;
 pub mod wire;
 

@@ -16,7 +16,7 @@ const RULES: Rules =
     Rules { max_chats: 3, max_tickets: 20, assign: Assign::RoundRobin, user_grace_ms: 30_000 };
 
 /// How often what has happened.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Seen {
     pub(super) entries: u64,
     pub(super) inputs: u64,
