@@ -1,5 +1,5 @@
 # deskwire's commands; `make` alone lists them.
-.PHONY: help run cluster test test-server test-slow test-redis test-worlds test-firefox test-tls test-unit test-metrics test-proxy test-image check deny static dist test-dist image conformance simulate sabotage kill fuzz bench bench-awake bench-growth bench-check bench-cluster bench-honest soak screenshots clean
+.PHONY: help run cluster test test-server test-slow test-redis test-worlds test-firefox test-tls test-unit test-metrics test-proxy test-image check deny static dist test-dist image conformance simulate simulate-nodes sabotage kill fuzz bench bench-awake bench-growth bench-check bench-cluster bench-honest soak screenshots clean
 .DEFAULT_GOAL := help
 CARGO ?= cargo
 FUZZ_SECONDS ?= 60
@@ -72,6 +72,7 @@ test-dist: dist ## check that a build in another folder gives the same bytes
 
 test-tls: ## TLS in the binary: its own tests, in a real browser too, and the socket tests over TLS
 	$(CARGO) test --features tls --lib --test documents --test tls
+	$(CARGO) test --features tls --test cluster tls::
 	$(CARGO) test --features tls --test browser tls::
 	TEST_TLS=1 $(CARGO) test --features tls --test server -- $(OVER_TLS)
 
@@ -115,6 +116,10 @@ simulate: ## a simulated desk, compared with a model: SEEDS=20000 worlds of STEP
 	SIM_SEEDS=$(SEEDS) SIM_STEPS=$(STEPS) SIM_FIRST_SEED=$(FIRST_SEED) \
 		$(CARGO) test --release --test simulation -- --nocapture
 
+simulate-nodes: ## two to four simulated nodes on a log that fails as Redis can: SEEDS=20000 worlds, from FIRST_SEED=0
+	SIM_SEEDS=$(SEEDS) SIM_FIRST_SEED=$(FIRST_SEED) \
+		$(CARGO) test --release --lib all_nodes_have_the_same_state -- --nocapture
+
 test-worlds: ## 1,000 more simulated worlds, of the build that make test has made
 	SIM_SEEDS=1000 SIM_FIRST_SEED=1000 $(CARGO) test --test simulation every_promise -- --nocapture
 
@@ -128,11 +133,11 @@ test-redis: ## nodes of one desk and a real Redis, with what takes 10 s to a min
 	$(CARGO) test --test cluster
 	$(CARGO) test --test cluster -- --ignored frozen:: stories::
 
-kill: ## a desk with a journal is killed KILLS=300 times in the middle of its traffic, with each way of syncing
-	KILLS=$(KILLS) $(CARGO) test --release --test server -- --ignored --nocapture hundreds_of_kills
+kill: ## KILLS=300 kills in the middle of traffic: of a desk with a journal; of nodes, and of their Redis (redis-server)
+	KILLS=$(KILLS) $(CARGO) test --release --test server --test cluster -- --ignored --nocapture --test-threads 1 hundreds_of_kills
 
 fuzz: ## each fuzz target for FUZZ_SECONDS=60 (cargo install cargo-fuzz)
-	set -e; for target in connection state command journal; do \
+	set -e; for target in connection state command journal resp; do \
 		mkdir -p tests/fuzz/corpus/$$target; \
 		$(CARGO) fuzz run -s none --fuzz-dir tests/fuzz $$target tests/fuzz/corpus/$$target tests/fuzz/seeds/$$target \
 			-- -max_total_time=$(FUZZ_SECONDS) -max_len=4096; done
@@ -155,6 +160,10 @@ bench-cluster: ## chats over NODES=2 nodes and a redis-server: CPU a message, en
 
 bench-honest: ## the round trips of honest people while others attack (ARGS='--only fan-out --rounds 1', '--list', '--check')
 	$(CARGO) bench --bench desk -- honest --rounds $(ROUNDS) $(ARGS)
+
+.PHONY: bench-journal
+bench-journal: ## what a journal costs: messages with each way of syncing, restarts, the file; writes benches/results/journal.md
+	$(CARGO) bench --bench desk -- journal
 
 .PHONY: bench-tls
 bench-tls: ## what TLS costs in the desk, and in nginx in front (Debian: nginx, openssl)

@@ -6,6 +6,7 @@
 //! | relay, idle, visits | the workloads: chats; connections that rest; connections that come, tickets that are shown |
 //! | growth, full_desk | what each operation costs as the desk gets fuller |
 //! | honest, attack | what honest people notice while others attack, and what an attack costs; the attacks |
+//! | journal | what a journal costs: messages, restarts, the file |
 //! | soak | users come, chat and leave, a million times |
 //! | check, script, script_hub | instructions and allocations of a fixed script, against those recorded |
 //! | crowd, metronome | the load generator: one loop, many client connections; its clock |
@@ -39,6 +40,8 @@ mod full_desk;
 mod growth;
 mod honest;
 mod idle;
+#[cfg(feature = "journal")]
+mod journal;
 mod lobby;
 mod metronome;
 mod peers;
@@ -85,6 +88,9 @@ enum Command {
     Soak(soak::Options),
     /// The round trips of honest people while others attack
     Honest(honest::Options),
+    /// What a journal costs: messages with each way of syncing, restarts, and the file
+    #[cfg(feature = "journal")]
+    Journal(journal::Options),
     /// What TLS costs in the desk, and in nginx in front of it
     #[cfg(feature = "tls")]
     Tls(tls::Options),
@@ -109,6 +115,8 @@ fn main() -> ExitCode {
         Command::Check(options) => check::run(options),
         Command::Soak(options) => soak::run(options),
         Command::Honest(options) => honest::run(options),
+        #[cfg(feature = "journal")]
+        Command::Journal(options) => journal::run(options),
         #[cfg(feature = "tls")]
         Command::Tls(options) => tls::run(options),
         Command::Attack(options) => attack::run(options),
