@@ -19,6 +19,7 @@ mod device;
 mod input;
 mod opening;
 mod page;
+#[path = "../support/proxy.rs"]
 mod proxy;
 mod record;
 mod scripted;

@@ -8,7 +8,11 @@ mod support;
 mod failures;
 mod frozen;
 mod kills;
+#[allow(dead_code, unreachable_pub, reason = "the tests of pages use the rest")]
+#[path = "../support/proxy.rs"]
+mod proxy;
 mod redis;
+mod replicas;
 mod stories;
 mod table;
 #[cfg(feature = "tls")]

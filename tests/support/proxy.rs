@@ -1,12 +1,10 @@
-//! A proxy between a page and the desk, which a test can disconnect or stall.
+//! A proxy between two programs, such as a page and the desk, which a test can disconnect, stall, or lead elsewhere.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
-
-use crate::chromium::lock;
 
 /// A direction.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -108,7 +106,7 @@ impl Drop for Proxy {
 
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
-        lock(&self.state)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner) // a test that failed may have poisoned it
     }
 
     fn join(self: &Arc<Self>, page: TcpStream) {

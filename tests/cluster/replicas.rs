@@ -1,0 +1,130 @@
+//! A replica that takes the place of its Redis. The name that the nodes know leads to one or to the other, as a failover has
+//! it: here it is a proxy.
+
+use crate::proxy::Proxy;
+use crate::redis::Redis;
+use crate::stories::chat;
+use crate::support::client::int;
+use crate::support::scenario::eventually;
+use crate::support::{Desk, text};
+use crate::table::{health, launch_at, serving, until_serving};
+
+/// A Redis with a replica, and two nodes that reach one of them by a name of its own.
+struct Failover {
+    first: Redis,
+    second: Redis,
+    name: Proxy,
+}
+
+impl Failover {
+    fn start() -> (Self, Desk, Desk) {
+        // By default it waits for more replicas before it sends its data to the first one.
+        let first = Redis::with(&["--repl-diskless-sync-delay", "0"]);
+        let second = Redis::with(&["--replicaof", "127.0.0.1", &first.port.to_string()]);
+        eventually("it is a replica", || {
+            second.cli(&["INFO", "replication"]).contains("master_link_status:up")
+        });
+        let name = Proxy::to(first.address());
+        let node = || serving(launch_at(&format!("redis://{}", name.addr)));
+        let (one, other) = (node(), node());
+        (Self { first, second, name }, one, other)
+    }
+
+    /// Waits until the replica has all that there is.
+    fn until_replicated(&self) {
+        assert_eq!(self.first.cli(&["WAIT", "1", "10000"]).trim(), "1");
+    }
+
+    fn promote(&self) {
+        assert_eq!(self.second.cli(&["REPLICAOF", "NO", "ONE"]).trim(), "OK");
+    }
+
+    /// Connections end, and new ones reach the second.
+    fn switch(&self) {
+        self.name.disconnect();
+        self.name.lead_to(self.second.address());
+        self.name.restore();
+    }
+}
+
+#[test]
+fn a_promoted_replica_that_has_all_goes_on_and_nobody_notices() {
+    let (mut redis, one, other) = Failover::start();
+    let (mut alice, mut sam, ticket) = chat(&one, &other);
+    alice.say(1, "before");
+    alice.expect("ack");
+    redis.until_replicated();
+    redis.first.kill();
+    redis.switch();
+    // It is not promoted yet: a node that wrote to it would be refused, and one that only read might read what is lost later.
+    for desk in [&one, &other] {
+        desk.server.log.wait("that it is a replica", |line| line.contains("it is a replica"));
+        eventually("it does not serve", || health(desk) == 503);
+    }
+    alice.say(2, "waits");
+    redis.promote();
+    until_serving(&one);
+    until_serving(&other);
+    assert_eq!(int(&alice.expect("ack"), "id"), 2);
+    for words in ["before", "waits"] {
+        let message = sam.expect("message");
+        assert_eq!(text(&message, "text"), words);
+        sam.delivered(&ticket, int(&message, "seq"));
+    }
+    sam.nothing_of(&["message"]);
+}
+
+#[test]
+fn a_promoted_replica_that_lacks_the_tail_has_the_nodes_begin_anew_from_what_it_has() {
+    let (mut redis, one, other) = Failover::start();
+    let (mut alice, sam, ticket) = chat(&one, &other);
+    alice.say(1, "replicated");
+    alice.expect("ack");
+    redis.until_replicated();
+    redis.promote(); // from here on it gets nothing more
+    alice.say(2, "accepted, and lost with the tail");
+    assert_eq!(int(&alice.expect("ack"), "id"), 2);
+    redis.first.kill();
+    redis.switch();
+    let session = alice.session.clone();
+    alice.expect_close(1012);
+    sam.expect_close(1012);
+    for desk in [&one, &other] {
+        desk.server.log.wait("that it has lost entries", |line| line.contains("has lost entry"));
+        until_serving(desk);
+    }
+    let mut alice = other.user_again("alice", &session);
+    assert_eq!(int(&alice.welcome["ticket"], "last_id"), 1, "the page learns what is missing");
+    let mut sam = one.staff("sam").online();
+    sam.pick(&ticket);
+    assert_eq!(text(&sam.expect("message"), "text"), "replicated");
+    alice.say(2, "again");
+    assert_eq!(text(&sam.expect("message"), "text"), "again");
+}
+
+#[test]
+fn a_redis_that_becomes_a_replica_itself_is_left_and_loses_nothing() {
+    let (redis, one, other) = Failover::start();
+    let (mut alice, mut sam, ticket) = chat(&one, &other);
+    alice.say(1, "before");
+    alice.expect("ack");
+    let second = redis.second.port.to_string();
+    // Redis holds writes back until the replica has all, and changes the roles then. The nodes stay connected to it.
+    let to = ["FAILOVER", "TO", "127.0.0.1", &second, "TIMEOUT", "10000"];
+    assert_eq!(redis.first.cli(&to).trim(), "OK");
+    eventually("the roles are changed", || redis.second.cli(&["ROLE"]).contains("master"));
+    for desk in [&one, &other] {
+        eventually("it does not serve", || health(desk) == 503);
+    }
+    alice.say(2, "waits");
+    redis.switch();
+    until_serving(&one);
+    until_serving(&other);
+    assert_eq!(int(&alice.expect("ack"), "id"), 2);
+    for words in ["before", "waits"] {
+        let message = sam.expect("message");
+        assert_eq!(text(&message, "text"), words);
+        sam.delivered(&ticket, int(&message, "seq"));
+    }
+    sam.nothing_of(&["message"]);
+}
