@@ -43,10 +43,11 @@ fn redis_may_be_killed_and_come_back_and_nothing_is_lost_or_doubled() {
 #[test]
 fn a_redis_that_has_lost_its_tail_has_the_nodes_begin_anew_from_what_it_has() {
     let (mut redis, one, other) = two();
-    let (mut alice, sam, ticket) = chat(&one, &other);
+    let (mut alice, mut sam, ticket) = chat(&one, &other);
     let copy = redis.copy();
     alice.say(1, "accepted, and lost with the tail");
     alice.expect("ack");
+    sam.expect("message"); // both nodes have read what will be lost
     redis.kill();
     redis.go_back_to(&copy);
     redis.restart();
