@@ -19,8 +19,8 @@ pub use self::doctor::{
 };
 #[cfg(feature = "journal")]
 pub use self::journal::{
-    JOURNAL_AGE_MS, JOURNAL_BYTES_MAX, JOURNAL_PART_MS, JOURNAL_SYNC_MS, JournalOptions, JournalRules,
-    JournalSync,
+    JOURNAL_AGE_MS, JOURNAL_BYTES_MAX, JOURNAL_HEADER_BYTES_MAX, JOURNAL_PART_MS, JOURNAL_SYNC_MS,
+    JournalOptions, JournalRules, JournalSync,
 };
 pub use self::options::{Options, Task, TrustedProxy};
 #[cfg(feature = "redis")]
@@ -231,6 +231,8 @@ pub const SCORE_MAX: u8 = 5;
 /// The largest id of a message. A page's numbers skip integers beyond 2^53 - 1, so that there would be no next id
 /// (RFC 8259 6).
 pub const MESSAGE_ID_MAX: u64 = (1 << 53) - 1;
+/// The longest staff token, in bytes. With it, a request head still fits.
+pub const TOKEN_BYTES_MAX: usize = 256;
 /// The longest id of a user or a staff member, in bytes.
 pub const ID_BYTES_MAX: usize = 64;
 /// The most messages that are held for one side until it confirms them. Beyond this, messages to it are refused with

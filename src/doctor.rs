@@ -84,10 +84,10 @@ fn as_text(findings: &[Finding]) -> String {
             Severity::Warning => "warning",
             Severity::Fault => "fault",
         };
-        let mend = finding.mend.as_deref().map(printable);
+        let fix = finding.fix.as_deref().map(printable);
         let what = if finding.severity == Severity::Unknown { "to find out" } else { "to fix it" };
-        let mend = mend.map_or_else(String::new, |mend| format!("         {what}: {mend}\n"));
-        format!("{grade:<8} {}: {}\n{mend}", finding.code, printable(&finding.says))
+        let fix = fix.map_or_else(String::new, |fix| format!("         {what}: {fix}\n"));
+        format!("{grade:<8} {}: {}\n{fix}", finding.code, printable(&finding.says))
     });
     lines.collect()
 }

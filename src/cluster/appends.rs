@@ -1,4 +1,4 @@
-//! What a node appends to the log: gathered, numbered, and kept until it is read back.
+//! The inputs that a node appends to the log: gathered to turns, numbered, and kept until they are read back.
 
 use std::collections::VecDeque;
 
@@ -11,15 +11,15 @@ use crate::state::Input;
 #[derive(Debug, Default)]
 pub(super) struct Appends {
     node: NodeId,
-    /// Inputs that are in no turn yet, one array's inside for each turn.
+    /// Inputs that are in no turn yet: for each future turn the inside of a JSON array.
     inputs: VecDeque<Vec<u8>>,
-    /// Turns that were not read back yet, the oldest first.
+    /// Turns that have not been read back, the oldest first.
     turns: VecDeque<Turn>,
-    /// What both take, in bytes.
+    /// The size of both, in bytes.
     bytes: usize,
     /// The number of the last turn.
     last: u64,
-    /// How many of the turns were sent over the connection that there is now, and how many of these Redis has yet to answer.
+    /// How many of the turns were sent over the present connection, and how many of these Redis has not answered.
     sent: usize,
     in_flight: usize,
 }
@@ -37,7 +37,7 @@ impl Appends {
         Self { node, ..Self::default() }
     }
 
-    /// Takes an input. One that cannot be written as JSON is none that there is.
+    /// Takes an input. One that could not be written as JSON would be ignored; there is none.
     pub(super) fn note(&mut self, input: &Input<'_>) {
         if self.inputs.back().is_none_or(|inputs| inputs.len() >= ENTRY_BYTES_MAX) {
             self.inputs.push_back(Vec::new());
@@ -63,7 +63,7 @@ impl Appends {
         self.inputs.is_empty() && self.turns.is_empty()
     }
 
-    /// Makes a turn of inputs that wait, or of none.
+    /// Makes a turn of the inputs that wait, or an empty one.
     pub(super) fn make_turn(&mut self, now: Millis, digest: (bool, Option<TakenDigest>)) {
         let inputs = self.inputs.pop_front().unwrap_or_default();
         self.last += 1;
@@ -86,12 +86,12 @@ impl Appends {
         Some(entry)
     }
 
-    /// Redis has answered one.
+    /// Notes that Redis has answered an entry.
     pub(super) fn answered(&mut self) {
         self.in_flight = self.in_flight.saturating_sub(1);
     }
 
-    /// A turn was read back. It need not be sent again.
+    /// Notes that a turn was read back: it need not be sent again.
     pub(super) fn read_back(&mut self, n: u64) {
         while let Some(turn) = self.turns.front().filter(|turn| turn.n <= n) {
             self.bytes -= turn.entry.len();
@@ -100,18 +100,18 @@ impl Appends {
         }
     }
 
-    /// There is another connection: all that was not read back is sent again, since nobody knows what has arrived.
+    /// Sends all that was not read back again, over a new connection: it is not known what has arrived.
     pub(super) fn send_again(&mut self) {
         self.sent = 0;
         self.in_flight = 0;
     }
 
-    /// Returns when the oldest turn was made that was not read back.
+    /// Returns when the oldest turn that was not read back was made.
     pub(super) fn oldest(&self) -> Option<Millis> {
         self.turns.front().map(|turn| turn.made_at)
     }
 
-    /// Returns how much waits, in bytes.
+    /// Returns the size of what was not read back, in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }

@@ -1,8 +1,8 @@
-//! The time of the log, as far as a node knows it between two entries.
+//! An estimate of the log's time between two entries.
 
 use crate::config::Millis;
 
-/// The last entry's time, and when it was read. The clock of Redis is not ours, and may be set at any time.
+/// The last entry's time, and the local time at which it was read. The clock of Redis may differ from ours, and may be set.
 #[derive(Debug, Default)]
 pub(super) struct LogClock {
     log: Millis,
@@ -14,8 +14,8 @@ impl LogClock {
         (self.log, self.here) = (log, here);
     }
 
-    /// Returns when an entry that is appended here has that time, or a later one. Reading takes some time, so that it may have it
-    /// a little earlier.
+    /// Returns the local time at which the log's time will be `log`. It may be a little late, by the time that it took to read
+    /// the last entry.
     pub(super) fn here(&self, log: Millis) -> Millis {
         self.here + log.saturating_sub(self.log)
     }

@@ -1,40 +1,41 @@
-//! What a node asks of Redis, and what it is answered.
+//! The commands of a node to Redis, and their answers.
 
 use super::entry::{EntryId, Position, Record};
 use crate::config::Millis;
 use crate::ids::NodeId;
 
-/// What a node asks of Redis, in order.
+/// A command of a node, carried out in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Command {
-    /// Drop both connections, and with them all that was asked. There may be others later.
+    /// Drop both connections and all commands that were sent over them, and connect again later.
     Reconnect,
-    /// Whether it is a master.
+    /// Ask whether Redis is a master.
     Role,
-    /// A number, and the desk's snapshot. Where there is none, this one is stored, behind an entry with this tag.
+    /// Take a number, and read the desk's snapshot. If there is none, store this one, after a first entry with this tag.
     Join(Vec<u8>, String),
     /// Append an entry, with this tag.
     Append(Vec<u8>, String),
-    /// Store a snapshot that was made behind an entry, and trim what is before the one before it and before this time.
+    /// Store a snapshot that was made after this entry, and trim the entries that are older than both the snapshot before it
+    /// and this time.
     Snapshot(Position, Vec<u8>, Millis),
-    /// The tag of this entry.
+    /// Read the tag of this entry.
     Find(EntryId),
-    /// The entries after this one; if there are none, wait for some.
+    /// Read the entries after this one; if there are none, wait for some.
     Read(EntryId),
-    /// This entry and those after it. If it is not the first, it was trimmed, and maybe others behind it.
+    /// Read this entry and those after it. If another one comes first, this one was trimmed, and maybe some after it.
     Replay(EntryId),
 }
 
-/// What Redis has answered. Entries are borrowed from the answer.
+/// An answer of Redis. Entries are borrowed from its reply.
 #[derive(Debug)]
 pub(super) enum Answer<'a> {
-    /// To `Role`: it is one.
+    /// To `Role`: it is a master.
     Master,
     /// To `Join`.
     Joined {
         /// The number.
         node: NodeId,
-        /// Where the snapshot was made.
+        /// The entry after which the snapshot was made.
         at: Position,
         /// The snapshot.
         snapshot: &'a str,
@@ -43,9 +44,9 @@ pub(super) enum Answer<'a> {
     },
     /// To `Append`.
     Appended,
-    /// To `Snapshot`: whether it was stored, since it is newer, and of this log.
+    /// To `Snapshot`: whether it was stored. It is not if the stored one is newer, or if its entry is not in the log.
     Stored(bool),
-    /// To `Find`: nothing, where there is no such entry.
+    /// To `Find`: `None` if there is no such entry.
     Found(Option<&'a str>),
     /// To `Read` and `Replay`: the entries, and whether there may be more.
     Entries(Vec<Record<'a>>, bool),

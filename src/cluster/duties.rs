@@ -1,4 +1,5 @@
-//! What one node does for all: snapshots, and the comparison of digests. All nodes count for it, since any may be next.
+//! What the keeper does for all nodes: snapshots, and the comparison of digests. Each node keeps the counts for it, since each
+//! may become the keeper.
 
 use std::collections::BTreeMap;
 
@@ -10,14 +11,14 @@ use crate::config::{DIGEST_MS, ENTRIES_KEPT_MS, Millis, SNAPSHOT_AGE_MS, SNAPSHO
 use crate::ids::NodeId;
 use crate::state::{State, digest_text};
 
-/// When they are due.
+/// When the duties are due.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct DutyRules {
-    /// Bytes behind a snapshot, beyond which there is another one.
+    /// The size of the entries after a snapshot at which a new one is made.
     pub(super) snapshot_bytes: u64,
-    /// Between two comparisons of digests.
+    /// The time between two comparisons of digests.
     pub(super) digest_ms: Millis,
-    /// Entries that are not older than this are never trimmed.
+    /// The age up to which entries are never trimmed.
     pub(super) kept_ms: Millis,
 }
 
@@ -27,31 +28,31 @@ impl Default for DutyRules {
     }
 }
 
-/// When each is due, and what is known for it.
+/// When each duty is due, and what is known about it.
 #[derive(Debug, Default)]
 pub(super) struct Duties {
     pub(super) rules: DutyRules,
-    /// When the last snapshot was made here, or the node began to serve.
+    /// When this node made its last snapshot, or began to serve.
     snapshot_at: Millis,
-    /// What was read since, in bytes.
+    /// The size of the entries that were read since, in bytes.
     bytes: u64,
-    /// The one that is being written, and whether Redis is asked to store one.
+    /// The snapshot that is being serialised, and whether Redis was asked to store one.
     writing: Option<Snapshot>,
     is_being_stored: bool,
     digest_at: Millis,
     /// Whether the entry that is being applied asks for a digest.
-    wanted: bool,
-    /// The last digest that was asked for, and whether this node has yet to append it.
+    wants_digest: bool,
+    /// The last digest that was asked for, and whether this node still has to append it.
     taken: Option<TakenDigest>,
-    is_unsaid: bool,
-    /// Which digests nodes have appended for the same entry.
+    is_digest_pending: bool,
+    /// The digests that nodes have appended for the same entry.
     votes: BTreeMap<NodeId, String>,
     pub(super) snapshots: u64,
 }
 
 impl Duties {
-    /// Returns those of another life.
-    pub(super) fn anew(&self) -> Self {
+    /// Returns the duties of a node that has joined again.
+    pub(super) fn restarted(&self) -> Self {
         Self { rules: self.rules, snapshots: self.snapshots, ..Self::default() }
     }
 
@@ -59,14 +60,14 @@ impl Duties {
         (self.snapshot_at, self.digest_at) = (now, now);
     }
 
-    /// Counts an entry.
+    /// Counts the bytes of an entry.
     pub(super) fn read(&mut self, bytes: usize) {
         self.bytes += bytes as u64;
     }
 
-    /// Notes what a turn says of digests.
+    /// Notes what a turn says about digests.
     pub(super) fn turn(&mut self, node: NodeId, takes_digest: bool, digest: Option<TakenDigest>) {
-        self.wanted = takes_digest;
+        self.wants_digest = takes_digest;
         if let (Some(theirs), Some(taken)) = (digest, &self.taken)
             && theirs.at == taken.at
         {
@@ -74,20 +75,20 @@ impl Duties {
         }
     }
 
-    /// An entry was applied: if it asks for a digest, takes one. Returns whether most nodes have found another one than this, where
-    /// they were asked before.
+    /// Takes a digest if the entry that was applied asks for one. Returns whether the last digest of this node differed from
+    /// that of most nodes.
     pub(super) fn has_diverged(&mut self, id: EntryId, state: &State) -> bool {
-        if !std::mem::take(&mut self.wanted) {
+        if !std::mem::take(&mut self.wants_digest) {
             return false;
         }
         let votes = std::mem::take(&mut self.votes);
         let has_diverged = self.taken.as_ref().is_some_and(|taken| {
-            // Of two nodes that differ, nobody knows which is right: both read the log again.
+            // If two nodes differ, it is not known which one is right, so that both have to join again.
             let same = votes.values().filter(|digest| **digest == taken.digest).count();
             !votes.is_empty() && 2 * same <= votes.len()
         });
         self.taken = Some(TakenDigest { at: id.to_string(), digest: digest_text(state.digest()) });
-        self.is_unsaid = true;
+        self.is_digest_pending = true;
         has_diverged
     }
 
@@ -99,12 +100,12 @@ impl Duties {
         is_due
     }
 
-    /// Returns the digest that is to be appended, once.
+    /// Returns the digest that this node has to append, once.
     pub(super) fn take_digest(&mut self) -> Option<TakenDigest> {
-        std::mem::take(&mut self.is_unsaid).then(|| self.taken.clone()).flatten()
+        std::mem::take(&mut self.is_digest_pending).then(|| self.taken.clone()).flatten()
     }
 
-    /// Begins a snapshot, if one is due, or goes on with one. Returns what is to be asked of Redis once it is whole.
+    /// Begins a snapshot if one is due, or continues with one. Returns the command that stores it once it is complete.
     pub(super) fn snapshot(
         &mut self,
         now: Millis,
@@ -115,7 +116,7 @@ impl Duties {
         if self.snapshot_due().is_none_or(|due| due > now) {
             return None;
         }
-        // A State can be written: the first one was, when the process began.
+        // This does not fail: a State was serialised when the process began.
         let Some(snapshot) = &mut self.writing else {
             self.writing = Snapshot::begin(now, at.clone(), state, nodes).ok();
             return None;
@@ -127,28 +128,28 @@ impl Duties {
         Some(Command::Snapshot(snapshot.at, body, before))
     }
 
-    /// The snapshot was stored, or there was a newer one.
+    /// Notes that the snapshot was stored, or that there was a newer one.
     pub(super) fn stored(&mut self, now: Millis, is_stored: bool) {
         self.is_being_stored = false;
         self.snapshots += u64::from(is_stored);
         (self.snapshot_at, self.bytes) = (now, 0);
     }
 
-    /// What was asked of Redis gets no answer.
+    /// Notes that no answer to a snapshot will come.
     pub(super) fn disconnected(&mut self) {
         self.is_being_stored = false;
     }
 
-    /// When there is something to do for a node, or for the one that does what one node does.
+    /// Returns when there is something to do.
     pub(super) fn next_due(&self, is_keeper: bool) -> Option<Millis> {
-        if self.is_unsaid {
+        if self.is_digest_pending {
             return Some(0);
         }
         let digest = self.digest_at + self.rules.digest_ms;
         self.snapshot_due().into_iter().chain([digest]).min().filter(|_| is_keeper)
     }
 
-    /// When a snapshot is begun, or the next part of one is written.
+    /// Returns when a snapshot is to be begun, or its next part is due.
     fn snapshot_due(&self) -> Option<Millis> {
         let due = match &self.writing {
             Some(snapshot) => snapshot.due,

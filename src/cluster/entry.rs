@@ -1,4 +1,4 @@
-//! An entry of the log, and how it is written.
+//! The entries of the log, and how they are written.
 
 use std::fmt;
 
@@ -8,8 +8,8 @@ use crate::config::Millis;
 use crate::ids::NodeId;
 use crate::state::{Input, Rules};
 
-/// The id of an entry: the time at which Redis took it, in milliseconds, and a number among those of that time. Redis sees to
-/// it that none is lower than the one before, whatever its clock does.
+/// The id of an entry: the time at which Redis took it, in milliseconds, and a number that distinguishes the entries of the
+/// same millisecond. Redis makes each id higher than the one before, even if its clock is set back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct EntryId {
     pub(super) ms: Millis,
@@ -30,15 +30,16 @@ impl fmt::Display for EntryId {
     }
 }
 
-/// A place in the log: behind an entry. After a failover another entry may have the id of one that was lost, so that an entry is
-/// told by its tag, too: which process has appended it over which of its connections. Over each, it is appended once.
+/// A position in the log: that of an entry. After a failover, another entry may have the id of one that was lost. They have
+/// different tags: a tag names the process that has appended the entry, and its connection. Each entry is sent over a
+/// connection only once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Position {
     pub(super) id: EntryId,
     pub(super) tag: String,
 }
 
-/// An entry as it was read. Tag and text are borrowed from the answer.
+/// An entry as it was read. Tag and text are borrowed from the reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Record<'a> {
     pub(super) id: EntryId,
@@ -46,16 +47,16 @@ pub(super) struct Record<'a> {
     pub(super) text: &'a str,
 }
 
-/// What a node appends. Texts and ids are borrowed from the entry.
+/// The text of an entry, parsed. Texts and ids are borrowed from it.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Entry<'a> {
-    /// The first of a desk.
+    /// The first entry of a desk.
     Begins,
-    /// A node comes.
+    /// A node begins to serve.
     Starts {
         node: NodeId,
-        /// Tells it from another node of the same number, which there can be where Redis has lost its tail.
+        /// Distinguishes it from another node of the same number. There may be one if Redis has lost its last changes.
         nonce: u64,
         rules: Rules,
     },
@@ -63,25 +64,25 @@ pub(super) enum Entry<'a> {
     Turn(Turn<'a>),
 }
 
-/// What the connections of a node were read to want in a turn of its loop. Without inputs it is a tick: the node lives, and time
-/// has passed.
+/// The inputs of a node's connections in a turn of its loop. A turn without inputs is a tick: it shows that the node is there,
+/// and brings the time forward.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Turn<'a> {
     pub(super) node: NodeId,
     /// Counts the turns of this node from 1.
     pub(super) n: u64,
-    /// The connections in them are named without their node.
+    /// The ids of connections in them are without the number of the node.
     #[serde(borrow)]
     pub(super) inputs: Vec<Input<'a>>,
-    /// Whether all nodes take the digest of their State when they have applied this.
+    /// Whether all nodes are to take the digest of their State after they have applied this.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) takes_digest: bool,
-    /// The digest that this node has taken at an earlier entry.
+    /// The digest that this node has taken after an earlier entry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) digest: Option<TakenDigest>,
 }
 
-/// The digest of a State at an entry.
+/// The digest of a State after an entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct TakenDigest {
     /// The entry's id.
@@ -89,14 +90,14 @@ pub(super) struct TakenDigest {
     pub(super) digest: String,
 }
 
-/// Writes a turn whose inputs are written already, as the inside of a JSON array.
+/// Serialises a turn. Its inputs are serialised already, as the inside of a JSON array.
 pub(super) fn write_turn(
     (node, n): (NodeId, u64),
     inputs: &[u8],
     (takes_digest, digest): (bool, Option<TakenDigest>),
 ) -> Vec<u8> {
     let turn = Turn { node, n, inputs: Vec::new(), takes_digest, digest };
-    let text = serde_json::to_string(&Entry::Turn(turn)).unwrap_or_default(); // numbers and texts of our own
+    let text = serde_json::to_string(&Entry::Turn(turn)).unwrap_or_default(); // numbers and our own texts do not fail
     let place = "\"inputs\":[";
     match text.find(place) {
         Some(at) if !inputs.is_empty() => {
@@ -107,9 +108,9 @@ pub(super) fn write_turn(
     }
 }
 
-/// Writes another entry.
+/// Serialises an entry that is not a turn.
 pub(super) fn write(entry: &Entry<'_>) -> Vec<u8> {
-    serde_json::to_vec(entry).unwrap_or_default() // numbers and names of our own
+    serde_json::to_vec(entry).unwrap_or_default() // numbers and our own names do not fail
 }
 
 #[cfg(test)]

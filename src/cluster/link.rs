@@ -1,4 +1,4 @@
-//! A connection to Redis: it neither blocks nor fails but by its end.
+//! A connection to Redis. Nothing in it blocks, and any error ends it.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
@@ -9,28 +9,26 @@ use mio::{Interest, Registry, Token};
 use super::resp::{NoReply, Reply, append_command};
 use super::socket::{Connector, Socket};
 use super::url::RedisUrl;
-use super::wire::{Asked, append_greeting};
-use crate::config::{Millis, REDIS_ANSWER_BYTES_MAX, REDIS_ANSWER_MS};
+use super::wire::{Request, append_greeting};
+use crate::config::{
+    Millis, REDIS_ANSWER_BYTES_MAX, REDIS_ANSWER_MS, REDIS_BUFFER_KEPT_BYTES, REDIS_RECV_BYTES,
+};
 use crate::net::retry_interrupted;
 
-/// One recv.
-const CHUNK_BYTES: usize = 64 * 1024;
-/// What an emptied buffer keeps of its capacity.
-const KEPT_BYTES: usize = 256 * 1024;
-
-/// A connection, on its way or there.
+/// A connection that is being made, or is there.
 pub(super) struct Link {
     socket: Socket,
-    /// Replies to what the connection begins with that are yet to come.
+    /// The number of replies to the greeting that have not come yet.
     greetings: usize,
     is_connected: bool,
     output: Vec<u8>,
     written: usize,
     input: Vec<u8>,
-    /// Bytes that the next reply needs at least.
+    /// How many bytes the next reply has at least. Fewer need not be parsed.
     needed: usize,
-    asked: VecDeque<Asked>,
-    /// When something was heard last, or asked while nothing was to come.
+    /// The requests without a reply, the oldest first.
+    pending: VecDeque<Request>,
+    /// When something was last received, or the oldest pending request was made.
     since: Millis,
 }
 
@@ -46,7 +44,7 @@ impl Link {
         registry.register(socket.tcp(), token, Interest::READABLE | Interest::WRITABLE)?;
         let mut output = Vec::new();
         let greetings = append_greeting(url, &mut output);
-        let asked = std::iter::repeat_n(Asked::Greeting, greetings).collect();
+        let pending = std::iter::repeat_n(Request::Greeting, greetings).collect();
         Ok(Self {
             socket,
             greetings,
@@ -55,31 +53,31 @@ impl Link {
             written: 0,
             input: Vec::new(),
             needed: 1,
-            asked,
+            pending,
             since: now,
         })
     }
 
-    /// Returns whether commands may be asked.
+    /// Returns whether commands may be sent.
     pub(super) fn is_up(&self) -> bool {
         self.greetings == 0
     }
 
-    /// Returns by when it has to be heard of.
+    /// Returns the deadline of the next reply.
     pub(super) fn deadline(&self) -> Option<Millis> {
-        (!self.asked.is_empty()).then_some(self.since + REDIS_ANSWER_MS)
+        (!self.pending.is_empty()).then_some(self.since + REDIS_ANSWER_MS)
     }
 
-    /// Appends a command, which `flush` writes, and expects the reply to it.
-    pub(super) fn ask(&mut self, asked: Asked, parts: &[&[u8]], now: Millis) {
+    /// Queues a command, which `flush` writes. A reply to it is expected.
+    pub(super) fn send(&mut self, request: Request, parts: &[&[u8]], now: Millis) {
         append_command(parts, &mut self.output);
-        if self.asked.is_empty() {
+        if self.pending.is_empty() {
             self.since = now;
         }
-        self.asked.push_back(asked);
+        self.pending.push_back(request);
     }
 
-    /// Writes what waits.
+    /// Writes the queued commands, as far as the socket takes them.
     pub(super) fn flush(&mut self) -> io::Result<()> {
         if !self.is_connected {
             let tcp = self.socket.tcp();
@@ -102,7 +100,7 @@ impl Link {
             }
         }
         self.output.clear();
-        self.output.shrink_to(KEPT_BYTES);
+        self.output.shrink_to(REDIS_BUFFER_KEPT_BYTES);
         self.written = 0;
         match self.socket.flush() {
             Err(error) if error.kind() != ErrorKind::WouldBlock => Err(error),
@@ -110,14 +108,15 @@ impl Link {
         }
     }
 
-    /// Reads what is there. At most one answer to a read is, and what others have asked is small.
+    /// Receives all that is there. It is not much: at most one answer to a read is under way, and the other answers are
+    /// short.
     pub(super) fn receive(&mut self, now: Millis) -> io::Result<()> {
         while self.is_connected {
             let before = self.input.len();
             if before > REDIS_ANSWER_BYTES_MAX {
-                return Err(io::Error::other("an answer beyond the limit"));
+                return Err(io::Error::other("an answer is too long"));
             }
-            self.input.resize(before + CHUNK_BYTES, 0);
+            self.input.resize(before + REDIS_RECV_BYTES, 0);
             let received = retry_interrupted(|| self.socket.read(&mut self.input[before..]));
             self.input.truncate(before + received.as_ref().copied().unwrap_or(0));
             match received {
@@ -130,21 +129,24 @@ impl Link {
         Ok(())
     }
 
-    /// Handles each reply that is whole. `handle` stops it by `false`: then the rest is of no interest.
-    pub(super) fn replies(&mut self, mut handle: impl FnMut(Asked, &Reply<'_>) -> bool) -> io::Result<()> {
-        let broken = || io::Error::other("no answer to what was asked");
+    /// Handles each complete reply, until `handle` returns false. The rest is then dropped with the connection.
+    pub(super) fn handle_replies(
+        &mut self,
+        mut handle: impl FnMut(Request, &Reply<'_>) -> bool,
+    ) -> io::Result<()> {
+        let broken = || io::Error::other("a reply that is not RESP, or that no command has asked for");
         let input = std::mem::take(&mut self.input);
         let mut at = 0;
         while input.len() - at >= self.needed {
             match Reply::read(&input[at..]) {
                 Ok((reply, length)) => {
-                    let asked = self.asked.pop_front().ok_or_else(broken)?;
-                    if asked == Asked::Greeting {
+                    let request = self.pending.pop_front().ok_or_else(broken)?;
+                    if request == Request::Greeting {
                         if let Reply::Error(why) = reply {
                             return Err(io::Error::other(why.to_owned()));
                         }
                         self.greetings -= 1;
-                    } else if !handle(asked, &reply) {
+                    } else if !handle(request, &reply) {
                         return Ok(());
                     }
                     (at, self.needed) = (at + length, 1);
@@ -155,12 +157,12 @@ impl Link {
         }
         self.input = input;
         self.input.drain(..at);
-        self.input.shrink_to(KEPT_BYTES);
+        self.input.shrink_to(REDIS_BUFFER_KEPT_BYTES);
         Ok(())
     }
 
-    /// Stops watching it.
+    /// Deregisters the socket, and closes it.
     pub(super) fn close(mut self, registry: &Registry) {
-        let _ = registry.deregister(self.socket.tcp()); // it is dropped anyway
+        let _ = registry.deregister(self.socket.tcp()); // the socket is closed anyway
     }
 }

@@ -1,26 +1,26 @@
 //! A desk of several processes, its nodes, joined by a log in Redis.
 //!
-//! State is a function of its inputs, so that nodes that apply the same inputs in the same order, at the same times, are one
-//! desk. A node appends what its connections want to a stream of Redis, all of a turn at once, and applies nothing of it before
-//! it reads it back, between the inputs of the others. The time of an input is that of its entry. Each node writes to its own
-//! connections alone. So what was answered is in the log, and survives the node.
+//! State is a function of its inputs. So nodes that apply the same inputs in the same order and at the same times have the
+//! same State. A node appends the inputs of its connections to the log, one entry for each turn of its loop, and applies them
+//! only when it reads the entry back, in order with the entries of the other nodes. The time of an input is that of its entry.
+//! Each node sends to its own connections only. So whatever a client was answered is in the log, and survives the node.
 //!
 //! | file | its part |
 //! | --- | --- |
-//! | url | where Redis is |
-//! | resp | the protocol of Redis |
-//! | socket, tls, link | one connection to it |
-//! | wire | a node's commands and answers as those of Redis; the keys and scripts |
-//! | command | what a node asks, and is answered |
-//! | node | a node's life, and what it makes of an entry |
-//! | members | the nodes that are there, as the log has them |
-//! | entry | what is in the log |
-//! | appends | what this node appends: numbered, and sent again until it is read back |
+//! | url | the address of Redis |
+//! | resp | RESP, the protocol of Redis |
+//! | socket, tls, link | one connection to Redis |
+//! | wire | translates a node's commands to those of Redis, and replies to answers; has the keys and scripts |
+//! | command | the commands of a node, and their answers |
+//! | node | the phases of a node, and how it applies an entry |
+//! | members | the nodes of the desk, according to the log |
+//! | entry | the entries of the log |
+//! | appends | the entries that this node appends: numbered, and sent again until they are read back |
 //! | clock | the time of the log |
 //! | duties | what one node does for all: snapshots, and the comparison of digests |
-//! | snapshot | a desk as it is stored |
+//! | snapshot | the stored form of a desk |
 //!
-//! This file joins them to the poll: two connections, and when there are new ones. Both go together.
+//! This file connects them to the poll. There are two connections to Redis; if one fails, both are replaced.
 
 mod appends;
 mod clock;
@@ -65,16 +65,16 @@ pub struct Cluster {
     url: RedisUrl,
     addresses: Vec<SocketAddr>,
     connector: Connector,
-    /// The poll, once there is one, and the names of the two connections in it.
+    /// The poll, once there is one, and the tokens of the two connections in it.
     poll: Option<(Registry, [Token; 2])>,
     links: Option<[Link; 2]>,
-    /// Whether the node knows of them.
+    /// Whether the node was notified that both links are up.
     is_connected: bool,
     tries: usize,
     retry_at: Millis,
     retry_ms: Millis,
     has_warned: bool,
-    /// When the last turn has ended.
+    /// The time of the last `end_turn`, for the metrics.
     now: Millis,
     /// Why this process cannot be a node.
     unusable: Option<Unusable>,
@@ -109,12 +109,12 @@ impl Cluster {
         })
     }
 
-    /// Takes the poll, and names for two sockets in it.
+    /// Takes the poll, and tokens for two sockets in it.
     pub(crate) fn attach(&mut self, registry: Registry, tokens: [Token; 2]) {
         self.poll = Some((registry, tokens));
     }
 
-    /// Returns whether connections are let in.
+    /// Returns whether connections of clients are accepted.
     pub(crate) fn is_serving(&self) -> bool {
         self.node.is_serving()
     }
@@ -124,17 +124,17 @@ impl Cluster {
         self.node.has_capacity()
     }
 
-    /// Takes an input. It comes back by `Host::apply`.
+    /// Takes an input. `Host::apply` is called with it once it was read back from the log.
     pub(crate) fn submit(&mut self, input: &Input<'_>) {
         self.node.submit(input);
     }
 
-    /// Returns why the process cannot go on, once.
+    /// Returns why the process has to end, once.
     pub(crate) fn take_unusable(&mut self) -> Option<io::Error> {
         self.unusable.take().map(io::Error::other)
     }
 
-    /// Returns whether there is such a reason.
+    /// Returns whether the process has to end.
     pub(crate) fn is_unusable(&self) -> bool {
         self.unusable.is_some()
     }
@@ -149,7 +149,7 @@ impl Cluster {
     /// Does what is due.
     pub(crate) fn tick(&mut self, now: Millis, host: &mut impl Host) {
         if self.links.iter().flatten().filter_map(Link::deadline).any(|due| due <= now) {
-            self.lose(now, &"no answer");
+            self.fail(now, &"no answer");
         }
         if self.links.is_none() && self.retry_at <= now {
             self.connect(now);
@@ -158,7 +158,7 @@ impl Cluster {
         self.pump(now);
     }
 
-    /// Sends what has come in this turn.
+    /// Appends the inputs of this turn.
     pub(crate) fn end_turn(&mut self, now: Millis) {
         self.now = now;
         self.node.append(now);
@@ -175,9 +175,9 @@ impl Cluster {
         let link = &mut links[at];
         let received = link.flush().and_then(|()| link.receive(now));
         let mut is_broken = false;
-        // What came before an end still counts: it may say why.
-        let handled = link.replies(|asked, reply| {
-            match wire::answer(asked, reply) {
+        // Replies that came before the connection failed are handled first: one may say why it failed.
+        let handled = link.handle_replies(|request, reply| {
+            match wire::answer(request, reply) {
                 Some(answer) => match node.answer(now, answer, host) {
                     Ok(()) => {}
                     Err(why) => *unusable = Some(why),
@@ -187,10 +187,10 @@ impl Cluster {
             !is_broken && unusable.is_none() && node.has_links()
         });
         if let Err(error) = handled.and(received) {
-            return self.lose(now, &error);
+            return self.fail(now, &error);
         }
         if is_broken {
-            return self.lose(now, &"an answer to another question");
+            return self.fail(now, &"a reply that does not fit its command");
         }
         if !self.is_connected && links.iter().all(Link::is_up) {
             self.is_connected = true;
@@ -214,29 +214,29 @@ impl Cluster {
         };
         match open(Via::Reads).and_then(|reads| Ok([reads, open(Via::Writes)?])) {
             Ok(links) => (self.links, self.is_connected) = (Some(links), false),
-            Err(error) => self.lose(now, &error),
+            Err(error) => self.fail(now, &error),
         }
     }
 
-    /// Passes on the node's commands, and writes.
+    /// Sends the node's commands to Redis.
     fn pump(&mut self, now: Millis) {
         for command in self.node.take_commands() {
             if command == Command::Reconnect {
                 return self.drop_links(now);
             }
             let Some(links) = &mut self.links else { return };
-            wire::write_command(&command, &self.keys, |via, asked, parts| {
-                links[via as usize].ask(asked, parts, now);
+            wire::write_command(&command, &self.keys, |via, request, parts| {
+                links[via as usize].send(request, parts, now);
             });
         }
         let flushed = self.links.iter_mut().flatten().try_for_each(Link::flush);
         if let Err(error) = flushed {
-            self.lose(now, &error);
+            self.fail(now, &error);
         }
     }
 
-    /// Notes that Redis is away, and says it once.
-    fn lose(&mut self, now: Millis, why: &dyn std::fmt::Display) {
+    /// Drops the connections, and logs the reason if it is the first time.
+    fn fail(&mut self, now: Millis, why: &dyn std::fmt::Display) {
         if !std::mem::replace(&mut self.has_warned, true) {
             warn!("Redis at {} is away: {why}", self.url);
         }
@@ -253,7 +253,7 @@ impl Cluster {
         self.retry_ms = (2 * self.retry_ms).min(REDIS_RETRY_MS_MAX);
     }
 
-    /// Appends what it counts.
+    /// Appends the metrics of the node.
     pub(crate) fn append_metrics(&self, page: &mut Page) {
         let node = &self.node;
         let mut add = |name, kind, help: &str, value: u64| {
@@ -264,7 +264,7 @@ impl Cluster {
         add(
             "deskwire_node_serving",
             "gauge",
-            "Whether this node lets connections in.",
+            "Whether this node accepts connections.",
             node.is_serving().into(),
         );
         add(
@@ -273,13 +273,8 @@ impl Cluster {
             "Whether this node writes the snapshots.",
             node.is_keeper().into(),
         );
-        add("deskwire_nodes", "gauge", "Nodes of the desk, as this one knows them.", node.members() as u64);
-        add(
-            "deskwire_node_joins_total",
-            "counter",
-            "Times that this process has joined its desk.",
-            node.joins,
-        );
+        add("deskwire_nodes", "gauge", "Nodes of the desk, according to this one.", node.members() as u64);
+        add("deskwire_node_joins_total", "counter", "Times this process has joined its desk.", node.joins);
         add(
             "deskwire_stream_entries_total",
             "counter",
@@ -290,11 +285,11 @@ impl Cluster {
         add(
             "deskwire_stream_waiting_bytes",
             "gauge",
-            "Inputs not read back from the stream.",
+            "Size of the inputs not yet read back from the stream.",
             node.appends().bytes() as u64,
         );
         let lag = node.appends().oldest().map_or(0, |oldest| self.now.saturating_sub(oldest));
-        let help = "Time for which the oldest of these waits.";
+        let help = "Time since the oldest entry not yet read back was made.";
         page.family("deskwire_stream_lag_seconds", "gauge", help)
             .value(std::time::Duration::from_millis(lag).as_secs_f64());
     }

@@ -1,18 +1,19 @@
-//! A node's life: how it joins its desk, what it makes of each entry of the log, and when it has to begin anew.
+//! A node: how it joins its desk, how it applies each entry of the log, and when it has to join again.
 //!
-//! Nothing here knows of sockets or of the clock: answers of Redis and times come in, commands to Redis and changes of the desk
-//! go out. So the tests join nodes by a log in memory, which fails as Redis can fail.
+//! This module knows neither sockets nor the clock. Its input is answers of Redis and times, and its output is commands to
+//! Redis and changes of the desk. So the tests can connect nodes to a log in memory, which fails as Redis can fail.
 //!
-//! | life | leaves by |
+//! | phase | ends when |
 //! | --- | --- |
-//! | `Away` | connections to Redis |
-//! | `Joining`: asks for a number and the snapshot | them |
-//! | `Replaying`: reads the entries behind it | the end of the log |
-//! | `Starting`: has appended that it is there | reading that |
-//! | `Serving` | reading of its own end; a log that is not the one it has read; nothing of its own read for 10 s |
+//! | `Away` | there are connections to Redis |
+//! | `Joining`: has asked for a number and the snapshot | they have come |
+//! | `Replaying`: reads the entries after the snapshot | the log has no more |
+//! | `Starting`: has appended the entry `Starts` | that is read back |
+//! | `Serving` | the others have removed this node; the log is not the one that it has read; it has read no entry of its own for 10 s |
 //!
-//! Whenever something is lost before a node serves, it is `Away` and begins again. While it serves, connections to Redis may be
-//! lost: over new ones it first makes sure that the log still has what it has read, and goes on.
+//! If a connection to Redis fails before a node serves, the node is `Away` and begins again. While a node serves, it survives
+//! the failure of its connections: it connects again, checks that the log still has the last entry that it has read, and
+//! continues.
 
 mod entries;
 
@@ -27,7 +28,7 @@ use super::entry::EntryId;
 use super::entry::Position;
 use super::members::Members;
 use super::snapshot::{self, Unusable};
-use crate::config::{LOG_AWAY_MS, Millis, NODE_TICK_MS, REDIS_ANSWER_MS};
+use crate::config::{LOG_AWAY_MS, Millis, NODE_SUSPENDED_MS, NODE_TICK_MS, REDIS_ANSWER_MS};
 use crate::ids::NodeId;
 use crate::net::close::CloseReason;
 use crate::protocol::close;
@@ -35,23 +36,21 @@ use crate::state::{Input, Rules, State};
 
 /// The desk that a node is a part of.
 pub(crate) trait Host {
-    /// Returns the State.
+    /// Returns State.
     fn state(&self) -> &State;
-    /// Takes another State, in which this process is the node of this number.
+    /// Replaces State by this one, in which this process has this number.
     fn restore(&mut self, state: State, own: NodeId);
-    /// Applies an input to the State. It is of that node, or of the log itself.
+    /// Applies an input to State. `by` is the node that has appended it; `None` for what follows from the log itself.
     fn apply(&mut self, at: Millis, input: &Input<'_>, by: Option<NodeId>);
     /// Closes all connections of this process.
     fn close_all(&mut self, why: CloseReason);
-    /// An entry was applied, with all that follows from it.
+    /// Is called after an entry was applied, with all that follows from it.
     fn applied(&mut self, _at: &Position) {}
 }
 
-/// `tick` is called more often than this, in any life: each wait for Redis is shorter.
-const STOOD_STILL_MS: Millis = REDIS_ANSWER_MS + NODE_TICK_MS;
-
+/// The phase of a node, as in the table above.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Life {
+enum Phase {
     Away,
     Joining,
     Replaying,
@@ -59,66 +58,66 @@ enum Life {
     Serving,
 }
 
-/// How far the connections to Redis are to be used.
+/// Whether the connections to Redis can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Links {
     Down,
-    /// They are there, and so many answers are missing that say whether to go on over them.
+    /// They are connected, and this many checks of Redis and of its log have not been answered yet.
     Checking(u8),
     Up,
 }
 
-/// A process as a part of a desk.
+/// This process as a part of its desk.
 pub(super) struct Node {
     rules: Rules,
     nonce: u64,
-    /// The snapshot of a desk that begins.
+    /// The snapshot of an empty desk, which is stored if there is none.
     fresh: Vec<u8>,
-    life: Life,
+    phase: Phase,
     links: Links,
     own: NodeId,
     members: Members,
-    /// Behind the last entry that was applied.
+    /// The last entry that was applied.
     position: Position,
-    /// Counts connections to Redis.
+    /// How many times there were connections to Redis.
     connections: u64,
     clock: LogClock,
-    /// When an entry of its own was read, or it was about to append the first.
-    heard_at: Millis,
+    /// When an entry of its own was last read back, or the first was appended.
+    own_read_at: Millis,
     appended_at: Millis,
-    /// When `tick` was called last.
+    /// The time of the last call of `tick`.
     ticked_at: Millis,
-    /// Where this process has stood still, this counts as the time of what is older.
-    woke_at: Millis,
+    /// Entries made before this count as made at this time. It is set when the process continues after it was suspended.
+    resumed_at: Millis,
     appends: Appends,
     duties: Duties,
     commands: Vec<Command>,
-    /// What /metrics tells.
+    // For the metrics.
     pub(super) entries_applied: u64,
     pub(super) joins: u64,
 }
 
 impl Node {
-    /// Makes a node of a desk that begins as `state`, if it does not exist. `nonce` is random.
+    /// Makes a node. If there is no desk yet, it begins with `state`. `nonce` is random.
     ///
     /// # Errors
-    /// The State cannot be written.
+    /// The State cannot be serialised.
     pub(super) fn new(rules: Rules, state: &State, nonce: u64) -> serde_json::Result<Self> {
         Ok(Self {
             rules,
             nonce,
             fresh: snapshot::write(state, &Members::default())?,
-            life: Life::Away,
+            phase: Phase::Away,
             links: Links::Down,
             own: NodeId::HERE,
             members: Members::default(),
             position: Position::default(),
             connections: 0,
             clock: LogClock::default(),
-            heard_at: 0,
+            own_read_at: 0,
             appended_at: 0,
             ticked_at: 0,
-            woke_at: 0,
+            resumed_at: 0,
             appends: Appends::default(),
             duties: Duties::default(),
             commands: Vec::new(),
@@ -127,22 +126,22 @@ impl Node {
         })
     }
 
-    /// Returns whether connections are let in, and what they ask for has a way into the log.
+    /// Returns whether connections of clients are accepted: the node serves, and can append to the log.
     pub(super) fn is_serving(&self) -> bool {
-        self.life == Life::Serving && self.links == Links::Up
+        self.phase == Phase::Serving && self.links == Links::Up
     }
 
-    /// Returns whether it does what one node has to do.
+    /// Returns whether this node is the keeper, which does what one node has to do for all.
     pub(super) fn is_keeper(&self) -> bool {
-        self.life == Life::Serving && self.members.keeper() == Some(self.own)
+        self.phase == Phase::Serving && self.members.keeper() == Some(self.own)
     }
 
-    /// Returns its number; none before it has one.
+    /// Returns the number of this node, if it serves.
     pub(super) fn number(&self) -> Option<NodeId> {
-        (self.life == Life::Serving).then_some(self.own)
+        (self.phase == Phase::Serving).then_some(self.own)
     }
 
-    /// Returns whether it counts on its connections to Redis.
+    /// Returns whether the connections to Redis are still wanted.
     pub(super) fn has_links(&self) -> bool {
         self.links != Links::Down
     }
@@ -165,7 +164,7 @@ impl Node {
         self.position.id
     }
 
-    /// Has snapshots and digests come more often.
+    /// Sets how often snapshots and digests are made.
     #[cfg(test)]
     pub(super) fn set_duties(&mut self, rules: super::duties::DutyRules) {
         self.duties.rules = rules;
@@ -176,20 +175,20 @@ impl Node {
         self.appends.has_capacity()
     }
 
-    /// Takes an input of a connection of this process. It comes back by the log.
+    /// Takes an input of a connection of this process. It is applied once it was read back from the log.
     pub(super) fn submit(&mut self, input: &Input<'_>) {
-        // Otherwise the connection is being closed, and nobody knows it by this number.
-        if self.life == Life::Serving {
+        // In any other phase all connections are being closed, and State does not have them.
+        if self.phase == Phase::Serving {
             self.appends.note(input);
         }
     }
 
-    /// Takes what is to be asked of Redis.
+    /// Takes the commands for Redis.
     pub(super) fn take_commands(&mut self) -> Vec<Command> {
         std::mem::take(&mut self.commands)
     }
 
-    /// Appends what has come, as far as it may be appended now.
+    /// Appends the inputs that wait, as long as not too many entries are unanswered.
     pub(super) fn append(&mut self, now: Millis) {
         while self.is_serving()
             && let Some(entry) = self.appends.next(now)
@@ -199,40 +198,40 @@ impl Node {
         }
     }
 
-    /// What tells an entry from any other that was appended, by any node, over any connection.
+    /// Returns the tag of the entries that are appended over this connection. No other connection of any node has it.
     fn tag(&self) -> String {
         format!("{:x}.{}", self.nonce, self.connections)
     }
 
-    /// Both connections to Redis are there, and nothing was asked over them.
+    /// Handles that there are new connections to Redis.
     pub(super) fn connected(&mut self) {
         self.connections += 1;
         self.commands.push(Command::Role);
-        if self.life == Life::Serving {
+        if self.phase == Phase::Serving {
             self.links = Links::Checking(2);
             self.commands.push(Command::Find(self.position.id));
         } else {
             self.links = Links::Up;
-            self.life = Life::Joining;
+            self.phase = Phase::Joining;
             self.commands.push(Command::Join(self.fresh.clone(), self.tag()));
         }
     }
 
-    /// Both connections to Redis have gone.
+    /// Handles that the connections to Redis are gone.
     pub(super) fn disconnected(&mut self) {
         self.links = Links::Down;
         self.commands.clear();
         self.duties.disconnected();
         self.appends.send_again();
-        if self.life != Life::Serving {
-            self.life = Life::Away;
+        if self.phase != Phase::Serving {
+            self.phase = Phase::Away;
         }
     }
 
-    /// Handles an answer.
+    /// Handles an answer of Redis.
     ///
     /// # Errors
-    /// The desk in Redis is none that this process can be a part of.
+    /// The desk in Redis cannot be used by this process.
     pub(super) fn answer(
         &mut self,
         now: Millis,
@@ -247,12 +246,12 @@ impl Node {
             Answer::Appended => self.appends.answered(),
             Answer::Stored(is_stored) => self.duties.stored(now, is_stored),
             Answer::Found(tag) if tag == Some(&self.position.tag) => self.checked(),
-            Answer::Found(_) if self.life == Life::Serving => {
+            Answer::Found(_) if self.phase == Phase::Serving => {
                 let (own, id) = (self.own, self.position.id);
-                error!("node {own}: the log in Redis has lost entry {id}, and maybe others");
-                self.begin_anew(close::NODE_RESTARTS, host);
+                error!("node {own}: entry {id} is missing in the log in Redis, and maybe others are too");
+                self.rejoin(close::NODE_RESTARTS, host);
             }
-            Answer::Found(_) => {} // it was asked in another life
+            Answer::Found(_) => {} // the node has left its desk since it asked
             Answer::Entries(entries, may_be_more) => self.read(now, &entries, may_be_more, host),
             Answer::Failed(why) => {
                 warn!("Redis: {why}");
@@ -265,15 +264,15 @@ impl Node {
 
     /// Does what is due.
     pub(super) fn tick(&mut self, now: Millis, host: &mut impl Host) {
-        // Where this process has stood still, it is not Redis that was away: what others have made of it is yet to be read.
-        if self.ticked_at + STOOD_STILL_MS <= now {
-            self.woke_at = (now + REDIS_ANSWER_MS).saturating_sub(LOG_AWAY_MS);
-            self.heard_at = self.heard_at.max(self.woke_at);
+        // If this process was suspended, the log may well have its entries, and they only have to be read.
+        if self.ticked_at + NODE_SUSPENDED_MS <= now {
+            self.resumed_at = (now + REDIS_ANSWER_MS).saturating_sub(LOG_AWAY_MS);
+            self.own_read_at = self.own_read_at.max(self.resumed_at);
         }
         self.ticked_at = now;
         if self.away_due().is_some_and(|due| due <= now) {
-            error!("node {}: nothing of its own in the log for {} s", self.own, LOG_AWAY_MS / 1000);
-            return self.begin_anew(close::LOG_AWAY, host);
+            error!("node {}: has read no entry of its own for {} s", self.own, LOG_AWAY_MS / 1000);
+            return self.rejoin(close::LOG_AWAY, host);
         }
         if !self.is_serving() {
             return;
@@ -302,18 +301,19 @@ impl Node {
         self.away_due().into_iter().chain(tick).chain(duties).min()
     }
 
-    /// When the log is too far away for this node to go on: nothing of its own has come back, or what has is too old.
+    /// When this node has to leave its desk, unless an entry of its own is read back before.
     fn away_due(&self) -> Option<Millis> {
-        if !matches!(self.life, Life::Starting | Life::Serving) {
+        if !matches!(self.phase, Phase::Starting | Phase::Serving) {
             return None;
         }
-        // One who reads so late might miss what is trimmed.
+        // A node that is further behind might miss entries that are trimmed.
         let oldest = self.appends.oldest().filter(|_| self.is_serving());
-        let late = oldest.map(|made_at| made_at.max(self.woke_at) + LOG_AWAY_MS);
-        Some((self.heard_at + LOG_AWAY_MS).min(late.unwrap_or(Millis::MAX)))
+        let late = oldest.map(|made_at| made_at.max(self.resumed_at) + LOG_AWAY_MS);
+        Some((self.own_read_at + LOG_AWAY_MS).min(late.unwrap_or(Millis::MAX)))
     }
 
-    /// When an entry is due that nobody has asked for. Not while others are on their way: with each of them time passes.
+    /// When a turn without inputs is due. None is needed while other turns are on their way to the log, since they bring
+    /// the time forward as well.
     fn tick_due(&self, state: &State) -> Option<Millis> {
         if !self.appends.is_empty() {
             return None;
@@ -332,7 +332,7 @@ impl Node {
     ) -> Result<(), Unusable> {
         let (state, members) = snapshot::read(text)?;
         if is_new && self.joins > 0 {
-            error!("the desk is not in Redis any more: node {node} begins a new one");
+            error!("the desk has disappeared from Redis: node {node} begins a new one");
         } else {
             info!("node {node} joins {}", if is_new { "a new desk" } else { "its desk" });
         }
@@ -340,14 +340,14 @@ impl Node {
         self.joins += 1;
         (self.own, self.members) = (node, members);
         self.appends = Appends::of(node);
-        self.duties = self.duties.anew();
-        self.life = Life::Replaying;
+        self.duties = self.duties.restarted();
+        self.phase = Phase::Replaying;
         self.commands.push(Command::Replay(at.id));
         self.position = at;
         Ok(())
     }
 
-    /// One answer more says that the connections are to be used.
+    /// Notes that a check of the connections has succeeded.
     fn checked(&mut self) {
         self.links = match self.links {
             Links::Checking(1) => {
@@ -359,15 +359,15 @@ impl Node {
         };
     }
 
-    /// Ends this life while connections are open. Over new connections to Redis another one begins.
-    fn begin_anew(&mut self, why: CloseReason, host: &mut impl Host) {
+    /// Closes the connections of all clients, and leaves the desk. The node joins it again over new connections to Redis.
+    fn rejoin(&mut self, why: CloseReason, host: &mut impl Host) {
         host.close_all(why);
-        self.life = Life::Away;
-        self.appends = Appends::default(); // the connections that have asked for it are gone
+        self.phase = Phase::Away;
+        self.appends = Appends::default(); // the connections that these inputs came from are closed
         self.reconnect();
     }
 
-    /// Drops the connections to Redis, with all that was asked over them.
+    /// Drops the connections to Redis, and all commands that were sent over them.
     fn reconnect(&mut self) {
         self.disconnected();
         self.commands.push(Command::Reconnect);

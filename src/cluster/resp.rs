@@ -1,10 +1,9 @@
-//! RESP, the protocol of Redis, in its second version: commands as they are written, replies as they are read.
+//! RESP2, the protocol of Redis: writes commands and reads replies.
 //!
-//! Not a crate: the best known parser has no limit on how deep a reply is nested, reads a reply from its start whenever more
-//! of it has come, and brings five crates.
+//! No crate is used for it: the best known parser does not limit how deep a reply is nested, starts again whenever more of a
+//! reply has come, and depends on five crates.
 
-/// How deep a reply may be nested. Those to XREAD are: streams, one of them, its entries, one of them, its fields.
-const DEPTH_MAX: usize = 6;
+use crate::config::{RESP_DEPTH_MAX, RESP_LINE_BYTES_MAX};
 
 /// A reply, borrowed from the bytes that were received.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,27 +18,27 @@ pub enum Reply<'a> {
     Bulk(&'a [u8]),
     /// Other replies.
     Array(Vec<Reply<'a>>),
-    /// That there is none of what was asked for.
+    /// There is no such value.
     Nil,
 }
 
-/// Why there is no reply.
+/// Why no reply can be read.
 #[derive(Debug, PartialEq, Eq)]
 pub enum NoReply {
-    /// It needs so many bytes at least.
+    /// It is incomplete, and has at least this many bytes.
     Partial(usize),
-    /// What came is not RESP, or it is beyond a limit.
+    /// It is not RESP, or is beyond a limit.
     Broken,
 }
 
 impl<'a> Reply<'a> {
-    /// Reads the reply with which the bytes begin. Returns how long it is, too.
+    /// Reads the reply at the start of the bytes. Returns it with its length.
     ///
     /// # Errors
-    /// There is none yet, or there will be none.
+    /// The bytes are an incomplete reply, or not a reply.
     pub fn read(bytes: &'a [u8]) -> Result<(Self, usize), NoReply> {
         let mut reader = Reader { bytes, at: 0 };
-        let reply = reader.reply(DEPTH_MAX)?;
+        let reply = reader.reply(RESP_DEPTH_MAX)?;
         Ok((reply, reader.at))
     }
 
@@ -78,7 +77,7 @@ impl<'a> Reader<'a> {
             "$" => self.bulk(length(rest)?),
             "*" if depth > 0 => {
                 let count = length(rest)?;
-                // Not allocated beforehand: a count is only a claim.
+                // Not allocated in advance: the peer may claim any count.
                 let mut replies = Vec::new();
                 for _ in 0..count {
                     replies.push(self.reply(depth - 1)?);
@@ -90,11 +89,9 @@ impl<'a> Reader<'a> {
     }
 
     fn line(&mut self) -> Result<&'a str, NoReply> {
-        /// What a status, an error or a number takes at most.
-        const LINE_BYTES_MAX: usize = 4096;
         let rest = &self.bytes[self.at..];
-        let Some(length) = rest.iter().take(LINE_BYTES_MAX).position(|byte| *byte == b'\n') else {
-            let is_broken = rest.len() >= LINE_BYTES_MAX;
+        let Some(length) = rest.iter().take(RESP_LINE_BYTES_MAX).position(|byte| *byte == b'\n') else {
+            let is_broken = rest.len() >= RESP_LINE_BYTES_MAX;
             return Err(if is_broken { NoReply::Broken } else { NoReply::Partial(self.bytes.len() + 1) });
         };
         self.at += length + 1;
@@ -140,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reply_is_read_in_whatever_pieces_it_comes() {
+    fn a_reply_is_read_when_it_is_complete_and_not_before() {
         let bytes = b"*3\r\n$5\r\nhe\r\no\r\n*2\r\n:-7\r\n*-1\r\n$-1\r\n+OK\r\n";
         let expected = Reply::Array(vec![
             Reply::Bulk(b"he\r\no"),
@@ -159,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_reply_is_refused_whatever_it_claims() {
+    fn what_is_not_a_reply_is_refused_and_no_claim_allocates_memory() {
         let nested = "*1\r\n".repeat(100_000);
         let long = format!("+{}", "x".repeat(5000));
         let broken =
@@ -207,7 +204,7 @@ mod tests {
     fn what_is_read_depends_neither_on_the_pieces_nor_on_what_follows() {
         let mut random = Random(1);
         for _ in 0..2_000 {
-            let reply = random.reply(DEPTH_MAX);
+            let reply = random.reply(RESP_DEPTH_MAX);
             let mut bytes = Vec::new();
             property::write(&reply, &mut bytes);
             assert_eq!(Reply::read(&bytes), Ok((reply, bytes.len())));

@@ -1,4 +1,5 @@
-//! A desk at an entry of its log, as it is stored: in parts, since to write a large desk at once would stop the loop.
+//! The snapshot of a desk: State and the nodes after an entry of the log, in its stored form. It is serialised in parts, so that a
+//! large desk does not block the loop.
 
 use std::fmt;
 
@@ -9,7 +10,7 @@ use super::members::Members;
 use crate::config::{Millis, REDIS_PART_MS};
 use crate::state::{Assembly, Part, Parts, STATE_VERSION, State, digest_text};
 
-/// Behind it, entries are replayed.
+/// The stored form.
 #[derive(Deserialize)]
 struct Stored {
     nodes: Members,
@@ -23,16 +24,16 @@ struct StoredPart<P> {
     part: P,
 }
 
-/// The version alone: the rest of another one may be anything.
+/// The version only, which is checked first: in another version the rest may differ.
 #[derive(Deserialize)]
 struct Version {
     version: u32,
 }
 
-/// Why a snapshot cannot be used. The node ends.
+/// Why a snapshot cannot be used. The process then ends.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Unusable {
-    /// Another version of deskwire has written it.
+    /// It is from another version of deskwire.
     Version(u32),
     /// It is not what was stored.
     Damaged(String),
@@ -43,7 +44,7 @@ impl fmt::Display for Unusable {
         match self {
             Self::Version(theirs) => write!(
                 f,
-                "the desk in Redis is of another version of deskwire: its state is of version {theirs}, and here it is \
+                "the desk in Redis is from another version of deskwire: its state has version {theirs}, and this one reads \
                  {STATE_VERSION}"
             ),
             Self::Damaged(why) => write!(f, "the desk in Redis is damaged: {why}"),
@@ -53,19 +54,19 @@ impl fmt::Display for Unusable {
 
 impl std::error::Error for Unusable {}
 
-/// A snapshot that is being written, of a copy of State.
+/// A snapshot that is being serialised, of a copy of State.
 #[derive(Debug)]
 pub(super) struct Snapshot {
-    /// Behind this entry.
+    /// The entry after which it was begun.
     pub(super) at: Position,
     parts: Parts,
     body: Vec<u8>,
-    /// When the next part is written.
+    /// When the next part is due.
     pub(super) due: Millis,
 }
 
 impl Snapshot {
-    /// Begins one of the State and the nodes that are there.
+    /// Begins a snapshot of State and the nodes.
     pub(super) fn begin(
         now: Millis,
         at: Position,
@@ -78,7 +79,7 @@ impl Snapshot {
         Ok(Self { at, parts: state.parts(), body, due: now })
     }
 
-    /// Writes the next part. Returns the snapshot once it is whole.
+    /// Serialises the next part. Returns the snapshot once it is complete.
     pub(super) fn go_on(&mut self, now: Millis) -> serde_json::Result<Option<Vec<u8>>> {
         self.due = now + REDIS_PART_MS;
         let Some(part) = self.parts.next() else {
@@ -94,7 +95,7 @@ impl Snapshot {
     }
 }
 
-/// Writes a State and the nodes that are there at once.
+/// Serialises State and the nodes at once.
 pub(super) fn write(state: &State, nodes: &Members) -> serde_json::Result<Vec<u8>> {
     let mut snapshot = Snapshot::begin(0, Position::default(), state, nodes)?;
     loop {
@@ -104,7 +105,7 @@ pub(super) fn write(state: &State, nodes: &Members) -> serde_json::Result<Vec<u8
     }
 }
 
-/// Reads what was stored.
+/// Parses a snapshot, and checks its digest.
 pub(super) fn read(text: &str) -> Result<(State, Members), Unusable> {
     let damaged = |error: serde_json::Error| Unusable::Damaged(error.to_string());
     let Version { version } = serde_json::from_str(text).map_err(damaged)?;
@@ -121,7 +122,7 @@ pub(super) fn read(text: &str) -> Result<(State, Members), Unusable> {
             return Ok((state, stored.nodes));
         }
     }
-    Err(Unusable::Damaged("it is not the State that was stored".into()))
+    Err(Unusable::Damaged("the digest of a part differs".into()))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The socket of a connection to Redis: as it is, or with TLS on it.
+//! The socket of a connection to Redis, with or without TLS.
 
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
@@ -17,10 +17,10 @@ pub(super) struct Connector {
 }
 
 impl Connector {
-    /// Makes one for this URL.
+    /// Creates a connector for this URL.
     ///
     /// # Errors
-    /// There is to be TLS, and this machine trusts nobody, or the host can have no certificate.
+    /// The URL asks for TLS, and this machine has no root certificates, or no certificate can be for such a host.
     #[cfg_attr(
         not(feature = "tls"),
         expect(clippy::unnecessary_wraps, reason = "there are no errors without TLS")
@@ -80,7 +80,7 @@ impl Write for Socket {
         }
     }
 
-    /// Sends what was encrypted and not sent.
+    /// Sends records that the socket has not taken yet.
     fn flush(&mut self) -> io::Result<()> {
         match self {
             Self::Plain(socket) => socket.flush(),

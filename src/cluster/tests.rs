@@ -1,5 +1,5 @@
-//! Two to four nodes on one log in memory, which is slow, forgets, and loses connections; and nodes that freeze and die. At
-//! every entry all nodes have the same State, and each input counts once.
+//! Two to four nodes with a log in memory, which is slow, loses its last entries, and drops connections. Nodes are suspended and
+//! killed. After each entry all nodes have the same State, and each input is applied once.
 
 mod log;
 mod process;
@@ -9,7 +9,7 @@ use self::world::World;
 
 const STEPS: u64 = 600;
 
-/// Runs a world by its seed, and returns what has happened in it.
+/// Runs the world of a seed, and returns how often what has happened in it.
 fn run(seed: u64) -> world::Seen {
     let mut world = World::new(seed);
     for _ in 0..STEPS {
@@ -35,18 +35,19 @@ fn all_nodes_have_the_same_state_at_every_entry_whatever_fails() {
         all.add(&seen);
     }
     eprintln!("{seeds} seeds from {first}, {STEPS} steps each: {all:?}");
-    // Worlds in which too little happens would prove nothing.
-    let world::Seen { entries, inputs, doubled, tails, anew, snapshots, digests, deaths, frozen } = all;
+    // If too little happened, the test would prove nothing.
+    let world::Seen { entries, inputs, duplicates, tails, rejoins, snapshots, digests, deaths, suspended } =
+        all;
     for (what, count, min) in [
         ("entries applied", entries, 20_000),
         ("inputs", inputs, 5_000),
-        ("entries appended twice", doubled, 50),
-        ("tails lost", tails, 20),
-        ("lives that ended with connections", anew, 30),
+        ("entries appended twice", duplicates, 50),
+        ("losses of the last entries", tails, 20),
+        ("nodes that left and joined again", rejoins, 30),
         ("snapshots", snapshots, 100),
         ("digests compared", digests, 100),
         ("nodes killed", deaths, 50),
-        ("nodes frozen", frozen, 50),
+        ("nodes suspended", suspended, 50),
     ] {
         let min = min * seeds / SEEDS;
         assert!(count >= min, "{what}: {count}, of {min} at least");
@@ -54,14 +55,18 @@ fn all_nodes_have_the_same_state_at_every_entry_whatever_fails() {
 }
 
 #[test]
-fn a_node_of_which_the_state_differs_begins_anew() {
-    for (nodes, wrong, anew) in [(2, 0, 2), (2, 1, 2), (3, 0, 1), (3, 2, 1)] {
+fn a_node_whose_state_differs_joins_again() {
+    for (nodes, wrong, rejoins) in [(2, 0, 2), (2, 1, 2), (3, 0, 1), (3, 2, 1)] {
         let mut world = World::with(7, nodes);
         world.settle();
         world.corrupt(wrong);
-        let before = world.seen.anew;
+        let before = world.seen.rejoins;
         world.pass(20_000);
-        assert_eq!(world.seen.anew, before + anew, "of {nodes}, and number {wrong} was changed");
+        assert_eq!(
+            world.seen.rejoins,
+            before + rejoins,
+            "{nodes} nodes, and that of node {wrong} was changed"
+        );
         world.quiesce();
     }
 }

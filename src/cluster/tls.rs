@@ -10,10 +10,10 @@ use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use crate::net::tls::roots::{BUNDLE_VARIABLE, roots_of_this_machine};
 
-/// TLS on a socket that does not block. What was encrypted waits in it for `flush`.
+/// TLS on a non-blocking socket. Records that the socket does not take wait in it for `flush`.
 pub(super) type ClientStream = StreamOwned<ClientConnection, TcpStream>;
 
-/// Makes streams to one host.
+/// Opens TLS streams to one host.
 #[derive(Debug)]
 pub(super) struct Client {
     config: Arc<ClientConfig>,
@@ -21,15 +21,16 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// Makes a client that trusts what this machine trusts.
+    /// Creates a client with the root certificates of this machine.
     ///
     /// # Errors
-    /// That is nobody, or a certificate cannot be for such a host.
+    /// There are none, or no certificate can be for such a host.
     pub(super) fn to(host: &str) -> io::Result<Self> {
         let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
         let roots = roots_of_this_machine();
         if roots.is_empty() {
-            let why = format!("no root certificates are found here; {BUNDLE_VARIABLE} names a file of them");
+            let why =
+                format!("this machine has no root certificates; {BUNDLE_VARIABLE} may name a file with some");
             return Err(io::Error::other(why));
         }
         let config = ClientConfig::builder_with_provider(ring::default_provider().into())

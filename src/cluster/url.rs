@@ -1,8 +1,8 @@
-//! Where Redis is, and how to sign in there.
+//! The URL of Redis: its address, and how to sign in.
 
 use std::fmt;
 
-/// The port of Redis, as its authors have registered it.
+/// The port of Redis that is registered with IANA.
 const DEFAULT_PORT: u16 = 6379;
 
 /// A URL of the scheme `redis`, or of `rediss`, which has TLS.
@@ -20,7 +20,7 @@ pub struct RedisUrl {
     pub(super) password: Option<String>,
 }
 
-/// Without the password.
+/// The address without user and password, for log lines.
 impl fmt::Display for RedisUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.host.contains(':') {
@@ -40,9 +40,9 @@ impl RedisUrl {
     /// Reads a URL.
     ///
     /// # Errors
-    /// What is wrong with it, in words that do not hold it: there may be a password in it.
+    /// What is wrong with it. The text does not quote the URL, since a password may be in it.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
-        const FORM: &str = "it is redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], or rediss:// with TLS";
+        const FORM: &str = "must be redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], or rediss:// for TLS";
         let (has_tls, rest) = match text.strip_prefix("rediss://") {
             Some(rest) => (true, rest),
             None => (false, text.strip_prefix("redis://").ok_or(FORM)?),
@@ -56,14 +56,14 @@ impl RedisUrl {
             None => (None, authority),
         };
         let (user, password) = match login {
-            Some(login) => {
-                read_login(login).ok_or("user and password need %40 for @, %3A for : and so on")?
-            }
+            Some(login) => read_login(login).ok_or(
+                "special characters in user and password must be percent-encoded: %40 for @, %3A for :",
+            )?,
             None => (None, None),
         };
         let (host, port) = read_place(place).ok_or(FORM)?;
         let database =
-            if path.is_empty() { 0 } else { path.parse().map_err(|_| "the database is a number")? };
+            if path.is_empty() { 0 } else { path.parse().map_err(|_| "the database must be a number")? };
         Ok(Self { host, port, database, has_tls, user, password })
     }
 }
@@ -90,7 +90,7 @@ fn read_place(place: &str) -> Option<(String, u16)> {
     is_host.then(|| (host.to_owned(), port))
 }
 
-/// RFC 3986 2.1.
+/// Decodes percent-encoding (RFC 3986 2.1).
 fn percent_decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();

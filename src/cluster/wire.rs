@@ -1,4 +1,4 @@
-//! A node's commands in Redis' words, and its replies as a node's answers.
+//! Translates a node's commands to those of Redis, and the replies of Redis to answers.
 
 use super::command::{Answer, Command};
 use super::entry::{Entry, EntryId, Position, Record, write};
@@ -7,8 +7,8 @@ use super::url::RedisUrl;
 use crate::config::{LOG_BLOCK_MS, READ_ENTRIES_MAX};
 use crate::ids::NodeId;
 
-/// Makes a desk where there is none; then takes a number and the snapshot. The log begins with an entry, so that a snapshot
-/// always stands at one, and a log that has lost it can be told.
+/// Makes a desk if there is none, takes a number, and reads the snapshot. A new log begins with an entry, so that each snapshot
+/// belongs to an entry, and a log that has lost this entry is recognised.
 const JOIN: &str = "\
 local is_new = redis.call('EXISTS', KEYS[1]) == 0
 if is_new then
@@ -19,9 +19,9 @@ end
 local kept = redis.call('HMGET', KEYS[1], 'id', 'tag', 'body')
 return {redis.call('INCR', KEYS[3]), kept[1], kept[2], kept[3], is_new and 1 or 0}";
 
-/// Stores a snapshot if its entry is in the log and later than that of the one before, and trims what is older than that, and
-/// than a time: a node that has just taken the older one finds all entries behind it, and one that reads finds those after its
-/// last.
+/// Stores a snapshot if its entry is in the log, and is later than that of the stored one. Then trims the entries that are
+/// older than both the snapshot before it and the given time: a node that has just read the snapshot before finds all entries
+/// after it, and a node that serves finds all that it has not read.
 const STORE: &str = "\
 local function parts(id)
   local ms, seq = string.match(id, '^(%d+)-(%d+)$')
@@ -54,10 +54,10 @@ impl Keys {
     }
 }
 
-/// Which reply is to come.
+/// The kind of a request, which says how its reply is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Asked {
-    /// To one of the commands with which a connection begins.
+pub(super) enum Request {
+    /// One of the commands with which a connection begins.
     Greeting,
     Role,
     Join,
@@ -68,15 +68,16 @@ pub(super) enum Asked {
     Replay,
 }
 
-/// The connection over which something is asked. A read may wait, and nothing else should wait for it.
+/// The connection over which a request is sent. Reads have their own, since Redis may hold them back, and with them all that
+/// comes after them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Via {
     Reads = 0,
     Writes = 1,
 }
 
-/// Appends what a connection begins with: who we are, and which database. Returns how many replies will come. The last one says
-/// whether Redis can be used at all: not while it loads its data, or wants a password.
+/// Appends the commands with which a connection begins: they sign in and select the database. Returns how many there are. The
+/// last one is a PING, which is refused while Redis loads its data, or if it requires a password.
 pub(super) fn append_greeting(url: &RedisUrl, out: &mut Vec<u8>) -> usize {
     let mut count = 1;
     if let Some(password) = &url.password {
@@ -94,62 +95,66 @@ pub(super) fn append_greeting(url: &RedisUrl, out: &mut Vec<u8>) -> usize {
     count
 }
 
-/// Writes a command: calls `ask` with the connection, the reply that will come over it, and the parts of the command. Does not
-/// for what Redis is not asked.
-pub(super) fn write_command(command: &Command, keys: &Keys, ask: impl FnOnce(Via, Asked, &[&[u8]])) {
+/// Translates a command: calls `send` with the connection, the kind of the request, and the parts of the command. It is not
+/// called for `Command::Reconnect`, which is not for Redis.
+pub(super) fn write_command(command: &Command, keys: &Keys, send: impl FnOnce(Via, Request, &[&[u8]])) {
     let (log, snapshot, node) = (keys.log.as_bytes(), keys.snapshot.as_bytes(), keys.node.as_bytes());
     match command {
         Command::Reconnect => {}
-        Command::Role => ask(Via::Writes, Asked::Role, &[b"ROLE"]),
+        Command::Role => send(Via::Writes, Request::Role, &[b"ROLE"]),
         Command::Join(body, tag) => {
             let begins = write(&Entry::Begins);
             let script: [&[u8]; 6] = [b"EVAL", JOIN.as_bytes(), b"3", snapshot, log, node];
             let arguments: [&[u8]; 3] = [body, &begins, tag.as_bytes()];
-            ask(Via::Writes, Asked::Join, &[&script[..], &arguments].concat());
+            send(Via::Writes, Request::Join, &[&script[..], &arguments].concat());
         }
         Command::Append(entry, tag) => {
-            ask(Via::Writes, Asked::Append, &[b"XADD", log, b"*", b"entry", entry, b"tag", tag.as_bytes()]);
+            send(
+                Via::Writes,
+                Request::Append,
+                &[b"XADD", log, b"*", b"entry", entry, b"tag", tag.as_bytes()],
+            );
         }
         Command::Snapshot(at, body, before) => {
             let (id, before) = (at.id.to_string(), before.to_string());
             let script: [&[u8]; 5] = [b"EVAL", STORE.as_bytes(), b"2", snapshot, log];
             let arguments: [&[u8]; 4] = [id.as_bytes(), at.tag.as_bytes(), body, before.as_bytes()];
-            ask(Via::Writes, Asked::Snapshot, &[&script[..], &arguments].concat());
+            send(Via::Writes, Request::Snapshot, &[&script[..], &arguments].concat());
         }
         Command::Find(at) => {
             let at = at.to_string();
-            ask(Via::Reads, Asked::Find, &[b"XRANGE", log, at.as_bytes(), at.as_bytes()]);
+            send(Via::Reads, Request::Find, &[b"XRANGE", log, at.as_bytes(), at.as_bytes()]);
         }
         Command::Read(after) => {
             let (after, count, wait) =
                 (after.to_string(), READ_ENTRIES_MAX.to_string(), LOG_BLOCK_MS.to_string());
             let limits: [&[u8]; 5] = [b"XREAD", b"COUNT", count.as_bytes(), b"BLOCK", wait.as_bytes()];
             let from: [&[u8]; 3] = [b"STREAMS", log, after.as_bytes()];
-            ask(Via::Reads, Asked::Read, &[&limits[..], &from].concat());
+            send(Via::Reads, Request::Read, &[&limits[..], &from].concat());
         }
         Command::Replay(from) => {
             let (from, count) = (from.to_string(), READ_ENTRIES_MAX.to_string());
-            ask(
+            send(
                 Via::Reads,
-                Asked::Replay,
+                Request::Replay,
                 &[b"XRANGE", log, from.as_bytes(), b"+", b"COUNT", count.as_bytes()],
             );
         }
     }
 }
 
-/// Returns what a reply means; `None` if it is none to what was asked. A greeting has no answer: it is right, or it has failed.
-pub(super) fn answer<'a>(asked: Asked, reply: &Reply<'a>) -> Option<Answer<'a>> {
+/// Returns the answer that is in a reply; `None` if the reply does not fit the request. That to a greeting has none.
+pub(super) fn answer<'a>(request: Request, reply: &Reply<'a>) -> Option<Answer<'a>> {
     if let Reply::Error(why) = reply {
         return Some(Answer::Failed(why));
     }
-    match asked {
-        Asked::Greeting => None,
-        Asked::Role => match reply.as_array()?.first()?.as_text()? {
+    match request {
+        Request::Greeting => None,
+        Request::Role => match reply.as_array()?.first()?.as_text()? {
             "master" => Some(Answer::Master),
-            _ => Some(Answer::Failed("it is a replica")),
+            _ => Some(Answer::Failed("this Redis is a replica, and nodes need the master")),
         },
-        Asked::Join => {
+        Request::Join => {
             let [node, id, tag, snapshot, is_new] = reply.as_array()? else { return None };
             Some(Answer::Joined {
                 node: NodeId(u32::try_from(node.as_integer()?).ok()?),
@@ -158,16 +163,16 @@ pub(super) fn answer<'a>(asked: Asked, reply: &Reply<'a>) -> Option<Answer<'a>> 
                 is_new: is_new.as_integer()? == 1,
             })
         }
-        Asked::Append => reply.as_text().and_then(EntryId::parse).map(|_| Answer::Appended),
-        Asked::Snapshot => reply.as_integer().map(|stored| Answer::Stored(stored == 1)),
-        Asked::Find => match reply.as_array()? {
+        Request::Append => reply.as_text().and_then(EntryId::parse).map(|_| Answer::Appended),
+        Request::Snapshot => reply.as_integer().map(|stored| Answer::Stored(stored == 1)),
+        Request::Find => match reply.as_array()? {
             [] => Some(Answer::Found(None)),
             [found, ..] => Some(Answer::Found(Some(record(found)?.tag))),
         },
-        Asked::Read | Asked::Replay => {
+        Request::Read | Request::Replay => {
             let entries = match reply {
                 Reply::Nil => Vec::new(),
-                _ if asked == Asked::Read => entries(reply)?,
+                _ if request == Request::Read => entries(reply)?,
                 _ => reply.as_array()?.iter().map(record).collect::<Option<_>>()?,
             };
             let may_be_more = entries.len() == READ_ENTRIES_MAX;
@@ -176,14 +181,14 @@ pub(super) fn answer<'a>(asked: Asked, reply: &Reply<'a>) -> Option<Answer<'a>> 
     }
 }
 
-/// The entries of the one stream that was asked for.
+/// Returns the entries in a reply to XREAD, which asked for one stream.
 fn entries<'a>(reply: &Reply<'a>) -> Option<Vec<Record<'a>>> {
     let [stream] = reply.as_array()? else { return None };
     let [_, entries] = stream.as_array()? else { return None };
     entries.as_array()?.iter().map(record).collect()
 }
 
-/// An entry. One without our fields is empty, and is none of a desk.
+/// Reads an entry. Without our fields, its text is empty, and it will be skipped.
 fn record<'a>(reply: &Reply<'a>) -> Option<Record<'a>> {
     let [id, fields] = reply.as_array()? else { return None };
     let (text, tag) = match fields.as_array() {
@@ -197,21 +202,21 @@ fn record<'a>(reply: &Reply<'a>) -> Option<Record<'a>> {
 mod tests {
     use super::*;
 
-    fn text(command: &Command) -> (Via, Asked, String) {
-        let mut asked_so = None;
-        write_command(command, &Keys::of("shop"), |via, asked, parts| {
+    fn text(command: &Command) -> (Via, Request, String) {
+        let mut sent = None;
+        write_command(command, &Keys::of("shop"), |via, request, parts| {
             let mut bytes = Vec::new();
             append_command(parts, &mut bytes);
-            asked_so = Some((via, asked, String::from_utf8(bytes).unwrap()));
+            sent = Some((via, request, String::from_utf8(bytes).unwrap()));
         });
-        asked_so.unwrap()
+        sent.unwrap()
     }
 
     #[test]
     fn commands_name_the_desks_keys() {
         let at = EntryId::parse("5-1").unwrap();
-        let (via, asked, read) = text(&Command::Read(at));
-        assert_eq!((via, asked), (Via::Reads, Asked::Read));
+        let (via, request, read) = text(&Command::Read(at));
+        assert_eq!((via, request), (Via::Reads, Request::Read));
         assert!(
             read.ends_with(
                 "BLOCK\r\n$4\r\n1000\r\n$7\r\nSTREAMS\r\n$17\r\ndeskwire:shop:log\r\n$3\r\n5-1\r\n"
@@ -219,10 +224,10 @@ mod tests {
             "{read}"
         );
         assert!(!text(&Command::Replay(at)).2.contains("BLOCK"));
-        let (via, asked, join) = text(&Command::Join(b"{}".to_vec(), "7.1".into()));
-        assert_eq!((via, asked), (Via::Writes, Asked::Join));
+        let (via, request, join) = text(&Command::Join(b"{}".to_vec(), "7.1".into()));
+        assert_eq!((via, request), (Via::Writes, Request::Join));
         assert!(join.contains("deskwire:shop:snapshot") && join.contains("deskwire:shop:node"), "{join}");
-        write_command(&Command::Reconnect, &Keys::of("shop"), |_, _, _| panic!("Redis is asked nothing"));
+        write_command(&Command::Reconnect, &Keys::of("shop"), |_, _, _| panic!("nothing is sent to Redis"));
     }
 
     #[test]
@@ -239,35 +244,38 @@ mod tests {
     }
 
     #[test]
-    fn replies_are_what_was_asked_for_or_nothing() {
+    fn a_reply_that_does_not_fit_its_request_is_no_answer() {
         let read = |text: &'static str| Reply::read(text.as_bytes()).unwrap().0;
         let page = read(
             "*1\r\n*2\r\n$1\r\nk\r\n*2\r\n*2\r\n$3\r\n5-1\r\n*4\r\n$5\r\nentry\r\n$2\r\n{}\r\n$3\r\ntag\r\n$1\r\nx\r\n\
              *2\r\n$3\r\n5-2\r\n*0\r\n",
         );
-        let Some(Answer::Entries(entries, false)) = answer(Asked::Read, &page) else { panic!() };
+        let Some(Answer::Entries(entries, false)) = answer(Request::Read, &page) else { panic!() };
         let [first, second] = ["5-1", "5-2"].map(|id| EntryId::parse(id).unwrap());
         let expected = [Record { id: first, tag: "x", text: "{}" }, Record { id: second, tag: "", text: "" }];
         assert_eq!(entries, expected);
         let nothing = read("*-1\r\n");
         assert!(
-            matches!(answer(Asked::Read, &nothing), Some(Answer::Entries(entries, false)) if entries.is_empty())
+            matches!(answer(Request::Read, &nothing), Some(Answer::Entries(entries, false)) if entries.is_empty())
         );
-        let role = |text| answer(Asked::Role, &read(text)).unwrap();
+        let role = |text| answer(Request::Role, &read(text)).unwrap();
         assert!(matches!(role("*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n"), Answer::Master));
-        assert!(matches!(role("*1\r\n$5\r\nslave\r\n"), Answer::Failed("it is a replica")));
+        assert!(matches!(
+            role("*1\r\n$5\r\nslave\r\n"),
+            Answer::Failed("this Redis is a replica, and nodes need the master")
+        ));
         let refused = read("-READONLY no\r\n");
-        assert!(matches!(answer(Asked::Append, &refused), Some(Answer::Failed("READONLY no"))));
-        for asked in [
-            Asked::Role,
-            Asked::Join,
-            Asked::Append,
-            Asked::Snapshot,
-            Asked::Find,
-            Asked::Read,
-            Asked::Replay,
+        assert!(matches!(answer(Request::Append, &refused), Some(Answer::Failed("READONLY no"))));
+        for request in [
+            Request::Role,
+            Request::Join,
+            Request::Append,
+            Request::Snapshot,
+            Request::Find,
+            Request::Read,
+            Request::Replay,
         ] {
-            assert!(answer(asked, &read("+what?\r\n")).is_none(), "{asked:?}");
+            assert!(answer(request, &read("+what?\r\n")).is_none(), "{request:?}");
         }
     }
 }

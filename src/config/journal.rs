@@ -15,6 +15,9 @@ pub const JOURNAL_AGE_MS: Millis = 15 * 60 * SECOND;
 /// The time between two parts of a snapshot that is being written, so that the loop has most of the time for other things.
 /// 10,000 tickets are about 80 parts.
 pub const JOURNAL_PART_MS: Millis = 5;
+/// The longest first line of a journal, in bytes. Any version's fits; in a file that is no journal, the search for its end
+/// stops here.
+pub const JOURNAL_HEADER_BYTES_MAX: usize = 100;
 /// The time between two syncs with `--journal-sync second`.
 pub const JOURNAL_SYNC_MS: Millis = SECOND;
 

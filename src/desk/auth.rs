@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::config::TOKEN_BYTES_MAX;
 use crate::ids::{JsonText, SecretHash, StaffId, hex};
 use crate::state::Seed;
 
@@ -12,8 +13,6 @@ use crate::state::Seed;
 const TOKEN_BYTES: usize = 32;
 /// The random bytes in a session: 128 bits.
 const SESSION_BYTES: usize = 16;
-/// The length of a token in bytes. It has to fit into a request head.
-const TOKEN_LENGTH_MAX: usize = 256;
 
 /// The hashes of the tokens with which staff sign in.
 #[derive(Debug)]
@@ -67,7 +66,7 @@ impl StaffTokens {
     /// A browser cannot send the token: a subprotocol has to be a token of RFC 9110 5.6.2.
     pub fn desk(token: &str) -> Result<Self, AuthError> {
         let is_sendable = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-        if token.is_empty() || token.len() > TOKEN_LENGTH_MAX || !token.bytes().all(is_sendable) {
+        if token.is_empty() || token.len() > TOKEN_BYTES_MAX || !token.bytes().all(is_sendable) {
             return Err(AuthError::Token);
         }
         Ok(Self::Desk(SecretHash::of(token)))

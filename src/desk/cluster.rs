@@ -16,12 +16,12 @@ use crate::net::close::CloseReason;
 use crate::outbox::Outbox;
 use crate::state::{Input, Session, State};
 
-/// What a node has beside a desk by itself.
+/// What a desk needs in addition if it is one of several nodes.
 pub(super) struct Shared {
     pub(super) cluster: Cluster,
     /// The number of this process in State.
     own: NodeId,
-    /// The secrets of users whose connection is on its way through the log, which has their hashes only.
+    /// The sessions of users whose connects are on their way through the log. The log has only their hashes.
     secrets: BTreeMap<ConnId, Secrets>,
 }
 
@@ -40,13 +40,13 @@ impl Shared {
         self.cluster.submit(input);
     }
 
-    /// Returns a connection as the loop knows it, if this process has it.
+    /// Returns the id by which the loop knows a connection, if it is one of this process.
     pub(super) fn local(&self, conn: ConnId) -> Option<ConnId> {
         conn.local_to(self.own)
     }
 }
 
-/// The desk, as the log changes it.
+/// The parts of the desk that entries of the log change.
 struct SharedDesk<'a> {
     state: &'a mut State,
     counters: &'a mut Counters,
@@ -84,16 +84,16 @@ impl Host for SharedDesk<'_> {
     }
 
     fn close_all(&mut self, why: CloseReason) {
-        info!("all connections are closed with {}: {}", why.code, why.reason);
+        info!("closing all connections with {}: {}", why.code, why.reason);
         self.out.close_all(why);
     }
 }
 
 impl Desk {
-    /// Shares the State with other processes, which have a desk of this name in the same Redis.
+    /// Joins the desk of this name in this Redis, as one of its nodes.
     ///
     /// # Errors
-    /// There are no random bytes, or there is no such host.
+    /// There are no random bytes, or the host is unknown.
     pub fn share(&mut self, url: RedisUrl, name: &str) -> Result<(), ShareError> {
         let [nonce, _] = self.secrets.seed().map_err(ShareError::Random)?;
         let cluster =
@@ -102,7 +102,7 @@ impl Desk {
         Ok(())
     }
 
-    /// Lets the log change the desk.
+    /// Calls `act` with the node and the parts of the desk that it may change.
     fn with_log(&mut self, out: &mut Outbox, act: impl FnOnce(&mut Cluster, &mut SharedDesk<'_>)) {
         let Some(shared) = &mut self.shared else { return };
         let Shared { cluster, own, secrets } = &mut **shared;
@@ -125,11 +125,11 @@ impl Desk {
     }
 }
 
-/// Why a desk cannot be shared.
+/// Why a desk cannot be one of several nodes.
 #[derive(Debug)]
 pub enum ShareError {
     /// There are no random bytes.
     Random(AuthError),
-    /// The host of Redis is not known.
+    /// The host of Redis is unknown.
     Redis(std::io::Error),
 }

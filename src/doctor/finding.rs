@@ -22,24 +22,24 @@ pub(super) struct Finding {
     pub(super) severity: Severity,
     pub(super) says: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) mend: Option<String>,
+    pub(super) fix: Option<String>,
 }
 
 impl Finding {
     pub(super) fn ok(code: &'static str, says: impl Into<String>) -> Self {
-        Self { code, severity: Severity::Ok, says: says.into(), mend: None }
+        Self { code, severity: Severity::Ok, says: says.into(), fix: None }
     }
 
-    pub(super) fn unknown(code: &'static str, says: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { code, severity: Severity::Unknown, says: says.into(), mend: Some(mend.into()) }
+    pub(super) fn unknown(code: &'static str, says: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { code, severity: Severity::Unknown, says: says.into(), fix: Some(fix.into()) }
     }
 
-    pub(super) fn warning(code: &'static str, says: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { code, severity: Severity::Warning, says: says.into(), mend: Some(mend.into()) }
+    pub(super) fn warning(code: &'static str, says: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { code, severity: Severity::Warning, says: says.into(), fix: Some(fix.into()) }
     }
 
-    pub(super) fn fault(code: &'static str, says: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { code, severity: Severity::Fault, says: says.into(), mend: Some(mend.into()) }
+    pub(super) fn fault(code: &'static str, says: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { code, severity: Severity::Fault, says: says.into(), fix: Some(fix.into()) }
     }
 }
 

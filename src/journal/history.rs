@@ -6,7 +6,7 @@ use std::{fmt, io};
 use serde::{Deserialize, Serialize};
 
 use super::line::Lines;
-use crate::config::Millis;
+use crate::config::{JOURNAL_HEADER_BYTES_MAX, Millis};
 use crate::state::{Assembly, Input, Part, STATE_VERSION, State, digest_text};
 
 /// The way in which lines are written.
@@ -169,8 +169,8 @@ impl History {
 }
 
 fn check_header(bytes: &[u8]) -> Result<String, Unusable> {
-    const LENGTH_MAX: usize = 100;
-    let line = bytes.iter().take(LENGTH_MAX).position(|byte| *byte == b'\n').map(|end| &bytes[..end]);
+    let line =
+        bytes.iter().take(JOURNAL_HEADER_BYTES_MAX).position(|byte| *byte == b'\n').map(|end| &bytes[..end]);
     let line = line.and_then(|line| std::str::from_utf8(line).ok()).ok_or(Unusable::Foreign)?;
     match line {
         line if line == header() => Ok(line.to_owned()),

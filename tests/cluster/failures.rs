@@ -55,7 +55,7 @@ fn a_redis_that_has_lost_its_tail_has_the_nodes_begin_anew_from_what_it_has() {
     alice.expect_close(1012);
     sam.expect_close(1012);
     for desk in [&one, &other] {
-        desk.server.log.wait("that it has lost entries", |line| line.contains("has lost entry"));
+        desk.server.log.wait("that it has lost entries", |line| line.contains("is missing in the log"));
         until_serving(desk);
     }
     let mut sam = one.staff("sam").online();
@@ -106,8 +106,8 @@ fn what_cannot_be_meant_is_said_before_the_start_and_without_the_password() {
     for (url, why) in [
         #[cfg(not(feature = "tls"))]
         ("rediss://:secret@h", "built with the feature tls"),
-        ("http://:secret@h", "it is redis://"),
-        ("redis://:secret@h/db", "the database is a number"),
+        ("http://:secret@h", "must be redis://"),
+        ("redis://:secret@h/db", "the database must be a number"),
     ] {
         let outcome = run(url);
         let line = outcome.stderr.join("\n");

@@ -34,6 +34,7 @@ fn every_close_code_is_in_the_table_with_its_reason() {
 /// The constants of config.rs that peers cannot notice.
 const INTERNAL: &[&str] = &[
     "BRAND_CHARS_MAX",
+    "TOKEN_BYTES_MAX",
     "ACCENT_ON_LIGHT_CONTRAST_MIN",
     "ACCENT_ON_DARK_CONTRAST_MIN",
     "STATE_PART_BYTES",

@@ -95,16 +95,16 @@ fn examined(url: &str, args: &[&str]) -> Findings {
         serde_json::from_str(&ended.stdout.join("")).unwrap_or_else(|_| panic!("{:?}", ended.stderr));
     let text = |finding: &Value, key: &str| finding[key].as_str().unwrap_or("").to_owned();
     let bad = all["findings"].as_array().unwrap().iter().filter(|finding| finding["severity"] != "ok");
-    let bad = bad.map(|finding| (text(finding, "code"), text(finding, "mend"))).collect();
+    let bad = bad.map(|finding| (text(finding, "code"), text(finding, "fix"))).collect();
     Findings { code: ended.code, bad, all }
 }
 
-/// Behind this proxy, the doctor finds this fault and no other, with this in the line that mends it.
-fn finds(desk: &Desk, edit: Edit, args: &[&str], (code, exit, mend): (&str, i32, &str)) {
+/// Behind this proxy, the doctor finds this fault and no other, with this in the line that fixes it.
+fn finds(desk: &Desk, edit: Edit, args: &[&str], (code, exit, fix): (&str, i32, &str)) {
     let found = examined(&format!("http://{}", proxy(desk.server.addr, PATIENCE, edit)), args);
-    let [(found_code, found_mend)] = &found.bad[..] else { panic!("{code}: {}", found.all) };
+    let [(found_code, found_fix)] = &found.bad[..] else { panic!("{code}: {}", found.all) };
     assert_eq!((found_code.as_str(), found.code), (code, Some(exit)), "{}", found.all);
-    assert!(found_mend.contains(mend), "{code}: {found_mend}");
+    assert!(found_fix.contains(fix), "{code}: {found_fix}");
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn of_addresses(found: &Findings) -> (String, String) {
     let of_addresses = all.iter().filter(|finding| finding["code"] == "forwarded").collect::<Vec<_>>();
     let [finding] = of_addresses[..] else { panic!("{}", found.all) };
     let text = |key: &str| finding[key].as_str().unwrap_or("").to_owned();
-    (text("severity"), text("mend"))
+    (text("severity"), text("fix"))
 }
 
 /// A proxy that names itself nowhere, sends no X-Forwarded-For, and keeps the metrics in.
@@ -176,9 +176,9 @@ fn what_the_doctor_cannot_see_it_calls_unknown() {
     };
     let url = format!("http://{}", proxy_with_name(desk.server.addr, PATIENCE, hidden, ""));
     let found = examined(&url, &[]);
-    let (severity, mend) = of_addresses(&found);
+    let (severity, fix) = of_addresses(&found);
     assert_eq!((severity.as_str(), found.code), ("unknown", Some(0)), "{}", found.all);
-    assert!(mend.contains(&format!("deskwire doctor {url} --metrics")), "{mend}");
+    assert!(fix.contains(&format!("deskwire doctor {url} --metrics")), "{fix}");
     // As that line says, where the metrics are to be seen.
     let metrics = format!("http://{}/metrics", desk.server.addr);
     let found = examined(&url, &["--metrics", &metrics]);
@@ -261,8 +261,8 @@ fn what_a_stranger_writes_is_shown_but_never_obeyed() {
         .run();
     let said = ended.stdout.join("\n");
     assert!(said.contains("redirected to https://a.example/;reboot;\u{FFFD}31m"), "{said:?}");
-    let mend = ended.stdout.iter().find(|line| line.contains("to fix it")).unwrap();
-    assert!(!mend.contains("reboot"), "it is copied to a shell: {mend}");
+    let fix = ended.stdout.iter().find(|line| line.contains("to fix it")).unwrap();
+    assert!(!fix.contains("reboot"), "it is copied to a shell: {fix}");
     // A close frame of a server that is full, with a sequence for terminals in its reason.
     let rude: Edit = |head| match head.contains("/ws/user") {
         true => {

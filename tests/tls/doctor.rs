@@ -23,8 +23,8 @@ fn url(desk: &Desk) -> String {
     format!("https://{}", desk.server.addr)
 }
 
-/// The last finding is this one, which is bad, and one line mends it.
-fn finds(url: &str, trusted: &Certificate, (code, exit, mend): (&str, i32, &str)) {
+/// The last finding is this one, which is bad, and one line fixes it.
+fn finds(url: &str, trusted: &Certificate, (code, exit, fix): (&str, i32, &str)) {
     let (ended, found) = examined(url, trusted, &[]);
     let bad: Vec<_> = found
         .iter()
@@ -32,8 +32,8 @@ fn finds(url: &str, trusted: &Certificate, (code, exit, mend): (&str, i32, &str)
         .collect();
     let [finding] = bad[..] else { panic!("{code}: {found:?}") };
     assert_eq!((finding["code"].as_str(), ended), (Some(code), Some(exit)), "{found:?}");
-    let said = finding["mend"].as_str().unwrap();
-    assert!(said.contains(mend), "{said}");
+    let said = finding["fix"].as_str().unwrap();
+    assert!(said.contains(fix), "{said}");
 }
 
 #[test]

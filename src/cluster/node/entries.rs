@@ -1,8 +1,8 @@
-//! What a node makes of the entries that it reads.
+//! How a node applies the entries that it reads.
 
 use log::{error, info};
 
-use super::{Host, Life, Node};
+use super::{Host, Node, Phase};
 use crate::cluster::command::Command;
 use crate::cluster::entry::{self, Entry, Record, Turn};
 use crate::config::Millis;
@@ -19,33 +19,33 @@ impl Node {
         may_be_more: bool,
         host: &mut impl Host,
     ) {
-        if self.life == Life::Replaying {
+        if self.phase == Phase::Replaying {
             match entries.split_first() {
                 Some((first, rest)) if first.id == self.position.id && first.tag == self.position.tag => {
                     entries = rest;
                 }
-                _ => return self.reconnect(), // trimmed or lost; there is another snapshot
+                _ => return self.reconnect(), // the entry was trimmed or lost: a newer snapshot is needed
             }
         }
         for entry in entries {
             self.apply(now, entry, host);
-            if self.life == Life::Away {
+            if self.phase == Phase::Away {
                 return;
             }
         }
-        if self.life == Life::Replaying && !may_be_more {
-            self.life = Life::Starting;
-            self.heard_at = now;
+        if self.phase == Phase::Replaying && !may_be_more {
+            self.phase = Phase::Starting;
+            self.own_read_at = now;
             let starts = Entry::Starts { node: self.own, nonce: self.nonce, rules: self.rules };
             self.commands.push(Command::Append(entry::write(&starts), self.tag()));
         }
-        self.commands.push(match self.life {
-            Life::Replaying => Command::Replay(self.position.id),
+        self.commands.push(match self.phase {
+            Phase::Replaying => Command::Replay(self.position.id),
             _ => Command::Read(self.position.id),
         });
     }
 
-    /// Applies an entry. All nodes do the same at it.
+    /// Applies an entry. Each node does the same, so that all have the same State after it.
     fn apply(&mut self, now: Millis, entry: &Record<'_>, host: &mut impl Host) {
         let Record { id, tag, text } = *entry;
         let at = id.ms;
@@ -55,28 +55,33 @@ impl Node {
         self.entries_applied += 1;
         self.duties.read(text.len());
         for node in self.members.remove_gone(at) {
-            info!("node {node} has gone");
+            info!("node {node} is gone");
             host.apply(at, &Input::NodeEnds(node), None);
         }
         match serde_json::from_str(text) {
             Ok(Entry::Begins) => {}
             Ok(Entry::Starts { node, nonce, rules }) => self.node_starts(now, at, (node, nonce, rules), host),
             Ok(Entry::Turn(turn)) => self.turn(now, at, turn, host),
-            // All nodes skip it alike.
-            Err(error) => error!("entry {id} of the log is none of a desk, from byte {}", error.column()),
+            // Each node skips it, so that their States stay the same.
+            Err(error) => {
+                error!("entry {id} of the log is skipped: it is not valid from byte {} on", error.column());
+            }
         }
         if host.state().next_due().is_some_and(|due| due <= at) {
             host.apply(at, &Input::Tick, None);
         }
         host.applied(&self.position);
-        // What was said before this node served is of no concern: it has read the log itself.
-        let has_diverged = self.life == Life::Serving && self.duties.has_diverged(id, host.state());
-        if self.life == Life::Serving && !self.members.contains(self.own) {
-            error!("node {}: the others go on without it, since nothing came from it for too long", self.own);
-            self.begin_anew(close::NODE_RESTARTS, host);
+        // A node that replays has nothing to compare: its State is from the log.
+        let has_diverged = self.phase == Phase::Serving && self.duties.has_diverged(id, host.state());
+        if self.phase == Phase::Serving && !self.members.contains(self.own) {
+            error!(
+                "node {}: the others have removed it, since it has appended nothing for too long",
+                self.own
+            );
+            self.rejoin(close::NODE_RESTARTS, host);
         } else if has_diverged {
-            error!("node {}: its State is not that of most nodes, as found at entry {id}", self.own);
-            self.begin_anew(close::NODE_RESTARTS, host);
+            error!("node {}: its State differs from that of most nodes, by entry {id}", self.own);
+            self.rejoin(close::NODE_RESTARTS, host);
         }
     }
 
@@ -89,20 +94,20 @@ impl Node {
     ) {
         let is_only = self.members.len() == 0;
         if !self.members.add(node, at) {
-            if (node, nonce, self.life) == (self.own, self.nonce, Life::Starting) {
-                self.reconnect(); // Redis has lost that it gave this number away
+            if (node, nonce, self.phase) == (self.own, self.nonce, Phase::Starting) {
+                self.reconnect(); // another node has this number, since Redis has lost its counter
             }
             return;
         }
         host.apply(at, &Input::NodeStarts { rules, is_only }, None);
         if node != self.own {
-            info!("node {node} has come");
+            info!("node {node} has joined");
         } else if nonce != self.nonce {
-            self.reconnect(); // the same
-        } else if self.life == Life::Starting {
-            info!("node {node} serves, one of {}", self.members.len());
-            self.life = Life::Serving;
-            (self.heard_at, self.appended_at) = (now, now);
+            self.reconnect(); // as above
+        } else if self.phase == Phase::Starting {
+            info!("node {node} serves; the desk has {} nodes", self.members.len());
+            self.phase = Phase::Serving;
+            (self.own_read_at, self.appended_at) = (now, now);
             self.duties.start(now);
         }
     }
@@ -116,12 +121,12 @@ impl Node {
                 host.apply(at, &input, Some(turn.node));
             }
         }
-        if self.life != Life::Serving {
+        if self.phase != Phase::Serving {
             return;
         }
         self.duties.turn(turn.node, turn.takes_digest, turn.digest);
         if turn.node == self.own {
-            self.heard_at = now;
+            self.own_read_at = now;
             self.appends.read_back(turn.n);
         }
     }

@@ -1,19 +1,19 @@
-//! A log in memory that answers as Redis does.
+//! A log in memory that answers like Redis.
 
 use crate::cluster::command::{Answer, Command};
 use crate::cluster::entry::{Entry, EntryId, Position, Record, write};
 use crate::config::Millis;
 use crate::ids::NodeId;
 
-/// So few, that nodes that are behind read in several parts.
+/// Few, so that nodes that are behind need several reads.
 const READ_ENTRIES_MAX: usize = 5;
 
-/// An entry: where it is, and its text.
+/// An entry: its position and its text.
 #[derive(Clone)]
 pub(super) struct Stored {
     pub(super) at: Position,
     pub(super) text: String,
-    /// The number that was given last before it.
+    /// The last node number that was taken before it.
     nodes: u32,
 }
 
@@ -66,7 +66,7 @@ impl Log {
         Self { clock, ..Self::default() }
     }
 
-    /// Does what is asked; `None` while a read waits for entries.
+    /// Executes a command; returns `None` while a read waits for entries.
     pub(super) fn execute(&mut self, command: &Command) -> Option<Owned> {
         Some(match command {
             Command::Reconnect => return None,
@@ -134,16 +134,16 @@ impl Log {
         true
     }
 
-    /// Fails over to a replica that has not got the last entries yet. Returns the last one that it has.
+    /// Fails over to a replica that has not received the last entries. Returns the last one that it has.
     pub(super) fn lose_tail(&mut self, count: usize, loses_number: bool) -> EntryId {
         let kept = self.entries.len() - count.min(self.entries.len() - 1);
         self.entries.truncate(kept);
         self.last = self.entries[kept - 1].at.id;
         if self.snapshot.as_ref().is_some_and(|(at, _)| at.id > self.last) {
-            // The log before the older one is trimmed; a real replica has not got that yet either.
+            // The entries that were trimmed by the lost snapshot stay trimmed here. A real replica would still have them.
             self.snapshot = self.before.take().filter(|(at, _)| self.has(at));
             if self.snapshot.is_none() {
-                // It is further behind than two snapshots: a desk that begins.
+                // It is further behind than two snapshots: it has no desk.
                 *self = Self {
                     clock: self.clock,
                     nodes: self.nodes,

@@ -1,4 +1,4 @@
-//! One process: its node, its desk, and what is on the way between it and the log.
+//! A process: its node, its desk, and its commands and answers on the way to and from the log.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -36,7 +36,7 @@ impl Host for Desk {
     fn apply(&mut self, at: Millis, input: &Input<'_>, by: Option<NodeId>) {
         if let Input::UserAsks(conn, UserCommand::Message { text, .. }) = input {
             assert_eq!(Some(conn.node), by);
-            assert!(self.applied.insert(text.as_str().to_owned()), "{} counts twice", text.as_str());
+            assert!(self.applied.insert(text.as_str().to_owned()), "{} is applied twice", text.as_str());
         }
         self.state.apply(at, input, &mut ());
     }
@@ -55,9 +55,9 @@ pub(super) struct Process {
     pub(super) node: Node,
     pub(super) desk: Desk,
     pub(super) is_up: bool,
-    /// What was asked and not done, by connection, and what was answered and not read.
+    /// For each connection, the commands that were not executed, and the answers that were not read.
     pub(super) asked: [VecDeque<Command>; 2],
     pub(super) answers: [VecDeque<Owned>; 2],
     pub(super) retry_at: Millis,
-    pub(super) frozen_until: Millis,
+    pub(super) suspended_until: Millis,
 }

@@ -15,31 +15,31 @@ use crate::state::{Input, Rules, Session, StaffCommand, State, UserCommand};
 const RULES: Rules =
     Rules { max_chats: 3, max_tickets: 20, assign: Assign::RoundRobin, user_grace_ms: 30_000 };
 
-/// How often what has happened.
+/// How often each kind of thing has happened.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Seen {
     pub(super) entries: u64,
     pub(super) inputs: u64,
-    pub(super) doubled: u64,
+    pub(super) duplicates: u64,
     pub(super) tails: u64,
-    pub(super) anew: u64,
+    pub(super) rejoins: u64,
     pub(super) snapshots: u64,
     pub(super) digests: u64,
     pub(super) deaths: u64,
-    pub(super) frozen: u64,
+    pub(super) suspended: u64,
 }
 
 impl Seen {
     pub(super) fn add(&mut self, other: &Self) {
         self.entries += other.entries;
         self.inputs += other.inputs;
-        self.doubled += other.doubled;
+        self.duplicates += other.duplicates;
         self.tails += other.tails;
-        self.anew += other.anew;
+        self.rejoins += other.rejoins;
         self.snapshots += other.snapshots;
         self.digests += other.digests;
         self.deaths += other.deaths;
-        self.frozen += other.frozen;
+        self.suspended += other.suspended;
     }
 }
 
@@ -48,11 +48,11 @@ pub(super) struct World {
     now: Millis,
     log: Log,
     processes: Vec<Process>,
-    /// Appends that lie in the buffers of connections that were lost.
+    /// Appends that were sent over connections that failed, and that may still arrive.
     late: Vec<Command>,
     /// The digest after each entry.
     digests: BTreeMap<EntryId, (String, u64)>,
-    /// Whether a State was changed on purpose.
+    /// Whether the State of a node was changed on purpose.
     is_corrupt: bool,
     next_conn: u32,
     next_text: u32,
@@ -106,11 +106,11 @@ impl World {
             asked,
             answers,
             retry_at: 0,
-            frozen_until: 0,
+            suspended_until: 0,
         });
     }
 
-    /// One random thing.
+    /// Does a random step.
     pub(super) fn step(&mut self) {
         let at = self.below(self.processes.len());
         match self.below(100) {
@@ -120,7 +120,7 @@ impl World {
                     self.work(at);
                 }
             }
-            40..75 => self.ask(at),
+            40..75 => self.submit(at),
             75..91 => {
                 let ms = [1, 30, 100, 300, 1_000, 3_000][self.below(6)];
                 self.pass_at_once(ms);
@@ -129,11 +129,11 @@ impl World {
             93..95 if !self.late.is_empty() => {
                 let command = self.late.remove(0); // in the order of its connection
                 self.log.execute(&command);
-                self.seen.doubled += 1;
+                self.seen.duplicates += 1;
             }
             95 => {
-                self.processes[at].frozen_until = self.now + 1_000 * self.below(16) as u64;
-                self.seen.frozen += 1;
+                self.processes[at].suspended_until = self.now + 1_000 * self.below(16) as u64;
+                self.seen.suspended += 1;
             }
             96 => {
                 self.lose_connection(at);
@@ -151,11 +151,11 @@ impl World {
         self.log.clock += ms;
     }
 
-    /// Lets a node do what it can: connect, have a command done, read an answer, do what is due.
+    /// Lets a node work: connect, have commands executed, read an answer, do what is due.
     fn work(&mut self, at: usize) {
         let now = self.now;
         let process = &mut self.processes[at];
-        if process.frozen_until > now {
+        if process.suspended_until > now {
             return;
         }
         if !process.is_up && process.retry_at <= now {
@@ -182,10 +182,10 @@ impl World {
             process.node.tick(now, &mut process.desk);
         }
         process.node.append(now);
-        self.note(at);
+        self.take_commands(at);
     }
 
-    /// Has a node read an answer, and looks at its State behind each entry.
+    /// Lets a node read an answer, and checks its State after each entry.
     fn answer(&mut self, at: usize, answer: &Owned) {
         let process = &mut self.processes[at];
         process.node.answer(self.now, answer.borrow(), &mut process.desk).unwrap();
@@ -202,8 +202,8 @@ impl World {
         }
     }
 
-    /// Takes what a node asks of the log.
-    fn note(&mut self, at: usize) {
+    /// Queues the commands of a node.
+    fn take_commands(&mut self, at: usize) {
         let process = &mut self.processes[at];
         for command in process.node.take_commands() {
             match command {
@@ -214,7 +214,7 @@ impl World {
                 _ => process.asked[1].push_back(command),
             }
         }
-        self.seen.anew += std::mem::take(&mut process.desk.closed);
+        self.seen.rejoins += std::mem::take(&mut process.desk.closed);
     }
 
     fn lose_connection(&mut self, at: usize) {
@@ -227,7 +227,7 @@ impl World {
         process.is_up = false;
         process.retry_at = self.now + delay;
         process.node.disconnected();
-        self.seen.anew += std::mem::take(&mut process.desk.closed);
+        self.seen.rejoins += std::mem::take(&mut process.desk.closed);
     }
 
     fn lose_tail(&mut self) {
@@ -238,15 +238,15 @@ impl World {
         for at in 0..self.processes.len() {
             self.lose_connection(at);
         }
-        self.late.clear(); // they were sent to the one that has failed
+        self.late.clear(); // they were sent to the master that has failed
         let last = self.log.lose_tail(count, loses_number);
         self.digests.retain(|id, _| *id <= last);
         self.seen.tails += 1;
     }
 
-    /// Somebody at a node wants something.
-    fn ask(&mut self, at: usize) {
-        if self.processes[at].frozen_until > self.now || !self.processes[at].node.is_serving() {
+    /// Gives a node a random input.
+    fn submit(&mut self, at: usize) {
+        if self.processes[at].suspended_until > self.now || !self.processes[at].node.is_serving() {
             return;
         }
         let (what, nth) = (self.below(8), self.below(6));
@@ -291,23 +291,27 @@ impl World {
         node.submit(&input);
         node.append(self.now);
         self.seen.inputs += 1;
-        self.note(at);
+        self.take_commands(at);
     }
 
-    /// Without failures, until all nodes serve and have read all.
+    /// Lets time pass without failures, until all nodes serve and have read all entries.
     pub(super) fn settle(&mut self) {
-        self.processes.iter_mut().for_each(|process| process.frozen_until = 0);
+        self.processes.iter_mut().for_each(|process| process.suspended_until = 0);
         self.late.clear();
         self.pass(15_000);
         let last = self.log.entries.last().map(|entry| entry.at.id);
         for process in &self.processes {
             assert!(process.node.is_serving());
-            assert_eq!(process.node.members(), self.processes.len(), "each knows of all, and of no others");
+            assert_eq!(
+                process.node.members(),
+                self.processes.len(),
+                "each node has all nodes, and no others"
+            );
             assert!(last.is_some());
         }
     }
 
-    /// Lets some time pass in which all nodes work.
+    /// Lets time pass while all nodes work.
     pub(super) fn pass(&mut self, ms: Millis) {
         let end = self.now + ms;
         while self.now < end {
@@ -322,11 +326,11 @@ impl World {
 
     pub(super) fn quiesce(&mut self) -> Seen {
         self.settle();
-        // A node that comes now reads the same from the log.
+        // A node that joins now has the same State.
         self.start();
         self.settle();
         let digests: BTreeSet<u64> = {
-            // Between two ticks, so that all have read the same.
+            // Between two ticks, so that all have read the same entries.
             while !self.all_have_read_all() {
                 for at in 0..self.processes.len() {
                     self.work(at);
@@ -344,7 +348,7 @@ impl World {
         self.processes.iter().all(|process| Some(process.node.position()) == last)
     }
 
-    /// Changes the State of one node behind its back.
+    /// Changes the State of one node without the log.
     pub(super) fn corrupt(&mut self, at: usize) {
         let desk = &mut self.processes[at].desk;
         let (conn, user) = (ConnId::here(9_999, 9), UserId::parse("nobody").unwrap());
