@@ -62,7 +62,7 @@ impl<'de> Visitor<'de> for Text {
 
 impl Serialize for JsonText<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serialize_json_text(&self.0, serializer)
+        serialize_json_text(self.as_str(), serializer)
     }
 }
 
@@ -80,7 +80,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for JsonText<'a> {
 
 impl Serialize for StoredText {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serialize_json_text(&self.0, serializer)
+        serialize_json_text(self.as_json().as_str(), serializer)
     }
 }
 

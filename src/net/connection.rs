@@ -12,9 +12,11 @@
 //! A method that ends a phase does nothing in any other phase: `respond` and `open` end `Head`, `close` and `refuse`
 //! end `Open`.
 
-use super::close::{self, CloseReason};
+mod expiry;
+
+pub use self::expiry::GivenUp;
+use super::close::CloseReason;
 use super::closing::find_close;
-use super::deadlines::NEVER;
 use super::debt::ByteDebt;
 use super::frame;
 use super::http::{self, Head, Method};
@@ -23,24 +25,10 @@ use super::output::Output;
 use super::phase::Phase;
 pub use super::phase::PhaseName;
 use super::rate::{RateLimit, RateVerdict};
-use super::response::{Response, Status};
+use super::response::Response;
 pub use super::stream::Stream;
 use super::websocket::{Codec, Incoming, ReadEnd, Reader};
-use crate::config::{
-    CLOSING_BYTES_MAX, CLOSING_MS, HEAD_MS, HTTP_MS, LINGER_MS, Limits, Millis, OUTPUT_BEHIND_BYTES, PONG_MS,
-    STALL_MS,
-};
-
-/// Why a connection was ended by its deadline.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GivenUp {
-    /// The request head is not complete; it is answered with 408.
-    NoHead,
-    /// The peer took none of the waiting output; it is closed with 1013.
-    TakesNothing,
-    /// The peer did not answer a ping.
-    Silent,
-}
+use crate::config::{CLOSING_BYTES_MAX, Limits, Millis, OUTPUT_BEHIND_BYTES};
 
 /// One socket with its phase, its buffers and its limits. The hub and the service know who it belongs to.
 #[derive(Debug)]
@@ -123,61 +111,6 @@ impl<S: Stream> Connection<S> {
     /// Returns how much output waits, in bytes.
     pub fn output_bytes(&self) -> usize {
         self.output.len()
-    }
-
-    /// Returns the time at which to call `expire`, unless something is read or written before.
-    pub fn deadline(&self, limits: &Limits) -> Millis {
-        match self.phase {
-            Phase::Head(_) => self.since + HEAD_MS,
-            Phase::Open(_) => {
-                // Counted from the ping, not from the silence before it: a stopped and resumed process sends it late.
-                let silence = self.since + if self.awaits_pong { PONG_MS } else { limits.ping_interval_ms };
-                let stall = self.output.blocked_since().map_or(NEVER, |since| since + STALL_MS);
-                stall.min(silence)
-            }
-            Phase::Closing(..) => self.since + CLOSING_MS,
-            Phase::Flushing => self.since + HTTP_MS,
-            Phase::Linger => self.since + LINGER_MS,
-            Phase::Dead => NEVER,
-        }
-    }
-
-    /// Returns whether input that has not been read yet may still avert the deadline: by completing the head, or by
-    /// answering the ping.
-    pub(crate) fn is_judged_by_input(&self) -> bool {
-        match self.phase {
-            Phase::Head(_) => true,
-            Phase::Open(_) => self.awaits_pong,
-            _ => false,
-        }
-    }
-
-    /// Acts on a deadline that has passed. Returns the reason if that ends a connection that was not ending already.
-    pub fn expire(&mut self, now: Millis) -> Option<GivenUp> {
-        match self.phase {
-            Phase::Head(_) => {
-                self.respond(&Status::Timeout.into(), Method::Get, now);
-                Some(GivenUp::NoHead)
-            }
-            Phase::Open(_) if self.output.blocked_since().is_some_and(|since| since + STALL_MS <= now) => {
-                // The close frame follows the waiting output: a peer that wakes up after all learns the reason.
-                self.refuse(close::TAKES_NOTHING, now);
-                Some(GivenUp::TakesNothing)
-            }
-            Phase::Open(_) if !self.awaits_pong => {
-                (self.since, self.awaits_pong) = (now, true);
-                self.output.bytes().extend_from_slice(&frame::PING);
-                None
-            }
-            Phase::Open(_) => {
-                self.enter(Phase::Dead, now);
-                Some(GivenUp::Silent)
-            }
-            Phase::Closing(..) | Phase::Flushing | Phase::Linger | Phase::Dead => {
-                self.enter(Phase::Dead, now);
-                None
-            }
-        }
     }
 
     /// Receives once, into `buffer`.

@@ -4,6 +4,7 @@ use super::{Bug, bug};
 
 const ADMISSION: &str = "src/hub/admission.rs";
 const CONNECTION: &str = "src/net/connection.rs";
+const EXPIRY: &str = "src/net/connection/expiry.rs";
 const HUB: &str = "src/hub/mod.rs";
 const OUTBOX: &str = "src/outbox.rs";
 const OUTPUT: &str = "src/net/output.rs";
@@ -73,7 +74,7 @@ pub(super) const BUGS: &[Bug] = &[
     ),
     bug(
         "who answers no ping is gone",
-        CONNECTION,
+        EXPIRY,
         "                self.enter(Phase::Dead, now);\n                Some(GivenUp::Silent)",
         "                self.since = now;\n                Some(GivenUp::Silent)",
     ),
