@@ -31,7 +31,7 @@ pub(crate) fn go_on(mut desk: Desk, options: &JournalOptions) -> Result<(Desk, C
             let tickets = counts.tickets_waiting + counts.tickets_active + counts.tickets_paused;
             info!("journal {}: {tickets} tickets, {} turns replayed", path.display(), history.turns);
             if torn > 0 {
-                info!("journal: {torn} bytes of a last write that did not come to its end are dropped");
+                info!("journal: {torn} bytes of a last write that was interrupted are dropped");
             }
         }
         None => info!("journal {}: new", path.display()),

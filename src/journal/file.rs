@@ -11,24 +11,24 @@ use super::{Place, Store};
 pub struct FileStore {
     path: PathBuf,
     file: File,
-    /// The file beside it that is to take its place.
+    /// The file that will replace it.
     next: Option<File>,
 }
 
 impl FileStore {
-    /// Opens a file, or makes an empty one, and reads what is in it.
+    /// Opens a file, or creates an empty one, and reads it.
     ///
     /// # Errors
-    /// Another process uses it (`ErrorKind::ResourceBusy`), or the operating system says why not.
+    /// Another process uses it (`ErrorKind::ResourceBusy`), it is not a regular file, or it cannot be opened or read.
     pub fn open(path: &Path) -> io::Result<(Self, Vec<u8>)> {
         let mut file = open(path, &mut OpenOptions::new())?;
-        // A pipe would have no end, and a device be replaced by a file.
+        // A pipe could not be read to its end, and a device would be replaced by a file.
         if !file.metadata()?.is_file() {
             return Err(io::Error::other("not a regular file"));
         }
         lock(&file)?;
-        let path = path.canonicalize()?; // behind a link, the file itself is replaced
-        // Between the two, another process may have replaced the file by another one, which it has locked.
+        let path = path.canonicalize()?; // if it is a link, the file itself is to be replaced
+        // Between open and lock, another process may have replaced the file, and locked the new one.
         if !is_same(&file, &path)? {
             return Err(io::ErrorKind::ResourceBusy.into());
         }
@@ -76,7 +76,7 @@ impl Store for FileStore {
         if let Some(file) = self.next.take() {
             self.file = file;
         }
-        // The name, too, has to be on the disk.
+        // The new name has to be on the disk as well.
         if let Some(directory) = self.path.parent() {
             File::open(directory)?.sync_all()?;
         }
@@ -84,11 +84,11 @@ impl Store for FileStore {
     }
 }
 
-/// It holds texts, and takes room on a disk that may be full.
+/// Removes an unfinished next file: it contains texts, and the disk may be full.
 impl Drop for FileStore {
     fn drop(&mut self) {
         if self.next.take().is_some() {
-            let _ = std::fs::remove_file(self.next_path()); // the next start writes over it
+            let _ = std::fs::remove_file(self.next_path()); // if this fails, the next start overwrites it
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A journal that is read: the snapshot, and what has happened since.
+//! Reads a journal: the snapshot, and the inputs since then, which are replayed.
 
 use std::collections::BTreeMap;
 use std::{fmt, io};
@@ -9,7 +9,7 @@ use super::line::Lines;
 use crate::config::{JOURNAL_HEADER_BYTES_MAX, Millis};
 use crate::state::{Assembly, Input, Part, STATE_VERSION, State, digest_text};
 
-/// The way in which lines are written.
+/// The version of the format of lines.
 const FORMAT_VERSION: u32 = 2;
 
 /// The first line.
@@ -23,10 +23,10 @@ struct PartLine<P> {
     snapshot: StoredPart<P>,
 }
 
-/// What a line of a snapshot begins with.
+/// The beginning of a line of a snapshot.
 const PART_LINE: &str = "{\"snapshot\":";
 
-/// A part of the State at a time, and the part's digest.
+/// A part of the State at this time, and the part's digest.
 #[derive(Serialize, Deserialize)]
 struct StoredPart<P> {
     at: Millis,
@@ -34,7 +34,7 @@ struct StoredPart<P> {
     part: P,
 }
 
-/// Any other line: what State was given in a turn. It may stand between the parts of a snapshot of before.
+/// Any other line: the inputs of a turn. It may come between the parts of a snapshot that was begun before.
 #[derive(Deserialize)]
 struct TurnLine<'a> {
     at: Millis,
@@ -45,13 +45,13 @@ struct TurnLine<'a> {
 /// Why a journal cannot be used.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Unusable {
-    /// It is no journal.
+    /// It is not a journal.
     Foreign,
     /// It was written by another version.
     Version(String),
-    /// From this byte on it is not what was written.
+    /// It was changed from this byte on.
     Damaged(usize),
-    /// The line that ends at this byte is whole, and means nothing.
+    /// The line that ends at this byte has the right hash, but cannot be understood.
     Meaningless(usize, String),
 }
 
@@ -66,7 +66,7 @@ impl fmt::Display for Unusable {
                     header()
                 )
             }
-            Self::Damaged(at) => write!(f, "damaged: byte {at} and what follows is not what was written"),
+            Self::Damaged(at) => write!(f, "damaged from byte {at} on"),
             Self::Meaningless(at, why) => write!(f, "damaged: the line that ends at byte {at}: {why}"),
         }
     }
@@ -79,9 +79,9 @@ impl std::error::Error for Unusable {}
 pub struct History {
     /// The State at its end.
     pub state: State,
-    /// When it was written to last.
+    /// When it was last written to.
     pub at: Millis,
-    /// When its snapshot was begun.
+    /// When its snapshot was made.
     pub snapshot_at: Millis,
     /// The snapshot's size, in bytes.
     pub snapshot_bytes: usize,
@@ -89,17 +89,17 @@ pub struct History {
     pub turns: u64,
     /// Inputs since the snapshot, by kind.
     pub inputs: BTreeMap<&'static str, u64>,
-    /// Bytes that are whole.
+    /// The size of its complete lines, in bytes.
     pub bytes: usize,
-    /// Bytes behind them, of a last write that did not come to its end.
+    /// The bytes after them, from a last write that was interrupted.
     pub torn_bytes: usize,
 }
 
 impl History {
-    /// Reads a journal, and replays what is in it.
+    /// Reads a journal, and replays it.
     ///
     /// # Errors
-    /// It cannot be used, and why.
+    /// Why it cannot be used.
     pub fn read(bytes: &[u8]) -> Result<Self, Unusable> {
         let header = check_header(bytes)?;
         let mut lines = Lines::new(bytes, &header);
@@ -114,7 +114,7 @@ impl History {
         Ok(history)
     }
 
-    /// Reads the parts of the snapshot, and replays what stands between them.
+    /// Reads the parts of the snapshot, and replays the turns between them.
     fn read_snapshot(lines: &mut Lines<'_>) -> Result<Self, Unusable> {
         let mut assembly = Assembly::default();
         let (mut turns, mut snapshot_bytes) = (Vec::new(), lines.at);
@@ -129,7 +129,7 @@ impl History {
             let PartLine { snapshot: StoredPart::<Part> { at, digest, part } } =
                 serde_json::from_str(json).map_err(|error| meaningless(error.to_string()))?;
             if digest_text(part.digest()) != digest {
-                return Err(meaningless("the snapshot is not of the State that was stored".to_owned()));
+                return Err(meaningless("the digest of this part of the snapshot differs".to_owned()));
             }
             snapshot_bytes += lines.at - before;
             before = lines.at;
@@ -151,7 +151,7 @@ impl History {
         Err(Unusable::Damaged(lines.at))
     }
 
-    /// Replays a turn, which is a line that ends at this byte.
+    /// Replays a turn, whose line ends at this byte.
     fn replay(&mut self, json: &str, end: usize) -> Result<(), Unusable> {
         let TurnLine { at, inputs } =
             serde_json::from_str(json).map_err(|error| Unusable::Meaningless(end, error.to_string()))?;

@@ -6,16 +6,17 @@
 //! 7b1d9a34c0e5f2aa {"at":1764150000120,"synced":20410,"inputs":[{"user_asks":["1.7",{"message":{"id":1,"text":"hi"}}]}]}
 //! ```
 //!
-//! Each line begins with a hash of itself and of the hash of the line before it. So a line that was changed, left out, doubled
-//! or moved is found. `synced` says how many bytes of the file were on the disk for certain when the line was written: a
-//! power cut may tear what is behind, in any order, and nothing before.
+//! Each line begins with a hash of its JSON and of the hash of the line before. So a line that was changed, removed, duplicated
+//! or moved is detected. `synced` is the number of bytes of the file that were synced when the line was written: a power cut
+//! may damage the bytes after these, in any order, but none before.
 
 use sha2::{Digest, Sha256};
 
-/// The digits of a hash. 64 bits against chance; nobody gains by a forged line who can write the file anyway.
+/// The digits of a hash. 64 bits detect accidental damage. A forged line is no concern: who can forge one can write the whole
+/// file.
 pub(super) const HASH_DIGITS: usize = 16;
 
-/// What stands before the number of bytes that were on the disk.
+/// The key before the number of synced bytes.
 pub(super) const SYNCED: &[u8] = b",\"synced\":";
 
 /// The hash of the last line.
@@ -37,7 +38,7 @@ impl Chain {
         out.push(b'\n');
     }
 
-    /// Reads the next line: returns the JSON in it, if it follows the last one.
+    /// Returns the JSON of the next line if its hash is right.
     fn follow<'a>(&mut self, line: &'a [u8]) -> Option<&'a str> {
         let (own, json) = split(line)?;
         let is_next = hash(&self.0, json.as_bytes()) == own;
@@ -62,10 +63,10 @@ fn split(line: &[u8]) -> Option<(&str, &str)> {
     Some((own, json.strip_prefix(' ')?))
 }
 
-/// The lines of a journal behind its header, as far as they are whole.
+/// The lines of a journal after its header, up to the first that is not complete.
 pub(super) struct Lines<'a> {
     bytes: &'a [u8],
-    /// Up to here they are whole.
+    /// The end of the complete lines.
     pub(super) at: usize,
     pub(super) chain: Chain,
 }
@@ -75,11 +76,11 @@ impl<'a> Lines<'a> {
         Self { bytes, at: header.len() + 1, chain: Chain::start(header) }
     }
 
-    /// Returns whether what follows the whole lines was on the disk once, as something in it says. If not, it is a write that
-    /// did not come to its end.
+    /// Returns whether the bytes after the complete lines had been synced once, according to a `synced` in them. Otherwise they
+    /// are from a write that was interrupted.
     pub(super) fn is_damaged(&self) -> bool {
         let tail = self.bytes.get(self.at..).unwrap_or_default();
-        // In texts a quote is escaped, so that this is found nowhere else.
+        // A text cannot contain this key, since its quotes are escaped.
         let found = tail.windows(SYNCED.len()).enumerate().filter(|(_, window)| *window == SYNCED);
         let numbers = found.map(|(start, _)| {
             let digits = tail[start + SYNCED.len()..].iter().take_while(|byte| byte.is_ascii_digit());

@@ -1,4 +1,4 @@
-//! A file of a journal, as it is written: its lines, and how much of them is on the disk.
+//! Writes a file of a journal: its lines, and how much of them is synced.
 
 use std::io;
 
@@ -8,7 +8,7 @@ use super::{Place, Store};
 use crate::config::Millis;
 use crate::state::Part;
 
-/// What State was given at a time.
+/// The inputs of a turn.
 pub(super) struct Turn {
     pub(super) at: Millis,
     /// The inside of a JSON array.
@@ -19,15 +19,15 @@ pub(super) struct Turn {
 pub(super) struct Log {
     place: Place,
     chain: Chain,
-    /// All that was written, and all that was synced, in bytes.
+    /// The bytes written, and the bytes synced.
     pub(super) written_bytes: u64,
     synced_bytes: u64,
-    /// What of it is a snapshot.
+    /// The size of the snapshot, in bytes.
     pub(super) snapshot_bytes: u64,
 }
 
 impl Log {
-    /// Begins a file that is to take the place of the one that there is.
+    /// Begins the file that will replace the current one.
     pub(super) fn begin(store: &mut dyn Store) -> io::Result<Self> {
         store.begin()?;
         let header = history::header();
@@ -37,7 +37,7 @@ impl Log {
         Ok(Self { place: Place::Next, chain, written_bytes: bytes, synced_bytes: 0, snapshot_bytes: bytes })
     }
 
-    /// Appends turns, each as a line, at once.
+    /// Appends turns in one write, each as a line.
     pub(super) fn append_turns(&mut self, turns: &[Turn], store: &mut dyn Store) -> io::Result<()> {
         let mut lines = Vec::new();
         for Turn { at, inputs } in turns {
@@ -80,7 +80,7 @@ impl Log {
         Ok(())
     }
 
-    /// Takes the place of the file that there is.
+    /// Replaces the current file by this one.
     pub(super) fn take_place(&mut self, store: &mut dyn Store) -> io::Result<()> {
         store.replace()?;
         self.place = Place::Current;
@@ -88,7 +88,7 @@ impl Log {
         Ok(())
     }
 
-    /// What is behind the snapshot, in bytes.
+    /// Returns the size of the turns after the snapshot, in bytes.
     pub(super) fn bytes_behind(&self) -> u64 {
         self.written_bytes - self.snapshot_bytes
     }

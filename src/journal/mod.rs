@@ -1,19 +1,20 @@
-//! What State is given, kept: in a file, so that a desk survives its process.
+//! Keeps the inputs of State in a file, so that tickets survive a restart.
 //!
-//! State is a function of its inputs, so that a snapshot of it and the inputs since are all that has to be kept. The inputs
-//! of a turn are one line, written before anything is sent that they have caused. From time to time a new snapshot is written
-//! beside, part by part, and takes the place of everything before it.
+//! State is a function of its inputs, so a snapshot of it and the inputs since then are all that has to be kept. The inputs of
+//! a turn are one line, which is written before anything that they have caused is sent. From time to time a new snapshot is
+//! written to a second file, part by part, and then this file replaces the first one.
 //!
-//! A database would do the same with more: redb syncs with each commit or, without, loses what is not synced when the process
-//! is killed, and a damaged file can end the process in it. A file that is only appended to needs neither index nor recovery.
+//! A database would do more than is needed. redb either syncs with each commit or, if it does not, loses what is not synced
+//! when the process is killed; and a damaged file can make it panic. A file that is only appended to needs no index, and no
+//! recovery.
 //!
 //! | file | its part |
 //! | --- | --- |
 //! | line | lines and their hashes |
-//! | history | a journal that is read, and replayed |
-//! | log | a journal that is written |
-//! | snapshot | a snapshot that is written beside it |
-//! | file | the file: its lock, its syncs, how it is replaced |
+//! | history | reads and replays a journal |
+//! | log | writes one of the two files |
+//! | snapshot | writes a snapshot to the second file |
+//! | file | the files: locks, syncs, the replacement |
 //! | report | what `deskwire journal` prints |
 
 mod file;
@@ -42,35 +43,34 @@ use crate::state::{Input, State};
 pub enum Place {
     /// The journal.
     Current,
-    /// The file that is to take its place.
+    /// The file that will replace it.
     Next,
 }
 
 /// Where the bytes of a journal are kept.
 pub trait Store {
-    /// Appends bytes. They survive the end of the process.
+    /// Appends bytes. They survive a crash of the process.
     ///
     /// # Errors
-    /// They may have been appended in part.
+    /// The file cannot be written. A part of the bytes may have been appended.
     fn append(&mut self, place: Place, bytes: &[u8]) -> io::Result<()>;
 
-    /// Makes all that was appended there survive a power cut.
+    /// Makes all appended bytes survive a power cut.
     ///
     /// # Errors
-    /// It is not known what has.
+    /// The file cannot be synced. It is unknown which bytes would survive.
     fn sync(&mut self, place: Place) -> io::Result<()>;
 
-    /// Begins the next file, empty. One that was begun before is forgotten.
+    /// Begins an empty next file. One that was begun before is dropped.
     ///
     /// # Errors
-    /// There is none.
+    /// The file cannot be created.
     fn begin(&mut self) -> io::Result<()>;
 
-    /// Puts the next file in the place of the current one, and makes it survive a power cut. There is the old one or the new
-    /// one at any time, and each is whole.
+    /// Replaces the current file by the next one, durably. At any time, either the old or the new file is there, and complete.
     ///
     /// # Errors
-    /// There is the old one or the new one.
+    /// The file cannot be replaced. Either the old or the new file is there.
     fn replace(&mut self) -> io::Result<()>;
 }
 
@@ -82,25 +82,25 @@ pub struct Journal {
     snapshot_at: Millis,
     /// The snapshot that is being written.
     snapshot: Option<Snapshot>,
-    /// When the first of what is not synced was written.
+    /// When the first line that is not synced was written.
     unsynced_since: Option<Millis>,
-    /// What is to be written.
+    /// The turns that are not written yet.
     turns: Vec<Turn>,
     /// The time of the last input, or of the last tick that had something to do.
     at: Millis,
-    /// Something is to be kept or synced, or a snapshot has something to do.
+    /// Whether there is something to write or to sync, or a part of a snapshot is due.
     is_due: bool,
     has_failed: bool,
-    /// Snapshots written since the start, and the time that keeping a turn took.
+    /// For the metrics: snapshots written since the start, and the time that `keep` took.
     snapshots: u64,
     keep_times: Histogram<Micros>,
 }
 
 impl Journal {
-    /// Starts a journal anew, with a snapshot.
+    /// Starts a new journal with a snapshot.
     ///
     /// # Errors
-    /// It cannot be written.
+    /// The snapshot cannot be written.
     pub fn start(
         store: impl Store + 'static,
         rules: JournalRules,
@@ -125,7 +125,7 @@ impl Journal {
         })
     }
 
-    /// Notes an input that State is about to be given. Returns whether it may be: not after something could not be kept.
+    /// Notes an input before it is applied. Returns false if it must not be applied, since the journal has failed.
     pub(crate) fn note(&mut self, now: Millis, input: &Input<'_>) -> bool {
         if self.has_failed {
             return false;
@@ -142,12 +142,12 @@ impl Journal {
         true
     }
 
-    /// Returns whether all that was noted is kept, and nothing else is to be done.
+    /// Returns whether all noted inputs are kept, and nothing else is due.
     pub(crate) fn is_kept(&self) -> bool {
         !self.is_due
     }
 
-    /// Keeps what was noted, and goes on with a snapshot where one is due.
+    /// Writes the noted inputs, and continues with a snapshot if one is due.
     pub(crate) fn keep(&mut self, state: &State) -> io::Result<()> {
         let started = Instant::now();
         let done = self.write_turns().and_then(|()| self.write_snapshot(state));
@@ -167,7 +167,7 @@ impl Journal {
         sync.into_iter().chain(snapshot).min().filter(|_| !self.has_failed)
     }
 
-    /// Notes that time has passed: something may have to be done.
+    /// Checks whether something is due.
     pub(crate) fn tick(&mut self, now: Millis) {
         if self.next_due().is_some_and(|due| due <= now) {
             self.at = self.at.max(now);
@@ -175,7 +175,7 @@ impl Journal {
         }
     }
 
-    /// Appends what it counts.
+    /// Appends the metrics of the journal.
     pub(crate) fn append_metrics(&self, page: &mut Page) {
         page.family("deskwire_journal_bytes", "gauge", "Size of the journal.").value(self.log.written_bytes);
         page.family("deskwire_journal_snapshots_total", "counter", "Snapshots written to the journal.")
@@ -209,7 +209,7 @@ impl Journal {
         Ok(())
     }
 
-    /// Begins a snapshot of the State, or goes on with one. All that was noted is written already.
+    /// Begins or continues a snapshot of State. All noted inputs are written already.
     fn write_snapshot(&mut self, state: &State) -> io::Result<()> {
         match self.snapshot.take() {
             Some(snapshot) => match snapshot.go_on(self.at, self.store.as_mut())? {

@@ -1,4 +1,4 @@
-//! What `deskwire journal` prints of a journal: how much there is of what, and the texts only if they are asked for.
+//! What `deskwire journal` prints: what a journal contains, and its texts only if they are asked for.
 
 use std::fmt::Write;
 
@@ -6,10 +6,10 @@ use super::{History, Unusable};
 use crate::config::Millis;
 use crate::state::digest_text;
 
-/// Checks a journal, and returns what is in it, in words. `with_texts` appends all that is written, with the texts.
+/// Checks a journal, and describes what is in it. `with_texts` appends all of its lines.
 ///
 /// # Errors
-/// It cannot be used, and why.
+/// Why it cannot be used.
 pub fn report(bytes: &[u8], with_texts: bool) -> Result<String, Unusable> {
     let history = History::read(bytes)?;
     let counts = history.state.counts();
@@ -36,7 +36,7 @@ pub fn report(bytes: &[u8], with_texts: bool) -> Result<String, Unusable> {
     );
     line("whole", &format!("{} bytes", history.bytes));
     if history.torn_bytes > 0 {
-        line("torn", &format!("{} bytes of a last write that did not come to its end", history.torn_bytes));
+        line("torn", &format!("{} bytes of a last write that was interrupted", history.torn_bytes));
     }
     line("digest", &digest_text(history.state.digest()));
     if with_texts {

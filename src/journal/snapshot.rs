@@ -1,8 +1,8 @@
-//! A snapshot that is being written: a part at a time, so that the loop is never stopped for long.
+//! Writes a snapshot, one part at a time, so that the loop is never blocked for long.
 //!
-//! The parts go into a second file, of a copy of State that was made when the snapshot began. What State is given meanwhile is
-//! written to both files. When the last part is written and synced, the second file takes the place of the first: there is one
-//! or the other at any time, and each is whole.
+//! The parts are those of a copy of State, which is made when the snapshot begins. They are written to a second file; inputs
+//! that come meanwhile are written to both files. When the last part is written and synced, the second file replaces the first.
+//! At any time, one of the two is there, and complete.
 
 use std::io;
 
@@ -16,7 +16,7 @@ pub(super) struct Snapshot {
     log: Log,
     parts: Parts,
     pub(super) at: Millis,
-    /// When the next part is written.
+    /// When the next part is due.
     pub(super) due: Millis,
 }
 
@@ -24,7 +24,7 @@ pub(super) struct Snapshot {
 pub(super) enum Progress {
     /// There is more to do.
     Partial(Snapshot),
-    /// It has taken the place of what was before it.
+    /// It is complete, and has replaced the current file.
     Done(Log),
 }
 
@@ -34,7 +34,7 @@ impl Snapshot {
         Ok(Self { log: Log::begin(store)?, parts: state.parts(), at: now, due: now + JOURNAL_PART_MS })
     }
 
-    /// Appends what has happened since it began.
+    /// Appends turns that came after the snapshot was begun.
     pub(super) fn append_turns(&mut self, turns: &[Turn], store: &mut dyn Store) -> io::Result<()> {
         self.log.append_turns(turns, store)
     }
@@ -47,7 +47,7 @@ impl Snapshot {
         match self.parts.next() {
             Some(part) => {
                 self.log.append_part(self.at, &part, store)?;
-                self.log.sync(store)?; // part by part: all of it at the end would take longer than a turn may
+                self.log.sync(store)?; // each part alone: syncing all at the end would take longer than a turn may
                 self.due = now + JOURNAL_PART_MS;
                 Ok(Progress::Partial(self))
             }
@@ -58,7 +58,7 @@ impl Snapshot {
         }
     }
 
-    /// Writes all that is left.
+    /// Writes all parts that are left.
     pub(super) fn finish(mut self, store: &mut dyn Store) -> io::Result<Log> {
         for part in self.parts {
             self.log.append_part(self.at, &part, store)?;

@@ -65,7 +65,7 @@ fn a_bad_pair_on_sighup_keeps_the_old_one_and_says_so_in_one_line() {
         spoil(&file, &other).unwrap();
         let complaints = || {
             let lines = desk.server.log.lines();
-            lines.into_iter().filter(|line| line.contains("goes on with the certificate")).collect::<Vec<_>>()
+            lines.into_iter().filter(|line| line.contains("keeps the certificate")).collect::<Vec<_>>()
         };
         let before = complaints().len();
         desk.server.signal("HUP");
@@ -94,8 +94,8 @@ fn a_start_with_a_bad_pair_is_a_mistake_and_check_finds_it() {
     assert!(said.contains("has expired on Sat, 01 Feb 2020"), "{said}");
     for (cert, key, why) in [
         (&cert, &other.key(), "cannot be used together"),
-        (&key, &key, "there is none in this file"),
-        (&cert, &cert, "there is none in this file"),
+        (&key, &key, "nothing in PEM is in this file"),
+        (&cert, &cert, "nothing in PEM is in this file"),
         (&cert, &"/nowhere".to_owned(), "/nowhere: No such file"),
     ] {
         let (code, said) = check(&["--tls-cert", cert, "--tls-key", key]);

@@ -1,4 +1,4 @@
-//! Makes streams of accepted sockets: what they share, and what they count.
+//! Makes TLS streams of accepted sockets, with the buffers and counters that the streams share.
 
 use std::cell::Cell;
 use std::fmt::{self, Debug, Formatter};
@@ -11,7 +11,7 @@ use super::handshakes::Handshakes;
 use super::stream::TlsStream;
 use super::{Credentials, Socket};
 
-/// Makes streams of accepted sockets.
+/// Makes TLS streams of accepted sockets.
 #[derive(Debug)]
 pub(crate) struct Acceptor {
     credentials: Credentials,
@@ -29,18 +29,18 @@ impl Acceptor {
         Socket::Tls(Box::new(TlsStream::new(socket, config, shared)))
     }
 
-    /// Reads the files again, for connections to come.
+    /// Reads the files again, for new connections.
     pub(crate) fn reload(&mut self) {
         self.credentials.reload();
     }
 
-    /// Returns what is counted of handshakes, now and from now on.
+    /// Returns the counters of handshakes, which go on counting.
     pub(crate) fn handshakes(&self) -> Rc<Handshakes> {
         Rc::clone(&self.shared.handshakes)
     }
 }
 
-/// What all streams share. Each buffer is out of its cell for as long as a call lasts.
+/// The buffers and counters that all streams share. A call takes a buffer out of its cell and puts it back.
 #[derive(Default)]
 pub(super) struct Shared {
     pub(super) incoming: Cell<Vec<u8>>,

@@ -1,4 +1,4 @@
-//! The certificate and its key, read from two files.
+//! Reads the certificate and its key from two files.
 
 use std::fmt::{self, Display, Formatter};
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use rustls::server::NoServerSessionStorage;
 
 use super::expiry::Validity;
 
-/// Why no TLS can be spoken with these files.
+/// Why these files cannot be used for TLS.
 #[derive(Debug)]
 pub struct TlsError(String);
 
@@ -33,10 +33,10 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// Reads both files, which are PEM: the server's certificate, the others of its chain behind it, and the private key.
+    /// Reads both files, in PEM: the server's certificate followed by the rest of its chain, and the private key.
     ///
     /// # Errors
-    /// A file cannot be read, holds none, or the two do not belong together.
+    /// A file cannot be read or has no certificate or key in it, or the two do not belong together.
     pub fn read(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
         let wrong =
             |path: &Path, error: pem::Error| TlsError(format!("{}: {}", path.display(), pem_fault(&error)));
@@ -55,7 +55,8 @@ impl Credentials {
             TlsError(format!("{certificate} and {key} cannot be used together: {error}"))
         })?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        // A browser that comes back saves us the signature. Its ticket holds all that is needed: nothing is kept here.
+        // A browser that returns can resume its session, which saves a signature. Its session ticket (RFC 8446 4.6.1) has all
+        // that is needed, so the server keeps nothing.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.ticketer = ring::Ticketer::new().map_err(|error| TlsError(error.to_string()))?;
         Ok(Self {
@@ -66,18 +67,18 @@ impl Credentials {
         })
     }
 
-    /// Reads the files again. If that fails, all stays as it was, and the log says why. Connections keep what they have.
+    /// Reads the files again, for new connections. If that fails, nothing changes, and the log says why.
     pub(crate) fn reload(&mut self) {
         match Self::read(&self.certificate, &self.key) {
             Ok(read) => {
                 *self = read;
                 self.log_expiry();
             }
-            Err(error) => log::error!("TLS goes on with the certificate that it has: {error}"),
+            Err(error) => log::error!("TLS keeps the certificate that it has: {error}"),
         }
     }
 
-    /// Says in the log how long the certificate is valid.
+    /// Logs how long the certificate is valid.
     pub(crate) fn log_expiry(&self) {
         if self.validity.is_short() {
             warn!("TLS: the certificate {}", self.validity);
@@ -99,8 +100,8 @@ impl Credentials {
 fn pem_fault(error: &pem::Error) -> String {
     match error {
         pem::Error::Io(error) => error.to_string(),
-        pem::Error::NoItemsFound => "there is none in this file, which is to be PEM".to_owned(),
-        // What rustls says of it quotes the line, which may be the key's.
-        _ => "it is no PEM".to_owned(),
+        pem::Error::NoItemsFound => "nothing in PEM is in this file".to_owned(),
+        // The text of rustls quotes the line, which may be a part of the key.
+        _ => "it is not valid PEM".to_owned(),
     }
 }

@@ -1,4 +1,4 @@
-//! When a certificate expires: as much of DER (X.690) and of RFC 5280 4.1 as it takes to find that.
+//! Finds when a certificate expires. Reads only as much of DER (X.690) and RFC 5280 4.1 as that takes.
 
 use std::fmt::{self, Display, Formatter};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -13,18 +13,18 @@ const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
 const DAY_S: u64 = 24 * 60 * 60;
 
-/// Until when a certificate is valid, if it says so as RFC 5280 has it. As a text it is what the certificate does: "is valid
-/// until ...".
+/// The time until which a certificate is valid; `None` if it cannot be read. Its text is to follow the word "certificate": "is
+/// valid until ...".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Validity(Option<SystemTime>);
 
 impl Validity {
-    /// Returns that of a certificate in DER.
+    /// Reads the validity of a certificate in DER.
     pub fn of(certificate: &[u8]) -> Self {
         Self(not_after(certificate))
     }
 
-    /// Returns whether it ends so soon, or has ended, that somebody has to do something about it.
+    /// Returns whether the certificate expires soon, or has expired.
     pub fn is_short(self) -> bool {
         let left = self.0.map(|end| end.duration_since(SystemTime::now()).unwrap_or_default());
         left.is_some_and(|left| left < TLS_EXPIRY_WARNING)
@@ -58,7 +58,7 @@ fn not_after(certificate: &[u8]) -> Option<SystemTime> {
     time(tag, digits)
 }
 
-/// Takes a DER element apart: its tag, its content, and what comes behind it.
+/// Splits off a DER element. Returns its tag, its content and the bytes after it.
 fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&[tag, short], rest) = bytes.split_first_chunk()?;
     let (length, rest) = match short {
@@ -75,7 +75,7 @@ fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     Some((tag, content, behind))
 }
 
-/// RFC 5280 4.1.2.5: `YYMMDDHHMMSSZ`, or the same with a year of four digits.
+/// Parses a time (RFC 5280 4.1.2.5): `YYMMDDHHMMSSZ`, or the same with a year of four digits.
 fn time(tag: u8, text: &[u8]) -> Option<SystemTime> {
     let digits = text.strip_suffix(b"Z")?;
     let mut pairs = digits.chunks(2).map(|pair| match pair {
@@ -95,7 +95,7 @@ fn time(tag: u8, text: &[u8]) -> Option<SystemTime> {
     is_date.then(|| UNIX_EPOCH + Duration::from_secs(days(year, month, day) * DAY_S + second))
 }
 
-/// Days from 1970 to a date. Years are counted from March, so that the leap day is the last of its year (Howard Hinnant,
+/// Returns the days from 1970 to a date. Years are counted from March, so that the leap day is the last of its year (Howard Hinnant,
 /// "chrono-compatible low-level date algorithms").
 fn days(year: u64, month: u64, day: u64) -> u64 {
     const DAYS_TO_EPOCH: u64 = 719_468; // from 1 March of the year 0

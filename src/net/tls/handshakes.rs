@@ -1,4 +1,4 @@
-//! How handshakes end, counted.
+//! Counts how handshakes end.
 
 use std::cell::Cell;
 
@@ -9,13 +9,13 @@ use rustls::Error;
 pub(crate) enum HandshakeFault {
     /// A request without TLS.
     Plain,
-    /// No version, or nothing else, that both sides speak.
+    /// The two sides have no version or algorithm in common.
     Incompatible,
-    /// The client has ended it with an alert: it does not accept the certificate, most of the time.
+    /// The client has ended it with an alert, usually since it does not accept the certificate.
     Alert,
-    /// What came is no handshake.
+    /// The bytes received are not a handshake.
     Malformed,
-    /// The connection has ended before it was whole: left by the client, too slow, or evicted.
+    /// The connection has ended before the handshake was complete: closed by the client, too slow, or evicted.
     Unfinished,
 }
 
@@ -45,7 +45,7 @@ impl From<&Error> for HandshakeFault {
     }
 }
 
-/// Counts of handshakes. All streams count here, and the metrics read it.
+/// The counters of handshakes, which all streams share with the metrics.
 #[derive(Debug, Default)]
 pub(crate) struct Handshakes {
     done: Cell<u64>,
@@ -61,7 +61,7 @@ impl Handshakes {
         self.failed[why as usize].update(|failed| failed + 1);
     }
 
-    /// Returns how many are whole.
+    /// Returns how many are complete.
     pub(crate) fn done(&self) -> u64 {
         self.done.get()
     }

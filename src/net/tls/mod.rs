@@ -1,8 +1,8 @@
-//! TLS in front of a connection, by rustls, for those who want no proxy.
+//! TLS between a socket and its connection, by rustls, for hosts without a proxy.
 //!
-//! rustls does the records and sees no socket: bytes go in and out as arguments (its unbuffered interface). So nothing
-//! waits where the loop cannot see it, and a quiet connection has no buffers. [`stream`] says how a record becomes input
-//! of the loop; [`credentials`] reads certificate and key; [`roots`] says whom this machine trusts; [`handshakes`] counts how handshakes end.
+//! rustls reads and writes records, but no sockets: bytes are passed in and out as arguments (its unbuffered interface). So no
+//! bytes wait where the loop cannot see them, and an idle connection has no buffers. [`stream`] explains how records become
+//! input of the loop; [`credentials`] reads certificate and key; [`roots`] says whom this machine trusts; [`handshakes`] counts how handshakes end.
 
 mod acceptor;
 mod credentials;
@@ -27,9 +27,9 @@ use super::stream::Stream;
 /// The stream of an accepted connection.
 #[derive(Debug)]
 pub enum Socket {
-    /// As it comes.
+    /// Without TLS.
     Plain(TcpStream),
-    /// With TLS in front of it.
+    /// With TLS.
     Tls(Box<TlsStream<TcpStream>>),
 }
 

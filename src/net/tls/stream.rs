@@ -1,12 +1,12 @@
 //! A TLS stream that the loop reads and writes like a socket.
 //!
-//! Reading: the poll reports a socket once, so a stream has to know whether a read has found all ([`Stream::has_more`]). A
-//! read decrypts as much as its buffer holds, and receives at most once. What it has no capacity for stays encrypted, but
-//! for the rest of one record.
+//! Reading: the poll is edge-triggered, so a stream has to know whether there is more to read ([`Stream::has_more`]). A read
+//! receives at most once, and decrypts as much as its buffer has capacity for. The rest stays encrypted, except for the rest of
+//! one record.
 //!
-//! Writing: what is encrypted cannot be taken back, and the socket may not take it. Then it is not reported as written: it
-//! stays in the connection's output as well, where it counts for all limits, and the next write begins with it. At most one
-//! record waits here.
+//! Writing: if the socket does not take all of a record, the record waits here, since it cannot be encrypted a second time. Its
+//! plaintext is not reported as written yet. So it stays in the connection's output, where it counts against all limits, and
+//! the next write begins with it. At most one record waits here.
 
 mod decrypting;
 mod encrypting;
@@ -25,11 +25,11 @@ use crate::net::retry_interrupted;
 use crate::net::stream::Stream;
 
 enum Session {
-    /// Nothing has come yet. A silent socket costs no more than this.
+    /// Nothing was received yet. A silent socket takes no more memory than this.
     Waiting(Arc<ServerConfig>),
-    /// In the handshake, or behind it.
+    /// In the handshake, or after it.
     Active(Box<UnbufferedServerConnection>),
-    /// It was told why there will be none. What it still sends is dropped, so that no reset eats that.
+    /// The client was sent an alert or an answer. Its input is dropped: a reset would destroy what it was sent.
     Refused,
 }
 
@@ -49,9 +49,9 @@ pub struct TlsStream<T: Stream> {
     socket: T,
     session: Session,
     shared: Rc<Shared>,
-    /// Received, and not decrypted: a part of a record, or more than the last read had capacity for.
+    /// Received but not decrypted: a part of a record, or records that the last read had no capacity for.
     encrypted: Vec<u8>,
-    /// Whether there are whole records in it.
+    /// Whether there are complete records in it.
     is_cut_short: bool,
     /// The rest of a record that the last read had no capacity for.
     decrypted: Vec<u8>,
@@ -59,11 +59,11 @@ pub struct TlsStream<T: Stream> {
     is_at_end: bool,
     has_more: bool,
     overhead: usize,
-    /// Records that the socket has not taken.
+    /// Records that the socket has not taken yet.
     outgoing: Vec<u8>,
-    /// How much of the connection's output is in them and was not reported as written.
+    /// The size of their plaintext, which is not reported as written yet, in bytes.
     unreported: usize,
-    /// A close_notify is in them, or was sent.
+    /// Whether a close_notify is in them, or was sent.
     is_closed: bool,
 }
 
@@ -89,7 +89,7 @@ impl<T: Stream> TlsStream<T> {
         &mut self.socket
     }
 
-    /// Sends the records that wait, as far as the socket takes them. Once all have left, the buffer is for others.
+    /// Sends the records that wait, as far as the socket takes them. An emptied buffer goes back to be shared.
     fn send(&mut self) -> io::Result<()> {
         if self.outgoing.is_empty() {
             return Ok(());
@@ -134,7 +134,7 @@ impl<T: Stream> Read for TlsStream<T> {
             Ok(0) if !self.is_at_end => Err(ErrorKind::WouldBlock.into()),
             Ok(length) => Ok(length),
             Err(error) => {
-                // What rustls has begun to read is gone: it must not be called again.
+                // The bytes that rustls had begun to read are lost, so that it must not be called again.
                 self.note_unfinished();
                 self.session = Session::Refused;
                 Err(error)
@@ -148,7 +148,7 @@ impl<T: Stream> Write for TlsStream<T> {
         let mut written = 0;
         loop {
             self.send()?;
-            // Of what the socket has not taken, no byte counts as written.
+            // Plaintext counts as written only when its record has left.
             let waiting = self.unreported.min(self.outgoing.len());
             written += std::mem::replace(&mut self.unreported, waiting) - waiting;
             if !self.outgoing.is_empty() || written >= bytes.len() {
@@ -191,7 +191,7 @@ impl<T: Stream> Stream for TlsStream<T> {
 impl<T: Stream> Drop for TlsStream<T> {
     fn drop(&mut self) {
         self.note_unfinished();
-        // Where output waits, its end would be a lie.
+        // If output is lost, a close_notify would claim that the stream is complete (RFC 8446 6.1).
         if self.outgoing.is_empty() {
             let _ = self.close();
         }

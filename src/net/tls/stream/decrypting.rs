@@ -1,4 +1,4 @@
-//! The way in: records to the bytes in them. The handshake is a part of it.
+//! Decrypts records to input. The handshake is a part of it.
 
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
@@ -14,23 +14,24 @@ use crate::net::retry_interrupted;
 use crate::net::stream::Stream;
 use crate::net::tls::handshakes::HandshakeFault;
 
-/// What a request without TLS gets at a port that speaks it.
+/// The answer to a request without TLS.
 const PLAIN_ANSWER: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n\
     Content-Length: 51\r\nConnection: close\r\n\r\nThis port speaks TLS: use https:// or wss:// here.\n";
 
-/// What one receive has shown of the socket.
+/// Whether the socket has more, after a receive.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Supply {
     /// There may be more.
     More,
-    /// There is no more now.
+    /// There is no more at present.
     Drained,
     /// There will be no more.
     Ended,
 }
 
 impl<T: Stream> TlsStream<T> {
-    /// Receives once, unless there is enough from the last time, and decrypts as much as fits. Returns how much that is.
+    /// Receives once, unless complete records are left from before, and decrypts as much as `buffer` has capacity for. Returns
+    /// how much that is.
     pub(super) fn receive(&mut self, buffer: &mut [u8], incoming: &mut Vec<u8>) -> io::Result<usize> {
         incoming.clear();
         incoming.append(&mut self.encrypted);
@@ -40,7 +41,7 @@ impl<T: Stream> TlsStream<T> {
         };
         if supply == Supply::Ended {
             self.is_at_end = true;
-            self.encrypted = std::mem::take(incoming); // rustls counts on it, also to write
+            self.encrypted = std::mem::take(incoming); // rustls needs it, even to write
             return Ok(0);
         }
         if matches!(&self.session, Session::Waiting(_))
@@ -52,7 +53,7 @@ impl<T: Stream> TlsStream<T> {
         }
         let read = self.decrypt(buffer, incoming)?;
         self.overhead = self.overhead.saturating_sub(read);
-        // Who is given nothing cannot know that the end is announced behind what was received: it is asked for once more.
+        // After a read of 0 bytes the caller would not read again, but the end may come right after what was received.
         let is_unseen = read == 0 && self.overhead > 0;
         self.has_more = supply == Supply::More
             || self.is_cut_short
@@ -60,12 +61,13 @@ impl<T: Stream> TlsStream<T> {
             || is_unseen
             || self.is_at_end;
         if self.unreported == 0 {
-            self.send()?; // else it goes out behind the connection's output, and the poll tells when
+            self.send()?; // otherwise it leaves after the connection's output, when the poll reports "writable"
         }
         Ok(read)
     }
 
-    /// Receives once, behind what was kept. As much as the caller wants: the bytes of a record are more than what is in it.
+    /// Receives once, after the kept bytes. Receives no more than the caller has capacity for: a record is longer than its
+    /// plaintext.
     fn receive_once(&mut self, most: usize, incoming: &mut Vec<u8>) -> io::Result<Supply> {
         let kept = incoming.len();
         incoming.resize(kept + most.min(RECV_BYTES), 0);
@@ -82,7 +84,7 @@ impl<T: Stream> TlsStream<T> {
         Ok(supply)
     }
 
-    /// Gives rustls what has come, and does what it asks for. What it has no use for yet is kept.
+    /// Passes the received bytes to rustls, and does what it asks for. Bytes that it does not use yet are kept.
     fn decrypt(&mut self, buffer: &mut [u8], incoming: &mut [u8]) -> io::Result<usize> {
         self.begin()?;
         let Session::Active(session) = &mut self.session else { return Ok(0) };
@@ -107,12 +109,12 @@ impl<T: Stream> TlsStream<T> {
                     self.is_cut_short = false;
                     break;
                 }
-                // What comes behind a close_notify is none of ours (RFC 8446 6.1).
+                // Anything after a close_notify is ignored (RFC 8446 6.1).
                 Ok(ConnectionState::PeerClosed | ConnectionState::Closed) => {
                     (self.is_at_end, self.is_cut_short, used) = (true, false, incoming.len());
                     break;
                 }
-                Ok(_) => return Err(ErrorKind::InvalidData.into()), // early data, which we do not offer
+                Ok(_) => return Err(ErrorKind::InvalidData.into()), // early data, which is not offered
                 Err(error) => return self.fail(&error, was_handshaking, &mut incoming[used..]),
             }
         }
@@ -136,7 +138,7 @@ impl<T: Stream> TlsStream<T> {
         Ok(())
     }
 
-    /// Keeps what was received and not used, up to the limit of what its sender may leave unfinished.
+    /// Keeps received bytes that are not used yet, up to the limit on an incomplete record or handshake message.
     fn keep(&mut self, rest: &[u8], is_handshaking: bool) -> io::Result<()> {
         let most = if is_handshaking { TLS_HANDSHAKE_BYTES_MAX } else { TLS_RECORD_BYTES_MAX };
         self.encrypted = rest.to_vec();
@@ -147,7 +149,7 @@ impl<T: Stream> TlsStream<T> {
         Ok(())
     }
 
-    /// Ends the session, since rustls has found an error in what came.
+    /// Ends the session after an error of the peer.
     fn fail(
         &mut self,
         error: &rustls::Error,
@@ -165,10 +167,10 @@ impl<T: Stream> TlsStream<T> {
         self.refuse(&[])
     }
 
-    /// Sends the alert with which rustls answers what it does not understand, and asks it for nothing more.
+    /// Sends the alert that rustls has for the peer, and does not use the session any more.
     fn alert(&mut self, incoming: &mut [u8]) -> io::Result<()> {
         if let Session::Active(session) = &mut self.session {
-            // Not once more than there is something: it would read the same again.
+            // Called only while there is something to write: otherwise rustls would read the same bytes again.
             while session.wants_write()
                 && let Ok(ConnectionState::EncodeTlsData(part)) = session.process_tls_records(incoming).state
             {
@@ -179,13 +181,13 @@ impl<T: Stream> TlsStream<T> {
         self.send()
     }
 
-    /// Sends this as it is, and nothing more.
+    /// Sends this answer unencrypted, and nothing after it.
     fn refuse(&mut self, answer: &[u8]) -> io::Result<usize> {
         self.session = Session::Refused;
         self.outgoing.extend_from_slice(answer);
         self.send()?;
         self.socket.shutdown_write()?;
-        self.has_more = true; // as the end may have come already
+        self.has_more = true; // the end may have come already
         Ok(0)
     }
 
@@ -194,12 +196,12 @@ impl<T: Stream> TlsStream<T> {
         incoming.resize(most, 0);
         self.has_more = false;
         self.overhead = retry_interrupted(|| self.socket.read(incoming))?;
-        self.has_more = self.overhead > 0; // the end may be announced behind it
+        self.has_more = self.overhead > 0; // the end may come right after it
         self.is_at_end = self.overhead == 0;
         Ok(0)
     }
 
-    /// Counts a handshake that ends before it was whole.
+    /// Counts the handshake as failed if it is not complete.
     pub(super) fn note_unfinished(&self) {
         if matches!(&self.session, Session::Active(session) if session.is_handshaking()) {
             self.shared.handshakes.note_failed(HandshakeFault::Unfinished);
@@ -207,8 +209,8 @@ impl<T: Stream> TlsStream<T> {
     }
 }
 
-/// Copies what is in the records to `buffer`, and what it has no capacity for to `later`. Returns how much was copied, and how
-/// many bytes of the records are done with.
+/// Copies the plaintext of the records to `buffer`, and what it has no capacity for to `later`. Returns how many bytes were
+/// copied to `buffer`, and how many bytes of records were used.
 fn take_records(
     mut records: ReadTraffic<'_, '_, ServerConnectionData>,
     buffer: &mut [u8],

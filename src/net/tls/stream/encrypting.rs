@@ -1,4 +1,4 @@
-//! The way out: output to records.
+//! Encrypts output to records.
 
 use std::io::{self, ErrorKind};
 
@@ -10,14 +10,14 @@ use crate::config::TLS_OVERHEAD_BYTES;
 use crate::net::stream::Stream;
 
 impl<T: Stream> TlsStream<T> {
-    /// Calls `act` once rustls is ready to encrypt, with the records that wait.
+    /// Calls `act` when rustls is ready to encrypt, with the buffer for records.
     fn with_traffic(
         &mut self,
         act: impl FnOnce(WriteTraffic<'_, ServerConnectionData>, &mut Vec<u8>) -> io::Result<()>,
     ) -> io::Result<()> {
         let Session::Active(session) = &mut self.session else { return Err(ErrorKind::NotConnected.into()) };
         loop {
-            // Always with what was kept: it may hold a part of a message that rustls has begun to read.
+            // rustls needs the kept bytes: they may have a part of a message that it has begun to read.
             let UnbufferedStatus { mut discard, state } = session.process_tls_records(&mut self.encrypted);
             match state {
                 Ok(ConnectionState::WriteTraffic(traffic)) => {
@@ -40,7 +40,7 @@ impl<T: Stream> TlsStream<T> {
         }
     }
 
-    /// Encrypts a part of the output, behind the records that wait.
+    /// Encrypts a part of the output, after the records that wait.
     pub(super) fn encrypt(&mut self, plain: &[u8]) -> io::Result<()> {
         if self.outgoing.capacity() == 0 {
             self.outgoing = self.shared.outgoing.take();
@@ -56,8 +56,8 @@ impl<T: Stream> TlsStream<T> {
         Ok(())
     }
 
-    /// RFC 8446 6.1: each side sends a close_notify before it closes. If the socket takes none, the peer is not there to
-    /// read it.
+    /// Sends a close_notify, as each side has to before it closes (RFC 8446 6.1). If the socket does not take it, the peer is
+    /// not there to read it.
     pub(super) fn close(&mut self) -> io::Result<()> {
         if !std::mem::replace(&mut self.is_closed, true) {
             self.with_traffic(|mut traffic, outgoing| {
@@ -73,13 +73,13 @@ impl<T: Stream> TlsStream<T> {
     }
 }
 
-/// Appends a part of a handshake, or an alert.
+/// Appends a message of a handshake, or an alert.
 pub(super) fn append(
     mut part: EncodeTlsData<'_, ServerConnectionData>,
     outgoing: &mut Vec<u8>,
 ) -> io::Result<()> {
     let start = outgoing.len();
-    // How long it is, is said only by refusing a buffer that is too small.
+    // Its length is known only from the error for a buffer that is too small.
     let length = match part.encode(&mut []) {
         Err(EncodeError::InsufficientSize(error)) => error.required_size,
         Ok(_) => return Ok(()),
