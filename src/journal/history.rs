@@ -66,7 +66,7 @@ impl fmt::Display for Unusable {
                     header()
                 )
             }
-            Self::Damaged(at) => write!(f, "damaged from byte {at} on"),
+            Self::Damaged(at) => write!(f, "damaged: the lines after byte {at} are not what was written"),
             Self::Meaningless(at, why) => write!(f, "damaged: the line that ends at byte {at}: {why}"),
         }
     }
