@@ -17,7 +17,12 @@ const newId = () => "user-" + crypto.getRandomValues(new Uint32Array(2)).join(""
 const wellFormed = (text) => text.replace(/\p{Surrogate}/gu, "\uFFFD");
 const lengthOf = (text) => [...text].length;
 
+// A name or a subject of which nothing can be seen would be a gap that nobody can point at.
+const isVisible = (text) => /[^\p{DI}\p{Z}\p{C}\p{M}]/u.test(text ?? "");
+const visibleOr = (text, id) => (isVisible(text) ? text : id);
+
 // A name as the desk takes it: without control and bidirectional control characters.
 const NAME_MAX = 64; // characters
 const NO_NAME = /[\p{Cc}\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069]/gu;
-const tidyName = (typed) => [...wellFormed(typed).replace(NO_NAME, " ").trim()].slice(0, NAME_MAX).join("").trim();
+const tidyName = (typed) =>
+  isVisible(typed) ? [...wellFormed(typed).replace(NO_NAME, " ").trim()].slice(0, NAME_MAX).join("").trim() : "";

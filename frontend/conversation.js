@@ -222,7 +222,7 @@ class Conversation {
     if (isNew) {
       const isFirstUnread = !this.host.onScreen() && this.confirmedSeq >= this.receivedSeq;
       this.receivedSeq = seq;
-      const sender = sender_name ?? sender_id;
+      const sender = visibleOr(sender_name, sender_id);
       this.append({ kind: "message", from: "them", sender, senderId: sender_id, text, at, seq }, isFirstUnread);
     } else {
       this.confirmedSeq = Math.min(this.confirmedSeq, seq - 1); // our receipt was lost as well

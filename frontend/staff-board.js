@@ -126,8 +126,9 @@ const board = {
     return this.rows.has(ticket_id);
   },
 
-  makeRow({ ticket_id, subject, user_id, user_name }) {
-    const user = make("bdi", { title: user_id }, user_name ?? user_id);
+  makeRow({ ticket_id, subject: asked, user_id, user_name }) {
+    const [subject, name] = [visibleOr(asked, ticket_id), visibleOr(user_name, user_id)];
+    const user = make("bdi", { title: user_id }, name);
     const stateLine = make("span", { class: "state-line" }, make("span", { class: "badge" }), " ", make("span", { class: "age" }));
     const choose = button("", { class: "row" }, ({ currentTarget }) => {
       if (currentTarget.hasAttribute("data-open")) chats.show(ticket_id);
@@ -136,7 +137,7 @@ const board = {
     choose.append(
       make("span", { class: "subject", dir: "auto", title: subject }, subject),
       " ",
-      make("span", { class: "facts" }, avatar(user_name ?? user_id, user_id), user, " ", stateLine, " ", make("span", { class: "away" })),
+      make("span", { class: "facts" }, avatar(name, user_id), user, " ", stateLine, " ", make("span", { class: "away" })),
       " ",
       make("span", { class: "act" }),
     );
@@ -208,7 +209,7 @@ const board = {
   },
 };
 
-const staffOf = (ticket) => ticket?.staff_name ?? ticket?.staff_id;
+const staffOf = (ticket) => visibleOr(ticket?.staff_name, ticket?.staff_id);
 
 // Somebody whose chat was paused waits as well, as long as they are there.
 const isWaiting = ({ state, user_online }) => state === "waiting" || (state === "paused" && user_online);

@@ -88,7 +88,7 @@ const frames = {
     board.tickets = new Map(frame.tickets.map((ticket) => [ticket.ticket_id, ticket]));
     const colleagues = frame.colleagues ?? frame.staff.map((staff_id) => ({ staff_id }));
     const others = colleagues.filter(({ staff_id }) => staff_id !== desk.me);
-    board.colleagues = new Map(others.map(({ staff_id, staff_name }) => [staff_id, staff_name ?? staff_id]));
+    board.colleagues = new Map(others.map(({ staff_id, staff_name }) => [staff_id, visibleOr(staff_name, staff_id)]));
     for (const chat of chats.opened()) reconnected(chat);
     if (!desk.remaining) closeMissing();
     if (desk.wantsOnline) desk.setOnline(true);
@@ -108,7 +108,7 @@ const frames = {
   },
 
   colleague(frame) {
-    if (frame.online) board.colleagues.set(frame.staff_id, frame.staff_name ?? frame.staff_id);
+    if (frame.online) board.colleagues.set(frame.staff_id, visibleOr(frame.staff_name, frame.staff_id));
     else board.colleagues.delete(frame.staff_id);
     board.changed();
   },
@@ -146,9 +146,10 @@ const frames = {
     const pending = takePending(frame.ticket_id);
     const isOurPick = pending?.type === "pick_ticket";
     const chat = chats.all.get(frame.ticket_id) ?? chats.add({ ticketId: frame.ticket_id });
-    const { subject, user_id: userId, user_name: name, page } = frame;
+    const { user_id: userId, page } = frame;
+    const [subject, user] = [visibleOr(frame.subject, frame.ticket_id), visibleOr(frame.user_name, userId)];
     const askedAt = board.tickets.get(frame.ticket_id)?.created_at ?? frame.at;
-    Object.assign(chat, { subject, user: name ?? userId, userId, page, askedAt, state: "active", open: true, pickedAt: frame.at });
+    Object.assign(chat, { subject, user, userId, page, askedAt, state: "active", open: true, pickedAt: frame.at });
     addAssignmentLines(chat, frame);
     chat.resume(frame);
     const isShown = chat === chats.shown || !chats.shown;

@@ -332,7 +332,7 @@ Object.assign(STRINGS, {
   ],
   "line-left": ["You left the chat.", "Sie haben den Chat verlassen.", "Vous avez quitté la discussion."],
   "line-taken": ["{name} has this ticket now.", "{name} hat dieses Ticket jetzt.", "{name} a ce ticket maintenant."],
-  "line-closed": ["Ticket closed. By: {by}.", "Ticket geschlossen. Durch: {by}.", "Ticket fermé. Par : {by}."],
+  "line-closed": ["Ticket closed by {by}.", "Ticket geschlossen. Durch: {by}.", "Ticket fermé. Par : {by}."],
   "line-ended": [
     "The ticket was closed while you were away.",
     "Das Ticket wurde in Ihrer Abwesenheit geschlossen.",

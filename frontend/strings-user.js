@@ -113,9 +113,9 @@ Object.assign(STRINGS, {
   "line-online": ["{name} is back online.", "{name} ist wieder online.", "{name} est de nouveau en ligne."],
   "line-reconnected": ["{name} is with you again.", "{name} ist wieder bei Ihnen.", "{name} est de nouveau avec vous."],
   "line-left": ["{name} left the chat.", "{name} hat den Chat verlassen.", "{name} a quitté la discussion."],
-  "line-closed": ["Chat closed. By: {by}.", "Chat geschlossen. Durch: {by}.", "Discussion terminée. Par : {by}."],
+  "line-closed": ["Chat closed by {by}.", "Chat geschlossen. Durch: {by}.", "Discussion terminée. Par : {by}."],
   "line-ended": [
-    "Closed while you were away. By: {by}.",
+    "Closed by {by} while you were away.",
     "In Ihrer Abwesenheit geschlossen. Durch: {by}.",
     "Terminée en votre absence. Par : {by}.",
   ],

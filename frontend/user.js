@@ -144,7 +144,7 @@ function staffChanged(state, what, { staff_id, staff_name, at }) {
 function setStaff(id, name) {
   if (!id) return;
   chat.staff = id;
-  chat.staffName = name ?? id;
+  chat.staffName = visibleOr(name, id);
 }
 
 // Connected again and the ticket is still open: shows what has changed, then sends what is queued.
@@ -155,7 +155,7 @@ function resumeTicket(ticket) {
     startChat(ticket.ticket_id, ticket.subject, ticket.state, ticket.created_at);
   } else if (ticket.state !== chat.state || (ticket.staff_id ?? chat.staff) !== chat.staff) {
     const what = { waiting: "left", paused: "offline", active: "joined" }[ticket.state];
-    chat.addLine(what, { name: ticket.staff_name ?? ticket.staff_id ?? chat.staffName });
+    chat.addLine(what, { name: visibleOr(ticket.staff_name, ticket.staff_id) ?? chat.staffName });
   }
   chat.state = ticket.state;
   setStaff(ticket.staff_id, ticket.staff_name);
@@ -239,7 +239,7 @@ function setClosing(isWanted) {
 function ask(event) {
   event.preventDefault();
   const subject = wellFormed(byId("subject").value).trim();
-  const problem = !subject ? "subject-empty" : lengthOf(subject) > SUBJECT_MAX ? "subject-long" : null;
+  const problem = !isVisible(subject) ? "subject-empty" : lengthOf(subject) > SUBJECT_MAX ? "subject-long" : null;
   setError(byId("subject"), problem ? t(problem) : "");
   if (problem) return byId("subject").focus();
   user.name = tidyName(byId("name").value);

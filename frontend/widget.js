@@ -4,6 +4,10 @@
 "use strict";
 
 (() => {
+  // A page may load the script twice by mistake: one launcher is enough.
+  const isHere = Symbol.for("deskwire");
+  if (window[isHere]) return;
+  window[isHere] = true;
   const script = document.currentScript;
   const page = new URL(".", script.src);
   const label = script.dataset.label || "__NAME__";
@@ -16,9 +20,11 @@
     return element;
   };
 
+  // The site's own rules for all elements match the host, too. Important ones of a shadow root win over them.
   const style = new CSSStyleSheet();
   style.replaceSync(`
-    :host { all: initial; position: fixed; inset-block-end: 16px; inset-inline-end: 16px; z-index: 2147483000 }
+    :host { all: initial !important; position: fixed !important; inset-block-end: 16px !important; inset-inline-end: 16px !important;
+      z-index: 2147483000 !important }
     button { position: relative; min-width: 56px; height: 56px; padding: 0 18px; border: 0; border-radius: 28px;
       background: __ACCENT__; color: #fff; font: 600 16px/1 system-ui, sans-serif; cursor: pointer;
       box-shadow: 0 2px 10px #0004 }
@@ -32,7 +38,7 @@
       height: min(640px, 100dvh - 100px); border: 0; border-radius: 12px; box-shadow: 0 4px 24px #0004; background: Canvas }
     @media (max-width: 480px) { iframe { inset: 0 0 76px; width: 100vw; height: calc(100dvh - 76px); border-radius: 0 } }
     [hidden] { display: none }
-    @media (forced-colors: active) { button, span { border: 2px solid ButtonText } }`);
+    @media (forced-colors: active) { button, span, [aria-expanded=false]::before { border: 2px solid ButtonText } }`);
   root.adoptedStyleSheets = [style];
 
   const badge = make("span", { hidden: "" });
@@ -50,8 +56,7 @@
     if (frame) frame.hidden = !isOpen;
     button.setAttribute("aria-expanded", String(isOpen));
     // Sent to any origin, since it is not a secret: until the frame has loaded, its origin is not the desk's, and a
-    // browser
-  // would complain.
+    // browser would complain.
     frame?.contentWindow?.postMessage({ deskwire: isOpen ? "shown" : "hidden" }, "*");
     if (isOpen) frame.focus();
     else button.focus();

@@ -8,6 +8,8 @@ use crate::setup::{Kind, Source, Stage, chat, chat_with_staff, stories};
 
 stories![
     at_twice_the_size_everything_is_in_reach,
+    with_more_room_between_letters_and_lines_nothing_is_cut,
+    who_has_no_name_that_can_be_seen_is_called_by_the_id,
     four_thousand_emoji_are_sent_and_read,
     a_page_whose_storage_is_blocked_works_as_long_as_it_is_open,
     a_page_whose_storage_is_full_loses_nothing_that_is_on_the_screen,
@@ -26,8 +28,8 @@ fn at_twice_the_size_everything_is_in_reach(source: Source) {
     user.say("hello");
     console.until_received("hello");
     let asking = stage.user();
-    // 1280 x 800 at 200 %, and a phone of 320 px.
-    for (width, height, scale) in [(640, 400, 2), (320, 568, 1)] {
+    // 1280 x 800 at 200 %, a phone of 320 px, and 1280 x 1024 at 400 % (WCAG 1.4.10).
+    for (width, height, scale) in [(640, 400, 2), (320, 568, 1), (320, 256, 4)] {
         for page in [&*user, &*console, &*asking] {
             let screen =
                 json!({ "width": width, "height": height, "deviceScaleFactor": scale, "mobile": false });
@@ -43,6 +45,63 @@ fn at_twice_the_size_everything_is_in_reach(source: Source) {
     assert_eq!(console.eval(OUT_OF_REACH), json!([]), "the lists");
     console.click("#show-board");
     assert_eq!(console.eval(OUT_OF_REACH), json!([]), "the board");
+}
+
+/// What readers may set for themselves (WCAG 1.4.12).
+const SPACING: &str = "(style => { style.replaceSync('* { line-height: 1.5 !important; letter-spacing: 0.12em !important; \
+    word-spacing: 0.16em !important } p { margin-block-end: 2em !important }'); document.adoptedStyleSheets = [style]; })(new CSSStyleSheet())";
+
+/// Lists texts that are cut off without a sign of it, and what is beside the screen.
+const CUT: &str = "[...document.querySelectorAll('button, label, h2, p, .badge, .age, .who, .said')].filter(e => e.checkVisibility() && !e.closest('.unseen, .quiet')).filter(e => {
+    const { overflowX, overflowY, textOverflow } = getComputedStyle(e);
+    const isCut = (overflowX == 'hidden' && textOverflow != 'ellipsis' && e.scrollWidth > e.clientWidth + 1) || (overflowY == 'hidden' && e.scrollHeight > e.clientHeight + 2);
+    const { left, right } = e.getBoundingClientRect();
+    return isCut || left < -0.5 || right > innerWidth + 0.5;
+}).map(e => e.id || e.className + ': ' + e.textContent)";
+
+fn with_more_room_between_letters_and_lines_nothing_is_cut(source: Source) {
+    let stage = Stage::new(source);
+    let (user, console, _) = chat(&stage);
+    user.say("hello, since this morning everything is green");
+    console.until_received("hello, since this morning everything is green");
+    let asking = stage.user();
+    for page in [&*user, &*console, &*asking] {
+        page.eval(SPACING);
+        for (width, height) in [(1440, 900), (768, 1024), (360, 640)] {
+            page.resize(width, height);
+            page.next_frame();
+            assert_eq!(page.eval(CUT), json!([]), "at {width}");
+            page.check("document.documentElement.scrollWidth <= innerWidth");
+            assert_eq!(page.eval(OUT_OF_REACH), json!([]), "at {width}");
+        }
+    }
+}
+
+/// Characters without a picture of their own: a space of no width, a filler of Hangul, a mark without a letter.
+fn who_has_no_name_that_can_be_seen_is_called_by_the_id(source: Source) {
+    let stage = Stage::new(source);
+    let console = stage.console("sam");
+    console.go_online();
+    for (n, unseen) in ["\u{200b}", "\u{3164}", " \u{2060} ", "\u{301}"].into_iter().enumerate() {
+        let id = format!("user-{n}");
+        let mut user = stage.desk.user(&id);
+        user.send(&json!({ "type": "create_ticket", "subject": unseen, "name": unseen }));
+        let ticket = user.expect("ticket_created")["ticket_id"].as_str().expect("an id").to_owned();
+        let row = format!("#tickets [data-ticket='{ticket}']");
+        console.until_text(&format!("{row} .subject"), &ticket);
+        console.until_text(&format!("{row} bdi"), &id);
+        console.pick(&ticket);
+        console.until_text("#chat-user", &id);
+        console.until_text("#chat-subject", &ticket);
+    }
+    // The user's own page takes no such question, and leaves out such a name.
+    let user = stage.user();
+    user.fill("#subject", "\u{200b}\u{3164}");
+    user.key("Enter");
+    user.until("document.querySelector('#subject-error').textContent");
+    user.fill("#name", "\u{200b}");
+    let ticket = user.ask("the printer");
+    console.until_text(&format!("#tickets [data-ticket='{ticket}'] bdi"), &user.id());
 }
 
 fn four_thousand_emoji_are_sent_and_read(source: Source) {

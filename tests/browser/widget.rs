@@ -32,31 +32,35 @@ impl Shop {
 
     /// Serves a page with this body from now on, and the desk's script in its head. Returns the URL.
     pub fn sell(self, desk: SocketAddr, how: &str, body: &str) -> String {
-        let page = format!(
-            "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'><title>Lamps</title>\
-             <link rel=icon href='data:,'><script src='http://{desk}/widget.js' {how}></script><body>{body}"
-        );
+        let script = format!("<script src='http://{desk}/widget.js' {how}></script>");
+        self.serve("", format!("<!doctype html>{HEAD}{script}<body>{body}"))
+    }
+
+    /// Serves this page from now on, with these fields in its response. Returns the URL.
+    pub fn serve(self, fields: &str, page: String) -> String {
         let url = self.origin() + "/lamps?basket=secret";
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n{fields}Content-Length: {}\r\n\r\n",
+            page.len()
+        );
+        let response = head + &page;
         thread::spawn(move || {
             for stream in self.listener.incoming().flatten() {
-                let page = page.clone();
+                let response = response.clone();
                 thread::spawn(move || {
                     let mut lines = BufReader::new(&stream).lines().map_while(Result::ok);
                     if lines.by_ref().take_while(|line| !line.is_empty()).count() == 0 {
                         return; // opened in advance, and never used
                     }
-                    let fields = "Content-Type: text/html\r\nConnection: close";
-                    let _ = write!(
-                        &stream,
-                        "HTTP/1.1 200 OK\r\n{fields}\r\nContent-Length: {}\r\n\r\n{page}",
-                        page.len()
-                    );
+                    let _ = (&stream).write_all(response.as_bytes());
                 });
             }
         });
         url
     }
 }
+
+const HEAD: &str = "<html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'><title>Lamps</title><link rel=icon href='data:,'>";
 
 /// The shop's page in a window. Its widget is in a shadow root, where no selector of the document reaches.
 pub struct ShopPage {
@@ -248,4 +252,60 @@ fn a_site_that_was_not_allowed_gets_no_frame_of_the_desk() {
     let told = shop.page.console_errors();
     assert!(told.len() == 1 && told[0].contains("frame-ancestors"), "{told:?}");
     lock(&shop.page.events).clear();
+}
+
+/// Rules that a site may have for all of its elements, and for the one that the launcher is in.
+const RUTHLESS: &str = "<style>* { all: unset } div, body > :last-child { display: none !important; position: static !important; \
+    opacity: 0 !important; transform: scale(0.1) !important; inset: 0 !important } button, iframe { width: 3px !important }</style>";
+
+/// Opens the launcher and closes it again, on a page of 1000 x 700 and on a phone.
+fn opens_in_its_corner(stage: &Stage, url: &str) {
+    let shop = ShopPage::at(&stage.desk, url, (1000, 700));
+    let launchers = "[...document.body.children].filter(e => e.shadowRoot).length";
+    assert_eq!(shop.page.eval(launchers), 1, "one launcher, however often the script is there");
+    let in_corner = format!(
+        "(({{ width, height, right, bottom }}) => width >= 44 && height >= 44 && Math.abs(innerWidth - right - 16) <= 1 && Math.abs(innerHeight - bottom - 16) <= 1)\
+         ({WIDGET}.querySelector('button').getBoundingClientRect())"
+    );
+    shop.page.check(&in_corner);
+    shop.page.check(&format!("{WIDGET}.host.checkVisibility({{ opacityProperty: true }})"));
+    shop.click();
+    let frame = shop.frame(&stage.desk, "");
+    frame.until_connected();
+    frame.until("document.activeElement.id == 'subject'");
+    shop.page.check(&format!("{WIDGET}.querySelector('iframe').offsetWidth == 400"));
+    frame.key("Escape");
+    shop.page.until(&shop.is_focused());
+    // On a phone the frame takes all of the screen but the launcher's own line.
+    shop.page.resize(360, 640);
+    shop.page.key("Enter");
+    shop.until("iframe:not([hidden])");
+    shop.page.until(&format!(
+        "(({{ left, top, right, bottom }}) => left == 0 && top == 0 && right == innerWidth && bottom == innerHeight - 76)\
+         ({WIDGET}.querySelector('iframe').getBoundingClientRect())"
+    ));
+    shop.page.check(&in_corner);
+}
+
+#[test]
+fn a_strict_policy_lets_the_widget_in_and_twice_the_script_is_one_launcher() {
+    let shop = Shop::open();
+    let stage = Stage::with(Source::Served, &["--allow-embed", &shop.origin()]);
+    let desk = format!("http://{}", stage.desk.server.addr);
+    let policy = format!(
+        "Content-Security-Policy: default-src 'none'; script-src {desk}; frame-src {desk}; img-src data:; require-trusted-types-for 'script'\r\n"
+    );
+    let script = format!("<script src='{desk}/widget.js' async></script>");
+    let page = format!("<!doctype html>{HEAD}{script}<body><h1>Lamps</h1>{script}");
+    let url = shop.serve(&policy, page);
+    opens_in_its_corner(&stage, &url);
+}
+
+#[test]
+fn neither_quirks_mode_nor_the_rules_of_a_site_move_the_launcher() {
+    let shop = Shop::open();
+    let stage = Stage::with(Source::Served, &["--allow-embed", &shop.origin()]);
+    let script = format!("<script src='http://{}/widget.js'></script>", stage.desk.server.addr);
+    let url = shop.serve("", format!("{HEAD}{RUTHLESS}{script}<body><h1>Lamps</h1>"));
+    opens_in_its_corner(&stage, &url);
 }
