@@ -37,6 +37,15 @@ pub trait Service {
         out: &mut Outbox,
     ) -> Result<Self::Identity, CloseReason>;
 
+    /// Decides about a client for whom there is no place. Returns the open connection that the client replaces, if it
+    /// does, so that it can take over that one's place; only then is `opened` called.
+    ///
+    /// # Errors
+    /// The client would not be let in if there were a place either, and is to be closed for this reason.
+    fn without_place(&mut self, _guest: &Self::Guest) -> Result<Option<ConnId>, CloseReason> {
+        Ok(None)
+    }
+
     /// Handles a message, or a control frame that the codec has answered already. `verdict` says whether the message
     /// exceeds the rate limit. If it does, the service has to refuse it.
     fn message(

@@ -67,6 +67,42 @@ impl Desk {
         (origin != "null" && !is_own && !is_allowed()).then_some(origin)
     }
 
+    /// Returns the open connection that a client replaces, if its secret is right and there is one.
+    ///
+    /// # Errors
+    /// The secret is missing or wrong.
+    pub(super) fn replaced_by(&mut self, guest: &Guest) -> Result<Option<ConnId>, CloseReason> {
+        let older = match guest {
+            Guest::User(id, offered, _) => {
+                let offered = offered.as_deref().and_then(Session::parse);
+                let Ok(older) = self.state.user_connection(id, offered) else {
+                    info!("user {id} was refused: the user id is known, and this is not its session");
+                    self.counters.wrong_sessions += 1;
+                    return Err(close::SESSION_MISMATCH);
+                };
+                older
+            }
+            Guest::Staff(id, true) => self.state.staff_connection(id),
+            Guest::Staff(id, false) => return Err(self.refuse_token(id)),
+        };
+        Ok(older.and_then(|older| self.local(older)))
+    }
+
+    /// Returns a connection as the loop knows it, if this process has it.
+    fn local(&self, conn: ConnId) -> Option<ConnId> {
+        #[cfg(feature = "redis")]
+        if let Some(shared) = &self.shared {
+            return shared.local(conn);
+        }
+        Some(conn)
+    }
+
+    fn refuse_token(&mut self, id: &StaffId) -> CloseReason {
+        warn!("staff {id} was refused: token missing or wrong");
+        self.counters.wrong_tokens += 1;
+        close::STAFF_TOKEN
+    }
+
     pub(super) fn user_opened(
         &mut self,
         now: Millis,
@@ -96,9 +132,7 @@ impl Desk {
         out: &mut Outbox,
     ) -> Result<Role, CloseReason> {
         if !token_is_right {
-            warn!("staff {id} was refused: token missing or wrong");
-            self.counters.wrong_tokens += 1;
-            return Err(close::STAFF_TOKEN);
+            return Err(self.refuse_token(&id));
         }
         info!("staff {id} signed in");
         let name = self.staff_tokens.name(&id).cloned();

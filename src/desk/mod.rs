@@ -271,6 +271,10 @@ impl Service for Desk {
         }
     }
 
+    fn without_place(&mut self, guest: &Guest) -> Result<Option<ConnId>, CloseReason> {
+        self.replaced_by(guest)
+    }
+
     fn message(
         &mut self,
         now: Millis,

@@ -6,6 +6,8 @@
 //! | connections of one address | its clients | 1013 or 503; far beyond, dropped unread |
 //! | places for open connections | all clients, the last ones only those with `Priority::Kept` | 1013 |
 //! | sockets at the metrics' own listener | its clients, whatever their address | clients wait in its backlog |
+//!
+//! A client that connects again takes over the place of its older connection, so that a full desk does not lock it out.
 
 #[cfg(test)]
 mod tests;
@@ -24,7 +26,7 @@ use crate::config::{
 use crate::metrics::RefusalCause;
 use crate::net::ConnId;
 use crate::net::address::{AddressSource, ClientAddress, TrustedProxies};
-use crate::net::close;
+use crate::net::close::{self, CloseReason};
 use crate::net::connection::{Connection, PhaseName, Stream};
 use crate::net::deadlines::NEVER;
 use crate::net::http::Request;
@@ -290,15 +292,24 @@ impl<S: Stream, V: Service> Hub<S, V> {
     }
 
     /// Gives an upgraded connection a place and lets the service open it, or closes it again.
-    pub(super) fn welcome(&mut self, id: ConnId, guest: V::Guest, priority: Priority, now: Millis) {
-        if !self.has_place(priority) {
-            self.metrics.refused(RefusalCause::Full);
-            return self.close(id, close::SERVER_FULL, now);
-        }
-        match self.service.opened(now, id, guest, &mut self.outbox) {
-            Ok(identity) => {
+    pub(super) fn welcome(
+        &mut self,
+        id: ConnId,
+        (guest, priority): (V::Guest, Priority),
+        standing: AddressStanding,
+        now: Millis,
+    ) {
+        let opened = self.find_place(id, (&guest, priority), standing).and_then(|older| {
+            let identity = self.service.opened(now, id, guest, &mut self.outbox)?;
+            Ok((identity, older))
+        });
+        match opened {
+            Ok((identity, older)) => {
+                let replaced = older.and_then(|older| find(&mut self.slots, older)?.place.as_mut());
+                let freed = replaced.and_then(|place| place.priority.take());
+                self.uncount_place(freed);
                 if let Some(slot) = find(&mut self.slots, id) {
-                    slot.place = Some(Place { identity, priority });
+                    slot.place = Some(Place { identity, priority: Some(priority) });
                     self.open += 1;
                     self.open_ordinary += usize::from(priority == Priority::Ordinary);
                 }
@@ -306,6 +317,47 @@ impl<S: Stream, V: Service> Hub<S, V> {
             }
             Err(why) => self.close(id, why, now),
         }
+    }
+
+    /// Checks that there is a place for a client. If there is none, the client may still take over the place of the
+    /// connection that it replaces, which is then returned. If it is not who it says, that is the reason it is closed for:
+    /// it would be refused at an empty desk too, and a page must not try again.
+    fn find_place(
+        &mut self,
+        id: ConnId,
+        (guest, priority): (&V::Guest, Priority),
+        standing: AddressStanding,
+    ) -> Result<Option<ConnId>, CloseReason> {
+        let is_within = standing == AddressStanding::Within;
+        if is_within && self.has_place(priority) {
+            return Ok(None);
+        }
+        let older = self.service.without_place(guest)?;
+        if older.is_some_and(|older| self.may_replace(older, id, is_within)) {
+            return Ok(older);
+        }
+        let (cause, why) = if is_within {
+            (RefusalCause::Full, close::SERVER_FULL)
+        } else {
+            (RefusalCause::Address, close::TOO_MANY_CONNECTIONS)
+        };
+        self.metrics.refused(cause);
+        Err(why)
+    }
+
+    /// Returns whether an older connection has a place that `newer` may take over. An address over its limit can only
+    /// replace connections of its own, so that it does not get more of them.
+    fn may_replace(&mut self, older: ConnId, newer: ConnId, is_within: bool) -> bool {
+        let address = find(&mut self.slots, newer).and_then(|slot| slot.origin.counted_as);
+        let Some(slot) = find(&mut self.slots, older) else { return false };
+        let has_place = slot.place.as_ref().is_some_and(|place| place.priority.is_some());
+        has_place && (is_within || slot.origin.counted_as == address)
+    }
+
+    /// Counts a place as free.
+    pub(super) fn uncount_place(&mut self, priority: Option<Priority>) {
+        self.open -= usize::from(priority.is_some());
+        self.open_ordinary -= usize::from(priority == Some(Priority::Ordinary));
     }
 
     fn has_place(&self, priority: Priority) -> bool {

@@ -10,7 +10,7 @@ use crate::net::ConnId;
 use crate::net::close::CloseReason;
 use crate::net::connection::{PhaseName, Stream};
 use crate::outbox::{Item, Reply};
-use crate::service::{Priority, Service};
+use crate::service::Service;
 
 impl<S: Stream, V: Service> Hub<S, V> {
     /// Queues the frames that the service has sent. Nothing is written yet.
@@ -106,8 +106,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
     pub(super) fn notify_closed(&mut self, id: ConnId, now: Millis) {
         let Some(slot) = self.slot(id).filter(|slot| !slot.connection.is_open()) else { return };
         if let Some(Place { identity, priority }) = slot.place.take() {
-            self.open -= 1;
-            self.open_ordinary -= usize::from(priority == Priority::Ordinary);
+            self.uncount_place(priority);
             self.service.closed(now, (id, identity), &mut self.outbox);
             self.deliver(now);
         }

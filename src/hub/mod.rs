@@ -108,7 +108,8 @@ struct Slot<S, I> {
 struct Place<I> {
     /// Who the connection belongs to.
     identity: I,
-    priority: Priority,
+    /// `None` once a newer connection of the same client has taken over the place.
+    priority: Option<Priority>,
 }
 
 /// Whether the service is to be notified when all output of a connection has left.

@@ -84,9 +84,9 @@ impl<S: Stream, V: Service> Hub<S, V> {
                 let standing = self.addresses.identify(&mut slot.origin, &mut request);
                 if standing != AddressStanding::Within {
                     debug!("connection {id}: too many connections from its address");
-                    self.metrics.refused(RefusalCause::Address);
                 }
                 if standing == AddressStanding::FarOver {
+                    self.metrics.refused(RefusalCause::Address);
                     slot.connection.end_of_input(now);
                     return REQUEST_COST_BYTES;
                 }
@@ -111,6 +111,9 @@ impl<S: Stream, V: Service> Hub<S, V> {
     ) {
         match answer {
             Answer::Http(response) => {
+                if standing != AddressStanding::Within {
+                    self.metrics.refused(RefusalCause::Address);
+                }
                 self.note_unkept(id); // a metrics page may count what is not kept yet
                 self.with_connection(id, |c| c.respond(&response, method, now));
             }
@@ -118,11 +121,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
                 if let Some(slot) = find(&mut self.slots, id) {
                     slot.connection.open(now, &mut self.spare, |out| handshake.append_answer(protocol, out));
                 }
-                if standing == AddressStanding::Within {
-                    self.welcome(id, guest, priority, now);
-                } else {
-                    self.close(id, close::TOO_MANY_CONNECTIONS, now);
-                }
+                self.welcome(id, (guest, priority), standing, now);
             }
         }
     }

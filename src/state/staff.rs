@@ -73,6 +73,12 @@ impl State {
         self.staff.values().filter_map(|staff| Some((&staff.id, staff.link.as_ref()?.conn)))
     }
 
+    /// Returns the connection of a staff member, if they are connected.
+    pub(crate) fn staff_connection(&self, id: &StaffId) -> Option<ConnId> {
+        let key = self.staff_by_id.get(id)?;
+        self.staff[*key].link.as_ref().map(|link| link.conn)
+    }
+
     /// Connects a staff member, who starts offline. Closes an earlier connection of theirs.
     pub(super) fn staff_connects(
         &mut self,

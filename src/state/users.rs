@@ -79,12 +79,11 @@ impl State {
         fresh: Session<'_>,
         out: &mut dyn Emit,
     ) {
-        let known = self.users_by_id.get(id).copied();
-        let (key, session) = match (known, offered) {
-            (None, _) => (self.add_user(id, fresh.hash()), fresh),
-            (Some(key), Some(offered)) if offered.hash() == self.users[key].session => (key, offered),
-            (Some(_), _) => return out.close(conn, Dismissal::SessionMismatch),
+        let known = match self.known_user(id, offered) {
+            Ok(known) => known,
+            Err(why) => return out.close(conn, why),
         };
+        let (key, session) = known.unwrap_or_else(|| (self.add_user(id, fresh.hash()), fresh));
         let user = &mut self.users[key];
         let before = user.link.replace(Link::new(conn));
         let due = user.absent_until.take();
@@ -109,6 +108,34 @@ impl State {
             }
             self.queue.forget_notice(&mut self.tickets, number, now);
         }
+    }
+
+    /// Returns a user who is known, with the session that was offered, which is theirs.
+    fn known_user<'a>(
+        &self,
+        id: &UserId,
+        offered: Option<Session<'a>>,
+    ) -> Result<Option<(UserKey, Session<'a>)>, Dismissal> {
+        match (self.users_by_id.get(id), offered) {
+            (None, _) => Ok(None),
+            (Some(key), Some(offered)) if offered.hash() == self.users[*key].session => {
+                Ok(Some((*key, offered)))
+            }
+            (Some(_), _) => Err(Dismissal::SessionMismatch),
+        }
+    }
+
+    /// Returns the connection of a user, if they are connected.
+    ///
+    /// # Errors
+    /// The user is known, and the session that was offered is not theirs.
+    pub(crate) fn user_connection(
+        &self,
+        id: &UserId,
+        offered: Option<Session<'_>>,
+    ) -> Result<Option<ConnId>, Dismissal> {
+        let known = self.known_user(id, offered)?;
+        Ok(known.and_then(|(key, _)| self.users[key].link.as_ref()).map(|link| link.conn))
     }
 
     pub(super) fn user_leaves(&mut self, now: Millis, key: UserKey, out: &mut dyn Emit) {

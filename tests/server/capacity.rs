@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::limits::refused;
+use super::limits::{ADDRESS, OTHER_ADDRESS, TOO_MANY, forwarded_peer_with, forwarded_user, refused};
 use crate::support::scenario::{Metrics, eventually};
 use crate::support::{Chat, Desk, Launch, Next, PATIENCE, Peer, Request, Staff, TOKEN, User, Wire};
 
@@ -74,11 +74,11 @@ fn fifty_users_at_a_desk_of_fifty_do_not_keep_staff_out() {
         .collect();
     let mut staff: Vec<Staff> = (0..24).map(|n| desk.staff(&format!("staff-{n}"))).collect();
     // The path of staff is not enough without a right token.
-    assert_eq!(desk.staff_peer("eve", Some("wrong")).expect_close(1013), "server full");
+    desk.staff_peer("eve", Some("wrong")).expect_close(4401);
     staff.push(desk.staff("sam").online());
     assert_eq!(desk.staff_peer("one-more", Some(TOKEN)).expect_close(1013), "server full");
     desk.assert_healthy();
-    assert_eq!(refused(&desk, "full"), 27.0);
+    assert_eq!((refused(&desk, "full"), refused(&desk, "staff_token")), (26.0, 1.0));
     let ticket = users[0].create("hello");
     staff.last_mut().unwrap().pick(&ticket);
     users[0].expect("staff_joined");
@@ -86,6 +86,84 @@ fn fifty_users_at_a_desk_of_fifty_do_not_keep_staff_out() {
     users.pop().unwrap().leave();
     eventually("a user gets in", || desk.user_peer("late", None).try_next().is_some());
     drop(refused_users);
+}
+
+/// A desk of eight: four users, one of whom is ann, and four staff members, one of whom is sam.
+fn full_desk() -> (Desk, User, Staff, Vec<User>, Vec<Staff>) {
+    let desk = Desk::with(&["--max-connections", "8"]);
+    let (ann, sam) = (desk.user("ann"), desk.staff("sam"));
+    let users = (0..3).map(|n| desk.user(&format!("user-{n}"))).collect();
+    let staff = (0..3).map(|n| desk.staff(&format!("staff-{n}"))).collect();
+    desk.user_peer("one-more", None).expect_close(1013);
+    desk.staff_peer("one-more", Some(TOKEN)).expect_close(1013);
+    (desk, ann, sam, users, staff)
+}
+
+#[test]
+fn at_a_full_desk_a_wrong_secret_is_refused_as_such() {
+    let (desk, mut ann, mut sam, _users, _staff) = full_desk();
+    for token in [None, Some("wrong")] {
+        desk.staff_peer("sam", token).expect_close(4401);
+        desk.staff_peer("stranger", token).expect_close(4401);
+    }
+    for session in [None, Some("wrong"), Some(TOKEN)] {
+        desk.user_peer("ann", session).expect_close(4403);
+    }
+    for (cause, count) in [("staff_token", 4.0), ("session", 3.0), ("full", 2.0)] {
+        assert_eq!(refused(&desk, cause), count, "{cause}");
+    }
+    // An id that nobody has needs no secret, whatever the client offers.
+    assert_eq!(desk.user_peer("stranger", Some("wrong")).expect_close(1013), "server full");
+    ann.nothing_more();
+    sam.nothing_of(&["error"]);
+}
+
+#[test]
+fn at_a_full_desk_the_same_id_with_the_right_secret_takes_over_its_own_place() {
+    let (desk, ann, sam, mut users, mut staff) = full_desk();
+    let session = ann.session.clone();
+    let (mut ann, mut sam) = (ann, sam);
+    for _ in 0..20 {
+        let newer = User::welcomed(desk.user_peer("ann", Some(&session)));
+        assert_eq!(newer.welcome["resumed"], true);
+        std::mem::replace(&mut ann, newer).expect_close(4409);
+        let newer = desk.staff("sam");
+        std::mem::replace(&mut sam, newer).expect_close(4409);
+    }
+    // No place was gained or lost.
+    assert_eq!(desk.user_peer("one-more", None).expect_close(1013), "server full");
+    assert_eq!(desk.staff_peer("one-more", Some(TOKEN)).expect_close(1013), "server full");
+    // A user who is known but not connected has no place to take over.
+    let ticket = ann.create("hello");
+    ann.leave();
+    eventually("the place is free", || desk.user_peer("late", None).try_next().is_some());
+    let _late = desk.user("late-again");
+    assert_eq!(desk.user_peer("ann", Some(&session)).expect_close(1013), "server full");
+    sam.go_online();
+    sam.pick(&ticket);
+    users.iter_mut().for_each(|user| user.nothing_of(&["error"]));
+    staff.iter_mut().for_each(|member| member.nothing_of(&["error"]));
+}
+
+#[test]
+fn an_address_at_its_limit_can_replace_its_own_connections_and_no_others() {
+    let desk = Desk::with(&["--max-per-address", "2"]);
+    let mut ann = forwarded_user(&desk, "ann", ADDRESS);
+    let _bob = forwarded_user(&desk, "bob", ADDRESS);
+    let kim = forwarded_user(&desk, "kim", OTHER_ADDRESS);
+    let session = ann.session.clone();
+    for _ in 0..10 {
+        let newer = User::welcomed(forwarded_peer_with(&desk, "ann", Some(&session), ADDRESS));
+        std::mem::replace(&mut ann, newer).expect_close(4409);
+    }
+    for secret in [None, Some("wrong")] {
+        forwarded_peer_with(&desk, "ann", secret, ADDRESS).expect_close(4403);
+        forwarded_peer_with(&desk, "kim", secret, ADDRESS).expect_close(4403);
+    }
+    // This connection would be one more.
+    let moved = forwarded_peer_with(&desk, "kim", Some(&kim.session), ADDRESS);
+    assert_eq!(moved.expect_close(1013), TOO_MANY);
+    assert_eq!(refused(&desk, "address"), 1.0);
 }
 
 #[test]

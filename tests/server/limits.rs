@@ -10,17 +10,27 @@ use crate::support::{Desk, Next, PATIENCE, Peer, Request, User, Wire};
 pub(crate) mod rates;
 
 /// Documentation addresses (RFC 5737, RFC 3849).
-const ADDRESS: &str = "198.51.100.1";
-const OTHER_ADDRESS: &str = "198.51.100.2";
-const TOO_MANY: &str = "too many connections from your address";
+pub(super) const ADDRESS: &str = "198.51.100.1";
+pub(super) const OTHER_ADDRESS: &str = "198.51.100.2";
+pub(super) const TOO_MANY: &str = "too many connections from your address";
 
 /// A user behind a proxy on this machine that forwards for this address.
 fn forwarded_peer(desk: &Desk, name: &str, forwarded_for: &str) -> Peer {
-    let request = upgrade("user", name, None).header("X-Forwarded-For", forwarded_for);
+    forwarded_peer_with(desk, name, None, forwarded_for)
+}
+
+/// The same with a secret.
+pub(super) fn forwarded_peer_with(
+    desk: &Desk,
+    name: &str,
+    secret: Option<&str>,
+    forwarded_for: &str,
+) -> Peer {
+    let request = upgrade("user", name, secret).header("X-Forwarded-For", forwarded_for);
     Peer::open(desk.server.addr, Side::User, name, &request)
 }
 
-fn forwarded_user(desk: &Desk, name: &str, forwarded_for: &str) -> User {
+pub(super) fn forwarded_user(desk: &Desk, name: &str, forwarded_for: &str) -> User {
     User::welcomed(forwarded_peer(desk, name, forwarded_for))
 }
 

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use deskwire::config::Millis;
+use deskwire::desk::Guest;
 use deskwire::net::ConnId;
+use deskwire::net::close::CloseReason;
 use deskwire::outbox::Outbox;
 use deskwire::service::Service;
 
@@ -31,12 +33,45 @@ impl CheckedService {
         self.model.stories.over += u64::from(note.is_over);
     }
 
+    /// There is no place for a client. One with a wrong secret is still told so, and one that is connected already takes
+    /// over its own place.
+    pub fn check_without_place(&mut self, guest: &Guest) -> Result<Option<ConnId>, CloseReason> {
+        let result = self.desk.without_place(guest);
+        let Some(link) = self.machine.borrow().read_last.clone() else { return result };
+        let right = match guest {
+            Guest::User(id, offered, _) => self.model.user_conn(id.as_str(), offered.as_deref()).ok_or(4403),
+            Guest::Staff(id, _) if !self.has_token(id.as_str(), &link.borrow()) => Err(4401),
+            Guest::Staff(id, _) => Ok(self.model.staff.get(id.as_str()).map(|staff| staff.conn)),
+        };
+        let done = result.as_ref().map_err(|why| why.code).copied();
+        if done != right {
+            self.accuse(format!("without a place, {guest:?}: {right:?} was right, {done:?} was done"));
+        }
+        let note = &mut link.borrow_mut().note;
+        match right {
+            Ok(older) => note.replaces = older,
+            Err(code) => note.closes.push(code),
+        }
+        self.model.stories.replaced_without_place += u64::from(note.replaces.is_some());
+        self.model.stories.refused_without_place += u64::from(right.is_err());
+        result
+    }
+
     pub fn check_places(&mut self, link: &Link) {
-        if link.note.is_full {
+        if link.note.is_full && link.note.replaces.is_none() {
             self.accuse("a client got a place, and there was none".to_owned());
         }
-        if link.note.is_over {
+        if link.note.is_over && link.note.replaces.is_none() {
             self.accuse("a client got a place, and its address had too many".to_owned());
+        }
+    }
+
+    /// A client has taken over the place of an older connection, which ends without one.
+    pub fn take_over_place(&mut self, link: &Link, is_user: bool) {
+        if let Some(older) = link.note.replaces {
+            self.taken_over.insert(older);
+            self.open -= 1;
+            self.open_users -= usize::from(is_user);
         }
     }
 

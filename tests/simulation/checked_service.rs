@@ -51,6 +51,8 @@ pub struct CheckedService {
     /// Open connections, and those of them that are users'.
     pub open: usize,
     pub open_users: usize,
+    /// Connections whose place a newer one has, and that have not ended yet.
+    pub taken_over: BTreeSet<ConnId>,
     /// What may be on the disk, while the process is about to stop.
     pub copies: Vec<disk::Copy>,
 }
@@ -72,6 +74,7 @@ impl CheckedService {
             machine: SharedMachine::default(),
             open: 0,
             open_users: 0,
+            taken_over: BTreeSet::new(),
             copies: Vec::new(),
         }
     }
@@ -265,10 +268,13 @@ impl Service for CheckedService {
         } else {
             Ok(Some(4401))
         };
+        let refused = result.as_ref().err().map(|why| why.code);
         if let Some(link) = &link {
             self.check_places(&link.borrow());
+            if refused.is_none() {
+                self.take_over_place(&link.borrow(), is_user);
+            }
         }
-        let refused = result.as_ref().err().map(|why| why.code);
         self.open += usize::from(refused.is_none());
         self.open_users += usize::from(refused.is_none() && is_user);
         if let (Some(code), Some(link)) = (refused, &link) {
@@ -284,6 +290,10 @@ impl Service for CheckedService {
         };
         self.finish(&format!("{conn} opens as {id}"), &call, verdict);
         result
+    }
+
+    fn without_place(&mut self, guest: &Guest) -> Result<Option<ConnId>, CloseReason> {
+        self.check_without_place(guest)
     }
 
     fn message(
@@ -328,8 +338,10 @@ impl Service for CheckedService {
                 self.accuse(format!("{} was cut off without a reason", from.0));
             }
         }
-        self.open -= 1;
-        self.open_users -= usize::from(from.1 != Role::Staff);
+        if !self.taken_over.remove(&from.0) {
+            self.open -= 1;
+            self.open_users -= usize::from(from.1 != Role::Staff);
+        }
         self.desk.closed(now, from, out);
         let call = self.sent(now, out);
         self.model.closes(from.0);

@@ -177,7 +177,7 @@ impl World {
             // The message that was one too many has not been counted here.
             let bytes_level = note.bytes_level + 1000 * MESSAGE_BYTES_MAX as u64;
             let is_right = match code {
-                1013 => note.was_stalled || note.is_full || note.is_over,
+                1013 => note.was_stalled || (note.is_full && note.replaces.is_none()) || note.is_over,
                 1008 => note.flooded && (note.level + 1000 >= flood || bytes_level >= bytes_flood),
                 1000 | 1005 => note.blame.is_some(),
                 _ => note.closes.contains(&code) || note.breach.contains(&code),

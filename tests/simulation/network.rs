@@ -99,6 +99,8 @@ pub struct Note {
     /// What was there when it asked to be upgraded: no place, or too many of its address.
     pub is_full: bool,
     pub is_over: bool,
+    /// There was no place, but it was connected already, by this connection.
+    pub replaces: Option<ConnId>,
     /// What the service said, and the client has not read yet.
     pub emitted: VecDeque<Rc<[u8]>>,
     /// What the client said: where it ends in the stream, and the text; until the service has it.

@@ -12,7 +12,6 @@ const DELIVERY: &str = "src/hub/delivery.rs";
 const DESK: &str = "src/desk/mod.rs";
 const HTTP: &str = "src/net/http.rs";
 const LISTENER: &str = "src/net/listener.rs";
-const READING: &str = "src/hub/reading.rs";
 const SERVER: &str = "src/server.rs";
 const STAFF_FILE: &str = "src/desk/staff_file.rs";
 const TURN: &str = "src/hub/turn.rs";
@@ -76,6 +75,19 @@ pub(super) const BUGS: &[Bug] = &[
         "self.open <= self.limits.connections_max",
     ),
     bug(
+        "at a full desk a wrong secret is told as such",
+        ADMISSION,
+        "let older = self.service.without_place(guest)?;",
+        "let older = self.service.without_place(guest).ok().flatten();",
+    ),
+    bug(
+        "a client that connects again takes its own place at a full desk",
+        ADMISSION,
+        "if older.is_some_and(|older| self.may_replace(older, id, is_within)) {",
+        "if !is_within && older.is_some_and(|older| self.may_replace(older, id, is_within)) {",
+    ),
+    bug("a place that was taken over is freed once", ADMISSION, "place.priority.take()", "place.priority"),
+    bug(
         "an address has as many connections as it may have",
         ADMISSION,
         "max if max == 0 || *count <= max =>",
@@ -115,10 +127,10 @@ pub(super) const BUGS: &[Bug] = &[
         "                self.run_queue.front.push_front(id);\n",
     ),
     bug(
-        "the address decides before the service is asked",
-        READING,
-        "if standing == AddressStanding::Within {\n                    self.welcome",
-        "if standing != AddressStanding::FarOver {\n                    self.welcome",
+        "an address over its limit gets no place",
+        ADMISSION,
+        "if is_within && self.has_place(priority) {",
+        "if self.has_place(priority) {",
     ),
     bug(
         "a deadline that comes earlier counts",

@@ -148,7 +148,7 @@ pub(super) const BUGS: &[Bug] = &[
     bug(
         "a user id is only for a client with its session",
         USERS,
-        "if offered.hash() == self.users[key].session =>",
+        "if offered.hash() == self.users[*key].session =>",
         "if !offered.plain().is_empty() =>",
     ),
     bug(

@@ -17,6 +17,14 @@ const SESSION_LENGTH: usize = 32; // 128 bits in hex
 
 impl Model {
     /// A user's connection; false where it has to be refused.
+    /// The connection of a user, if there is one. `None` if they are known and the session is not theirs.
+    pub fn user_conn(&self, id: &str, offered: Option<&str>) -> Option<Option<ConnId>> {
+        match self.users.get(id) {
+            Some(user) if offered != Some(user.session.as_str()) => None,
+            user => Some(user.and_then(|user| user.conn)),
+        }
+    }
+
     pub fn user_opens(
         &mut self,
         conn: ConnId,

@@ -59,6 +59,8 @@ stories! {
     signed_out: 10,
     full: 10,
     over: 10,
+    replaced_without_place: 20,
+    refused_without_place: 20,
     no_random_bytes: 3,
     cut_lists: 1,
     made_room: 3,
