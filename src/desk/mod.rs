@@ -12,6 +12,7 @@ mod counters;
 #[cfg(feature = "journal")]
 mod keeping;
 pub mod pages;
+mod refusals;
 mod site;
 mod staff_file;
 #[cfg(test)]
@@ -50,9 +51,9 @@ use crate::net::rate::RateVerdict;
 use crate::net::response::{Body, Response, Status};
 use crate::net::websocket::Incoming;
 use crate::outbox::Outbox;
-use crate::protocol::{self, Refusal};
+use crate::protocol;
 use crate::service::{Answer, Service};
-use crate::state::{Emit, ErrorCode, Event, Input, Rules, State, TicketRef, UserCommand};
+use crate::state::{Input, Rules, State, UserCommand};
 
 /// The support desk as a service.
 pub struct Desk {
@@ -170,29 +171,6 @@ impl Desk {
         self.pages.as_deref().map_or_else(|| Status::NotFound.into(), |pages| which(pages).response(request))
     }
 
-    fn refuse(
-        &mut self,
-        conn: ConnId,
-        (code, id, ticket): (ErrorCode, Option<u64>, Option<TicketRef<'_>>),
-        out: &mut Outbox,
-    ) {
-        let (counters, node) = (&mut self.counters, NodeId::HERE);
-        let mut writer = EventWriter { out, counters, node, is_others: false };
-        writer.emit(conn, &Event::Error { code, id, ticket });
-    }
-
-    /// Refuses a message. If it exceeded the rate limit, that is the reason given, whatever else is wrong with it.
-    fn refuse_message(
-        &mut self,
-        conn: ConnId,
-        refusal: &Refusal<'_>,
-        verdict: RateVerdict,
-        out: &mut Outbox,
-    ) {
-        let code = if verdict == RateVerdict::Within { refusal.code } else { ErrorCode::RateLimited };
-        self.refuse(conn, (code, refusal.id, refusal.ticket()), out);
-    }
-
     /// Submits a user's command. Only a ticket that State really opens counts against the limit on new tickets.
     /// If State answers only later, each command that asks for one counts, or many could be under way at once.
     fn user_asks(
@@ -204,7 +182,7 @@ impl Desk {
     ) {
         let is_create = matches!(command, UserCommand::CreateTicket { .. });
         if is_create && self.ticket_rate.as_ref().is_some_and(|rate| !rate.allows(now, conn, client)) {
-            return self.refuse(conn, (ErrorCode::RateLimited, None, None), out);
+            return self.refuse_command(conn, (None, None), out);
         }
         let opened_before = self.counters.tickets_opened;
         self.submit(now, &Input::UserAsks(conn, command), out);
@@ -294,22 +272,21 @@ impl Service for Desk {
                 Ok(command) if verdict == RateVerdict::Within => {
                     return self.user_asks(now, (conn, client), command, out);
                 }
-                Ok(command) => {
-                    (ErrorCode::RateLimited, command.message_id(), command.ticket().map(TicketRef::Id))
-                }
-                Err(refusal) => return self.refuse_message(conn, &refusal, verdict, out),
+                Ok(command) => Ok((command.message_id(), command.ticket())),
+                Err(refusal) => Err(refusal),
             },
             Role::Staff => match protocol::staff_command(&text) {
                 Ok(command) if verdict == RateVerdict::Within => {
                     return self.submit(now, &Input::StaffAsks(conn, command), out);
                 }
-                Ok(command) => {
-                    (ErrorCode::RateLimited, command.message_id(), command.ticket().map(TicketRef::Id))
-                }
-                Err(refusal) => return self.refuse_message(conn, &refusal, verdict, out),
+                Ok(command) => Ok((command.message_id(), command.ticket())),
+                Err(refusal) => Err(refusal),
             },
         };
-        self.refuse(conn, refused, out);
+        match refused {
+            Ok(command) => self.refuse_command(conn, command, out),
+            Err(refusal) => self.refuse_message(conn, &refusal, verdict, out),
+        }
     }
 
     fn closed(&mut self, now: Millis, (conn, role): (ConnId, Role), out: &mut Outbox) {

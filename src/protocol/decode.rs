@@ -22,16 +22,15 @@ use crate::config::{
     TEXT_CHARS_MAX,
 };
 use crate::ids::{JsonText, TicketId, is_name};
-use crate::state::{ErrorCode, Score, StaffCommand, TicketRef, UserCommand};
+use crate::state::{ErrorCode, IdRef, Score, StaffCommand, TicketRef, UserCommand};
 
 /// Why a message was refused, with its id and its ticket, if these could be read.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Refusal<'a> {
     /// The code of the `error` frame that answers the message.
     pub code: ErrorCode,
-    /// The message's id, if it is an integer from 0 to 2^64 - 1. It is sent back even if it is out of range for a
-    /// message.
-    pub id: Option<u64>,
+    /// The message's id, if it is an integer. It is sent back even if it is out of range for a message.
+    pub id: Option<IdRef<'a>>,
     ticket_id: Option<Cow<'a, str>>,
 }
 
@@ -52,7 +51,7 @@ impl Refusal<'_> {
 pub fn user_command(text: &str) -> Result<UserCommand<'_>, Refusal<'_>> {
     let mut message = Message::default();
     let command = message.read(text).and_then(|()| message.user_command(text));
-    command.map_err(|code| message.refusal(code))
+    command.map_err(|code| message.refusal(code, text))
 }
 
 /// Decodes a message from a staff member.
@@ -62,7 +61,7 @@ pub fn user_command(text: &str) -> Result<UserCommand<'_>, Refusal<'_>> {
 pub fn staff_command(text: &str) -> Result<StaffCommand<'_>, Refusal<'_>> {
     let mut message = Message::default();
     let command = message.read(text).and_then(|()| message.staff_command());
-    command.map_err(|code| message.refusal(code))
+    command.map_err(|code| message.refusal(code, text))
 }
 
 /// The fields of a message of any type.
@@ -142,13 +141,19 @@ impl<'a> Message<'a> {
         })
     }
 
-    fn refusal(self, code: ErrorCode) -> Refusal<'a> {
+    #[cold]
+    fn refusal(self, code: ErrorCode, text: &'a str) -> Refusal<'a> {
         let ticket_id = match self.ticket_id {
             // A longer string cannot be an id, and there is no use in echoing it.
             Value::String(text) if text.len() <= ID_BYTES_MAX => Some(text),
             _ => None,
         };
-        Refusal { code, id: self.id.integer().ok(), ticket_id }
+        let id = match self.id {
+            Value::Integer(id) => Some(IdRef::Id(id)),
+            Value::Other => integer_out_of_range(text).map(IdRef::OutOfRange),
+            _ => None,
+        };
+        Refusal { code, id, ticket_id }
     }
 
     fn user_command(&mut self, text: &'a str) -> Result<UserCommand<'a>, ErrorCode> {
@@ -263,6 +268,24 @@ impl<'a> Value<'a> {
         }
         Ok(JsonText::from_parsed(text))
     }
+}
+
+/// Returns the digits of a message's id, if it is an integer of any size. serde_json gives one that fits into no 64 bits as a
+/// float, which has other digits.
+fn integer_out_of_range(text: &str) -> Option<&str> {
+    let mut id = None;
+    scan::members(text, |key, value| {
+        if serde_json::from_str(key).is_ok_and(|Key(key)| key == "id") {
+            id = Some(value);
+        }
+    });
+    id.filter(|id| {
+        let digits = id.strip_prefix('-').unwrap_or(id);
+        let has_leading_zero = digits.len() > 1 && digits.starts_with('0'); // RFC 8259 6: not a number
+        let is_integer =
+            !digits.is_empty() && !has_leading_zero && digits.bytes().all(|b| b.is_ascii_digit());
+        is_integer && id.len() <= ID_BYTES_MAX
+    })
 }
 
 /// Reads fields into a message.

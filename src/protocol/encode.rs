@@ -4,8 +4,8 @@ use super::json::Object;
 use crate::config::Assign;
 use crate::ids::{JsonText, TicketId};
 use crate::state::{
-    ClosedBy, EndedTicket, ErrorCode, Event, MessageView, OwnTicket, Participant, Picked, RecapLine, Side,
-    StaffChange, StaffName, StaffWelcome, TicketRef, TicketState, TicketView, UserWelcome,
+    ClosedBy, EndedTicket, ErrorCode, Event, IdRef, MessageView, OwnTicket, Participant, Picked, RecapLine,
+    Side, StaffChange, StaffName, StaffWelcome, TicketRef, TicketState, TicketView, UserWelcome,
 };
 
 /// The protocol's version, sent in each welcome.
@@ -65,11 +65,13 @@ pub fn append_event(out: &mut Vec<u8>, event: &Event<'_>) {
     }
 }
 
-fn error(out: &mut Vec<u8>, code: ErrorCode, id: Option<u64>, ticket: Option<TicketRef<'_>>) {
+fn error(out: &mut Vec<u8>, code: ErrorCode, id: Option<IdRef<'_>>, ticket: Option<TicketRef<'_>>) {
     let mut frame = frame(out, "error").text("code", code.code()).text("message", code.text());
-    if let Some(id) = id {
-        frame = frame.num("id", id);
-    }
+    frame = match id {
+        Some(IdRef::Id(id)) => frame.num("id", id),
+        Some(IdRef::OutOfRange(digits)) => frame.digits("id", digits),
+        None => frame,
+    };
     match ticket {
         Some(TicketRef::Id(id)) => frame.ticket(id).end(),
         Some(TicketRef::Unknown(text)) => frame.foreign("ticket_id", text).end(),

@@ -103,6 +103,13 @@ impl<'a> Object<'a> {
         self
     }
 
+    /// Appends an integer that is written already.
+    pub(super) fn digits(mut self, key: &'static str, digits: &str) -> Self {
+        self.key(key);
+        self.out.extend_from_slice(digits.as_bytes());
+        self
+    }
+
     #[inline(always)]
     pub(super) fn num_or_null(self, key: &'static str, value: Option<u64>) -> Self {
         match value {

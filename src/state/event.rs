@@ -75,7 +75,7 @@ pub enum Event<'a> {
     TicketClosed { ticket: TicketId, by: ClosedBy, at: Millis },
     Rated { ticket: TicketId, score: Score },
     Recap { ticket: TicketId, recap: &'a Recap<'a> },
-    Error { code: ErrorCode, id: Option<u64>, ticket: Option<TicketRef<'a>> },
+    Error { code: ErrorCode, id: Option<IdRef<'a>>, ticket: Option<TicketRef<'a>> },
     Pong { now: Millis },
 }
 
@@ -125,7 +125,10 @@ impl Event<'_> {
             | Self::Rated { .. }
             | Self::TicketClosed { .. } => return SMALL_FRAME_BYTES,
             Self::Recap { recap, .. } => recap.bytes_max(),
-            Self::Error { ticket: Some(TicketRef::Unknown(text)), .. } => 6 * text.len(),
+            Self::Error { id, ticket, .. } => {
+                let id = if let Some(IdRef::OutOfRange(digits)) = id { digits.len() } else { 0 };
+                id + if let Some(TicketRef::Unknown(text)) = ticket { 6 * text.len() } else { 0 }
+            }
             _ => 0,
         };
         FRAME_BYTES + variable
@@ -339,6 +342,15 @@ pub enum ClosedBy {
     Staff,
     /// Nobody: its user did not come back.
     Timeout,
+}
+
+/// The id of a refused message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdRef<'a> {
+    /// An id, whether a message may have it or not.
+    Id(u64),
+    /// The digits of another integer, as they came: one below 0, or one that fits into no `u64`.
+    OutOfRange(&'a str),
 }
 
 /// The ticket that a refused message named.

@@ -74,7 +74,7 @@ pub use self::command::{Input, Session, StaffCommand, UserCommand};
 pub(crate) use self::digest::digest_text;
 pub use self::error_code::ErrorCode;
 pub use self::event::{
-    ClosedBy, Dismissal, Emit, EndedTicket, Event, MessageView, OwnTicket, Participant, Picked, Place,
+    ClosedBy, Dismissal, Emit, EndedTicket, Event, IdRef, MessageView, OwnTicket, Participant, Picked, Place,
     Record, Side, StaffChange, StaffName, StaffWelcome, TicketRef, TicketState, TicketView, UserWelcome,
 };
 pub use self::parts::{Assembly, Part, Parts};
@@ -243,7 +243,7 @@ impl State {
         };
         if let Err(code) = done {
             let ticket = command.ticket().map(TicketRef::Id);
-            self.to_user(key, &Event::Error { code, id: command.message_id(), ticket }, out);
+            self.to_user(key, &Event::Error { code, id: command.message_id().map(IdRef::Id), ticket }, out);
         }
     }
 
@@ -270,7 +270,7 @@ impl State {
     fn staff_asks(&mut self, now: Millis, key: StaffKey, command: &StaffCommand<'_>, out: &mut dyn Emit) {
         if let Err(code) = self.try_staff_command(now, key, command, out) {
             let ticket = command.ticket().map(TicketRef::Id);
-            self.to_staff(key, &Event::Error { code, id: command.message_id(), ticket }, out);
+            self.to_staff(key, &Event::Error { code, id: command.message_id().map(IdRef::Id), ticket }, out);
         }
     }
 

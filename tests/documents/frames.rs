@@ -8,9 +8,9 @@ use deskwire::config::Assign;
 use deskwire::ids::{JsonStr, JsonText, StaffId, TicketId, UserId};
 use deskwire::protocol::{append_event, staff_command, user_command};
 use deskwire::state::{
-    ClosedBy, EndedTicket, ErrorCode, Event, MessageView, OwnTicket, Participant, Picked, Place, Recap,
-    RecapLine, Score, Session, StaffChange, StaffName, StaffWelcome, TicketRef, TicketState, TicketView,
-    UserWelcome,
+    ClosedBy, EndedTicket, ErrorCode, Event, IdRef, MessageView, OwnTicket, Participant, Picked, Place,
+    Recap, RecapLine, Score, Session, StaffChange, StaffName, StaffWelcome, TicketRef, TicketState,
+    TicketView, UserWelcome,
 };
 use serde_json::Map;
 
@@ -157,7 +157,7 @@ impl<'a> Parts<'a> {
             Event::Delivered { ticket, seq: 1, at },
             Event::Typing { ticket, active: true },
             Event::TicketClosed { ticket, by: ClosedBy::User, at },
-            Event::Error { code: ErrorCode::NoTicket, id: self.maybe(1), ticket: refused },
+            Event::Error { code: ErrorCode::NoTicket, id: self.maybe(IdRef::Id(1)), ticket: refused },
             Event::Pong { now: at },
         ]
     }

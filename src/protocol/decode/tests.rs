@@ -2,8 +2,35 @@ use super::*;
 use crate::config::RECAP_LINES_MAX;
 use crate::state::{RecapLine, Side};
 
+/// The code and the id of the refusal. An integer that is no `u64` is left out.
 fn refused(text: &str) -> Option<(ErrorCode, Option<u64>)> {
-    user_command(text).err().map(|refusal| (refusal.code, refusal.id))
+    let number = |id| if let IdRef::Id(id) = id { Some(id) } else { None };
+    user_command(text).err().map(|refusal| (refusal.code, refusal.id.and_then(number)))
+}
+
+#[test]
+fn an_id_that_is_an_integer_of_any_size_is_sent_back_as_it_came() {
+    let id = |id: &str| {
+        let text = format!(r#"{{"id":5,"type":"message","i\u0064": {id} ,"text":"x","z":{{"id":6}}}}"#);
+        match user_command(&text).unwrap_err().id {
+            Some(IdRef::Id(id)) => Some(id.to_string()),
+            Some(IdRef::OutOfRange(digits)) => Some(digits.to_owned()),
+            None => None,
+        }
+    };
+    let longest = "9".repeat(ID_BYTES_MAX);
+    for integer in
+        ["0", "-1", "-0", "9007199254740992", "18446744073709551616", "-9223372036854775809", &longest]
+    {
+        assert_eq!(id(integer).as_deref(), Some(integer));
+    }
+    let too_long = "9".repeat(ID_BYTES_MAX + 1);
+    for other in [
+        "3.0", "1e3", "1e400", "\"7\"", "null", "true", "[1]", "{}", "01", "-01", "+1", "-", "--1", "0x1",
+        "1 2", "", &too_long,
+    ] {
+        assert_eq!(id(other), None, "{other}");
+    }
 }
 
 #[test]
@@ -66,9 +93,12 @@ fn a_field_that_the_type_does_not_have_may_hold_any_json() {
 #[test]
 fn a_refusal_names_the_ticket_if_it_can_be_read() {
     for (text, id) in [
-        (r#"{"type":"message","id":7,"ticket_id":"0000-0001","text":"\ud800"}"#, Some(7)),
-        (r#"{"type":"message","id":18446744073709551616,"ticket_id":"0000-0001","text":"x"}"#, None),
-        (r#"{"type":"message","ticket_id":"0000-0001","id":7,!"#, Some(7)),
+        (r#"{"type":"message","id":7,"ticket_id":"0000-0001","text":"\ud800"}"#, Some(IdRef::Id(7))),
+        (
+            r#"{"type":"message","id":18446744073709551616,"ticket_id":"0000-0001","text":"x"}"#,
+            Some(IdRef::OutOfRange("18446744073709551616")),
+        ),
+        (r#"{"type":"message","ticket_id":"0000-0001","id":7,!"#, Some(IdRef::Id(7))),
     ] {
         let refusal = staff_command(text).unwrap_err();
         assert_eq!((refusal.code, refusal.id), (ErrorCode::BadMessage, id), "{text}");
@@ -163,7 +193,7 @@ fn a_recap_has_1_to_100_lines_each_of_which_is_checked() {
         Ok(UserCommand::Recap(recap)) => Ok(recap.lines().len()),
         Ok(_) => panic!("{lines}"),
         Err(refusal) => {
-            assert_eq!(refusal.id, Some(7), "{lines}");
+            assert_eq!(refusal.id, Some(IdRef::Id(7)), "{lines}");
             Err(refusal.code)
         }
     };
