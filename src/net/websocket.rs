@@ -17,6 +17,7 @@ use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig, WebSocketContext}
 use tungstenite::{Bytes, Message, Utf8Bytes};
 
 use super::close::{self, CloseReason};
+use super::lengths::FrameLengths;
 use crate::config::{FRAGMENT_BYTES_MIN, FRAGMENTS_BYTES_SLACK, READ_BUFFER_BYTES, WRITE_BUFFER_BYTES_MAX};
 
 /// A message from a peer.
@@ -57,6 +58,7 @@ pub(crate) enum ReadEnd {
 #[derive(Debug)]
 pub struct Codec {
     context: WebSocketContext,
+    lengths: FrameLengths,
     message_bytes_max: usize,
     /// Bytes that went in and that no message accounts for. 0 only if nothing is left inside.
     unaccounted: usize,
@@ -75,6 +77,7 @@ impl Codec {
             .max_frame_size(Some(message_bytes_max)); // default 16 MiB
         Box::new(Self {
             context: WebSocketContext::new(Role::Server, Some(config)),
+            lengths: FrameLengths::default(),
             message_bytes_max,
             unaccounted: 0,
             incomplete_bytes: 0,
@@ -99,7 +102,7 @@ impl Codec {
             return Ok(None); // a read would return the same, but only after zeroing its buffer
         }
         let before = input.len();
-        let mut pipe = Pipe { input, replies };
+        let mut pipe = Pipe { input, lengths: &mut self.lengths, replies };
         let read = self.context.read(&mut pipe);
         let read_bytes = before - pipe.input.len();
         self.unaccounted += read_bytes;
@@ -155,8 +158,7 @@ impl Codec {
 
     /// Notes that a message has come out which took at least `frame_bytes` on the wire.
     fn account_for(&mut self, incoming: &Incoming, frame_bytes: usize) {
-        // A message in fragments, or with a length that is not minimal, leaves a rest that is never accounted for. The
-        // connection then keeps its own codec for longer than necessary, which is safe; it never gives it up too early.
+        // A message in fragments leaves a rest that is never accounted for. The connection then keeps its own codec for longer than necessary, which is safe; it never gives it up too early.
         self.unaccounted -= self.unaccounted.min(frame_bytes);
         // RFC 6455 5.4: the sender chooses how to fragment, so each message has the same allowance. A control frame
         // between two fragments does not renew it, or a flood could go on with a ping now and then.
@@ -237,6 +239,7 @@ impl Reader {
 /// The stream that tungstenite sees: reads come from the bytes of one recv, writes go to the replies.
 struct Pipe<'a, 'i> {
     input: &'a mut &'i [u8],
+    lengths: &'a mut FrameLengths,
     replies: &'a mut Vec<u8>,
 }
 
@@ -245,7 +248,15 @@ impl Read for Pipe<'_, '_> {
         if self.input.is_empty() {
             return Err(io::ErrorKind::WouldBlock.into()); // not the end of the stream: the next recv may bring more
         }
-        self.input.read(buffer)
+        let next = &self.input[..buffer.len().min(self.input.len())];
+        // Only the bytes before a wrong length are read now, so that the messages in them still count.
+        let good = self.lengths.take(next);
+        if good == 0 && !next.is_empty() {
+            return Err(io::ErrorKind::InvalidData.into()); // RFC 6455 5.2: the length must be the shortest
+        }
+        (&next[..good]).read(buffer)?;
+        *self.input = &self.input[good..];
+        Ok(good)
     }
 }
 

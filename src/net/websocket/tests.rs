@@ -53,14 +53,35 @@ fn a_frame_in_two_pieces_at_any_byte_is_read_once_and_the_context_given_back() {
 }
 
 #[test]
-fn fragments_and_lengths_that_are_not_minimal_never_look_finished_too_early() {
-    let long_length = |payload: &[u8]| {
-        let mut padded = frame(0x81, payload);
-        let length = padded[1] & 0x7F;
-        padded.splice(1..2, [0x80 | 126, 0, length]);
-        padded
-    };
-    let input = [frame(0x01, b"a"), frame(0x80, b"b"), long_length(b"c"), frame(0x81, b"d")].concat();
+fn a_length_that_is_not_the_shortest_is_a_fault_and_what_came_before_it_counts() {
+    let mut padded = frame(0x81, b"c");
+    padded.splice(1..2, [0x80 | 126, 0, 1]);
+    let input = [frame(0x01, b"a"), frame(0x80, b"b"), padded, frame(0x81, b"d")].concat();
+    for cut in 1..input.len() {
+        let (mut reader, mut shared) = (Reader::default(), Codec::new(MAX));
+        let (mut texts, mut end) = (Vec::new(), None);
+        for mut piece in [&input[..cut], &input[cut..]] {
+            while end.is_none() {
+                match reader.next(&mut shared, &mut piece, &mut Vec::new()) {
+                    Ok(Some(Incoming::Text(text))) => texts.push(text.to_string()),
+                    Ok(Some(other)) => panic!("{other:?}"),
+                    Ok(None) => break,
+                    Err(why) => end = Some(why),
+                }
+            }
+        }
+        assert_eq!(
+            (texts, end),
+            (vec!["ab".to_owned()], Some(ReadEnd::Fault(close::PROTOCOL_ERROR))),
+            "{cut}"
+        );
+        assert_eq!(read_all(&mut Reader::default(), &mut shared, &frame(0x81, b"else")).unwrap(), ["else"]);
+    }
+}
+
+#[test]
+fn fragments_never_look_finished_too_early() {
+    let input = [frame(0x01, b"a"), frame(0x80, b"b"), frame(0x81, b"c"), frame(0x81, b"d")].concat();
     for cut in 1..input.len() {
         let (mut reader, mut shared) = (Reader::default(), Codec::new(MAX));
         let mut texts = read_all(&mut reader, &mut shared, &input[..cut]).unwrap();

@@ -52,6 +52,26 @@ fn a_reserved_opcode_is_1002() {
 }
 
 #[test]
+fn a_length_that_is_not_the_shortest_is_1002() {
+    let desk = Desk::start();
+    for (length, length_bytes) in [(2, 2), (125, 2), (2, 8), (125, 8), (126, 8), (1000, 8)] {
+        let mut bytes = vec![0x80 | op::TEXT, 0x80 | if length_bytes == 2 { 126 } else { 127 }];
+        bytes.extend(&u64::to_be_bytes(length)[8 - length_bytes..]);
+        bytes.extend([0; 4]); // a mask that changes nothing
+        bytes.extend(vec![b' '; usize::try_from(length).unwrap()]);
+        expect_violation(&desk, &bytes, 1002);
+    }
+    // What came before it still counts.
+    let mut wire = open(&desk);
+    wire.write(
+        &[whole(op::PING, b"first"), vec![0x80 | op::TEXT, 0x80 | 126, 0, 1, 0, 0, 0, 0, b'x']].concat(),
+    );
+    let pong = wire.frame();
+    assert_eq!((pong.op, pong.payload.as_slice()), (op::PONG, &b"first"[..]));
+    expect_close(wire, 1002);
+}
+
+#[test]
 fn a_control_frame_that_is_long_or_fragmented_is_1002() {
     let desk = Desk::start();
     for opcode in [op::PING, op::PONG, op::CLOSE] {
