@@ -53,7 +53,7 @@ function takeOver() {
 
 // ---- For the staff member who has picked the ticket
 
-const recapAgain = new Backoff(sendRecap, 2000, 15000);
+const recapAgain = new Backoff(trySendRecap, 2000, 15000);
 
 // What the other side has not confirmed is left out: the desk has that, and sends it by itself.
 function recapLines() {
@@ -73,8 +73,13 @@ function recapLines() {
 // Somebody new has not seen what was said, and one who is back may have lost it.
 function sendRecap() {
   recapAgain.reset();
+  trySendRecap();
+}
+
+// While they have much to read, the desk refuses it, and while we are not connected it cannot be sent: it waits, longer each time.
+function trySendRecap() {
   const lines = chat?.state === "active" ? recapLines() : [];
-  if (lines.length) wire.send({ type: "recap", lines });
+  if (lines.length && !wire.send({ type: "recap", lines })) recapAgain.wait();
 }
 
 // ---- In the end

@@ -11,6 +11,7 @@ stories![
     a_console_that_has_seen_the_chat_is_shown_nothing_twice,
     a_recap_is_text_and_what_is_none_is_left_out,
     a_recap_is_sent_again_when_the_staff_member_has_read,
+    a_recap_that_waits_while_the_connection_is_lost_is_sent_over_the_next_one,
     a_user_who_closed_the_tab_comes_back_to_the_chat,
     on_a_shared_computer_a_chat_ends_with_its_tab,
     a_second_tab_goes_on_and_the_first_one_says_so,
@@ -148,6 +149,30 @@ fn a_recap_is_sent_again_when_the_staff_member_has_read(source: Source) {
     assert_eq!(first["lines"], json!([{ "from": "staff", "name": "sam", "text": "hello", "at": now }]));
     connection.send(&json!({ "type": "error", "code": "unread_limit", "message": "" }));
     assert_eq!(connection.expect("recap"), first);
+}
+
+fn a_recap_that_waits_while_the_connection_is_lost_is_sent_over_the_next_one(source: Source) {
+    let stage = Stage::new(source);
+    let desk = ScriptedDesk::beside(stage.desk.server.addr);
+    let user = UserPage::from(stage.page(Kind::User).at(desk.addr).faster(20).open());
+    let mut connection = desk.accept();
+    connection.welcome(Kind::User, Some(ticket("active", 0, 0)));
+    user.until_connected();
+    connection.send(&json!({ "type": "message", "ticket_id": TICKET, "seq": 1, "from": "staff",
+        "sender_id": "sam", "id": 1, "text": "hello", "at": 1_700_000_000_000_u64 }));
+    user.until_received("hello");
+    for kind in ["staff_left", "staff_joined"] {
+        connection.send(&json!({ "type": kind, "ticket_id": TICKET, "staff_id": "sam", "at": 1 }));
+    }
+    let recap = connection.expect("recap");
+    connection.send(&json!({ "type": "error", "code": "unread_limit", "message": "" }));
+    user.until("recapAgain.isWaiting");
+    drop(connection);
+    user.until("wire.state === 'retrying'");
+    user.eval("recapAgain.now()"); // its time comes while nothing can be sent
+    let mut next = desk.accept();
+    next.welcome(Kind::User, Some(ticket("active", 0, 1)));
+    assert_eq!(next.expect("recap"), recap);
 }
 
 fn a_user_who_closed_the_tab_comes_back_to_the_chat(source: Source) {
