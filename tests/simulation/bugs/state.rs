@@ -1,6 +1,7 @@
 //! Bugs of State.
 
-use super::{Bug, bug};
+use super::Detector::Unit;
+use super::{Bug, bug, bug_for};
 
 const ASSIGN: &str = "src/state/assign.rs";
 const BOARD: &str = "src/state/board.rs";
@@ -351,5 +352,19 @@ pub(super) const BUGS: &[Bug] = &[
         TICKET,
         "self.tickets.len() >= tickets_max",
         "self.tickets.len() > tickets_max",
+    ),
+    bug_for(
+        Unit("state::tests::floods"),
+        "the texts of all open tickets take no more than there is memory for",
+        TICKET,
+        "self.tickets.text_bytes() + text_bytes > text_bytes_max",
+        "self.tickets.text_bytes() + text_bytes > usize::MAX / 2 + text_bytes_max",
+    ),
+    bug_for(
+        Unit("state::tests::floods"),
+        "of a flood of changes each board is sent a share at a time",
+        BOARD,
+        "self.allowance = self.allowance.saturating_sub(bytes);",
+        "self.allowance = self.allowance.saturating_sub(bytes).max(1);",
     ),
 ];
