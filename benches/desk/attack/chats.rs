@@ -136,6 +136,7 @@ pub(crate) fn paste(stage: &mut Stage) {
     stage.did("pastes of 90", pastes, 1);
     stage.did("messages of others", u64::from(sent) * OTHERS as u64, 10);
     stage.note("of these accepted", paste.accepted);
+    stage.note("pasters", paste.pasters as u64);
     stage.harm("staff closed", paste.staff_closed);
     stage.harm("chats locked", paste.locked);
     stage.harm("messages of others refused", paste.refused);

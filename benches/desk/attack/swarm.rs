@@ -58,6 +58,7 @@ struct Peer {
     code: Option<u16>,
     read_credit: f64,
     write_credit: f64,
+    bytes_read: u64,
     progress: Instant,
 }
 
@@ -148,6 +149,11 @@ impl Swarm {
         if !self.paced.contains(&who) {
             self.paced.push(who);
         }
+    }
+
+    /// The bytes that these connections have read.
+    pub(crate) fn bytes_read_by(&self, whos: &[usize]) -> u64 {
+        whos.iter().map(|who| self.peers[*who].bytes_read).sum()
     }
 
     pub(crate) fn set_listens(&mut self, who: usize, listens: bool) {
@@ -247,6 +253,7 @@ impl Swarm {
         };
         peer.read_credit = (peer.read_credit - length as f64).max(0.0);
         self.counts.bytes_read += length as u64;
+        peer.bytes_read += length as u64;
         let (counts, news, code) = (&mut self.counts, &mut self.news, &mut peer.code);
         peer.input.take(&self.scratch[..length], &mut |received| match received {
             Received::Upgraded => {
@@ -348,6 +355,7 @@ impl Peer {
             code: None,
             read_credit: 0.0,
             write_credit: 0.0,
+            bytes_read: 0,
             progress: Instant::now(),
         }
     }

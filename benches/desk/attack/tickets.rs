@@ -15,6 +15,9 @@ const PAIRS_AT_ONCE: usize = 49;
 /// The least that must be written to count as an attack.
 const PAIRS_LEAST: u64 = 500;
 const USERS_A_TURN: usize = 50;
+/// The most that the attackers' staff may read of it, all together, in kB a second: 20 MB in 3 s. What the attackers read
+/// are answers to what they ask themselves, and only their rate limits bound it.
+const FAN_OUT_KB_PER_S: u64 = 20_000 / 3;
 /// Between two pairs of one user: 50 frames a second.
 const PAIR_EVERY: Duration = Duration::from_millis(40);
 
@@ -54,13 +57,15 @@ pub(crate) fn fan_out_addresses(stage: &mut Stage) {
 /// refills.
 fn pairs(stage: &mut Stage, staff: &[usize], users: &[usize]) {
     let slow = slow_staff(stage);
+    let all_staff = &[staff, &[slow]].concat();
     for who in staff.iter().chain(users) {
         stage.swarm.set_listens(*who, false);
     }
     stage.ready();
     let one = [create_long(), text(CLOSE)].concat();
     let burst = one.repeat(PAIRS_AT_ONCE);
-    let (read_before, written_before) = (stage.swarm.counts.bytes_read, stage.swarm.counts.bytes_written);
+    let read_before = [all_staff, users].map(|whos| stage.swarm.bytes_read_by(whos));
+    let written_before = stage.swarm.counts.bytes_written;
     let mut to_begin = users.iter();
     let (mut sent, mut slow_closed, mut staff_closed, mut users_closed) = (1, 0, 0, 0);
     while let Some(all) = stage.turn() {
@@ -80,7 +85,12 @@ fn pairs(stage: &mut Stage, staff: &[usize], users: &[usize]) {
     }
     let pairs = (stage.swarm.counts.bytes_written - written_before) / one.len() as u64;
     stage.did("pairs", pairs, PAIRS_LEAST);
-    stage.note("kB read by staff", (stage.swarm.counts.bytes_read - read_before) / 1000);
+    let read = [all_staff, users].map(|whos| stage.swarm.bytes_read_by(whos));
+    let [by_staff, by_users] = [0, 1].map(|part| (read[part] - read_before[part]) / 1000);
+    stage.note("kB read by staff", by_staff);
+    stage.note("kB of answers to the attackers", by_users);
+    let most = FAN_OUT_KB_PER_S * stage.elapsed().as_millis() as u64 / 1000;
+    stage.harm("kB beyond the staff's share", by_staff.saturating_sub(most));
     stage.note("attackers closed", users_closed);
     stage.harm("slow staff closed", slow_closed);
     stage.harm("other staff closed", staff_closed);
