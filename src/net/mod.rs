@@ -10,7 +10,6 @@ mod debt;
 pub mod frame;
 pub mod http;
 pub mod input;
-mod lengths;
 pub(crate) mod listener;
 pub(crate) mod output;
 mod phase;

@@ -6,6 +6,7 @@
 //! not say whether it is, but the bytes do: a message of n bytes took at least n bytes on the wire plus the shortest
 //! header for n. If this accounts for all bytes that went in, none is left inside.
 
+mod framing;
 #[cfg(test)]
 mod tests;
 
@@ -16,8 +17,8 @@ use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig, WebSocketContext};
 use tungstenite::{Bytes, Message, Utf8Bytes};
 
+use self::framing::Framing;
 use super::close::{self, CloseReason};
-use super::lengths::FrameLengths;
 use crate::config::{FRAGMENT_BYTES_MIN, FRAGMENTS_BYTES_SLACK, READ_BUFFER_BYTES, WRITE_BUFFER_BYTES_MAX};
 
 /// A message from a peer.
@@ -58,7 +59,7 @@ pub(crate) enum ReadEnd {
 #[derive(Debug)]
 pub struct Codec {
     context: WebSocketContext,
-    lengths: FrameLengths,
+    framing: Framing,
     message_bytes_max: usize,
     /// Bytes that went in and that no message accounts for. 0 only if nothing is left inside.
     unaccounted: usize,
@@ -77,7 +78,7 @@ impl Codec {
             .max_frame_size(Some(message_bytes_max)); // default 16 MiB
         Box::new(Self {
             context: WebSocketContext::new(Role::Server, Some(config)),
-            lengths: FrameLengths::default(),
+            framing: Framing::default(),
             message_bytes_max,
             unaccounted: 0,
             incomplete_bytes: 0,
@@ -102,7 +103,7 @@ impl Codec {
             return Ok(None); // a read would return the same, but only after zeroing its buffer
         }
         let before = input.len();
-        let mut pipe = Pipe { input, lengths: &mut self.lengths, replies };
+        let mut pipe = Pipe { input, replies, framing: &mut self.framing };
         let read = self.context.read(&mut pipe);
         let read_bytes = before - pipe.input.len();
         self.unaccounted += read_bytes;
@@ -131,8 +132,11 @@ impl Codec {
                 return Err(ReadEnd::ClosedByPeer { orderly });
             }
             Ok(Message::Frame(_)) => return Err(ReadEnd::Fault(close::PROTOCOL_ERROR)), // read never returns this
-            Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
-                return self.wait_for_more();
+            Err(Error::Io(_)) => {
+                return self
+                    .framing
+                    .fault()
+                    .map_or_else(|| self.wait_for_more(), |why| Err(ReadEnd::Fault(why)));
             }
             Err(error) => return Err(end(&error)),
         };
@@ -158,7 +162,8 @@ impl Codec {
 
     /// Notes that a message has come out which took at least `frame_bytes` on the wire.
     fn account_for(&mut self, incoming: &Incoming, frame_bytes: usize) {
-        // A message in fragments leaves a rest that is never accounted for. The connection then keeps its own codec for longer than necessary, which is safe; it never gives it up too early.
+        // A message in fragments leaves a rest that is never accounted for. The connection then keeps its own codec for
+        // longer than necessary, which is safe; it never gives it up too early.
         self.unaccounted -= self.unaccounted.min(frame_bytes);
         // RFC 6455 5.4: the sender chooses how to fragment, so each message has the same allowance. A control frame
         // between two fragments does not renew it, or a flood could go on with a ping now and then.
@@ -239,24 +244,20 @@ impl Reader {
 /// The stream that tungstenite sees: reads come from the bytes of one recv, writes go to the replies.
 struct Pipe<'a, 'i> {
     input: &'a mut &'i [u8],
-    lengths: &'a mut FrameLengths,
     replies: &'a mut Vec<u8>,
+    framing: &'a mut Framing,
 }
 
 impl Read for Pipe<'_, '_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.input.is_empty() {
+        if self.input.is_empty() && self.framing.fault().is_none() {
             return Err(io::ErrorKind::WouldBlock.into()); // not the end of the stream: the next recv may bring more
         }
-        let next = &self.input[..buffer.len().min(self.input.len())];
-        // Only the bytes before a wrong length are read now, so that the messages in them still count.
-        let good = self.lengths.take(next);
-        if good == 0 && !next.is_empty() {
-            return Err(io::ErrorKind::InvalidData.into()); // RFC 6455 5.2: the length must be the shortest
+        let length = self.input.read(buffer)?;
+        match self.framing.follow(&buffer[..length], self.input.len()) {
+            0 => Err(io::ErrorKind::InvalidData.into()),
+            good => Ok(good), // the messages before a fault are read first
         }
-        (&next[..good]).read(buffer)?;
-        *self.input = &self.input[good..];
-        Ok(good)
     }
 }
 

@@ -53,42 +53,78 @@ fn a_frame_in_two_pieces_at_any_byte_is_read_once_and_the_context_given_back() {
 }
 
 #[test]
-fn a_length_that_is_not_the_shortest_is_a_fault_and_what_came_before_it_counts() {
-    let mut padded = frame(0x81, b"c");
-    padded.splice(1..2, [0x80 | 126, 0, 1]);
-    let input = [frame(0x01, b"a"), frame(0x80, b"b"), padded, frame(0x81, b"d")].concat();
-    for cut in 1..input.len() {
-        let (mut reader, mut shared) = (Reader::default(), Codec::new(MAX));
-        let (mut texts, mut end) = (Vec::new(), None);
-        for mut piece in [&input[..cut], &input[cut..]] {
-            while end.is_none() {
-                match reader.next(&mut shared, &mut piece, &mut Vec::new()) {
-                    Ok(Some(Incoming::Text(text))) => texts.push(text.to_string()),
-                    Ok(Some(other)) => panic!("{other:?}"),
-                    Ok(None) => break,
-                    Err(why) => end = Some(why),
-                }
-            }
-        }
-        assert_eq!(
-            (texts, end),
-            (vec!["ab".to_owned()], Some(ReadEnd::Fault(close::PROTOCOL_ERROR))),
-            "{cut}"
-        );
-        assert_eq!(read_all(&mut Reader::default(), &mut shared, &frame(0x81, b"else")).unwrap(), ["else"]);
-    }
-}
-
-#[test]
 fn fragments_never_look_finished_too_early() {
-    let input = [frame(0x01, b"a"), frame(0x80, b"b"), frame(0x81, b"c"), frame(0x81, b"d")].concat();
+    let input = [frame(0x01, b"a"), frame(0x80, b"b"), frame(0x81, b"c")].concat();
     for cut in 1..input.len() {
         let (mut reader, mut shared) = (Reader::default(), Codec::new(MAX));
         let mut texts = read_all(&mut reader, &mut shared, &input[..cut]).unwrap();
         assert_eq!(read_all(&mut Reader::default(), &mut shared, &frame(0x81, b"else")).unwrap(), ["else"]);
         texts.extend(read_all(&mut reader, &mut shared, &input[cut..]).unwrap());
-        assert_eq!(texts, ["ab", "c", "d"], "cut at {cut}");
+        assert_eq!(texts, ["ab", "c"], "cut at {cut}");
     }
+}
+
+/// Reads the input in two pieces. Returns the texts before the fault, and how many pieces it took.
+fn read_to_fault(input: &[u8], cut: usize) -> (Vec<String>, usize, Option<ReadEnd>) {
+    let (mut reader, mut shared, mut texts) = (Reader::default(), Codec::new(70_000), Vec::new());
+    for (nth, mut piece) in [&input[..cut], &input[cut..]].into_iter().enumerate() {
+        loop {
+            match reader.next(&mut shared, &mut piece, &mut Vec::new()) {
+                Ok(Some(Incoming::Text(text))) => texts.push(text.to_string()),
+                Ok(Some(_)) => {}
+                Ok(None) => break,
+                Err(end) => return (texts, nth + 1, Some(end)),
+            }
+        }
+    }
+    (texts, 2, None)
+}
+
+#[test]
+fn a_length_that_could_be_shorter_is_a_fault_and_what_came_before_counts() {
+    for (length, is_minimal) in [
+        (&[126, 0, 125][..], false),
+        (&[126, 0, 126], true),
+        (&[127, 0, 0, 0, 0, 0, 0, 0, 5], false),
+        (&[127, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF], false),
+        (&[127, 0, 0, 0, 0, 0, 1, 0, 0], true),
+    ] {
+        let payload_bytes = length[1..].iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
+        let mut odd = frame(0x81, b"before");
+        odd.extend([0x81, 0x80 | length[0]]);
+        odd.extend(&length[1..]);
+        odd.extend([0; 4]);
+        odd.extend(vec![b'x'; payload_bytes]);
+        for cut in 1..30 {
+            let (texts, _, end) = read_to_fault(&odd, cut);
+            assert_eq!(texts[0], "before");
+            let fault = (!is_minimal).then_some(ReadEnd::Fault(close::PROTOCOL_ERROR));
+            assert_eq!((end, texts.len()), (fault, 1 + usize::from(is_minimal)), "{length:?} cut at {cut}");
+        }
+    }
+}
+
+#[test]
+fn a_text_fails_at_the_byte_that_cannot_be_utf8_and_not_at_one_that_may_go_on() {
+    let good = "\u{1F5A8}κόσμε".repeat(20);
+    let whole = frame(0x81, good.as_bytes());
+    for cut in 1..whole.len() {
+        assert_eq!(read_to_fault(&whole, cut), (vec![good.clone()], 2, None), "cut at {cut}");
+    }
+    // A surrogate half, one above U+10FFFF, and one that is written too long: each shows at its second byte.
+    for bad in [&[0xED, 0xA0, 0x80][..], &[0xF4, 0x90, 0x80, 0x80], &[0xC0, 0xAF], &[0xE0, 0x80, 0xAF]] {
+        let text = [good.as_bytes(), bad, &[b'x'; 9]].concat();
+        let input = [frame(0x81, b"before"), frame(0x81, &text)].concat();
+        let shows_at = input.len() - 9 - bad.len() + 1 + usize::from(bad[0] != 0xC0);
+        for cut in 40..input.len() {
+            let (texts, pieces, end) = read_to_fault(&input, cut);
+            assert_eq!((texts, end), (vec!["before".to_owned()], Some(ReadEnd::Fault(close::INVALID_UTF8))));
+            assert_eq!(pieces == 1, cut >= shows_at, "{bad:x?} cut at {cut}");
+        }
+    }
+    // Bytes of a binary message, and of a continuation, are not looked at.
+    let (texts, _, end) = read_to_fault(&frame(0x82, b"\xff\xff\xff\xff"), 8);
+    assert_eq!((texts.len(), end), (0, None));
 }
 
 #[test]

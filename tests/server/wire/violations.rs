@@ -35,6 +35,14 @@ fn an_unmasked_frame_is_1002() {
 }
 
 #[test]
+fn a_text_that_is_not_utf8_is_1007_before_its_frame_is_complete() {
+    let desk = Desk::start();
+    let mut bytes = header(0x80 | op::TEXT, 1000, Some([0; 4]));
+    bytes.extend(b"{\"type\":\"\xf4\x90"); // above U+10FFFF
+    expect_violation(&desk, &bytes, 1007);
+}
+
+#[test]
 fn a_reserved_bit_is_1002() {
     let desk = Desk::start();
     for bit in [0x40, 0x20, 0x10] {

@@ -1,0 +1,133 @@
+//! What RFC 6455 asks of a peer's frames and tungstenite does not check, or checks late: a length takes as few bytes as
+//! it can (5.2), and a text fails at the first byte that cannot be UTF-8 (8.1), even in a frame that is not complete.
+
+use std::str;
+
+use crate::net::close::{self, CloseReason};
+
+/// Two bytes, eight of length, four of mask (RFC 6455 5.2).
+const HEADER_BYTES_MAX: usize = 14;
+const TEXT: u8 = 1;
+
+/// Follows a peer's frames through the bytes that it sends.
+#[derive(Debug, Default)]
+pub(super) struct Framing {
+    /// The beginning of a header that is not complete.
+    header: [u8; HEADER_BYTES_MAX],
+    header_bytes: usize,
+    payload_left: u64,
+    text: Option<MaskedText>,
+    fault: Option<CloseReason>,
+}
+
+impl Framing {
+    /// Returns the fault at which the frames cannot be followed any further.
+    pub(super) fn fault(&self) -> Option<CloseReason> {
+        self.fault
+    }
+
+    /// Follows the frames through `bytes`, behind which `behind` more have been received. Returns how many bytes are
+    /// before a fault.
+    pub(super) fn follow(&mut self, bytes: &[u8], behind: usize) -> usize {
+        let mut at = 0;
+        while at < bytes.len() && self.fault.is_none() {
+            if self.payload_left > 0 {
+                let length = usize::try_from(self.payload_left).unwrap_or(usize::MAX).min(bytes.len() - at);
+                self.payload_left -= length as u64;
+                let payload = &bytes[at..at + length];
+                // A frame that has been received as a whole is checked by tungstenite, and once is enough.
+                let is_complete = self.payload_left <= behind as u64;
+                if !is_complete && self.text.as_mut().is_some_and(|text| !text.may_go_on_with(payload)) {
+                    self.fault = Some(close::INVALID_UTF8);
+                    break;
+                }
+                at += length;
+                continue;
+            }
+            let before = self.header_bytes;
+            let more = (HEADER_BYTES_MAX - before).min(bytes.len() - at);
+            self.header[before..before + more].copy_from_slice(&bytes[at..at + more]);
+            match Header::read(&self.header[..before + more]) {
+                None => {
+                    self.header_bytes += more;
+                    at += more;
+                }
+                Some(header) if !header.is_minimal => self.fault = Some(close::PROTOCOL_ERROR),
+                Some(header) => {
+                    (self.header_bytes, self.payload_left, self.text) =
+                        (0, header.payload_bytes, header.text);
+                    at += header.bytes - before;
+                }
+            }
+        }
+        at
+    }
+}
+
+struct Header {
+    bytes: usize,
+    payload_bytes: u64,
+    is_minimal: bool,
+    /// What is known of a text message that begins with this frame.
+    text: Option<MaskedText>,
+}
+
+impl Header {
+    /// Reads a header from the beginning of `bytes`. `None` if it is not complete. The header of a frame without a
+    /// mask, which tungstenite refuses, is read as if it had one.
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let [first, second, rest @ ..] = bytes else { return None };
+        let (length, shorter_max, rest) = match second & 0x7F {
+            126 => rest
+                .split_first_chunk()
+                .map(|(length, rest)| (u16::from_be_bytes(*length).into(), 125, rest))?,
+            127 => {
+                rest.split_first_chunk().map(|(length, rest)| (u64::from_be_bytes(*length), 0xFFFF, rest))?
+            }
+            length => (length.into(), 0, rest),
+        };
+        let (mask, rest) = rest.split_first_chunk()?;
+        Some(Self {
+            bytes: bytes.len() - rest.len(),
+            payload_bytes: length,
+            is_minimal: shorter_max == 0 || length > shorter_max,
+            text: (first & 0x0F == TEXT).then_some(MaskedText {
+                mask: *mask,
+                partial: [0; 3],
+                partial_bytes: 0,
+            }),
+        })
+    }
+}
+
+/// A masked text of which the end is still to come.
+#[derive(Debug)]
+struct MaskedText {
+    /// The mask, beginning with the byte for the next byte of the payload.
+    mask: [u8; 4],
+    /// The first bytes of a character that is not complete.
+    partial: [u8; 3],
+    partial_bytes: usize,
+}
+
+impl MaskedText {
+    /// Returns whether the text may still become UTF-8 after these bytes.
+    fn may_go_on_with(&mut self, masked: &[u8]) -> bool {
+        let mut block = [0; 64];
+        masked.chunks(block.len() - self.partial.len()).all(|masked| {
+            let text = &mut block[..self.partial_bytes + masked.len()];
+            text[..self.partial_bytes].copy_from_slice(&self.partial[..self.partial_bytes]);
+            let unmasked = masked.iter().zip(self.mask.iter().cycle()).map(|(byte, mask)| byte ^ mask);
+            text[self.partial_bytes..].iter_mut().zip(unmasked).for_each(|(to, byte)| *to = byte);
+            self.mask.rotate_left(masked.len() % 4);
+            let valid = match str::from_utf8(text) {
+                Ok(_) => text.len(),
+                Err(error) if error.error_len().is_none() => error.valid_up_to(),
+                Err(_) => return false,
+            };
+            self.partial_bytes = text.len() - valid;
+            self.partial[..self.partial_bytes].copy_from_slice(&text[valid..]);
+            true
+        })
+    }
+}
