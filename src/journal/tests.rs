@@ -298,7 +298,10 @@ fn a_part_that_is_not_what_was_stored_is_refused() {
             chain.append(json.as_bytes(), &mut forged);
         }
         let error = History::read(&forged).unwrap_err();
-        assert!(error.to_string().contains("not of the State that was stored"), "{nth}: {error}");
+        assert!(
+            error.to_string().contains("the digest of this part of the snapshot differs"),
+            "{nth}: {error}"
+        );
     }
 }
 

@@ -60,6 +60,8 @@ const SEEN: [&str; 38] = [
     "staff repeats go_online",
     "staff repeats pick_ticket",
 ];
+/// Moments that a page replays in one command, which has to be answered in time.
+const MOMENTS_AT_ONCE: usize = 200;
 /// Moments that a failure tells of, before the one that was different.
 const TOLD_BEFORE: usize = 6;
 
@@ -186,12 +188,15 @@ fn replay(stage: &Stage, kind: Kind, tab: &Tab) -> Result<(), String> {
             page.eval(&format!("embeddingPage = () => {}, 0", Value::from(page_of.as_str())));
         }
         let to = loads.get(nth + 1).copied().unwrap_or(moments.len());
-        let problem = page.eval(&format!("replay.run({})", Value::from(&moments[from..to])));
-        if !problem.is_null() {
-            let at = from + problem["index"].as_u64().and_then(|nth| usize::try_from(nth).ok()).unwrap_or(0);
-            let before = &moments[at.saturating_sub(TOLD_BEFORE)..=at];
-            let before: Vec<String> = before.iter().map(Value::to_string).collect();
-            return Err(format!("the page differs: {problem:#}\nafter\n{}", before.join("\n")));
+        for (nth, some) in moments[from..to].chunks(MOMENTS_AT_ONCE).enumerate() {
+            let problem = page.eval(&format!("replay.run({})", Value::from(some)));
+            if !problem.is_null() {
+                let index = problem["index"].as_u64().and_then(|index| usize::try_from(index).ok());
+                let at = from + nth * MOMENTS_AT_ONCE + index.unwrap_or(0);
+                let before = &moments[at.saturating_sub(TOLD_BEFORE)..=at];
+                let before: Vec<String> = before.iter().map(Value::to_string).collect();
+                return Err(format!("the page differs: {problem:#}\nafter\n{}", before.join("\n")));
+            }
         }
     }
     Ok(())

@@ -75,7 +75,7 @@ impl Page {
 
     /// Evaluates an expression, and awaits it if it is a promise.
     pub fn eval(&self, expression: &str) -> Value {
-        self.try_eval(expression).unwrap_or_else(|e| panic!("{expression}: {e}"))
+        self.try_eval(expression).unwrap_or_else(|e| panic!("{expression:.500}: {e}"))
     }
 
     fn try_eval(&self, expression: &str) -> Result<Value, String> {

@@ -176,7 +176,7 @@ fn hundreds_of_kills_of_a_redis_that_syncs_each_second_lose_nothing_unnoticed() 
         }
         tails += 1;
         eventually("a node says what it has lost", || {
-            nodes.iter().any(|node| node.server.log.all().contains("has lost entry"))
+            nodes.iter().any(|node| node.server.log.all().contains("is missing in the log"))
         });
         nodes.iter().for_each(until_serving);
         lost += people.come_back_after_a_loss(&nodes);

@@ -58,7 +58,7 @@ fn a_promoted_replica_that_has_all_goes_on_and_nobody_notices() {
     redis.switch();
     // It is not promoted yet: a node that wrote to it would be refused, and one that only read might read what is lost later.
     for desk in [&one, &other] {
-        desk.server.log.wait("that it is a replica", |line| line.contains("it is a replica"));
+        desk.server.log.wait("that it is a replica", |line| line.contains("is a replica"));
         eventually("it does not serve", || health(desk) == 503);
     }
     alice.say(2, "waits");
@@ -77,20 +77,22 @@ fn a_promoted_replica_that_has_all_goes_on_and_nobody_notices() {
 #[test]
 fn a_promoted_replica_that_lacks_the_tail_has_the_nodes_begin_anew_from_what_it_has() {
     let (mut redis, one, other) = Failover::start();
-    let (mut alice, sam, ticket) = chat(&one, &other);
+    let (mut alice, mut sam, ticket) = chat(&one, &other);
     alice.say(1, "replicated");
     alice.expect("ack");
     redis.until_replicated();
     redis.promote(); // from here on it gets nothing more
     alice.say(2, "accepted, and lost with the tail");
     assert_eq!(int(&alice.expect("ack"), "id"), 2);
+    sam.expect("message");
+    sam.expect("message"); // both nodes have read what will be lost
     redis.first.kill();
     redis.switch();
     let session = alice.session.clone();
     alice.expect_close(1012);
     sam.expect_close(1012);
     for desk in [&one, &other] {
-        desk.server.log.wait("that it has lost entries", |line| line.contains("has lost entry"));
+        desk.server.log.wait("that it has lost entries", |line| line.contains("is missing in the log"));
         until_serving(desk);
     }
     let mut alice = other.user_again("alice", &session);
