@@ -217,9 +217,9 @@ fn what_happens_to_a_chat_is_read_out_once(source: Source) {
         "which colour?",
         "sam went offline.",
         "sam is with you again.",
-        "Chat closed.",
+        "Chat closed by the desk.",
     ];
-    let to_console = ["New ticket: the printer", "it burns", "Your chats are paused", "Ticket closed."];
+    let to_console = ["New ticket: the printer", "it burns", "Your chats are paused", "Ticket closed by"];
     // What comes while the chat is being drawn comes as news, not more often than once in five seconds, and none of it is
     // left out for what comes later.
     for (page, texts) in [(&*user, &to_user[..]), (&*console, &to_console[..])] {
