@@ -1,6 +1,7 @@
 use super::*;
 use crate::config::Assign;
 use crate::ids::UserId;
+use crate::service::Service as _;
 
 const NOW: Millis = 1_000_000;
 

@@ -2,7 +2,7 @@
 //!
 //! admission.rs decides which sockets and clients are accepted, and turn.rs which connections are read when. reading.rs
 //! is the way in, from a socket to the service; delivery.rs the way out, from the service to sockets. keeping.rs holds
-//! back output that must not leave yet, and stats.rs counts for tests.
+//! back output that must not leave yet, slot.rs has what is known of one connection, and stats.rs counts for tests.
 //!
 //! The hub has no poll and no clock: readiness and time are arguments. server.rs drives it with real sockets, the
 //! simulation with scripted ones.
@@ -11,6 +11,7 @@ mod admission;
 mod delivery;
 mod keeping;
 mod reading;
+mod slot;
 mod stats;
 #[cfg(test)]
 mod tests;
@@ -23,8 +24,9 @@ use log::debug;
 use mio::Token;
 use slab::Slab;
 
-use self::admission::{AddressLimit, EvictionQueue, Origin};
+use self::admission::{AddressLimit, EvictionQueue};
 use self::keeping::{Kept, Unkept};
+use self::slot::{Drain, Place, Slot, find};
 pub use self::stats::HubStats;
 use self::turn::RunQueue;
 use crate::config::{Limits, Millis, RECV_BYTES, TURN_EXPIRIES_MAX};
@@ -37,7 +39,7 @@ use crate::net::input::Readiness;
 use crate::net::scope::Scope;
 use crate::net::websocket::Codec;
 use crate::outbox::Outbox;
-use crate::service::{Priority, Service};
+use crate::service::Service;
 
 /// A service and all of its connections.
 pub struct Hub<S, V: Service> {
@@ -82,55 +84,6 @@ pub struct Hub<S, V: Service> {
     scratch: Box<[u8]>,
     /// Output buffers that no connection uses now.
     spare: Vec<Vec<u8>>,
-}
-
-struct Slot<S, I> {
-    id: ConnId,
-    connection: Connection<S>,
-    origin: Origin,
-    /// The connection's place among the open ones, from `Service::opened` until `Service::closed`.
-    place: Option<Place<I>>,
-    /// The phase in which the metrics last counted it.
-    counted: PhaseName,
-    /// The memory of its partial head, as last counted, in bytes.
-    counted_head_bytes: u32,
-    /// The time of its earliest entry in the queue of deadlines.
-    scheduled_at: Millis,
-    in_run_queue: bool,
-    is_dirty: bool,
-    /// Whether it has been read once more since its deadline passed.
-    was_read_last: bool,
-    is_in_eviction_queue: bool,
-    drain: Drain,
-}
-
-/// A place for an open connection.
-struct Place<I> {
-    /// Who the connection belongs to.
-    identity: I,
-    /// `None` once a newer connection of the same client has taken over the place.
-    priority: Option<Priority>,
-}
-
-/// Whether the service is to be notified when all output of a connection has left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Drain {
-    /// The service has not asked, or has been notified since.
-    Unasked,
-    Asked,
-    /// All output has left, and the connection is in the queue of drained ones.
-    Queued,
-}
-
-impl<S: Stream, I> Slot<S, I> {
-    fn flush(&mut self, _: Kept<'_>, now: Millis, spare: &mut Vec<Vec<u8>>, metrics: &mut Metrics) {
-        metrics.bytes_out += self.connection.flush(now, spare) as u64;
-    }
-
-    /// Returns whether the connection is open and all of its output has left.
-    fn is_drained(&self) -> bool {
-        !self.connection.has_output() && self.connection.is_open()
-    }
 }
 
 impl<S: Stream, V: Service> Hub<S, V> {
@@ -310,43 +263,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
             if !self.service.is_kept() {
                 self.keep_turn(next, now);
             }
-            let Some(slot) = find(&mut self.slots, id) else {
-                continue;
-            };
-            slot.is_dirty = false;
-            if let Some(kept) = Kept::by(&self.service) {
-                slot.flush(kept, now, &mut self.spare, &mut self.metrics);
-            }
-            let phase = slot.connection.phase();
-            if phase != slot.counted {
-                self.metrics.moved(std::mem::replace(&mut slot.counted, phase), phase);
-            }
-            if phase == PhaseName::Head || slot.counted_head_bytes > 0 {
-                let head_bytes = slot.connection.partial_head_bytes();
-                self.partial_heads_bytes += head_bytes as usize;
-                self.partial_heads_bytes -=
-                    std::mem::replace(&mut slot.counted_head_bytes, head_bytes) as usize;
-            }
-            if phase == PhaseName::Dead && slot.place.is_some() {
-                self.mark_dirty(id); // the write has failed: settled once more, so that the service is notified
-                continue;
-            }
-            if phase == PhaseName::Dead {
-                self.remove(id);
-                freed += 1;
-                continue;
-            }
-            self.deadlines.schedule(id, &mut slot.scheduled_at, slot.connection.deadline(&self.limits));
-            if slot.drain == Drain::Asked && slot.is_drained() {
-                slot.drain = Drain::Queued;
-                self.drained.push_back(id);
-            }
-            if slot.connection.wants_read() && !std::mem::replace(&mut slot.in_run_queue, true) {
-                self.run_queue.push_again(id, slot.connection.has_sent_much(now));
-            }
-            if phase != PhaseName::Open {
-                self.note_evictable(id);
-            }
+            freed += usize::from(self.settle_one(id, now));
         }
         self.dirty.clear();
         self.keep(now); // in case the turn has sent nothing
@@ -356,6 +273,45 @@ impl<S: Stream, V: Service> Hub<S, V> {
             self.tidy_deadlines();
         }
         freed
+    }
+
+    /// Flushes a dirty connection, counts its phase, and queues it for what is to come next. Returns whether it was dead,
+    /// and is freed.
+    fn settle_one(&mut self, id: ConnId, now: Millis) -> bool {
+        let Some(slot) = find(&mut self.slots, id) else { return false };
+        slot.is_dirty = false;
+        if let Some(kept) = Kept::by(&self.service) {
+            slot.flush(kept, now, &mut self.spare, &mut self.metrics);
+        }
+        let phase = slot.connection.phase();
+        if phase != slot.counted {
+            self.metrics.moved(std::mem::replace(&mut slot.counted, phase), phase);
+        }
+        if phase == PhaseName::Head || slot.counted_head_bytes > 0 {
+            let head_bytes = slot.connection.partial_head_bytes();
+            self.partial_heads_bytes += head_bytes as usize;
+            self.partial_heads_bytes -= std::mem::replace(&mut slot.counted_head_bytes, head_bytes) as usize;
+        }
+        if phase == PhaseName::Dead && slot.place.is_some() {
+            self.mark_dirty(id); // the write has failed: settled once more, so that the service is notified
+            return false;
+        }
+        if phase == PhaseName::Dead {
+            self.remove(id);
+            return true;
+        }
+        self.deadlines.schedule(id, &mut slot.scheduled_at, slot.connection.deadline(&self.limits));
+        if slot.drain == Drain::Asked && slot.is_drained() {
+            slot.drain = Drain::Queued;
+            self.drained.push_back(id);
+        }
+        if slot.connection.wants_read() && !std::mem::replace(&mut slot.in_run_queue, true) {
+            self.run_queue.push_again(id, slot.connection.has_sent_much(now));
+        }
+        if phase != PhaseName::Open {
+            self.note_evictable(id);
+        }
+        false
     }
 
     /// Drops the deadlines of connections that have ended, once there are too many.
@@ -403,10 +359,4 @@ impl<S: Stream, V: Service> Hub<S, V> {
             self.dirty.push(id);
         }
     }
-}
-
-/// Returns the slot of a connection, if the connection still has it. Borrows only the slots, so that the rest of the
-/// hub can be used at the same time.
-fn find<S, I>(slots: &mut Slab<Slot<S, I>>, id: ConnId) -> Option<&mut Slot<S, I>> {
-    slots.get_mut(id.slot as usize).filter(|slot| slot.id == id)
 }

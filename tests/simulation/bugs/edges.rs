@@ -3,7 +3,7 @@
 use super::{Bug, bug};
 
 const CONFIG: &str = "src/config.rs";
-const DESK: &str = "src/desk/mod.rs";
+const DESK: &str = "src/desk/service.rs";
 const QUEUE: &str = "src/state/queue.rs";
 const RESPONSE: &str = "src/net/response.rs";
 const WEBSOCKET: &str = "src/net/websocket.rs";

@@ -2,7 +2,7 @@
 
 use super::{Bug, bug};
 
-const DESK: &str = "src/desk/mod.rs";
+const DESK: &str = "src/desk/service.rs";
 const GOES_ON: &str = "src/desk/keeping.rs";
 const HISTORY: &str = "src/journal/history.rs";
 const HUB: &str = "src/hub/keeping.rs";

@@ -33,7 +33,7 @@ pub(super) const BUGS: &[Bug] = &[
     bug(
         "a connection with more to read is read again",
         HUB,
-        "            if slot.connection.wants_read() && !std::mem::replace(&mut slot.in_run_queue, true) {\n                self.run_queue.push_again(id, slot.connection.has_sent_much(now));\n            }\n",
+        "        if slot.connection.wants_read() && !std::mem::replace(&mut slot.in_run_queue, true) {\n            self.run_queue.push_again(id, slot.connection.has_sent_much(now));\n        }\n",
         "",
     ),
     bug(
@@ -51,8 +51,8 @@ pub(super) const BUGS: &[Bug] = &[
     bug(
         "a connection that has drained is sent the rest",
         HUB,
-        "            if slot.drain == Drain::Asked && slot.is_drained() {",
-        "            if slot.drain == Drain::Asked && slot.is_drained() && phase != PhaseName::Open {",
+        "        if slot.drain == Drain::Asked && slot.is_drained() {",
+        "        if slot.drain == Drain::Asked && slot.is_drained() && phase != PhaseName::Open {",
     ),
     bug(
         "no two connections have the same id",
