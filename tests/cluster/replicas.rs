@@ -30,9 +30,17 @@ impl Failover {
         (Self { first, second, name }, one, other)
     }
 
-    /// Waits until the replica has all that there is.
+    /// Waits until the replica has all that there is. WAIT would wait only for what its own connection has written.
     fn until_replicated(&self) {
-        assert_eq!(self.first.cli(&["WAIT", "1", "10000"]).trim(), "1");
+        let offset = |redis: &Redis, name: &str| {
+            let info = redis.cli(&["INFO", "replication"]);
+            info.lines()
+                .find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok())
+                .expect("an offset")
+        };
+        eventually("the replica has all", || {
+            offset(&self.second, "slave_repl_offset:") == offset(&self.first, "master_repl_offset:")
+        });
     }
 
     fn promote(&self) {
