@@ -22,6 +22,9 @@ mod page;
 #[path = "../support/proxy.rs"]
 mod proxy;
 mod record;
+#[allow(dead_code, reason = "the tests of nodes use the rest")]
+#[path = "../cluster/redis.rs"]
+mod redis;
 mod scripted;
 mod secure;
 mod setup;
@@ -61,6 +64,7 @@ mod secrets;
 mod session_conflicts;
 mod slips;
 mod states;
+mod survival;
 #[cfg(feature = "tls")]
 mod tls;
 mod tree;
