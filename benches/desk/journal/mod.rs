@@ -112,7 +112,7 @@ fn page(options: &Options, load: &str, outcomes: &[[Vec<Outcome>; 2]], restarts:
          A day is {} tickets of {MESSAGES} messages. It ran in less than a minute here, so that snapshots came by size (16 \
          MiB) alone; in a real day there is one every 15 minutes, too, and the file is smaller.\n\n{}\n\
          ## Restarts\n\n\
-         Tickets that wait, whose users have left, each with a subject of 45 characters. From the start of the process to the \
+         Tickets that wait, whose users have left, each with a subject of 46 characters. From the start of the process to the \
          first accepted connection: after a kill, and once more from the snapshot that this start has written.\n\n{}",
         today(),
         usage::machine(),
