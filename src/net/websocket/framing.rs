@@ -7,6 +7,7 @@ use crate::net::close::{self, CloseReason};
 
 /// Two bytes, eight of length, four of mask (RFC 6455 5.2).
 const HEADER_BYTES_MAX: usize = 14;
+const MASK_BYTES: usize = 4;
 const TEXT: u8 = 1;
 
 /// Follows a peer's frames through the bytes that it sends.
@@ -44,6 +45,10 @@ impl Framing {
                 at += length;
                 continue;
             }
+            if let Some(length) = whole_short_frame(&bytes[at..]).filter(|_| self.header_bytes == 0) {
+                at += length;
+                continue;
+            }
             let before = self.header_bytes;
             let more = (HEADER_BYTES_MAX - before).min(bytes.len() - at);
             self.header[before..before + more].copy_from_slice(&bytes[at..at + more]);
@@ -62,6 +67,12 @@ impl Framing {
         }
         at
     }
+}
+
+/// Returns the length of the frame that `bytes` begin with, if it is short and there as a whole, as most are.
+fn whole_short_frame(bytes: &[u8]) -> Option<usize> {
+    let length = 2 + MASK_BYTES + usize::from(bytes.get(1).filter(|second| *second & 0x7F < 126)? & 0x7F);
+    (length <= bytes.len()).then_some(length)
 }
 
 struct Header {
