@@ -130,6 +130,12 @@ fn focus(page: &Page, css: &str) {
     page.eval(&format!("document.querySelector({}).focus()", json!(css)));
 }
 
+/// Presses a control by key.
+fn press(page: &Page, css: &str) {
+    focus(page, css);
+    page.key("Enter");
+}
+
 fn in_the_console_the_focus_goes_on_where_its_control_is_gone(source: Source) {
     let stage = Stage::new(source);
     let console = stage.console("sam");
@@ -143,23 +149,17 @@ fn in_the_console_the_focus_goes_on_where_its_control_is_gone(source: Source) {
     }
     // The chat that takes the place of one has its own buttons there: the focus is on none of them.
     console.until_there("[data-colleague=kim]");
-    focus(&console, "#transfer");
-    console.key("Enter");
-    focus(&console, "#transfer-send");
-    console.key("Enter");
+    press(&console, "#transfer");
+    press(&console, "#transfer-send");
     console.until_shown(&bob);
     until_focus_is_on(&console, "#log");
     assert_eq!(kim.expect("ticket_picked")["ticket_id"], cat);
-    focus(&console, "#release");
-    console.key("Enter");
-    focus(&console, "#confirm-yes");
-    console.key("Enter");
+    press(&console, "#release");
+    press(&console, "#confirm-yes");
     console.until_shown(&ann);
     until_focus_is_on(&console, "#log");
-    focus(&console, "#close-ticket");
-    console.key("Enter");
-    focus(&console, "#confirm-yes");
-    console.key("Enter");
+    press(&console, "#close-ticket");
+    press(&console, "#confirm-yes");
     until_focus_is_on(&console, "#dismiss");
     console.key("Enter");
     console.until_gone("#chat");
@@ -189,19 +189,15 @@ fn in_the_users_page_the_focus_goes_on_where_its_control_is_gone(source: Source)
     user.until_received(&format!("4{}", "\na long text".repeat(20)));
     user.scroll_to_top();
     console.say("the last");
-    focus(&user, "#new-messages");
-    user.key("Enter");
+    press(&user, "#new-messages");
     user.until_gone("#new-messages");
     until_focus_is_on(&user, "#log");
     focus(&user, "#text");
-    focus(&user, "#close-ticket");
-    user.key("Enter");
-    focus(&user, "#confirm-yes");
-    user.key("Enter");
+    press(&user, "#close-ticket");
+    press(&user, "#confirm-yes");
     user.until_ticket_is("closed");
     until_focus_is_on(&user, "#log");
-    focus(&user, "[data-score='4']");
-    user.key("Enter");
+    press(&user, "[data-score='4']");
     until_focus_is_on(&user, "#new-ticket");
     user.key("Enter");
     until_focus_is_on(&user, "#subject");

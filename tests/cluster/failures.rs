@@ -5,7 +5,7 @@ use crate::stories::chat;
 use crate::support::client::int;
 use crate::support::scenario::eventually;
 use crate::support::{Desk, text};
-use crate::table::{health, launch, node, two, until_serving};
+use crate::table::{expect_lost_entries, health, launch, node, two, until_serving};
 
 #[test]
 fn a_node_that_finds_no_redis_lets_nobody_in_until_there_is_one() {
@@ -52,12 +52,7 @@ fn a_redis_that_has_lost_its_tail_has_the_nodes_begin_anew_from_what_it_has() {
     redis.go_back_to(&copy);
     redis.restart();
     let session = alice.session.clone();
-    alice.expect_close(1012);
-    sam.expect_close(1012);
-    for desk in [&one, &other] {
-        desk.server.log.wait("that it has lost entries", |line| line.contains("is missing in the log"));
-        until_serving(desk);
-    }
+    expect_lost_entries([&one, &other], (alice, sam));
     let mut sam = one.staff("sam").online();
     let mut alice = other.user_again("alice", &session);
     assert_eq!(alice.welcome["ticket"]["ticket_id"], ticket.as_str());

@@ -6,8 +6,8 @@ use crate::redis::Redis;
 use crate::stories::chat;
 use crate::support::client::int;
 use crate::support::scenario::eventually;
-use crate::support::{Desk, text};
-use crate::table::{health, launch_at, serving, until_serving};
+use crate::support::{Desk, Staff, User, text};
+use crate::table::{expect_lost_entries, health, launch_at, serving, until_serving};
 
 /// A Redis with a replica, and two nodes that reach one of them by a name of its own.
 struct Failover {
@@ -55,6 +55,18 @@ impl Failover {
     }
 }
 
+/// Expects that the nodes serve again, and that Sam gets what Alice wrote before and meanwhile, each once.
+fn expect_that_nothing_is_lost(desks: [&Desk; 2], (alice, sam): (&mut User, &mut Staff), ticket: &str) {
+    desks.into_iter().for_each(until_serving);
+    assert_eq!(int(&alice.expect("ack"), "id"), 2);
+    for words in ["before", "waits"] {
+        let message = sam.expect("message");
+        assert_eq!(text(&message, "text"), words);
+        sam.delivered(ticket, int(&message, "seq"));
+    }
+    sam.nothing_of(&["message"]);
+}
+
 #[test]
 fn a_promoted_replica_that_has_all_goes_on_and_nobody_notices() {
     let (mut redis, one, other) = Failover::start();
@@ -71,15 +83,7 @@ fn a_promoted_replica_that_has_all_goes_on_and_nobody_notices() {
     }
     alice.say(2, "waits");
     redis.promote();
-    until_serving(&one);
-    until_serving(&other);
-    assert_eq!(int(&alice.expect("ack"), "id"), 2);
-    for words in ["before", "waits"] {
-        let message = sam.expect("message");
-        assert_eq!(text(&message, "text"), words);
-        sam.delivered(&ticket, int(&message, "seq"));
-    }
-    sam.nothing_of(&["message"]);
+    expect_that_nothing_is_lost([&one, &other], (&mut alice, &mut sam), &ticket);
 }
 
 #[test]
@@ -97,12 +101,7 @@ fn a_promoted_replica_that_lacks_the_tail_has_the_nodes_begin_anew_from_what_it_
     redis.first.kill();
     redis.switch();
     let session = alice.session.clone();
-    alice.expect_close(1012);
-    sam.expect_close(1012);
-    for desk in [&one, &other] {
-        desk.server.log.wait("that it has lost entries", |line| line.contains("is missing in the log"));
-        until_serving(desk);
-    }
+    expect_lost_entries([&one, &other], (alice, sam));
     let mut alice = other.user_again("alice", &session);
     assert_eq!(int(&alice.welcome["ticket"], "last_id"), 1, "the page learns what is missing");
     let mut sam = one.staff("sam").online();
@@ -128,13 +127,5 @@ fn a_redis_that_becomes_a_replica_itself_is_left_and_loses_nothing() {
     }
     alice.say(2, "waits");
     redis.switch();
-    until_serving(&one);
-    until_serving(&other);
-    assert_eq!(int(&alice.expect("ack"), "id"), 2);
-    for words in ["before", "waits"] {
-        let message = sam.expect("message");
-        assert_eq!(text(&message, "text"), words);
-        sam.delivered(&ticket, int(&message, "seq"));
-    }
-    sam.nothing_of(&["message"]);
+    expect_that_nothing_is_lost([&one, &other], (&mut alice, &mut sam), &ticket);
 }

@@ -2,7 +2,7 @@
 
 use crate::redis::Redis;
 use crate::support::scenario::eventually;
-use crate::support::{Desk, Launch, Request, Wire};
+use crate::support::{Desk, Launch, Request, Staff, User, Wire};
 
 /// How a node of the desk is started.
 pub(crate) fn launch(redis: &Redis) -> Launch {
@@ -40,4 +40,14 @@ pub(crate) fn health(desk: &Desk) -> u16 {
 
 pub(crate) fn until_serving(desk: &Desk) {
     eventually("the node serves", || health(desk) == 200);
+}
+
+/// Expects that all nodes find that the log has lost entries, end their connections, and serve again.
+pub(crate) fn expect_lost_entries(desks: [&Desk; 2], (alice, sam): (User, Staff)) {
+    alice.expect_close(1012);
+    sam.expect_close(1012);
+    for desk in desks {
+        desk.server.log.wait("that it has lost entries", |line| line.contains("is missing in the log"));
+        until_serving(desk);
+    }
 }
