@@ -6,7 +6,7 @@ use crate::ids::{ConnId, NodeId, TicketId};
 use crate::net::rate::RateVerdict;
 use crate::outbox::Outbox;
 use crate::protocol::Refusal;
-use crate::state::{Emit, ErrorCode, Event, IdRef, TicketRef};
+use crate::state::{Emit, ErrorCode, Event};
 
 impl Desk {
     /// Refuses a command that exceeded a rate limit.
@@ -16,8 +16,7 @@ impl Desk {
         (id, ticket): (Option<u64>, Option<TicketId>),
         out: &mut Outbox,
     ) {
-        let (id, ticket) = (id.map(IdRef::Id), ticket.map(TicketRef::Id));
-        self.refuse(conn, (ErrorCode::RateLimited, id, ticket), out);
+        self.refuse(conn, &Event::refused(ErrorCode::RateLimited, id, ticket), out);
     }
 
     /// Refuses a message. If it exceeded the rate limit, that is the reason given, whatever else is wrong with it.
@@ -29,17 +28,11 @@ impl Desk {
         out: &mut Outbox,
     ) {
         let code = if verdict == RateVerdict::Within { refusal.code } else { ErrorCode::RateLimited };
-        self.refuse(conn, (code, refusal.id, refusal.ticket()), out);
+        self.refuse(conn, &Event::Error { code, id: refusal.id, ticket: refusal.ticket() }, out);
     }
 
-    fn refuse(
-        &mut self,
-        conn: ConnId,
-        (code, id, ticket): (ErrorCode, Option<IdRef<'_>>, Option<TicketRef<'_>>),
-        out: &mut Outbox,
-    ) {
+    fn refuse(&mut self, conn: ConnId, error: &Event<'_>, out: &mut Outbox) {
         let (counters, node) = (&mut self.counters, NodeId::HERE);
-        let mut writer = EventWriter { out, counters, node, is_others: false };
-        writer.emit(conn, &Event::Error { code, id, ticket });
+        EventWriter { out, counters, node, is_others: false }.emit(conn, error);
     }
 }

@@ -92,6 +92,11 @@ const SESSION_BYTES_MAX: usize = ID_BYTES_MAX;
 const TICKET_BYTES: usize = 224;
 
 impl Event<'_> {
+    /// Returns the refusal of a command with this id, about this ticket.
+    pub(crate) fn refused(code: ErrorCode, id: Option<u64>, ticket: Option<TicketId>) -> Self {
+        Self::Error { code, id: id.map(IdRef::Id), ticket: ticket.map(TicketRef::Id) }
+    }
+
     /// Returns an upper bound of the size of this event's frame, in bytes. It is counted against the connection's
     /// credit.
     pub(crate) fn bytes_max(&self) -> usize {

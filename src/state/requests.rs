@@ -3,7 +3,7 @@
 use super::staff::StaffKey;
 use super::ticket_ids::TicketNo;
 use super::users::UserKey;
-use super::{ClosedBy, Emit, ErrorCode, Event, IdRef, Side, StaffCommand, State, TicketRef, UserCommand};
+use super::{ClosedBy, Emit, ErrorCode, Event, Side, StaffCommand, State, UserCommand};
 use crate::config::Millis;
 
 impl State {
@@ -29,8 +29,7 @@ impl State {
             },
         };
         if let Err(code) = done {
-            let ticket = command.ticket().map(TicketRef::Id);
-            self.to_user(key, &Event::Error { code, id: command.message_id().map(IdRef::Id), ticket }, out);
+            self.to_user(key, &Event::refused(code, command.message_id(), command.ticket()), out);
         }
     }
 
@@ -62,8 +61,7 @@ impl State {
         out: &mut dyn Emit,
     ) {
         if let Err(code) = self.try_staff_command(now, key, command, out) {
-            let ticket = command.ticket().map(TicketRef::Id);
-            self.to_staff(key, &Event::Error { code, id: command.message_id().map(IdRef::Id), ticket }, out);
+            self.to_staff(key, &Event::refused(code, command.message_id(), command.ticket()), out);
         }
     }
 
