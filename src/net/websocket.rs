@@ -3,8 +3,7 @@
 //!
 //! A tungstenite context takes about a kilobyte, and most peers are quiet most of the time. So all connections share
 //! one context, and a connection gets its own only while it is in the middle of a frame or a message. tungstenite does
-//! not say whether it is, but the bytes do: a message of n bytes took at least n bytes on the wire plus the shortest
-//! header for n. If this accounts for all bytes that went in, none is left inside.
+//! not say whether it is, so `Framing` follows the frames on their way into the context.
 
 mod framing;
 #[cfg(test)]
@@ -55,16 +54,12 @@ pub(crate) enum ReadEnd {
     Fault(CloseReason),
 }
 
-/// A tungstenite context, and a count of the bytes in it.
+/// A tungstenite context, and what is known of the bytes in it.
 #[derive(Debug)]
 pub struct Codec {
     context: WebSocketContext,
     framing: Framing,
     message_bytes_max: usize,
-    /// Bytes that went in and that no message accounts for. 0 only if nothing is left inside.
-    unaccounted: usize,
-    /// Bytes that went in since the last whole message, without control frames.
-    incomplete_bytes: usize,
 }
 
 impl Codec {
@@ -80,13 +75,11 @@ impl Codec {
             context: WebSocketContext::new(Role::Server, Some(config)),
             framing: Framing::default(),
             message_bytes_max,
-            unaccounted: 0,
-            incomplete_bytes: 0,
         })
     }
 
     fn is_between_messages(&self) -> bool {
-        self.unaccounted == 0
+        self.framing.is_between_messages()
     }
 
     /// Drops the bytes that a peer has left inside. Has to be called on the shared codec when reading stops in the
@@ -102,86 +95,48 @@ impl Codec {
         if input.is_empty() && self.is_between_messages() {
             return Ok(None); // a read would return the same, but only after zeroing its buffer
         }
-        let before = input.len();
         let mut pipe = Pipe { input, replies, framing: &mut self.framing };
-        let read = self.context.read(&mut pipe);
-        let read_bytes = before - pipe.input.len();
-        self.unaccounted += read_bytes;
-        self.incomplete_bytes += read_bytes;
-        let (incoming, payload_bytes) = match read {
-            Ok(Message::Text(text)) => {
-                let bytes = text.len();
-                (Incoming::Text(text), bytes)
-            }
-            Ok(Message::Binary(binary)) => {
-                let bytes = binary.len();
-                (Incoming::Binary(binary), bytes)
-            }
-            Ok(Message::Ping(payload)) => {
+        let incoming = match self.context.read(&mut pipe) {
+            Ok(Message::Text(text)) => Incoming::Text(text),
+            Ok(Message::Binary(binary)) => Incoming::Binary(binary),
+            Ok(Message::Ping(_)) => {
                 // RFC 6455 5.5.2: a pong must be sent in response, as soon as is practical.
                 self.context.flush(&mut pipe).map_err(|error| end(&error))?;
-                (Incoming::Control, payload.len())
+                Incoming::Control
             }
             // RFC 6455 5.5.3: a pong may come unsolicited, and no response to it is expected.
-            Ok(Message::Pong(payload)) => (Incoming::Control, payload.len()),
+            Ok(Message::Pong(_)) => Incoming::Control,
             Ok(Message::Close(close)) => {
                 // RFC 6455 5.5.1: a close frame must be sent in response. The flush puts it into the replies, and then
                 // returns an error for the end of the connection, which is known already.
                 let _ = self.context.flush(&mut pipe);
-                let orderly = self.is_orderly(close.as_ref(), input);
+                self.framing.take();
+                let orderly = is_allowed(close.as_ref()) && self.is_between_messages() && input.is_empty();
                 return Err(ReadEnd::ClosedByPeer { orderly });
             }
             Ok(Message::Frame(_)) => return Err(ReadEnd::Fault(close::PROTOCOL_ERROR)), // read never returns this
             Err(Error::Io(_)) => {
-                return self
-                    .framing
-                    .fault()
-                    .map_or_else(|| self.wait_for_more(), |why| Err(ReadEnd::Fault(why)));
+                let fault = self.framing.fault().or_else(|| self.flooding());
+                return fault.map_or(Ok(None), |why| Err(ReadEnd::Fault(why)));
             }
             Err(error) => return Err(end(&error)),
         };
-        self.account_for(&incoming, wire_bytes_min(payload_bytes));
+        self.framing.take();
         Ok(Some(incoming))
-    }
-
-    /// Returns whether a close frame has a code that may be sent, comes between two messages, and has no bytes behind
-    /// it.
-    fn is_orderly(&self, close: Option<&CloseFrame>, behind: &[u8]) -> bool {
-        // RFC 6455 7.4: if a code must not be sent, tungstenite reports the 1002 that it answers with instead.
-        let is_allowed = close.is_none_or(|close| close.code != CloseCode::Protocol);
-        let payload_bytes = close.map_or(0, |close| 2 + close.reason.len());
-        is_allowed && self.unaccounted == wire_bytes_min(payload_bytes) && behind.is_empty()
     }
 
     /// Limits the bytes of an incomplete message. tungstenite limits its payload; this also limits empty fragments,
     /// which RFC 6455 5.4 allows.
-    fn wait_for_more(&self) -> Result<Option<Incoming>, ReadEnd> {
+    fn flooding(&self) -> Option<CloseReason> {
         let longest = FRAGMENT_BYTES_MIN * self.message_bytes_max + FRAGMENTS_BYTES_SLACK;
-        if self.incomplete_bytes > longest { Err(ReadEnd::Fault(close::FLOODING)) } else { Ok(None) }
-    }
-
-    /// Notes that a message has come out which took at least `frame_bytes` on the wire.
-    fn account_for(&mut self, incoming: &Incoming, frame_bytes: usize) {
-        // A message in fragments leaves a rest that is never accounted for. The connection then keeps its own codec for
-        // longer than necessary, which is safe; it never gives it up too early.
-        self.unaccounted -= self.unaccounted.min(frame_bytes);
-        // RFC 6455 5.4: the sender chooses how to fragment, so each message has the same allowance. A control frame
-        // between two fragments does not renew it, or a flood could go on with a ping now and then.
-        self.incomplete_bytes = match incoming {
-            Incoming::Control => self.incomplete_bytes - self.incomplete_bytes.min(frame_bytes),
-            Incoming::Text(_) | Incoming::Binary(_) => 0,
-        };
+        (self.framing.fragments_bytes() > longest as u64).then_some(close::FLOODING)
     }
 }
 
-/// Returns the length of the shortest frame for a client's payload: header, length, mask and payload (RFC 6455 5.2).
-fn wire_bytes_min(payload: usize) -> usize {
-    let length_bytes = match payload {
-        0..=125 => 0,
-        126..=0xFFFF => 2,
-        _ => 8,
-    };
-    2 + length_bytes + 4 + payload
+/// Returns whether a close frame has a code that may be sent. If it has none, tungstenite reports the 1002 that it
+/// answers with instead (RFC 6455 7.4).
+fn is_allowed(close: Option<&CloseFrame>) -> bool {
+    close.is_none_or(|close| close.code != CloseCode::Protocol)
 }
 
 /// Converts an error of tungstenite. tungstenite sends no close frame for these, and must not be read again after one.

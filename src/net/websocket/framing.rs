@@ -1,5 +1,6 @@
-//! What RFC 6455 asks of a peer's frames and tungstenite does not check, or checks late: a length takes as few bytes as
-//! it can (5.2), and a text fails at the first byte that cannot be UTF-8 (8.1), even in a frame that is not complete.
+//! Where a peer is in its stream of frames, and what RFC 6455 asks of them and tungstenite does not check, or checks late:
+//! a length takes as few bytes as it can (5.2), and a text fails at the first byte that cannot be UTF-8 (8.1), even in a
+//! frame that is not complete.
 
 use std::str;
 
@@ -9,6 +10,8 @@ use crate::net::close::{self, CloseReason};
 const HEADER_BYTES_MAX: usize = 14;
 const MASK_BYTES: usize = 4;
 const TEXT: u8 = 1;
+const FIN: u8 = 0x80;
+const CONTROL: u8 = 8;
 
 /// Follows a peer's frames through the bytes that it sends.
 #[derive(Debug, Default)]
@@ -16,15 +19,44 @@ pub(super) struct Framing {
     /// The beginning of a header that is not complete.
     header: [u8; HEADER_BYTES_MAX],
     header_bytes: usize,
+    frame: Frame,
     payload_left: u64,
     text: Option<MaskedText>,
+    /// Bytes of the fragments of the message that is not complete; 0 if there is none.
+    fragments_bytes: u64,
+    /// Whole messages that have not been taken, control frames included.
+    untaken: usize,
     fault: Option<CloseReason>,
+}
+
+/// The frame that is being followed.
+#[derive(Clone, Copy, Debug, Default)]
+struct Frame {
+    first: u8,
+    bytes: u64,
 }
 
 impl Framing {
     /// Returns the fault at which the frames cannot be followed any further.
     pub(super) fn fault(&self) -> Option<CloseReason> {
         self.fault
+    }
+
+    /// Whether no byte is left that is part of a message which has not been taken.
+    pub(super) fn is_between_messages(&self) -> bool {
+        let is_inside_frame = self.header_bytes > 0 || self.payload_left > 0 || self.fault.is_some();
+        self.untaken == 0 && self.fragments_bytes == 0 && !is_inside_frame
+    }
+
+    /// Returns how many bytes the fragments of an incomplete message have, headers included. A frame counts once it is
+    /// complete.
+    pub(super) fn fragments_bytes(&self) -> u64 {
+        self.fragments_bytes
+    }
+
+    /// Notes that the oldest message has been taken.
+    pub(super) fn take(&mut self) {
+        self.untaken = self.untaken.saturating_sub(1);
     }
 
     /// Follows the frames through `bytes`, behind which `behind` more have been received. Returns how many bytes are
@@ -43,9 +75,13 @@ impl Framing {
                     break;
                 }
                 at += length;
+                if self.payload_left == 0 {
+                    self.end(self.frame);
+                }
                 continue;
             }
             if let Some(length) = whole_short_frame(&bytes[at..]).filter(|_| self.header_bytes == 0) {
+                self.end(Frame { first: bytes[at], bytes: length as u64 });
                 at += length;
                 continue;
             }
@@ -59,13 +95,30 @@ impl Framing {
                 }
                 Some(header) if !header.is_minimal => self.fault = Some(close::PROTOCOL_ERROR),
                 Some(header) => {
-                    (self.header_bytes, self.payload_left, self.text) =
-                        (0, header.payload_bytes, header.text);
+                    (self.header_bytes, self.frame) = (0, header.frame());
+                    (self.payload_left, self.text) = (header.payload_bytes, header.text);
                     at += header.bytes - before;
+                    if self.payload_left == 0 {
+                        self.end(self.frame);
+                    }
                 }
             }
         }
         at
+    }
+
+    /// Notes that a frame is complete. tungstenite refuses those that may not come where they do.
+    fn end(&mut self, frame: Frame) {
+        if frame.first & CONTROL != 0 {
+            // RFC 6455 5.5: a control frame is a message, and may come between two fragments. It does not renew their
+            // allowance, or a flood of empty fragments could go on with a ping now and then.
+            self.untaken += 1;
+        } else if frame.first & FIN != 0 {
+            // RFC 6455 5.4: the sender chooses how to fragment, so each message has the same allowance.
+            (self.untaken, self.fragments_bytes) = (self.untaken + 1, 0);
+        } else {
+            self.fragments_bytes = self.fragments_bytes.saturating_add(frame.bytes);
+        }
     }
 }
 
@@ -76,6 +129,7 @@ fn whole_short_frame(bytes: &[u8]) -> Option<usize> {
 }
 
 struct Header {
+    first: u8,
     bytes: usize,
     payload_bytes: u64,
     is_minimal: bool,
@@ -99,6 +153,7 @@ impl Header {
         };
         let (mask, rest) = rest.split_first_chunk()?;
         Some(Self {
+            first: *first,
             bytes: bytes.len() - rest.len(),
             payload_bytes: length,
             is_minimal: shorter_max == 0 || length > shorter_max,
@@ -108,6 +163,10 @@ impl Header {
                 partial_bytes: 0,
             }),
         })
+    }
+
+    fn frame(&self) -> Frame {
+        Frame { first: self.first, bytes: self.payload_bytes.saturating_add(self.bytes as u64) }
     }
 }
 

@@ -61,6 +61,7 @@ fn fragments_never_look_finished_too_early() {
         assert_eq!(read_all(&mut Reader::default(), &mut shared, &frame(0x81, b"else")).unwrap(), ["else"]);
         texts.extend(read_all(&mut reader, &mut shared, &input[cut..]).unwrap());
         assert_eq!(texts, ["ab", "c"], "cut at {cut}");
+        assert!(reader.own.is_none(), "the context has been given back");
     }
 }
 
@@ -203,8 +204,9 @@ fn a_close_is_answered_with_its_code_and_a_disorderly_one_is_noticed() {
         (frame(0x88, b""), b"\x88\0", true),
         ([&bye[..], &bye].concat(), b"\x88\x05\x03\xe8", false),
         ([&frame(0x01, b"x")[..], &bye].concat(), b"\x88\x05\x03\xe8", false),
+        ([&bye[..], b"\x81"].concat(), b"\x88\x05\x03\xe8", false),
         (frame(0x88, b"\x03\xec"), b"\x88\x14\x03\xea", false), // 1004, which may not be sent
-    ] as [(Vec<u8>, &[u8], bool); 5]
+    ] as [(Vec<u8>, &[u8], bool); 6]
     {
         let mut replies = Vec::new();
         let end = Reader::default().next(&mut Codec::new(MAX), &mut &input[..], &mut replies);
