@@ -9,6 +9,7 @@
 //! | --- | --- |
 //! | url | the address of Redis |
 //! | resp | RESP, the protocol of Redis |
+//! | addresses | where its host is |
 //! | socket, tls, link | one connection to Redis |
 //! | wire | translates a node's commands to those of Redis, and replies to answers; has the keys and scripts |
 //! | command | the commands of a node, and their answers |
@@ -22,6 +23,7 @@
 //!
 //! This file connects them to the poll. There are two connections to Redis; if one fails, both are replaced.
 
+mod addresses;
 mod appends;
 mod clock;
 mod command;
@@ -41,11 +43,12 @@ mod url;
 mod wire;
 
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::ToSocketAddrs;
 
 use log::{info, warn};
 use mio::{Registry, Token};
 
+use self::addresses::Addresses;
 use self::command::Command;
 use self::link::Link;
 pub(crate) use self::node::Host;
@@ -63,14 +66,13 @@ pub struct Cluster {
     node: Node,
     keys: Keys,
     url: RedisUrl,
-    addresses: Vec<SocketAddr>,
+    addresses: Addresses,
     connector: Connector,
     /// The poll, once there is one, and the tokens of the two connections in it.
     poll: Option<(Registry, [Token; 2])>,
     links: Option<[Link; 2]>,
     /// Whether the node was notified that both links are up.
     is_connected: bool,
-    tries: usize,
     retry_at: Millis,
     retry_ms: Millis,
     has_warned: bool,
@@ -81,16 +83,12 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Makes a node of the desk of this name. It connects once it is given the poll. The name of the host is looked up here, and
-    /// not again: that would block.
+    /// Makes a node of the desk of this name. It connects once it is given the poll.
     ///
     /// # Errors
     /// There is no such host, or none that TLS could be spoken with.
     pub fn new(url: RedisUrl, desk: &str, (rules, state): (Rules, &State), nonce: u64) -> io::Result<Self> {
-        let addresses: Vec<SocketAddr> = (url.host.as_str(), url.port).to_socket_addrs()?.collect();
-        if addresses.is_empty() {
-            return Err(io::Error::other("this host has no address"));
-        }
+        let addresses = Addresses::look_up(|| (url.host.as_str(), url.port).to_socket_addrs())?;
         Ok(Self {
             node: Node::new(rules, state, nonce)?,
             keys: Keys::of(desk),
@@ -100,7 +98,6 @@ impl Cluster {
             poll: None,
             links: None,
             is_connected: false,
-            tries: 0,
             retry_at: 0,
             retry_ms: REDIS_RETRY_MS,
             has_warned: false,
@@ -207,8 +204,10 @@ impl Cluster {
 
     fn connect(&mut self, now: Millis) {
         let Some((registry, tokens)) = &self.poll else { return };
-        let address = self.addresses[self.tries % self.addresses.len()];
-        self.tries += 1;
+        if self.node.is_away() {
+            self.addresses.refresh(now, || (self.url.host.as_str(), self.url.port).to_socket_addrs());
+        }
+        let address = self.addresses.next(now);
         let open = |via: Via| {
             Link::open((&self.connector, address), &self.url, (registry, tokens[via as usize]), now)
         };

@@ -136,6 +136,11 @@ impl Node {
         self.phase == Phase::Serving && self.members.keeper() == Some(self.own)
     }
 
+    /// Returns whether this node is no part of its desk. No client is connected then.
+    pub(super) fn is_away(&self) -> bool {
+        self.phase == Phase::Away
+    }
+
     /// Returns the number of this node, if it serves.
     pub(super) fn number(&self) -> Option<NodeId> {
         (self.phase == Phase::Serving).then_some(self.own)

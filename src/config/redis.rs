@@ -24,6 +24,9 @@ pub const LOG_BLOCK_MS: Millis = SECOND;
 pub const REDIS_RETRY_MS: Millis = 50;
 /// The longest time between two attempts.
 pub const REDIS_RETRY_MS_MAX: Millis = 2 * SECOND;
+/// The time between two lookups of the name of Redis' host, while a node is not a part of its desk. A lookup stops the loop
+/// until the resolver answers.
+pub const REDIS_LOOKUP_MS: Millis = 10 * SECOND;
 /// How many bytes of inputs may wait for the log before clients are not read any more: some seconds of a busy desk.
 pub const INPUTS_WAITING_BYTES_MAX: usize = 8 * 1024 * KIB;
 /// The size of the inputs that are put into one entry, in bytes. A single larger input is an entry of its own.
