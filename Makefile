@@ -12,7 +12,9 @@ ROUNDS ?= 5
 NODES ?= 2
 # What the static binary is for. A machine of another kind needs a linker: Debian's gcc-aarch64-linux-gnu.
 TARGET ?= $(shell uname -m)-unknown-linux-musl
-STATIC = target/$(TARGET)/release/deskwire
+# The cargo profile of the static binary: release, or small, which trades speed for size.
+PROFILE ?= release
+STATIC = target/$(TARGET)/$(PROFILE)/deskwire
 ifneq ($(shell uname -m),aarch64)
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_LINKER ?= aarch64-linux-gnu-gcc
 export CC_aarch64_unknown_linux_musl ?= aarch64-linux-gnu-gcc
@@ -59,7 +61,7 @@ test-proxy: ## the desk behind nginx and Caddy, as examples/host configures them
 	$(CARGO) test --test browser -- --ignored reverse_proxy
 
 test-image: image ## the image: as another user, read-only, without a network but loopback, stopped as process 1
-	tests/image/run
+	tests/image/run $(PROFILE)
 
 .PHONY: test-arm
 test-arm: ## the static binary for ARM: pages, tickets and chats, by qemu where this machine is none (qemu-user-static)
@@ -68,7 +70,7 @@ test-arm: ## the static binary for ARM: pages, tickets and chats, by qemu where 
 		$(CARGO) test --test server -- http:: messages:: tickets:: queue:: handshake::
 
 test-dist: dist ## check that a build in another folder gives the same bytes
-	tests/image/rebuild $(TARGET) $(FEATURES)
+	tests/image/rebuild $(TARGET) $(STATIC) $(PROFILE) $(FEATURES)
 
 test-tls: ## TLS in the binary: its own tests, in a real browser too, and the socket tests over TLS
 	$(CARGO) test --features tls --lib --test documents --test tls
@@ -91,13 +93,13 @@ deny: ## licences, sources, bans and, if github.com can be reached, advisories o
 
 static: ## the static binary, for any Linux with this processor, or with TARGET's (rustup target add TARGET)
 	CFLAGS="$(REMAP_C)" RUSTFLAGS="$(REMAP)" \
-		$(CARGO) build --release --locked --target $(TARGET) $(FEATURES:%=--features %)
+		$(CARGO) build --profile $(PROFILE) --locked --target $(TARGET) $(FEATURES:%=--features %)
 
 dist: static ## the static binary, its checksum and its SBOM in target/dist (cargo install cargo-cyclonedx)
-	tests/image/dist $(TARGET)
+	tests/image/dist $(TARGET) $(STATIC)
 
 image: static ## the container image deskwire, from the static binary, by buildah, podman or docker
-	tests/image/build $(TARGET)
+	tests/image/build $(STATIC)
 
 conformance: ## Autobahn's 301 cases without compression, through examples/echo.rs
 	@tests/conformance/run
