@@ -28,7 +28,7 @@ impl World {
             What::Hide | What::Look => self.look(step.what == What::Look),
             What::Retry => self.retry(),
             What::Reload | What::Duplicate | What::Leave | What::Return => self.open_or_leave(step.what),
-            What::Mischief => self.mischief(),
+            What::Attack => self.attack(),
             What::Snapshot => self.check_state(),
             What::Stop => self.stop(),
             What::Crowd => self.crowd(),
@@ -65,8 +65,7 @@ impl World {
         }
     }
 
-    /// Some page's chat, as long as it is not closed: the tab and the ticket. Staff may write only in the one that is on
-    /// the screen.
+    /// Picks a tab and one of its chats that is not closed. Staff may write only in the chat that is on the screen.
     fn some_chat(&mut self) -> Option<(usize, String)> {
         let is_there = |chat: &Conversation| chat.is_open && chat.state != Chat::Closed;
         let tab = self.some_tab(|tab| tab.is_loaded && tab.page.chats().iter().any(is_there))?;
@@ -100,7 +99,7 @@ impl World {
         }
     }
 
-    /// More than is held for one who does not confirm, or more than waits for one who does not read.
+    /// Sends more than the desk holds for a side that does not confirm, or queues for one that does not read.
     fn say_much(&mut self) {
         let (count, is_long) =
             *self.rng.pick(&[(12, false), (40, false), (230, false), (5, true), (20, true)]);
@@ -126,7 +125,7 @@ impl World {
         }
     }
 
-    /// A button is pressed that ends a chat for this one; sometimes for a ticket that is not theirs.
+    /// Somebody closes, releases or transfers a ticket; staff sometimes one that is not theirs.
     fn end_chat(&mut self, what: What) {
         let by_user = what == What::CloseTicket && self.rng.one_in(2);
         let tab = if by_user { self.some_visitor(|_| true) } else { self.some_staffer(|_| true) };
@@ -169,7 +168,7 @@ impl World {
         }
     }
 
-    /// Mostly what can be picked; sometimes what others have, or without room.
+    /// Picks a ticket: mostly one that waits, sometimes one that others have; sometimes with too many chats.
     fn pick(&mut self) {
         let Some(tab) = self.some_staffer(|staffer| !staffer.board.is_empty()) else { return };
         let (any, nth) = (self.rng.one_in(6), self.rng.below(8));
@@ -232,9 +231,9 @@ impl World {
         }
     }
 
-    /// Something happens to a line.
+    /// Changes how a link behaves.
     fn disturb(&mut self, what: What) {
-        if what == What::Mend {
+        if what == What::Repair {
             let Some(tab) = self.some_tab(|tab| tab.is_cut_off) else { return };
             self.tabs[tab].is_cut_off = false;
             let comes_back = self.rng.one_in(2);
@@ -268,7 +267,8 @@ impl World {
             }
             What::Choke => {
                 link.choked = true;
-                link.room = link.room.min(*self.rng.pick(&[1 << 20, 100_000, 3000]));
+                link.send_buffer_bytes =
+                    link.send_buffer_bytes.min(*self.rng.pick(&[1 << 20, 100_000, 3000]));
                 link.note.was_slow = true;
             }
             What::Unchoke => link.choked = false,

@@ -1,4 +1,4 @@
-//! Who gets in: the staff's tokens and the places, judged by what clients have sent and by what is open.
+//! Who is admitted: tokens and free places, judged by what clients have sent and by what is open.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ impl CheckedService {
         self.roster.borrow().admits(id, link.note.offered.as_deref())
     }
 
-    /// A client is to be upgraded: notes whether there is a place for it. Some are for staff alone.
+    /// Before an upgrade, notes whether a place is free. The last ones are reserved for staff.
     pub fn note_places(&mut self, path: &str) {
         let Some(link) = self.machine.borrow().read_last.clone() else { return };
         let is_staff = path.strip_prefix("/ws/staff/").is_some_and(|id| self.has_token(id, &link.borrow()));
@@ -33,8 +33,8 @@ impl CheckedService {
         self.model.stories.over += u64::from(note.is_over);
     }
 
-    /// There is no place for a client. One with a wrong secret is still told so, and one that is connected already takes
-    /// over its own place.
+    /// No place is free. A client with a wrong secret is closed for that, and one that is already connected takes the place of
+    /// its older connection.
     pub fn check_without_place(&mut self, guest: &Guest) -> Result<Option<ConnId>, CloseReason> {
         let result = self.desk.without_place(guest);
         let Some(link) = self.machine.borrow().read_last.clone() else { return result };
@@ -66,7 +66,7 @@ impl CheckedService {
         }
     }
 
-    /// A client has taken over the place of an older connection, which ends without one.
+    /// Notes that a connection has the place of the older one that it replaces.
     pub fn take_over_place(&mut self, link: &Link, is_user: bool) {
         if let Some(older) = link.note.replaces {
             self.taken_over.insert(older);
@@ -75,7 +75,7 @@ impl CheckedService {
         }
     }
 
-    /// SIGHUP: those whose token is another one are closed, and nobody else.
+    /// SIGHUP: checks that those whose token has changed are closed, and nobody else.
     pub fn check_reload(&mut self, now: Millis, out: &mut Outbox) {
         self.desk.reload(now, out);
         self.machine.borrow_mut().is_reload_due = false;

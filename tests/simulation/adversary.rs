@@ -1,4 +1,4 @@
-//! Those who mean no good: foreign ids, wrong secrets, wrong tickets, garbage, floods, silence.
+//! Adversaries: other people's ids, wrong secrets, wrong tickets, malformed frames, floods, silence.
 
 use std::collections::BTreeMap;
 
@@ -23,17 +23,17 @@ const FOREIGN_ORIGINS: [&str; 6] = [
 
 pub struct Adversary {
     is_user: bool,
-    /// Whom it speaks as just now.
+    /// Whether it is connected as a user at present.
     as_user: bool,
     session: Option<String>,
     link: Option<usize>,
-    /// How far it has read in which ticket.
+    /// The last `seq` that it has read, by ticket.
     heard: BTreeMap<String, u64>,
     next_id: u64,
 }
 
 impl Adversary {
-    /// One who comes as a user, and one who has a staff token.
+    /// One that connects as a user, and one that has a staff token.
     pub fn all(setup: &Setup) -> Vec<Self> {
         let new = |is_user| Self {
             is_user,
@@ -59,7 +59,7 @@ impl Adversary {
 }
 
 impl World {
-    pub fn mischief(&mut self) {
+    pub fn attack(&mut self) {
         if self.adversaries.is_empty() {
             return;
         }
@@ -94,14 +94,14 @@ impl World {
         }
     }
 
-    /// Connects: as itself, or as somebody else without a secret.
+    /// Connects: under its own id, or under another one without its secret.
     fn break_in(&mut self, who: usize) {
         let link = self.dial_from_afar(Kind::Nobody);
         let is_user = self.adversaries[who].is_user;
         let session = self.adversaries[who].session.clone();
         let foreign = self.rng.below(3);
         let (path, secret) = match self.rng.below(7) {
-            // Another one's token.
+            // Another staff member's token.
             6 if self.setup.has_staff_file => (format!("/ws/staff/staff-{foreign}"), Some(TOKEN.to_owned())),
             0 => (format!("/ws/user/user-{foreign}"), None),
             1 => (format!("/ws/user/user-{foreign}"), Some("00000000000000000000000000000000".to_owned())),
@@ -117,7 +117,7 @@ impl World {
         protocols.extend(secret.map(|secret| format!("secret.{secret}")));
         self.tell(|| format!("link {link}: an adversary connects to {path}"));
         self.links[link].borrow_mut().send(&websocket::head(&path, &protocols), self.now);
-        // Behind the head, and nobody has said yet that it is let in.
+        // Right behind the head, before the server can have answered it.
         for _ in 0..self.rng.below(3) {
             let frame = self.odd_frame(who);
             self.say(link, &frame);
@@ -127,11 +127,11 @@ impl World {
     /// A new link, from an address that has a limit.
     fn dial_from_afar(&mut self, kind: Kind) -> usize {
         let link = self.dial(kind);
-        self.links[link].borrow_mut().is_strange = true;
+        self.links[link].borrow_mut().is_remote = true;
         link
     }
 
-    /// A plain request, well or badly made.
+    /// Sends a plain request, valid or not.
     fn ask_plainly(&mut self) {
         let long = format!("GET /healthz HTTP/1.1\r\nHost: desk\r\nX: {}\r\n\r\n", "x".repeat(9000));
         let upgrade = String::from_utf8_lossy(&websocket::head("/ws/user/a%20b", &[])).into_owned();
@@ -173,14 +173,14 @@ impl World {
         }
     }
 
-    /// Little that is asked for, and much that is answered, on a line that takes it slowly or not at all.
+    /// Sends requests with long answers, on a link that reads them slowly.
     fn ask_for_much(&mut self, link: usize) {
         let rate = *self.rng.pick(&[300, 40_000, 2_000_000]);
         {
             let mut shared = self.links[link].borrow_mut();
             shared.throttle(Some(rate));
             shared.note.flooded = true;
-            shared.note.blame.get_or_insert("it floods"); // more than once, it is one
+            shared.note.blame.get_or_insert("it floods"); // which it does if this happens more than once
         }
         let kind = if self.rng.one_in(2) { "pick_ticket" } else { "of no kind" };
         let frame = json!({ "type": kind, "ticket_id": "x".repeat(15_000) }).to_string();
@@ -189,10 +189,10 @@ impl World {
         }
     }
 
-    /// Tickets that come and go, within the rate limit if it is done once.
+    /// Opens and closes tickets; once, that is within the rate limit.
     fn open_and_close(&mut self, link: usize) {
         {
-            // More than once, while the process is stopped, it is a flood.
+            // If it happens again while the process is frozen, it is a flood.
             let note = &mut self.links[link].borrow_mut().note;
             note.flooded = true;
             note.blame.get_or_insert("it floods");
@@ -205,7 +205,7 @@ impl World {
         }
     }
 
-    /// RFC 6455, and the limits on top of it; each with the code that it has to be closed with.
+    /// Violates RFC 6455 or a limit, and notes the code that the connection has to be closed with.
     fn break_the_rules(&mut self, link: usize) {
         let frames: [(u16, u8, &[u8]); 14] = [
             (1003, FIN | BINARY, b"binary"),
@@ -267,7 +267,7 @@ impl World {
         self.tell(|| format!("link {link} breaks the rules, for {code}"));
     }
 
-    /// Something of the right form and the wrong content, or the other way round.
+    /// Makes a frame that is valid but makes no sense, or is not valid.
     fn odd_frame(&mut self, who: usize) -> String {
         let rng = &mut self.rng;
         let open: Vec<String> =
@@ -307,7 +307,7 @@ impl World {
                 json!({ "type": "message", "ticket_id": ticket, "id": id, "text": text })
             }
             5 | 6 => {
-                // It never says that it has seen what it has not: nobody could prove it wrong.
+                // It confirms nothing that it has not been sent: the model could not tell that from a page's receipt.
                 let seq = *rng.pick(&[heard, heard, 0, 1 << 40]);
                 json!({ "type": "delivered", "ticket_id": ticket, "seq": seq })
             }

@@ -1,4 +1,4 @@
-//! The desk, watched: every call that it gets and everything that it says is held against the model.
+//! The desk, checked: every call to it and everything that it sends is compared with the model.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,7 +25,7 @@ use crate::network::{Ends, Shared};
 use crate::plan::Setup;
 use crate::roster::SharedRoster;
 
-/// Which link a connection is, by its slot and by its id.
+/// The link of each connection, by its slot and by its id.
 #[derive(Default)]
 pub struct Wiring {
     pub slots: BTreeMap<u32, Shared>,
@@ -37,23 +37,23 @@ pub struct CheckedService {
     pub model: Model,
     pub wiring: Rc<RefCell<Wiring>>,
     ends: Ends,
-    /// The first thing that was not as it should be.
+    /// The first violation.
     pub violation: Option<String>,
     pub calls: u64,
     pub setup: Setup,
     generations: BTreeSet<u32>,
     /// Where the desk has its journal.
     pub disk: Option<disk::Shared>,
-    /// The State's digest when all was kept.
+    /// State's digest when the journal was last written.
     pub kept_digest: u64,
     pub roster: SharedRoster,
     pub machine: SharedMachine,
     /// Open connections, and those of them that are users'.
     pub open: usize,
     pub open_users: usize,
-    /// Connections whose place a newer one has, and that have not ended yet.
+    /// Connections that a newer one has replaced, and that have not ended yet.
     pub taken_over: BTreeSet<ConnId>,
-    /// What may be on the disk, while the process is about to stop.
+    /// The States that may be on the disk, while a stop is due.
     pub copies: Vec<disk::Copy>,
 }
 
@@ -80,14 +80,14 @@ impl CheckedService {
     }
 
     pub fn accuse(&mut self, what: String) {
-        // What a process does that has stopped is seen by nobody.
+        // What a process does after it has stopped has no effect.
         if self.disk.as_ref().is_some_and(|disk| disk.0.borrow().is_stopped) {
             return;
         }
         self.violation.get_or_insert(what);
     }
 
-    /// Reads what was said in this call, and gives each frame to the links that should get it.
+    /// Reads what the desk has sent in this call, and notes each frame for the links that have to get it.
     pub fn sent(&mut self, now: Millis, out: &Outbox) -> Call {
         let mut call = Call { now, ..Call::default() };
         let wiring = Rc::clone(&self.wiring);
@@ -125,7 +125,7 @@ impl CheckedService {
                 }
                 Item::NotifyDrained(conn) => {
                     if !call.asked.insert(conn) {
-                        self.accuse(format!("asked twice when {conn} has taken all"));
+                        self.accuse(format!("asked twice to be notified when {conn} has taken all"));
                     }
                 }
             }
@@ -146,7 +146,7 @@ impl CheckedService {
         self.wiring.borrow().conns.get(&conn).cloned()
     }
 
-    /// "50 messages a second and connection, burst 100", "64 KiB a second, 256 KiB at once"; as much again is a flood.
+    /// Checks the rate limit. Twice as much as is allowed at once is a flood.
     fn check_rate(&mut self, link: &Shared, verdict: RateVerdict, bytes: usize, now: Millis) {
         /// The server counts in whole microseconds; a byte takes 15.
         const ROUNDING: u64 = 1000 * 100;
@@ -155,7 +155,7 @@ impl CheckedService {
         let bytes_per_s = PAYLOAD_BYTES_PER_S;
         let passed = now - note.level_at;
         note.level = note.level.saturating_sub(passed * per_s);
-        // A message that was sent may be answered by a frame that is not counted.
+        // For each message that it is sent, a peer may send one frame that is not counted.
         let is_answer = note.answers > 0;
         if is_answer {
             note.answers -= 1;
@@ -176,7 +176,7 @@ impl CheckedService {
         }
     }
 
-    /// "A connection whose end it has read is away for everything that it reads after that."
+    /// "Once it has read the end of a connection, that peer is absent for everything that it reads later."
     fn check_ends(&mut self, conn: ConnId) {
         let ends = std::mem::take(&mut *self.ends.borrow_mut());
         let other = ends.iter().find(|link| {
@@ -185,17 +185,17 @@ impl CheckedService {
         });
         if let Some(other) = other.and_then(|link| link.borrow().note.conn) {
             self.accuse(format!(
-                "the end of {other} was read before what {conn} says, and is reported later"
+                "the end of {other} was read before what {conn} sent, and is reported later"
             ));
         }
     }
 
-    /// The frame is the next one that this link's client has said.
+    /// Checks that the text is the next one that the client of this link has sent.
     fn check_text(&mut self, link: &Shared, text: &str) {
         let note = &mut link.borrow_mut().note;
-        let said = note.sent.pop_front();
-        if said.as_ref().is_none_or(|(_, said)| **said != *text) && note.breach.is_empty() {
-            self.accuse(format!("read {text:?} where the client said {said:?}"));
+        let sent = note.sent.pop_front();
+        if sent.as_ref().is_none_or(|(_, sent)| **sent != *text) && note.breach.is_empty() {
+            self.accuse(format!("read {text:?} where the client had sent {sent:?}"));
         }
     }
 }
@@ -208,7 +208,7 @@ fn right_verdict(level: u64, burst: u64) -> RateVerdict {
     }
 }
 
-/// What is in a frame of a server.
+/// Returns the payload of a server's frame.
 fn payload(frame: &[u8]) -> &[u8] {
     let header = match frame.get(1) {
         Some(127) => 10,
@@ -250,7 +250,7 @@ impl Service for CheckedService {
         }
         let (is_user, id, secret) = match &guest {
             Guest::User(id, session, _) => (true, id.as_str().to_owned(), session.clone()),
-            // What the desk thinks of the token does not count: what the client sent does.
+            // The token is checked by what the client has sent, not by what the desk says of it.
             Guest::Staff(id, _) => (false, id.as_str().to_owned(), None),
         };
         let result = self.desk.opened(now, conn, guest, out);
@@ -321,7 +321,7 @@ impl Service for CheckedService {
             Some(text) => self.model.message(conn, text, in_time, &call),
             None => Ok(()),
         };
-        self.finish(&format!("{conn} says {}", text.as_deref().unwrap_or("nothing")), &call, result);
+        self.finish(&format!("{conn} sends {}", text.as_deref().unwrap_or("nothing")), &call, result);
     }
 
     fn closed(&mut self, now: Millis, from: (ConnId, Role), out: &mut Outbox) {

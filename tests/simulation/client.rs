@@ -1,4 +1,4 @@
-//! The other end of a link: a browser's WebSocket, and what is held against the server there.
+//! The client's end of a link: a browser's WebSocket, and the checks of what it receives.
 
 use std::fmt::Write;
 
@@ -12,16 +12,16 @@ use crate::rng::Rng;
 use crate::websocket::{Decoder, Heard};
 use crate::world::World;
 
-/// What an answer may take on its way.
+/// How late a response may be because of the network.
 const LATE: Millis = 1000;
 
-/// Whose a link is.
+/// Who has a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Tab(usize),
-    /// Which one, and whether it is there as a user.
+    /// Which adversary, and whether it is connected as a user.
     Adversary(usize, bool),
-    /// A plain request, and the status that it has to be answered with.
+    /// A plain request, and the status of the response that it must get.
     Plain(u16),
     /// Forgotten by its page.
     Nobody,
@@ -55,7 +55,7 @@ impl Client {
 }
 
 impl World {
-    /// Sends a text, sometimes in fragments with something in between.
+    /// Sends a text, sometimes in fragments with a ping in between.
     pub fn say(&mut self, link: usize, text: &str) {
         if self.clients[link].has_closed || self.clients[link].is_over {
             return;
@@ -98,7 +98,7 @@ impl World {
         }
     }
 
-    /// "A head that is not complete in 10 s", and no earlier, nor much later.
+    /// A 408 must come 10 s after the connection was accepted: no earlier, and not much later.
     fn hear_status(&mut self, link: usize, status: u16) {
         self.clients[link].status = Some(status);
         let shared = self.links[link].borrow();
@@ -117,7 +117,10 @@ impl World {
         if said.as_deref() != Some(text) || self.clients[link].code.is_some() {
             return self.accuse(|| {
                 let said = said.map(|said| String::from_utf8_lossy(&said).into_owned());
-                format!("link {link} was sent {}, and the desk said {said:?}", String::from_utf8_lossy(text))
+                format!(
+                    "link {link} received {}, and the desk had sent {said:?}",
+                    String::from_utf8_lossy(text)
+                )
             });
         }
         let Ok(frame) = serde_json::from_slice::<Value>(text) else { return };
@@ -162,7 +165,7 @@ impl World {
         }
     }
 
-    /// "Always with a close frame that arrives", with a code that there is a reason for, and whole.
+    /// Checks how a connection ended: with a close frame, with a code that there is a reason for, and with whole frames.
     fn check_end(&mut self, link: usize, how: End) {
         let (client, shared) = (&self.clients[link], self.links[link].borrow());
         let (note, code) = (&shared.note, client.code);
@@ -174,7 +177,7 @@ impl World {
         } else if let Some(code) = code {
             let flood = u64::from(self.setup.messages_per_s) * MESSAGES_BURST_S * 2000;
             let bytes_flood = PAYLOAD_BYTES_PER_S * PAYLOAD_BURST_S * 2000;
-            // The message that was one too many has not been counted here.
+            // The message that exceeded the limit has not been counted here.
             let bytes_level = note.bytes_level + 1000 * MESSAGE_BYTES_MAX as u64;
             let is_right = match code {
                 1013 => note.was_stalled || (note.is_full && note.replaces.is_none()) || note.is_over,

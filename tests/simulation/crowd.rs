@@ -1,4 +1,4 @@
-//! Many users at once: some look in and leave; and in a few worlds there are more tickets than a list holds at first.
+//! Many users at once: most leave soon, and in a few worlds so many stay that a `welcome` does not list all tickets.
 
 use crate::client::Kind;
 use crate::network::End;
@@ -6,12 +6,12 @@ use crate::pages::Page;
 use crate::websocket;
 use crate::world::World;
 
-/// "A welcome has the oldest 200": this many are more.
+/// More than the "tickets in a `welcome` | 200".
 const TICKETS_MIN: usize = 205;
 
 impl World {
-    /// Consoles are opened anew, and are sent the list.
-    fn staff_look_in(&mut self) {
+    /// Reloads all consoles, so that they are sent a `welcome`.
+    fn reload_consoles(&mut self) {
         for tab in 0..self.tabs.len() {
             if matches!(self.tabs[tab].page, Page::Staffer(_)) && self.tabs[tab].is_loaded {
                 self.detach(tab);
@@ -41,7 +41,7 @@ impl World {
         }
         if stays {
             self.pass(400);
-            self.staff_look_in();
+            self.reload_consoles();
         }
     }
 }

@@ -21,16 +21,16 @@ pub struct Disk {
     pub bytes: Vec<u8>,
     synced: usize,
     next: Vec<u8>,
-    /// The process stops at the first of what it asks of the disk after so many.
+    /// How many operations on the disk succeed before the process stops in the next one.
     stops_after: Option<usize>,
-    /// It has stopped: whatever it still does, nobody sees it.
+    /// It has stopped: what it still does has no effect.
     pub is_stopped: bool,
-    /// The service has been given what is not kept yet.
+    /// The service has taken input that is not on the disk yet.
     pub is_ahead: bool,
     pub violation: Option<String>,
 }
 
-/// The disk, as a journal has it.
+/// The disk as a journal's store.
 #[derive(Clone, Default)]
 pub struct Shared(pub Rc<RefCell<Disk>>);
 
@@ -65,7 +65,7 @@ impl Store for Shared {
     fn replace(&mut self) -> io::Result<()> {
         let disk = &mut *self.0.borrow_mut();
         let result = disk.note_work();
-        // It may have been done, and the process has stopped before it could go on.
+        // A process may stop right before or right after the rename.
         if result.is_ok() || disk.next.len().is_multiple_of(2) {
             disk.bytes = std::mem::take(&mut disk.next);
             disk.synced = disk.bytes.len();
@@ -75,7 +75,7 @@ impl Store for Shared {
 }
 
 impl Disk {
-    /// The process asks something of the disk, and may stop there.
+    /// Counts an operation. An error if the process stops in it.
     fn note_work(&mut self) -> io::Result<()> {
         match &mut self.stops_after {
             _ if self.is_stopped => Err(io::Error::other("stopped")),
@@ -91,10 +91,10 @@ impl Disk {
         }
     }
 
-    /// Something is written to a socket.
+    /// Checks that nothing is written to a socket before the input it answers is on the disk.
     pub fn check_write(&mut self) {
         if self.is_ahead {
-            self.violation.get_or_insert("it was written before it was kept".to_owned());
+            self.violation.get_or_insert("a socket was written to before the journal".to_owned());
         }
     }
 
@@ -104,7 +104,7 @@ impl Disk {
         }
     }
 
-    /// What a power cut leaves: all that was synced, and of the line that was being written a part, or something else.
+    /// What a power cut leaves: all that was synced, and a part of the line that was being written, or zeros.
     fn cut_power(&mut self, rng: &mut Rng) {
         let last = self.bytes[..self.synced].split_inclusive(|byte| *byte == b'\n').next_back();
         let mut next = last.unwrap_or_default().to_vec();
@@ -118,13 +118,13 @@ impl Disk {
     }
 }
 
-/// How the journal is kept in this world: with a snapshot every now and then.
+/// The rules of this world's journal. Its limits are low, so that snapshots are frequent.
 fn rules(seed: u64) -> JournalRules {
     let sync = if (seed / 2).is_multiple_of(2) { JournalSync::Second } else { JournalSync::Turn };
     JournalRules { sync, bytes_max: 2000, age_ms: 20_000 }
 }
 
-/// The State as the disk may have it, and what the model knew then.
+/// The digest of a State that the disk may have, and the model at that time.
 pub struct Copy {
     digest: u64,
     model: Model,
@@ -144,13 +144,13 @@ impl World {
         self.server.hub.service.note_copy();
     }
 
-    /// The process does not stop after all.
+    /// Cancels a stop that has not happened yet.
     pub fn call_off_stop(&mut self) {
         self.disk.0.borrow_mut().stops_after = None;
         self.server.hub.service.copies.clear();
     }
 
-    /// The process has stopped in the middle of this turn: another one goes on from what is on the disk.
+    /// If the process has stopped in the middle of this turn, starts another one from what is on the disk.
     pub fn restart_if_stopped(&mut self) -> bool {
         let has_stopped = self.disk.0.borrow().is_stopped;
         if has_stopped {
@@ -160,7 +160,7 @@ impl World {
         has_stopped
     }
 
-    /// Another process goes on from what is on the disk.
+    /// Starts another process from what is on the disk.
     fn restart(&mut self) {
         self.tell(|| "the process stops".to_owned());
         let (disk, rules) = (self.disk.clone(), rules(self.setup.seed));
@@ -169,7 +169,7 @@ impl World {
             self.server.hub.service.note_copy();
             copies = std::mem::take(&mut self.server.hub.service.copies);
         }
-        // With `second`, it is the process alone that stops: a power cut may take what pages were sent.
+        // With `second` only the process stops: a power cut may lose up to a second of what pages were already sent.
         if rules.sync == JournalSync::Turn {
             disk.0.borrow_mut().cut_power(&mut self.rng);
         }
@@ -178,9 +178,10 @@ impl World {
             Err(why) => return self.accuse(|| format!("the journal is {why}")),
         };
         let digest = history.state.digest();
-        // Of a turn that was being kept, nobody knows whether it was.
+        // The turn that was being written may be in the journal or not.
         let Some(Copy { mut model, .. }) = copies.into_iter().find(|copy| copy.digest == digest) else {
-            return self.accuse(|| "the State that is replayed is another one".to_owned());
+            return self
+                .accuse(|| "the State that was replayed is none of those that the disk may have".to_owned());
         };
         model.stories = std::mem::take(&mut self.server.hub.service.model.stories);
         {
@@ -202,7 +203,7 @@ impl World {
         self.server.hub.service.note_kept();
     }
 
-    /// The kernel ends what the process had.
+    /// The kernel closes the sockets of a process that has stopped.
     fn end_all_links(&mut self) {
         let now = self.now;
         self.machine.borrow_mut().backlog.drain(..).for_each(|link| refuse(&link, now));
@@ -216,7 +217,7 @@ impl World {
         *self.wiring.borrow_mut() = Wiring::default();
     }
 
-    /// What is on the disk is the State.
+    /// Checks that replaying the disk gives the present State.
     pub fn check_disk(&mut self) {
         if !self.setup.has_journal {
             return;
@@ -225,18 +226,18 @@ impl World {
         let is_right = History::read(&self.disk.0.borrow().bytes)
             .is_ok_and(|history| history.state.digest() == digest && history.at <= self.now);
         if !is_right {
-            self.accuse(|| "the journal is not the State".to_owned());
+            self.accuse(|| "the State that the journal gives is not the present one".to_owned());
         }
     }
 }
 
-/// A desk with an empty journal.
+/// Gives a desk an empty journal.
 pub fn start(desk: &mut Desk, disk: &Shared, seed: u64, now: Millis) {
     desk.keep_in(disk.clone(), rules(seed), None, now).expect("a disk in memory");
 }
 
 impl CheckedService {
-    /// Notes whether the desk has something to keep after a call. If it says no, its State is as it was kept.
+    /// After a call, notes whether the desk has something to write to the journal. If not, its State must not have changed.
     pub fn note_given(&mut self) {
         use deskwire::service::Service;
         let Some(disk) = self.disk.clone() else { return };
@@ -245,14 +246,14 @@ impl CheckedService {
         }
         if self.desk.is_kept() {
             if self.desk.state().digest() != self.kept_digest {
-                self.accuse("State has changed, and nothing is to be kept".to_owned());
+                self.accuse("State has changed, and the journal has nothing to write".to_owned());
             }
         } else {
             disk.0.borrow_mut().is_ahead = true;
         }
     }
 
-    /// Has the desk keep its State. Near a stop, what was kept before may be all that there is on the disk, or this.
+    /// Has the desk write its journal. While a stop is due, the disk may have the State before or after this.
     pub fn keep_watched(&mut self) -> io::Result<()> {
         use deskwire::service::Service;
         let is_near_stop = !self.copies.is_empty();
@@ -267,12 +268,12 @@ impl CheckedService {
         Ok(())
     }
 
-    /// Notes the State as it is.
+    /// Notes the present State as one that the disk may have.
     fn note_copy(&mut self) {
         self.copies.push(Copy { digest: self.desk.state().digest(), model: self.model.clone() });
     }
 
-    /// All is kept.
+    /// Notes that the disk has everything.
     pub fn note_kept(&mut self) {
         if let Some(disk) = &self.disk {
             disk.0.borrow_mut().is_ahead = false;

@@ -1,4 +1,4 @@
-//! What goes wrong around a process: it is late, it is stopped for a while, calls of the kernel fail, signals come.
+//! Faults around a process: it runs late, it is frozen for a while, system calls fail, signals arrive.
 
 use deskwire::config::Millis;
 use deskwire::kernel::{Event, PendingSignals};
@@ -11,7 +11,7 @@ use crate::plan::What;
 use crate::websocket;
 use crate::world::World;
 
-/// A server that has nobody to wait for has stopped by then: a close frame, its answer, and what is under way.
+/// A server whose peers all answer has stopped by then: that takes a close frame, its answer, and what is in flight.
 const PROMPT: Millis = 100;
 
 impl World {
@@ -37,13 +37,13 @@ impl World {
         }
     }
 
-    /// The process gets no time for a while, and everything else goes on.
+    /// The process does not run for a while, and everything else goes on.
     fn freeze(&mut self, least: Millis, most: Millis) {
         let span = self.rng.in_ms(least, most);
         self.frozen_until = self.now + span;
         self.tell(|| format!("the process is stopped for {span} ms"));
         self.machine.borrow_mut().stops += 1;
-        // What it would have ended meanwhile it ends late.
+        // Whatever it would have ended in that time, it ends later.
         for link in &self.live {
             let note = &mut self.links[*link].borrow_mut().note;
             (note.changed_at, note.stopped_ms) = (note.changed_at + span, note.stopped_ms + span);
@@ -54,7 +54,7 @@ impl World {
         self.now < self.frozen_until
     }
 
-    /// Sockets are said to be ready that are not, and slots that nobody has.
+    /// Reports sockets as ready that are not, and slots that are free.
     fn report_nothing(&mut self) {
         for _ in 0..1 + self.rng.below(4) {
             let slot = self.rng.below(12) as u32;
@@ -70,8 +70,8 @@ impl World {
         }
     }
 
-    /// All that failed works again.
-    pub fn mend_machine(&mut self) {
+    /// Removes all faults of the machine.
+    pub fn repair_machine(&mut self) {
         self.frozen_until = self.now;
         let mut machine = self.machine.borrow_mut();
         machine.accept_failures.clear();
@@ -87,7 +87,7 @@ impl World {
             let part = &head[..self.rng.below(head.len())];
             self.links[link].borrow_mut().send(part, self.now);
         }
-        let is_stuck = self.rng.one_in(3) && self.someone_goes_silent();
+        let is_stuck = self.rng.one_in(3) && self.silence_one();
         self.pass(10);
         self.tell(|| "-- the server goes down".to_owned());
         for link in &self.live {
@@ -102,7 +102,7 @@ impl World {
         let most = if is_stuck { SHUTDOWN } else { PROMPT };
         self.pass(0);
         if self.machine.borrow().listens {
-            self.accuse(|| "it stops, and still listens".to_owned());
+            self.accuse(|| "it was told to stop, and still listens".to_owned());
         }
         while !self.server.is_done() && self.now < asked_at + most && self.violation.is_none() {
             self.pass(1);
@@ -110,15 +110,17 @@ impl World {
         let took = self.now - asked_at;
         if !self.server.is_done() {
             let stats = self.server.hub.stats();
-            self.accuse(|| format!("asked to stop, it has not after {took} ms: {stats:?}"));
+            self.accuse(|| format!("it has not stopped {took} ms after the signal: {stats:?}"));
         }
         if is_stuck && took < SHUTDOWN {
-            self.accuse(|| format!("it stopped after {took} ms, and a peer had 5 s to answer"));
+            self.accuse(|| {
+                format!("it stopped after {took} ms, though one peer had not answered and had 5 s")
+            });
         }
     }
 
-    /// One of those who are connected answers nothing any more.
-    fn someone_goes_silent(&mut self) -> bool {
+    /// From now on one of the open connections answers nothing. Returns false if there is none.
+    fn silence_one(&mut self) -> bool {
         let links = self.live.iter().filter(|link| self.links[**link].borrow().note.open);
         let Some(link) = links.copied().next() else { return false };
         let mut link = self.links[link].borrow_mut();

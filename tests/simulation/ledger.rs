@@ -1,52 +1,55 @@
-//! What was said, where it was shown, and what each side was sent of that. Every text is said once, and starts with its
-//! number.
+//! The texts of all messages: who sent them in which ticket, and whether they were shown. Each text is sent once, and starts
+//! with its number.
 
 use std::fmt::Write;
 
-/// Said by somebody who does not know in which ticket.
+/// The ticket of a text whose sender does not know it.
 pub const UNSURE: &str = "?";
 
 #[derive(Default)]
 pub struct Ledger {
-    said: Vec<Said>,
+    sent: Vec<Sent>,
     pub violation: Option<String>,
     pub delivered: u64,
 }
 
-struct Said {
+/// A text that was sent.
+struct Sent {
     ticket: String,
     by_user: bool,
     is_shown: bool,
 }
 
 impl Ledger {
-    /// A new text, of about this length. No page sends spaces at the end.
+    /// Makes a new text of about this length. It does not end with a space, since pages cut these off.
     pub fn text(&mut self, ticket: &str, by_user: bool, length: usize, filling: &str) -> String {
-        let mut text = format!("#{} ", self.said.len());
+        let mut text = format!("#{} ", self.sent.len());
         while text.len() < length {
             text.push_str(filling);
         }
         text.truncate(text.trim_end().len());
-        self.said.push(Said { ticket: ticket.to_owned(), by_user, is_shown: false });
+        self.sent.push(Sent { ticket: ticket.to_owned(), by_user, is_shown: false });
         text
     }
 
     /// A page shows what the other side wrote.
     pub fn show(&mut self, text: &str, ticket: &str, to_user: bool) {
-        let Some(said) = number(text).and_then(|number| self.said.get_mut(number)) else {
-            return self.accuse(format_args!("shown, and said by nobody: {text:?}"));
+        let Some(sent) = number(text).and_then(|number| self.sent.get_mut(number)) else {
+            return self.accuse(format_args!("shown, and sent by nobody: {text:?}"));
         };
-        said.is_shown = true;
-        if (said.ticket != ticket && said.ticket != UNSURE) || said.by_user == to_user {
-            self.accuse(format_args!("{text:?} is shown in {ticket}, and was said elsewhere"));
+        sent.is_shown = true;
+        if (sent.ticket != ticket && sent.ticket != UNSURE) || sent.by_user == to_user {
+            self.accuse(format_args!(
+                "{text:?} is shown in {ticket}, and was sent in another ticket or by the same side"
+            ));
         }
     }
 
-    /// A page shows that the other side has it.
+    /// A page shows a text of its own as delivered.
     pub fn deliver(&mut self, text: &str) {
         self.delivered += 1;
-        if number(text).and_then(|number| self.said.get(number)).is_some_and(|said| !said.is_shown) {
-            self.accuse(format_args!("{text:?} is shown as delivered, and nobody has it"));
+        if number(text).and_then(|number| self.sent.get(number)).is_some_and(|sent| !sent.is_shown) {
+            self.accuse(format_args!("{text:?} is shown as delivered, and the other side does not show it"));
         }
     }
 

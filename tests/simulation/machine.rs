@@ -1,4 +1,4 @@
-//! The operating system under the server: what its polls report, the backlog, signals, descriptors, and what fails of them.
+//! The operating system under the server: what its polls report, the backlog, signals, descriptors, and their failures.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -19,51 +19,51 @@ use crate::world::START;
 /// The numbers that errno(3) has on Linux.
 pub const EMFILE: i32 = 24;
 const ECONNABORTED: i32 = 103;
-/// What accept(2) may fail with, though somebody waits: no descriptor, no memory, a peer that has gone, a signal.
+/// What accept(2) may fail with although a connection waits: no descriptor, no memory, a peer that has gone, a signal.
 pub const ACCEPT_FAILURES: [i32; 8] = [EMFILE, 23, 12, 105, ECONNABORTED, 113, 100, 4];
-/// Those of them that are no peer's: no descriptor, or no memory.
-const OF_THE_PROCESS: [i32; 4] = [EMFILE, 23, 12, 105];
+/// Those of them that concern the process and not one peer: no descriptor, or no memory.
+const PROCESS_FAILURES: [i32; 4] = [EMFILE, 23, 12, 105];
 /// The poll can watch no more.
 const ENOSPC: i32 = 28;
 
 #[derive(Default)]
 pub struct Machine {
     pub now: Millis,
-    /// What the next poll reports, beside the sockets that have become ready.
+    /// What the next poll reports, sockets that have become ready included.
     pub reports: Vec<Event>,
-    /// What the last one has reported.
+    /// What the last poll has reported.
     events: Vec<Event>,
     /// Connections that wait to be accepted.
     pub backlog: VecDeque<Shared>,
-    /// The process has a socket that listens.
+    /// The process has a listener.
     pub listens: bool,
     pub signals: PendingSignals,
     /// SIGHUP has come, and the desk has not read its file again.
     pub is_reload_due: bool,
-    /// The last accept failed for want of something of the process's own, and not for the peer's sake.
+    /// The last accept failed because the process lacked a descriptor or memory, and not because of the peer.
     is_starved: bool,
     /// What the next calls of accept(2) fail with.
     pub accept_failures: VecDeque<i32>,
-    /// So many of the next sockets the poll does not take.
+    /// How many of the next sockets the poll refuses to watch.
     pub watch_failures: usize,
-    /// Sockets that the process has, and may have; 0 is without a limit.
+    /// Sockets that the process has, and the most that it may have; 0 is no limit.
     pub descriptors: usize,
     pub descriptors_max: usize,
-    /// So many the server keeps, and of those that have not opened it ends so many now, for others.
+    /// How many sockets the server keeps; and, over that, how many that are not open it has to evict now.
     pub sockets_max: usize,
     to_be_evicted: usize,
     pub evicted: u64,
-    /// Those of the address that has a limit, and its limit.
-    strange: usize,
-    pub strange_max: usize,
+    /// Connections of the one address that has a limit, and that limit.
+    remote: usize,
+    pub remote_max: usize,
     /// How often the kernel was asked for random bytes, and whether it had none the last time.
     pub random_asked: u64,
     pub random_failed: bool,
     /// The socket that was read last.
     pub read_last: Option<Shared>,
-    /// Calls that failed for want of something.
+    /// Calls that failed for lack of a resource.
     pub refused_calls: u64,
-    /// How often the process was stopped for a while.
+    /// How often the process was frozen.
     pub stops: u64,
 }
 
@@ -83,17 +83,17 @@ impl Machine {
         self.reports.push(Event::Signals);
     }
 
-    /// Another process begins: what this one was to be told is forgotten.
+    /// Another process starts: reports and signals to the last one are dropped.
     pub fn restart(&mut self, now: Millis) {
         self.now = now;
         self.reports.clear();
         (self.signals, self.is_reload_due) = (PendingSignals::default(), false);
     }
 
-    /// The server has dropped a socket. Where it has all that it may have, it may do so for the one that it has accepted.
+    /// The server has dropped a socket. If it has too many, it may drop one that is not open.
     pub fn dropped(&mut self, link: &mut Link) {
         self.descriptors -= 1;
-        self.strange -= usize::from(link.is_strange);
+        self.remote -= usize::from(link.is_remote);
         if link.note.conn.is_none() && self.to_be_evicted > 0 {
             self.to_be_evicted -= 1;
             self.evicted += 1;
@@ -101,12 +101,12 @@ impl Machine {
         }
     }
 
-    /// Whether the address that has a limit is over it.
+    /// Whether the address that has a limit has more connections than that.
     pub fn is_over(&self) -> bool {
-        self.strange > self.strange_max
+        self.remote > self.remote_max
     }
 
-    /// Whether those who wait to be accepted may have to wait on.
+    /// Whether the server has a reason to leave the backlog as it is.
     pub fn may_pause(&self) -> bool {
         self.is_starved || self.descriptors >= self.sockets_max
     }
@@ -122,7 +122,7 @@ impl Machine {
         {
             self.accept_failures.pop_front();
             self.refused_calls += 1;
-            self.is_starved = OF_THE_PROCESS.contains(&errno);
+            self.is_starved = PROCESS_FAILURES.contains(&errno);
             if errno == ECONNABORTED
                 && let Some(link) = self.backlog.pop_front()
             {
@@ -162,7 +162,7 @@ impl Drop for Listening {
     }
 }
 
-/// The machine, as the server has it.
+/// The server's view of the machine.
 pub struct Kernel {
     pub started: Instant,
     pub machine: SharedMachine,
@@ -173,7 +173,7 @@ pub struct Kernel {
 }
 
 impl Kernel {
-    /// A clock that counts by it.
+    /// Returns a clock that follows the machine's time.
     pub fn clock(&self) -> Clock {
         Clock::started(self.started, START)
     }
@@ -207,15 +207,15 @@ impl kernel::Kernel for Kernel {
         let link = machine.accept()?;
         machine.descriptors += 1;
         machine.to_be_evicted = machine.descriptors.saturating_sub(machine.sockets_max);
-        let is_strange = link.borrow().is_strange;
-        machine.strange += usize::from(is_strange);
-        if is_strange && machine.strange > machine.strange_max {
+        let is_remote = link.borrow().is_remote;
+        machine.remote += usize::from(is_remote);
+        if is_remote && machine.remote > machine.remote_max {
             let note = &mut link.borrow_mut().note;
             note.is_over = true;
             note.blame.get_or_insert("its address has too many");
         }
-        // This machine's own address has no limit.
-        let ip = if is_strange { Ipv4Addr::new(203, 0, 113, 9) } else { Ipv4Addr::LOCALHOST };
+        // Loopback has no limit.
+        let ip = if is_remote { Ipv4Addr::new(203, 0, 113, 9) } else { Ipv4Addr::LOCALHOST };
         let address = SocketAddr::from((ip, 9));
         drop(machine);
         let (ends, written, disk) = (self.ends.clone(), self.written.clone(), self.disk.clone());
@@ -231,7 +231,7 @@ impl kernel::Kernel for Kernel {
             return Err(io::Error::from_raw_os_error(ENOSPC));
         }
         link.slot = Some(slot);
-        link.edge = true; // the poll tells of a new socket what it is ready for
+        link.edge = true; // a poll reports at once what a new socket is ready for
         let now = machine.now;
         (link.note.accepted_at, link.note.changed_at, link.note.sign_at) = (now, now, now);
         self.wiring.borrow_mut().slots.insert(slot, Shared::clone(&socket.link));

@@ -1,35 +1,35 @@
-//! A deterministic world around the real desk: the real State, the real connections, and everything else invented.
+//! A deterministic world around the real desk: the real State, the real connections, and everything else simulated.
 //!
 //! ```text
 //! rng               random numbers from a seed
 //! plan              a seed's world, and its steps
-//! machine           the operating system under the server: polls, accept, signals, and what fails of them
+//! machine           the operating system under the server: polls, accept, signals, and their failures
 //! faults            what goes wrong around the process
-//! roster            who of the staff may sign in, and a staff file that changes
+//! roster            which staff may sign in, and a staff file that changes
 //! crowd             many users at once
 //! network           sockets and the network between them
 //! codec             RFC 6455 from the client's side, shared with other tests
 //! websocket         what a client reads of the server's frames
-//! pages             the two pages, as far as they speak to the desk
+//! pages             a model of the two pages: what they send, and what they show of what they receive
 //! adversary         peers who break the rules
 //! process           the server on that machine, and its desk
-//! checked_service   the desk, with each call and each frame held against the model
-//! admission         who gets in, judged by what clients have sent
+//! checked_service   the desk, with each call and each frame compared with the model
+//! admission         who is admitted, judged by what clients have sent
 //! model             a naive desk, written from PROTOCOL.md
 //! disk              what a journal is written to, and what is left when the process stops
-//! figures           the figures of PROTOCOL.md, which the code is held to
-//! ledger            which text was sent, shown, and said to be delivered
+//! figures           the figures of PROTOCOL.md, which the code is compared with
+//! ledger            which text was sent, shown, and reported as delivered
 //! world             all of them, and a clock; client, acts, turns and quiesce are its parts
 //! run               a seed from the start to the end, and the shortest history of a failure
-//! sabotage          bugs put in on purpose (the list is in bugs), each of which has to be found
+//! sabotage          planted bugs (the list is in bugs), each of which has to be found
 //! ```
 //!
 //! `SIM_SEEDS`, `SIM_STEPS` and `SIM_FIRST_SEED` say what to run; each seed is a world of its own. With `SIM_JOURNAL=1` all of
 //! them have a journal, stop often, and are replayed after each step.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-#![allow(clippy::print_stderr, reason = "a long run tells how far it has come")]
+#![allow(clippy::print_stderr, reason = "a run prints what it did")]
 #![allow(clippy::cast_possible_truncation, reason = "the numbers of a simulation are small")]
-#![allow(unreachable_pub, missing_docs, reason = "its readers are here")]
+#![allow(unreachable_pub, missing_docs, reason = "nothing outside this crate uses it")]
 
 mod acts;
 mod admission;
@@ -70,7 +70,7 @@ use run::run_seed;
 
 const SEEDS: u64 = 200;
 const STEPS: u64 = 150;
-/// Every so many seeds, one is run twice.
+/// One seed of this many is run twice: both runs must have the same digest.
 const TWICE: u64 = 50;
 
 fn number(name: &str, default: u64) -> u64 {
@@ -95,7 +95,7 @@ fn every_promise_is_kept_in_every_world() {
     assert!(seldom.is_empty(), "nothing was broken, but too little happened: {seldom:?}");
 }
 
-/// A simulation in which nobody does anything finds nothing, and must not say that all is well.
+/// A simulation in which nothing happens finds nothing, so it must not pass.
 #[test]
 fn a_run_in_which_nothing_happens_fails() {
     let total =
@@ -106,7 +106,7 @@ fn a_run_in_which_nothing_happens_fails() {
     }
 }
 
-/// All worlds of a run.
+/// Sums over all worlds of a run.
 #[derive(Default)]
 struct Total {
     stories: Stories,
@@ -114,7 +114,7 @@ struct Total {
     delivered: u64,
 }
 
-/// Runs worlds with the steps that `keeps` names, on all cores.
+/// Runs worlds on all cores, with those steps for which `keeps` returns true.
 fn run_worlds(first: u64, seeds: u64, steps: usize, keeps: fn(&Step) -> bool) -> Result<Total, String> {
     let (next, failed) = (AtomicU64::new(first), AtomicBool::new(false));
     let failures = Mutex::new(Vec::new());

@@ -1,4 +1,4 @@
-//! The network: sockets with edges, buffers that fill, bytes that are late, cut up, or never come.
+//! The network: sockets with edges, buffers that fill, bytes that arrive late, in pieces, or never.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -18,7 +18,7 @@ pub type Shared = Rc<RefCell<Link>>;
 /// The hash of all that the server has written.
 pub type Written = Rc<RefCell<Trail>>;
 
-/// The connections whose end the server has read.
+/// The connections whose end the server has read, and not reported to the service yet.
 pub type Ends = Rc<RefCell<Vec<Shared>>>;
 
 /// How one side ends.
@@ -31,18 +31,18 @@ pub enum End {
 /// One connection: both directions of it, and what has been seen of it.
 #[derive(Default)]
 pub struct Link {
-    /// From the client, under way; in the server's receive buffer; from the server, in its send buffer or under way.
+    /// From the client, in flight; in the server's receive buffer; from the server, in its send buffer or in flight.
     pub up: VecDeque<u8>,
     pub inbox: VecDeque<u8>,
     pub down: VecDeque<u8>,
     pub up_end: Option<End>,
     pub arrived_end: Option<End>,
     pub down_end: Option<End>,
-    /// The client's socket is gone altogether: what the server sends then is answered with a reset.
+    /// The client's socket is closed: what the server sends then is answered with a reset.
     pub client_gone: bool,
     pub server_gone: bool,
-    /// The server's send buffer, in bytes; it was full; something has happened since the last poll.
-    pub room: usize,
+    /// The size of the server's send buffer in bytes; whether it was full; whether the next poll reports the socket.
+    pub send_buffer_bytes: usize,
     pub no_space: bool,
     pub was_refused: bool,
     pub edge: bool,
@@ -58,58 +58,58 @@ pub struct Link {
     pub pieces: Vec<usize>,
     pub slot: Option<u32>,
     /// It comes from an address that has a limit.
-    pub is_strange: bool,
+    pub is_remote: bool,
     pub note: Note,
 }
 
-/// What is known of a connection, to be checked.
+/// What was observed of a connection, for the checks.
 #[derive(Default)]
 pub struct Note {
     pub conn: Option<ConnId>,
     /// When it was accepted.
     pub accepted_at: Millis,
-    /// It belongs to somebody, as far as the service knows.
+    /// The service has opened it, and not seen its end.
     pub open: bool,
-    /// The last change from or to that.
+    /// When `open` changed last.
     pub changed_at: Millis,
-    /// Why nobody may complain if it ends.
+    /// Why it may end without a close frame; `None` if it may not.
     pub blame: Option<&'static str>,
     /// Close codes that may come: the service's, and those that a breach must be answered with.
     pub closes: Vec<u16>,
     pub breach: Vec<u16>,
-    /// Where the breach ends in the stream.
+    /// Where the breach ends in the client's stream.
     pub breach_end: u64,
-    /// It does not always take at once what it is sent.
+    /// It has not always taken at once what it was sent.
     pub was_slow: bool,
     /// Since when its socket has taken nothing of what the server has for it.
     pub refused_since: Option<Millis>,
-    /// It had taken nothing for too long when it was closed.
+    /// When it was closed, it had taken nothing for `STALL`.
     pub was_stalled: bool,
     /// Where the client's close frame ends in the stream.
     pub close_end: Option<u64>,
     pub flooded: bool,
     /// The last bytes read, or taken after a while of refusing them.
     pub sign_at: Millis,
-    /// For so long the process was stopped since.
+    /// How long the process has been stopped since then.
     pub stopped_ms: Millis,
     pub read_bytes: u64,
     pub sent_bytes: u64,
     /// The secret that the bytes of its head offer.
     pub offered: Option<String>,
-    /// What was there when it asked to be upgraded: no place, or too many of its address.
+    /// At its upgrade, no connection was free for it, or its address had too many.
     pub is_full: bool,
     pub is_over: bool,
-    /// There was no place, but it was connected already, by this connection.
+    /// The connection of the same client that it replaces, since no other place was free.
     pub replaces: Option<ConnId>,
-    /// What the service said, and the client has not read yet.
+    /// What the service has sent, and the client has not read yet.
     pub emitted: VecDeque<Rc<[u8]>>,
-    /// What the client said: where it ends in the stream, and the text; until the service has it.
+    /// Texts that the client has sent and the service has not got yet, and where each ends in the stream.
     pub sent: VecDeque<(u64, Rc<str>)>,
-    /// The rate limit: frames that are still to leak, times 1000, and since when.
+    /// The rate limit: the level of frames in its leaky bucket, times 1000.
     pub level: u64,
     /// Messages that were sent to it, and that it may answer.
     pub answers: u64,
-    /// The same for bytes of payload.
+    /// The same for bytes of payload; and when both were computed.
     pub bytes_level: u64,
     pub level_at: Millis,
     pub operations: u64,
@@ -162,7 +162,7 @@ impl Link {
         }
         let count = self.piece(self.up.len());
         if self.server_gone {
-            // Nobody has this socket any more: its kernel answers with a reset, and that may eat what was not read yet.
+            // The server has closed this socket: its kernel answers with a reset, which destroys what was not read yet.
             if !self.up.is_empty() {
                 self.down.clear();
                 self.down_end = Some(End::Reset);
@@ -186,7 +186,7 @@ impl Link {
         }
     }
 
-    /// Lets the client read what is due; and whether this is the end.
+    /// Lets the client read what is due. Returns how the stream ended, if it has.
     pub fn move_down(&mut self, now: Millis, into: &mut Vec<u8>) -> Option<End> {
         if self.dead || self.choked || self.down_at.is_none_or(|at| at > now) {
             return None;
@@ -201,8 +201,8 @@ impl Link {
         } else {
             into.extend(self.down.drain(..count));
         }
-        // Linux tells of room only once there is a third of it.
-        if self.no_space && self.down.len() * 3 <= self.room * 2 {
+        // Linux reports a socket as writable only when a third of its buffer is free.
+        if self.no_space && self.down.len() * 3 <= self.send_buffer_bytes * 2 {
             self.no_space = false;
             self.edge |= !self.server_gone;
         }
@@ -215,11 +215,11 @@ impl Link {
         None
     }
 
-    /// From now on the client reads so many bytes a second. What is under way to one that reads slowly is little.
+    /// From now on the client reads this many bytes a second. The send buffer shrinks with the rate.
     pub fn throttle(&mut self, rate: Option<u64>) {
         self.rate = rate;
         if let Some(rate) = rate {
-            self.room = self.room.min(10 * rate as usize);
+            self.send_buffer_bytes = self.send_buffer_bytes.min(10 * rate as usize);
             self.note.was_slow = true;
         }
     }
@@ -241,7 +241,7 @@ impl Link {
     }
 }
 
-/// What is read at once by a client that reads so many bytes a second.
+/// How much a client that reads this many bytes a second reads at once.
 fn chunk(rate: u64) -> u64 {
     (rate / 20).max(100)
 }
@@ -298,7 +298,7 @@ impl Write for Socket {
         if link.arrived_end == Some(End::Reset) || self.disk.0.borrow().is_stopped {
             return Err(ErrorKind::BrokenPipe.into());
         }
-        let count = bytes.len().min(link.room.saturating_sub(link.down.len()));
+        let count = bytes.len().min(link.send_buffer_bytes.saturating_sub(link.down.len()));
         let was_refused = std::mem::replace(&mut link.was_refused, count < bytes.len());
         link.no_space |= count < bytes.len();
         let (now, since) = (link.note.now, link.note.refused_since);
@@ -347,7 +347,7 @@ impl Drop for Socket {
         self.machine.borrow_mut().dropped(&mut link);
         link.server_gone = true;
         link.edge = false;
-        // Linux resets where there is something that nobody has read, and forgets what it has not sent.
+        // Linux sends a reset if there is unread input, and drops what it has not sent.
         if link.inbox.is_empty() {
             link.down_end.get_or_insert(End::Fin);
         } else {

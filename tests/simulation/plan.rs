@@ -1,4 +1,4 @@
-//! What a seed stands for: who is there, under which rules, and what they do, step by step.
+//! What a seed determines: users and staff, rules and faults of its world, and the steps.
 
 use deskwire::config::{Assign, Millis};
 use deskwire::state::Rules;
@@ -14,21 +14,21 @@ pub struct Setup {
     pub has_adversaries: bool,
     pub rules: Rules,
     pub ping_interval_ms: Millis,
-    /// People give names, and users say where they come from.
+    /// Some users and staff have names, and users the page that they come from.
     pub has_names: bool,
-    /// It ends with the server going down, and not with everybody leaving.
+    /// At the end the server is stopped; otherwise all clients leave.
     pub ends_by_shutdown: bool,
     /// The desk has a journal, and its process may stop.
     pub has_journal: bool,
     /// What is on the disk is replayed after each step (`SIM_JOURNAL=1`: all worlds have a journal, and stop often).
     pub replays: bool,
-    /// There are more tickets than a list holds at first.
+    /// There are more tickets than a `welcome` lists.
     pub is_crowded: bool,
     /// Each staff member has a token of their own, in a file that is changed and read again.
     pub has_staff_file: bool,
-    /// The kernel has no random bytes now and then.
+    /// The kernel returns no random bytes in some calls.
     pub lacks_random_bytes: bool,
-    /// Open WebSockets, and connections of one address. Only strangers come from one that has a limit.
+    /// The most open WebSockets, and the most connections of one address. Only adversaries come from an address with a limit.
     pub connections_max: usize,
     pub connections_per_address_max: u32,
     /// Frames that a connection may send, a second.
@@ -37,7 +37,7 @@ pub struct Setup {
     pub records: bool,
 }
 
-/// Time passes, and somebody does something. Who and how is drawn from the salt.
+/// Time passes, and then one thing happens. Its details are drawn from the salt.
 #[derive(Clone, Copy, Debug)]
 pub struct Step {
     pub wait_ms: Millis,
@@ -60,7 +60,7 @@ pub enum What {
     Show,
     Release,
     Transfer,
-    // Anybody at a page.
+    // Users and staff.
     Hide,
     Look,
     Retry,
@@ -70,7 +70,7 @@ pub enum What {
     Return,
     // The network.
     CutOff,
-    Mend,
+    Repair,
     Reset,
     Choke,
     Unchoke,
@@ -78,13 +78,13 @@ pub enum What {
     Split,
     Slow,
     Nudge,
-    // Those who mean no good.
-    Mischief,
-    // Nobody: the State goes through JSON.
+    // Adversaries.
+    Attack,
+    // No peer: State goes through JSON and back.
     Snapshot,
-    // The process, which stops, and another one goes on.
+    // The process stops, and another one continues.
     Stop,
-    // What the operating system does to it.
+    // Faults of the operating system.
     Late,
     Freeze,
     Spurious,
@@ -92,11 +92,11 @@ pub enum What {
     WatchFails,
     FewDescriptors,
     Hangup,
-    // Many who look in.
+    // Many users at once.
     Crowd,
 }
 
-/// How often each is done, where a seed has no other preference.
+/// How often each happens, relative to the others; a seed multiplies them by factors of its own.
 const WEIGHTS: [(What, usize); 38] = [
     (What::Ask, 10),
     (What::Say, 40),
@@ -117,7 +117,7 @@ const WEIGHTS: [(What, usize); 38] = [
     (What::Leave, 3),
     (What::Return, 6),
     (What::CutOff, 3),
-    (What::Mend, 5),
+    (What::Repair, 5),
     (What::Reset, 3),
     (What::Choke, 2),
     (What::Unchoke, 4),
@@ -125,7 +125,7 @@ const WEIGHTS: [(What, usize); 38] = [
     (What::Split, 8),
     (What::Slow, 3),
     (What::Nudge, 2),
-    (What::Mischief, 20),
+    (What::Attack, 20),
     (What::Snapshot, 1),
     (What::Stop, 2),
     (What::Late, 2),
@@ -145,7 +145,7 @@ pub fn plan(seed: u64, steps: usize) -> (Setup, Vec<Step>) {
     let is_crowded = !is_small && seed % 64 == 9;
     let users = 2 + rng.below(4) + if is_small { 2 } else { 0 };
     let staff = *rng.pick(&[1, 2, 2, 3, 3]);
-    // There is a place for each of them, and for few others; half of all are kept for staff.
+    // Enough connections for all of them, and for few others; half of all are kept for staff.
     let places = (2 * users).max(users + staff) + rng.below(3);
     let setup = Setup {
         seed,
@@ -166,19 +166,18 @@ pub fn plan(seed: u64, steps: usize) -> (Setup, Vec<Step>) {
         ping_interval_ms: *rng.pick(&[5000, 30_000]),
         ends_by_shutdown: rng.one_in(4),
         has_names: rng.one_in(2),
-        // Which of those who were away longest is forgotten first is not the same after a restart.
+        // No journal in a small world: a restart begins all absences anew, so another user might be forgotten first.
         has_journal: only_journals || (!is_small && seed % 2 == 1),
         replays: only_journals,
         messages_per_s: MESSAGES_PER_S,
         records: false,
     };
     // A world in which some things never happen, and others often, finds what an even mixture does not. Without tickets
-    // and words it would find nothing.
+    // and messages it would find nothing.
     let is_needed = |what| matches!(what, What::Ask | What::Say | What::Online | What::Pick);
     let factor = |what, rng: &mut Rng| *rng.pick(if is_needed(what) { &[1, 1, 2, 4] } else { &[0, 1, 2, 4] });
-    // A desk that is full closes tickets whose users have left before anybody picked them.
-    // There, of those who leave in the same moment, it is not said who is forgotten first: a process that is stopped would have
-    // all leave in one.
+    // A full desk closes tickets that were never picked and whose users are absent, the longest absent first. In a small world
+    // this is common, so nothing may make many users leave at the same moment: PROTOCOL.md does not say which is first then.
     let often = |what| match what {
         What::Ask | What::Leave if is_small => 3,
         What::Late | What::Freeze | What::FewDescriptors | What::Crowd if is_small => 0,

@@ -1,4 +1,4 @@
-//! The process that is under test: the server, on a machine that fails, with a desk whose service is watched.
+//! The process under test: the server on a simulated machine, with a desk whose every call is checked.
 
 use std::rc::Rc;
 use std::time::Instant;
@@ -18,21 +18,21 @@ use crate::rng::Rng;
 use crate::roster::SharedRoster;
 use crate::world::World;
 
-/// Pages of these may connect, beside the desk's own.
+/// The value of `--allow-origin`.
 const ALLOWED_ORIGINS: [&str; 2] = ["https://shop.example", "http://other.example:8080"];
 
 thread_local! {
-    /// Made once: they take longer than a whole history.
+    /// Made once a thread, since making them takes longer than a whole history.
     static PAGES: Rc<Pages> = Rc::new(Pages::new(&Branding::default()));
 }
 
 impl World {
-    /// A desk for another process.
+    /// Makes the desk of another process.
     pub fn new_desk(&mut self) -> Desk {
         new_desk(self.setup, self.rng.next(), &self.roster, &self.machine)
     }
 
-    /// A kernel for another process.
+    /// Makes the kernel of another process.
     pub fn kernel(&self) -> Kernel {
         Kernel {
             started: Instant::now(),

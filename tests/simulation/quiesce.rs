@@ -1,4 +1,4 @@
-//! The end of every world: all is mended and everybody comes back, so that nothing may be missing; then all go, and
+//! The end of every world: all faults are repaired and all pages reconnect, so nothing may be missing. Then all leave, and
 //! nothing may be left.
 
 use deskwire::config::Millis;
@@ -15,17 +15,17 @@ use crate::world::World;
 
 /// A page waits 8 s for an answer that does not come, and 15 s before it tries again.
 const RETRY_MS: Millis = 24_000;
-/// Much that was said, and refused for a while, takes some time.
+/// Messages that were refused for a while are sent again, one after the other.
 const ROUNDS_MAX: usize = 6;
 
 impl World {
     pub fn quiesce(&mut self) {
         self.rng = Rng::new(self.setup.seed);
-        self.tell(|| "-- all is mended".to_owned());
+        self.tell(|| "-- all faults are repaired".to_owned());
         self.call_off_stop();
-        self.mend();
+        self.repair();
         self.pass(RETRY_MS);
-        // A ticket that closes while the pages are being looked at would hand its staff another one, not looked at yet.
+        // If a ticket closed while the chats are shown, its staff might be assigned another one that nobody shows.
         if self
             .server
             .hub
@@ -67,17 +67,17 @@ impl World {
         }
     }
 
-    fn mend(&mut self) {
+    fn repair(&mut self) {
         self.is_calm = true;
-        self.mend_machine();
-        self.mend_roster();
+        self.repair_machine();
+        self.repair_roster();
         for link in &self.live {
             let mut link = self.links[*link].borrow_mut();
             link.dead &= link.slot.is_none();
             (link.choked, link.rate) = (false, None);
             link.pieces.clear();
             link.lag = link.lag.min(2);
-            link.room = 1 << 20;
+            link.send_buffer_bytes = 1 << 20;
         }
         for at in self.live.clone() {
             if !matches!(self.clients[at].kind, Kind::Tab(_)) {
@@ -92,7 +92,7 @@ impl World {
                 false => self.tabs[at].hidden = false,
             }
             if !paths.insert(self.tabs[at].path()) {
-                // Of two tabs of the same one, the first stays.
+                // Of two tabs of the same person, the first stays.
                 self.detach(at);
                 self.tabs[at].unload(self.now);
             } else if self.tabs[at].line.status == Status::Stopped {
@@ -107,7 +107,7 @@ impl World {
         }
     }
 
-    /// Everybody at a console that is connected does what this gives.
+    /// On each connected console, does what `act` returns.
     fn all_staff_act(&mut self, act: impl Fn(&Staffer) -> Option<Act>) {
         for tab in 0..self.tabs.len() {
             let Page::Staffer(staffer) = &self.tabs[tab].page else { continue };
@@ -120,15 +120,15 @@ impl World {
         self.pass(400);
     }
 
-    /// Staff go online, and pick what they have room for.
+    /// Staff go online, and pick tickets up to their maximum.
     fn pick_all(&mut self) {
         self.all_staff_act(|_| Some(Act::GoOnline(true)));
         for _ in 0..6 {
             self.all_staff_act(|staffer| {
                 let free = staffer.board.values().find(|ticket| ticket["state"] != "active")?;
                 let ticket = free["ticket_id"].as_str()?.to_owned();
-                let has_room = staffer.active().len() < staffer.max_chats;
-                has_room.then_some(Act::Button("pick_ticket", ticket, None))
+                let has_capacity = staffer.active().len() < staffer.max_chats;
+                has_capacity.then_some(Act::Button("pick_ticket", ticket, None))
             });
         }
     }
@@ -148,7 +148,7 @@ impl World {
         self.pass(3000);
     }
 
-    /// What every page shows is what there is.
+    /// Compares what every page shows with the model.
     fn find_problem(&self) -> Option<String> {
         let mut problem = None;
         for tab in self.tabs.iter().filter(|tab| tab.line.status == Status::Open) {
@@ -201,7 +201,7 @@ impl World {
         (shown != chats).then(|| format!("{} has {shown:?}; right is {chats:?}", staffer.id))
     }
 
-    /// "What was accepted ends delivered": both sides are there, and look at it.
+    /// If both sides show a chat, all that was accepted in it has been delivered.
     fn check_chat(&self, chat: &Conversation) -> Option<String> {
         let is_there = |tab: &crate::pages::Tab| {
             let is_other_side = matches!(tab.page, Page::Visitor(_)) != chat.is_user;
@@ -216,7 +216,7 @@ impl World {
         let is_settled = |fate| matches!(fate, Fate::Delivered | Fate::Failed);
         let mut mine = chat.entries.iter().filter(|entry| entry.is_mine);
         let open = mine.find(|entry| !is_settled(entry.fate) && !entry.is_guess)?;
-        Some(format!("in {} this stays: {open:?}", chat.ticket))
+        Some(format!("in {}, this was neither delivered nor refused: {open:?}", chat.ticket))
     }
 
     fn all_leave(&mut self) {
@@ -245,15 +245,15 @@ impl World {
     fn check_nothing_is_left(&mut self) {
         let counts = self.server.hub.service.desk.state().counts();
         if counts != Counts::default() {
-            self.accuse(|| format!("everybody has left, and there are {counts:?}"));
+            self.accuse(|| format!("all have left, and State still has {counts:?}"));
         }
         if self.setup.has_journal {
-            self.pass(JOURNAL_AGE); // until what is written is put into a snapshot
+            self.pass(JOURNAL_AGE); // until the journal is rewritten as a snapshot
             self.check_disk();
         }
         let due = self.server.hub.next_due();
         if due.is_some() || self.server.hub.has_work() {
-            self.accuse(|| format!("everybody has left, and something is due: {due:?}"));
+            self.accuse(|| format!("all have left, and something is due: {due:?}"));
         }
     }
 }

@@ -17,7 +17,7 @@ impl Rng {
         z ^ z >> 31
     }
 
-    /// From 0 to `end`, without it; 0 where that is 0. Not quite even, which does not matter here.
+    /// Returns a number below `end`, or 0 if `end` is 0. The bias of the multiplication does not matter here.
     pub fn below(&mut self, end: usize) -> usize {
         ((u128::from(self.next()) * end as u128) >> 64) as usize
     }
@@ -26,7 +26,7 @@ impl Rng {
         from + self.below((to - from + 1) as usize) as u64
     }
 
-    /// True once in `n` times.
+    /// Returns true with a chance of one in `n`.
     pub fn one_in(&mut self, n: usize) -> bool {
         self.below(n) == 0
     }

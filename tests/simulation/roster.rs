@@ -1,4 +1,4 @@
-//! Who of the staff may sign in: with the desk's one token, or with those of a staff file, which its operator changes.
+//! Which staff may sign in: with the desk's one token, or with those of a staff file, which the operator changes.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -21,15 +21,15 @@ pub type SharedRoster = Rc<RefCell<Roster>>;
 
 #[derive(Default)]
 pub struct Roster {
-    /// Without one, there is one token for all.
+    /// The staff file; without one, there is one token for all.
     file: Option<PathBuf>,
-    /// Each member's token, by what is in the file, and by what the process has read of it.
+    /// Each member's token: as the file has it, and as the process has last read it.
     written: BTreeMap<String, String>,
     read: BTreeMap<String, String>,
-    /// What is in the file is no staff file.
+    /// The file has a line that is not valid.
     is_spoilt: bool,
     tokens_made: u64,
-    /// How often the process has read it again.
+    /// How often the process has read the file again.
     pub reloads: u64,
 }
 
@@ -71,7 +71,7 @@ impl Roster {
         fs::write(file, text).expect("the staff file");
     }
 
-    /// What a process that starts now has of it.
+    /// Returns what a process that starts now is given, and makes the file valid before that.
     pub fn start(&mut self) -> (StaffTokens, Option<PathBuf>) {
         let Some(file) = self.file.clone() else { return (StaffTokens::desk(TOKEN).expect("a token"), None) };
         self.is_spoilt = false;
@@ -91,7 +91,7 @@ impl Roster {
         if self.file.is_none() { Some(TOKEN) } else { self.written.get(id).map(String::as_str) }
     }
 
-    /// The operator changes the file: somebody goes, comes back, gets another token, or it is saved half done.
+    /// The operator changes the file: a member leaves, gets a token, or the file becomes invalid or valid again.
     fn change(&mut self, setup: &Setup, rng: &mut Rng) {
         let id = format!("staff-{}", rng.below(setup.staff));
         match rng.below(4) {
@@ -105,7 +105,7 @@ impl Roster {
         self.write();
     }
 
-    /// Everybody has a token, and the file is right.
+    /// Makes the file valid, with a token for each member.
     fn restore(&mut self, setup: &Setup) {
         self.is_spoilt = false;
         for number in 0..setup.staff {
@@ -115,7 +115,7 @@ impl Roster {
         self.write();
     }
 
-    /// The process reads it again. Returns whose token is another one now.
+    /// The process reads the file again. Returns the members whose token has changed.
     pub fn reload(&mut self) -> Vec<String> {
         self.reloads += 1;
         if self.file.is_none() || self.is_spoilt {
@@ -142,8 +142,8 @@ impl World {
         self.machine.borrow_mut().signal(PendingSignals { reload: true, stop: false });
     }
 
-    /// All who are staff may sign in.
-    pub fn mend_roster(&mut self) {
+    /// Lets all staff sign in.
+    pub fn repair_roster(&mut self) {
         self.roster.borrow_mut().restore(&self.setup);
         self.machine.borrow_mut().signal(PendingSignals { reload: true, stop: false });
         (0..self.tabs.len()).for_each(|tab| self.give_token(tab));

@@ -1,4 +1,4 @@
-//! Runs a seed, and where it fails, looks for the shortest history that fails.
+//! Runs a seed; if it fails, looks for the shortest history that still fails.
 
 use std::cell::Cell;
 use std::fmt::Write;
@@ -24,8 +24,8 @@ pub struct Failure {
     pub story: Vec<String>,
 }
 
-/// Runs these steps in this world.
-pub fn run(setup: Setup, steps: &[Step], tells: bool) -> Result<(Outcome, Stories), Failure> {
+/// Runs these steps in this world. `has_story` keeps a line for each thing that happens.
+pub fn run(setup: Setup, steps: &[Step], has_story: bool) -> Result<(Outcome, Stories), Failure> {
     thread_local!(static IS_QUIET: Cell<bool> = const { Cell::new(false) });
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
@@ -36,13 +36,13 @@ pub fn run(setup: Setup, steps: &[Step], tells: bool) -> Result<(Outcome, Storie
             }
         }));
     });
-    let mut world = World::new(setup, tells);
-    IS_QUIET.set(!tells);
-    let result = catch_unwind(AssertUnwindSafe(|| live(&mut world, steps)));
+    let mut world = World::new(setup, has_story);
+    IS_QUIET.set(!has_story);
+    let result = catch_unwind(AssertUnwindSafe(|| run_steps(&mut world, steps)));
     IS_QUIET.set(false);
     let what = match result {
         Ok(()) => world.violation.take(),
-        Err(panic) => Some(format!("a panic: {}", words(&*panic))),
+        Err(panic) => Some(format!("a panic: {}", panic_message(&*panic))),
     };
     match what {
         Some(what) => Err(Failure { what, story: world.story.take().unwrap_or_default() }),
@@ -59,7 +59,7 @@ pub fn run(setup: Setup, steps: &[Step], tells: bool) -> Result<(Outcome, Storie
     }
 }
 
-fn live(world: &mut World, steps: &[Step]) {
+fn run_steps(world: &mut World, steps: &[Step]) {
     for step in steps {
         world.step(step);
         if world.violation.is_some() {
@@ -69,12 +69,12 @@ fn live(world: &mut World, steps: &[Step]) {
     world.quiesce();
 }
 
-fn words(panic: &(dyn std::any::Any + Send)) -> String {
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().cloned();
     text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
 }
 
-/// Runs a seed with the steps that `keeps` names; a failure tells its shortest history.
+/// Runs a seed, with those steps for which `keeps` returns true. An error has the shortest history that was found.
 pub fn run_seed(seed: u64, steps: usize, keeps: fn(&Step) -> bool) -> Result<(Outcome, Stories), String> {
     let (setup, mut steps) = plan(seed, steps);
     steps.retain(keeps);
@@ -100,7 +100,7 @@ fn report(setup: Setup, steps: Vec<Step>, first: String) -> String {
     text
 }
 
-/// Leaves out steps, the half of them at first, as long as what is left still fails.
+/// Leaves out steps, at first half of them at once, as long as the rest still fails.
 fn shrink(setup: Setup, mut steps: Vec<Step>) -> Vec<Step> {
     let mut runs = 0;
     let mut size = steps.len().div_ceil(2);

@@ -1,4 +1,4 @@
-//! Shows that the simulation finds what it is there to find: a copy of the crate, one bug at a time, each to be caught.
+//! Shows that the tests find bugs: plants them in a copy of the crate, one at a time, and expects each to be found.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,9 +7,9 @@ use std::time::Instant;
 
 use crate::bugs::{self, Bug, Detector};
 
-/// What is found at all is found soon: most bugs within the first hundred seeds. `SABOTAGE_SEEDS` is another number.
+/// Most bugs are found within the first hundred seeds. `SABOTAGE_SEEDS` overrides this.
 const SEEDS: &str = "20000";
-/// What a failure of the simulation starts with; a copy that does not compile says something else.
+/// What a failure of the simulation has in its message, and a copy that does not compile has not.
 const VERDICT: &str = "with 150 steps: ";
 
 /// A run of all of them takes an hour or two; `SABOTAGE` takes those whose promise, file or detector has this in it, or one of
@@ -18,14 +18,14 @@ const VERDICT: &str = "with 150 steps: ";
 #[ignore = "builds the tests once for each bug: `make sabotage`"]
 fn sabotage_is_caught() {
     let only = std::env::var("SABOTAGE").unwrap_or_default();
-    let is_meant = |bug: &&Bug| {
+    let is_chosen = |bug: &&Bug| {
         let texts = [bug.promise, bug.file, &bug.detector.name()].map(str::to_owned);
         only.split(';').any(|part| texts.iter().any(|text| text.contains(part)))
     };
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     let here = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sabotage");
     let copy = here.join("crate");
-    let _ = fs::remove_dir_all(&copy); // of a run before; what was built stays
+    let _ = fs::remove_dir_all(&copy); // the copy of an earlier run; its build directory stays
     fs::create_dir_all(&copy).expect("a directory for the copy");
     for part in fs::read_dir(package).expect("the package").flatten() {
         let name = part.file_name();
@@ -33,12 +33,12 @@ fn sabotage_is_caught() {
             copy_all(&part.path(), &copy.join(name));
         }
     }
-    let run = |detector| detect(detector, &copy, &here.join("target"));
+    let detect_in_copy = |detector| detect(detector, &copy, &here.join("target"));
     let mut missed = Vec::new();
-    for bug in bugs::all().filter(is_meant) {
+    for bug in bugs::all().filter(is_chosen) {
         let started = Instant::now();
-        let (file, whole) = put_in(&copy, bug);
-        let caught = run(bug.detector);
+        let (file, whole) = plant(&copy, bug);
+        let caught = detect_in_copy(bug.detector);
         fs::write(file, whole).expect("the copy's file");
         let seconds = started.elapsed().as_secs();
         match caught {
@@ -53,9 +53,9 @@ fn sabotage_is_caught() {
             None => missed.push(bug.promise),
         }
     }
-    for detector in bugs::all().filter(is_meant).map(|bug| bug.detector).collect::<Vec<_>>() {
+    for detector in bugs::all().filter(is_chosen).map(|bug| bug.detector).collect::<Vec<_>>() {
         if missed.is_empty() && !matches!(detector, Detector::Simulation) {
-            assert_eq!(run(detector), None, "the copy without a bug");
+            assert_eq!(detect_in_copy(detector), None, "the copy without a bug");
         }
     }
     assert!(missed.is_empty(), "not caught: {missed:?}");
@@ -88,8 +88,8 @@ fn every_planted_bug_still_has_its_place_in_the_code() {
     assert!(misplaced.is_empty(), "{misplaced:#?}");
 }
 
-/// Puts the bug in; gives the file, and what it was.
-fn put_in(copy: &Path, bug: &Bug) -> (PathBuf, String) {
+/// Plants a bug. Returns its file, and what the file was before.
+fn plant(copy: &Path, bug: &Bug) -> (PathBuf, String) {
     let file = copy.join(bug.file);
     let whole = fs::read_to_string(&file).expect("a file of the copy");
     assert_eq!(whole.matches(bug.find).count(), 1, "{}: once in {}: {}", bug.promise, bug.file, bug.find);
@@ -97,7 +97,7 @@ fn put_in(copy: &Path, bug: &Bug) -> (PathBuf, String) {
     (file, whole)
 }
 
-/// Builds and runs what is to find a bug in the copy. What it found, if it found something.
+/// Builds and runs the tests that have to find the bug. Returns the failure, or `None` if they pass.
 fn detect(detector: Detector, copy: &Path, target: &Path) -> Option<String> {
     let arguments: &[&str] = match &detector {
         Detector::Simulation => &["--test", "simulation"],
@@ -111,7 +111,7 @@ fn detect(detector: Detector, copy: &Path, target: &Path) -> Option<String> {
         .args(arguments)
         .current_dir(copy)
         .env("CARGO_TARGET_DIR", target)
-        // What it takes to build counts for more than what it takes to run.
+        // Building takes longer than running.
         .env("CARGO_PROFILE_DEV_DEBUG", "0")
         .env("CARGO_INCREMENTAL", "1")
         .env("RUSTFLAGS", "-Awarnings")

@@ -11,13 +11,12 @@ use crate::network::Link;
 use crate::world::World;
 
 const KIB: usize = 1024;
-/// A turn that nothing came of may happen: a deadline that was moved, a connection that died meanwhile. Not one after the
-/// other.
+/// Turns in a row that may do nothing. A single one is no mistake: its deadline was moved, or its connection ended meanwhile.
 const IDLE_MAX: usize = 3;
 const TURNS_MAX: usize = 5000;
 
 impl World {
-    /// Turns for as long as the server would not sleep.
+    /// Runs turns until the server would sleep.
     pub fn turn_around(&mut self) {
         self.machine.borrow_mut().now = self.now;
         if self.is_frozen() || self.server.is_done() {
@@ -25,7 +24,7 @@ impl World {
         }
         let mut idle = 0;
         for turn in 0.. {
-            self.take_edges_of_the_moved();
+            self.set_clocks();
             let mut edges: Vec<usize> =
                 self.live.iter().copied().filter(|at| self.links[*at].borrow().edge).collect();
             let is_called = !edges.is_empty() || !self.machine.borrow().reports.is_empty();
@@ -36,7 +35,7 @@ impl World {
                 break;
             }
             if turn > TURNS_MAX {
-                return self.accuse(|| "the loop does not come to rest".to_owned());
+                return self.accuse(|| "the loop takes too many turns without sleeping".to_owned());
             }
             let before = self.activity();
             self.poll(&mut edges);
@@ -50,16 +49,17 @@ impl World {
             }
             idle = if is_called || self.activity() != before { 0 } else { idle + 1 };
             if idle > IDLE_MAX {
-                self.accuse(|| "turns without a cause".to_owned());
+                self.accuse(|| "too many turns in a row that did nothing".to_owned());
             }
             self.check_turn();
         }
         if self.violation.is_none() {
-            self.check_rest();
+            self.check_before_sleep();
         }
     }
 
-    fn take_edges_of_the_moved(&mut self) {
+    /// Gives all live links the present time.
+    fn set_clocks(&mut self) {
         for at in &self.live {
             self.links[*at].borrow_mut().note.now = self.now;
         }
@@ -75,7 +75,7 @@ impl World {
                 (
                     link.slot,
                     !link.inbox.is_empty() || peer_shutdown,
-                    link.down.len() < link.room,
+                    link.down.len() < link.send_buffer_bytes,
                     peer_shutdown,
                 )
             };
@@ -85,11 +85,11 @@ impl World {
             }
         }
         if self.rng.one_in(64) {
-            self.move_network(); // what comes between poll and read
+            self.move_network(); // bytes that arrive between poll and read
         }
     }
 
-    /// A number that changes when a turn has done anything.
+    /// Counters that change when a turn does anything.
     fn activity(&self) -> (u64, u64, HubStats) {
         let operations = self.live.iter().map(|at| self.links[*at].borrow().note.operations).sum();
         (operations, self.server.hub.service.calls, self.server.hub.stats())
@@ -110,8 +110,8 @@ impl World {
         }
     }
 
-    /// What holds whenever the server sleeps.
-    fn check_rest(&mut self) {
+    /// Checks what must hold whenever the server sleeps.
+    fn check_before_sleep(&mut self) {
         self.server.hub.service.model.now = self.now;
         let late = self.server.hub.service.model.check_time();
         if let Err(problem) = late {
@@ -149,20 +149,20 @@ impl World {
         }
     }
 
-    /// Whoever waits to be accepted is, as soon as it can be, and is looked at again within a second if not.
+    /// Checks that the backlog is empty; or else that the server has a reason not to accept, and tries again within a second.
     fn check_backlog(&mut self) {
         let machine = self.machine.borrow();
         if machine.backlog.is_empty() {
             return;
         }
         let may_pause = machine.may_pause();
-        let is_looked_at = self.wakes_at.is_some_and(|at| at <= self.now + ACCEPT_AGAIN);
+        let is_scheduled = self.wakes_at.is_some_and(|at| at <= self.now + ACCEPT_AGAIN);
         drop(machine);
         if !may_pause {
-            self.accuse(|| "somebody waits to be accepted, and nothing is in the way".to_owned());
+            self.accuse(|| "a connection waits to be accepted, and nothing prevents it".to_owned());
         }
-        if !is_looked_at {
-            self.accuse(|| "somebody waits to be accepted, and nobody looks".to_owned());
+        if !is_scheduled {
+            self.accuse(|| "a connection waits to be accepted, and no further try is due".to_owned());
         }
     }
 
@@ -171,39 +171,39 @@ impl World {
         let silent_ms = self.now.saturating_sub(note.sign_at);
         let ending_ms = self.now.saturating_sub(note.changed_at);
         if link.server_gone || link.slot.is_none() {
-            return note.open.then_some("it is buried, and the desk does not know");
+            return note.open.then_some("its socket is gone, and the desk was not notified");
         }
         if !link.inbox.is_empty() && !link.no_space {
-            return Some("has sent what is not read");
+            return Some("has sent bytes that are not read");
         }
         if link.arrived_end.is_some() && !link.no_space {
-            return Some("has ended, and nobody noticed");
+            return Some("has ended, and the server has not read its end");
         }
         if !note.open {
             let longest = HEAD + CLOSING + HTTP + LINGER;
-            return (ending_ms > longest).then_some("is neither open nor gone");
+            return (ending_ms > longest).then_some("is still closing after all deadlines");
         }
         if is_behind && !link.no_space {
-            return Some("has taken all, and the desk does not know");
+            return Some("has taken all output, and the desk was not notified");
         }
         if silent_ms > self.setup.ping_interval_ms + PONG + note.stopped_ms {
-            return Some("gives no sign of life, and counts as present");
+            return Some("has been silent for longer than the ping allows, and is open");
         }
-        // Who takes too little of the answers is not listened to meanwhile.
-        let is_unheard = note.sent.front().is_some_and(|(end, _)| *end <= note.read_bytes);
-        if is_unheard && !link.no_space && note.breach.is_empty() {
-            return Some("was read, and not listened to");
+        // While a peer takes too little of its answers, the server does not handle what it sends.
+        let is_unhandled = note.sent.front().is_some_and(|(end, _)| *end <= note.read_bytes);
+        if is_unhandled && !link.no_space && note.breach.is_empty() {
+            return Some("has sent a message that was read and not handled");
         }
         if note.read_bytes >= note.breach_end && !link.no_space && !note.breach.is_empty() {
             return Some("has broken the rules, and is open");
         }
         if link.down.is_empty() && !link.client_gone && !note.emitted.is_empty() {
-            return Some("was not sent what the desk said");
+            return Some("was not sent what the desk queued");
         }
         None
     }
 
-    /// What the State takes in JSON is bounded by what may be held.
+    /// Checks that State is the same after a round trip through JSON and through its parts, and that its JSON is bounded.
     pub fn check_state(&mut self) {
         let state = self.server.hub.service.desk.state();
         let tickets = self.server.hub.service.model.tickets.len();
@@ -211,15 +211,15 @@ impl World {
         let json = serde_json::to_string(state).unwrap_or_default();
         let mut assembly = Assembly::default();
         let of_parts = state.parts().filter_map(|part| assembly.add(part)).last();
-        // A held byte takes up to four digits and signs.
+        // A held byte takes up to four characters of JSON.
         let most = (tickets + self.server.hub.service.model.users.len() + 1) * 2 * (64 * KIB * 4 + 16 * KIB);
         match serde_json::from_str::<deskwire::state::State>(&json) {
             Ok(again) if again.digest() == digest => {}
-            Ok(_) => self.accuse(|| "the State is another one after a round trip through JSON".to_owned()),
+            Ok(_) => self.accuse(|| "the State has changed in a round trip through JSON".to_owned()),
             Err(error) => self.accuse(|| format!("the State does not come back from JSON: {error}")),
         }
         if of_parts.is_none_or(|state| state.digest() != digest) {
-            self.accuse(|| "the State is another one after it was taken apart".to_owned());
+            self.accuse(|| "the State has changed in a round trip through its parts".to_owned());
         }
         if json.len() > most {
             self.accuse(|| format!("the State takes {} bytes of JSON for {tickets} tickets", json.len()));

@@ -1,13 +1,13 @@
-//! What a client of the simulation sends first, and what it reads: frames as a server may send them, or a breach.
+//! A client's request for an upgrade, and a decoder of what the server sends, which reports what no server may send.
 
 use crate::codec;
 
-/// The request of a browser.
+/// Returns the head that a browser sends.
 pub fn head(path: &str, protocols: &[String]) -> Vec<u8> {
     head_from(path, protocols, None)
 }
 
-/// The same, of a page of this origin.
+/// The same, for a page of this origin.
 pub fn head_from(path: &str, protocols: &[String], origin: Option<&str>) -> Vec<u8> {
     let origin = origin.map(|origin| format!("Origin: {origin}\r\n")).unwrap_or_default();
     let offered = match protocols {
@@ -22,7 +22,7 @@ pub fn head_from(path: &str, protocols: &[String], origin: Option<&str>) -> Vec<
     .into_bytes()
 }
 
-/// What the server said.
+/// What the client has received.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Heard {
     /// 101, and the subprotocol.
@@ -36,12 +36,12 @@ pub enum Heard {
     Breach(&'static str),
 }
 
-/// Takes apart what the server sends.
+/// Splits what the server sends into a response and frames.
 #[derive(Default)]
 pub struct Decoder {
     pub bytes: Vec<u8>,
     is_upgraded: bool,
-    /// It was another answer than 101: the rest is its body.
+    /// The response was not 101: the rest is its body.
     is_answered: bool,
     at: usize,
 }
@@ -63,7 +63,7 @@ impl Decoder {
         heard
     }
 
-    /// Whether something came that is not whole.
+    /// Whether an incomplete frame is left.
     pub fn has_rest(&self) -> bool {
         self.at < self.bytes.len()
     }

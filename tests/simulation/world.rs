@@ -1,4 +1,4 @@
-//! The world: a clock, the hub with the real desk in it, and everybody at the other end of its links.
+//! The world: a clock, the server with the real desk, and the clients at the other ends of its links.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -26,7 +26,7 @@ use crate::roster::{Roster, SharedRoster};
 use crate::websocket;
 
 pub const TOKEN: &str = "the-staff-token";
-/// Pages of these may connect, of the desk itself, and from disk; programs name none.
+/// Origins that may connect: none (a program), `null` (a page from disk), the desk's own, and those of `--allow-origin`.
 const ORIGINS: [Option<&str>; 6] = [
     None,
     Some("null"),
@@ -46,7 +46,7 @@ pub struct World {
     pub server: Server<CheckedService, Kernel>,
     /// When the server wakes up, if nothing happens.
     pub wakes_at: Option<Millis>,
-    /// The process gets no time before.
+    /// The process does not run before this time.
     pub frozen_until: Millis,
     pub machine: SharedMachine,
     pub roster: SharedRoster,
@@ -58,27 +58,27 @@ pub struct World {
     pub disk: disk::Shared,
     pub links: Vec<Shared>,
     pub clients: Vec<Client>,
-    /// The links that something can still happen to.
+    /// Indexes of the links that have not ended on both sides.
     pub live: Vec<usize>,
     pub tabs: Vec<Tab>,
     pub adversaries: Vec<Adversary>,
     pub ledger: Ledger,
-    /// Drawn anew for each step, so that a step that is left out changes no other.
+    /// Seeded anew for each step, so that leaving out a step changes no other.
     pub rng: Rng,
     pub violation: Option<String>,
-    /// Lines are as good as they can be.
+    /// New links have no faults, no limits and hardly any delay.
     pub is_calm: bool,
-    /// The server takes newcomers.
+    /// A server listens.
     pub listens: bool,
     pub turns: u64,
-    /// Users who came in a crowd.
+    /// The number of users who came with `What::Crowd`.
     pub guests: usize,
-    /// What happened, for a reader of a failure.
+    /// What happened, to be printed with a failure.
     pub story: Option<Vec<String>>,
 }
 
 impl World {
-    pub fn new(setup: Setup, tells: bool) -> Self {
+    pub fn new(setup: Setup, has_story: bool) -> Self {
         let mut limits = Limits {
             ping_interval_ms: setup.ping_interval_ms,
             connections_max: setup.connections_max,
@@ -92,7 +92,7 @@ impl World {
         {
             let mut machine = machine.borrow_mut();
             machine.now = START;
-            machine.strange_max = setup.connections_per_address_max as usize;
+            machine.remote_max = setup.connections_per_address_max as usize;
             machine.sockets_max = setup.connections_max + SOCKETS_BESIDE;
         }
         let roster = Rc::new(RefCell::new(Roster::new(&setup)));
@@ -159,7 +159,7 @@ impl World {
             listens: true,
             turns: 0,
             guests: 0,
-            story: tells.then(Vec::new),
+            story: has_story.then(Vec::new),
         };
         for tab in &mut world.tabs {
             tab.record = setup.records.then(Vec::new);
@@ -168,19 +168,21 @@ impl World {
         world
     }
 
+    /// Adds a line to the story.
     pub fn tell(&mut self, what: impl FnOnce() -> String) {
         if let Some(story) = self.story.as_mut().filter(|_| self.violation.is_none()) {
             story.push(format!("{:>7} ms  {}", self.now - START, what()));
         }
     }
 
+    /// Notes a violation. Only the first one counts.
     pub fn accuse(&mut self, what: impl FnOnce() -> String) {
         if self.violation.is_none() {
             self.violation = Some(what());
         }
     }
 
-    /// Lets time pass, with all that happens in it.
+    /// Lets time pass, and does what becomes due.
     pub fn pass(&mut self, span: Millis) {
         let end = self.now + span;
         self.settle();
@@ -189,7 +191,7 @@ impl World {
             self.now = self.now.max(next);
             self.settle();
         }
-        self.now = self.now.max(end); // a restart takes its time
+        self.now = self.now.max(end); // a restart has let time pass
         self.settle();
     }
 
@@ -204,7 +206,7 @@ impl World {
         (self.now, self.listens) = (end, true);
     }
 
-    /// All that happens at this moment.
+    /// Does what is due until nothing more happens at this moment.
     fn settle(&mut self) {
         const ROUNDS_MAX: usize = 10_000;
         for _ in 0..ROUNDS_MAX {
@@ -228,7 +230,7 @@ impl World {
     fn next_event(&self) -> Option<Millis> {
         let network = self.live.iter().filter_map(|link| self.links[*link].borrow().next_move());
         let pages = self.tabs.iter().filter_map(Tab::next_due);
-        // The desk may be late for what is due; that is for the checks to find.
+        // The model is looked at one millisecond after each of its deadlines, so that a desk that is late is noticed.
         let model = self.server.hub.service.model.next_due().map(|due| due + 1).filter(|due| *due > self.now);
         let server = match self.is_frozen() {
             true => Some(self.frozen_until),
@@ -294,18 +296,18 @@ impl World {
     pub fn dial(&mut self, kind: Kind) -> usize {
         let rng = &mut self.rng;
         let lag = if rng.one_in(4) { rng.in_ms(0, 150) } else { rng.in_ms(0, 3) };
-        let room = if rng.one_in(6) { 200 + rng.below(5000) } else { 1 << 20 };
+        let send_buffer_bytes = if rng.one_in(6) { 200 + rng.below(5000) } else { 1 << 20 };
         let pieces =
             if rng.one_in(3) { (0..rng.below(12)).map(|_| 1 + rng.below(60)).collect() } else { Vec::new() };
         let rate = if rng.one_in(4) { Some(*rng.pick(&RATES)) } else { None };
         let mut link = match self.is_calm {
-            true => Link { lag: 1, room: 1 << 20, ..Link::default() },
-            false => Link { lag, room, pieces, ..Link::default() },
+            true => Link { lag: 1, send_buffer_bytes: 1 << 20, ..Link::default() },
+            false => Link { lag, send_buffer_bytes, pieces, ..Link::default() },
         };
-        link.note.was_slow = link.room < 1 << 20;
+        link.note.was_slow = link.send_buffer_bytes < 1 << 20;
         if self.setup.messages_per_s < MESSAGES_PER_S {
             link.note.flooded = true;
-            link.note.blame = Some("one who writes much floods");
+            link.note.blame = Some("it exceeds the low rate limit of this world");
         }
         link.throttle(rate.filter(|_| !self.is_calm));
         let listens = self.listens && self.machine.borrow().listens;
@@ -343,7 +345,7 @@ impl World {
     }
 
     pub fn give_up(&mut self, tab: usize) {
-        self.tell(|| format!("tab {tab} gives up its line"));
+        self.tell(|| format!("tab {tab} gives up its connection"));
         self.detach(tab);
         self.tab_lost(tab, None);
     }

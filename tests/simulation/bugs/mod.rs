@@ -1,4 +1,4 @@
-//! Bugs to put in on purpose: where, what stands there, what to put in its place, and the promise that is broken by it.
+//! Bugs to plant: the file, the text to find, its replacement, and the promise that it breaks.
 
 mod edges;
 mod journal;
@@ -6,7 +6,7 @@ mod net;
 mod process;
 mod state;
 
-/// What a bug is found by: the simulation, or a test of another kind, of these names.
+/// What has to find a bug: the simulation, or other tests whose names begin so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detector {
     Simulation,
@@ -16,7 +16,7 @@ pub enum Detector {
 }
 
 impl Detector {
-    /// As `tests/sabotage.md` has it.
+    /// The name in `tests/sabotage.md`.
     pub fn name(self) -> String {
         match self {
             Self::Simulation => "simulation".to_owned(),
@@ -35,7 +35,7 @@ pub struct Bug {
     pub replace: &'static str,
 }
 
-/// All of them.
+/// Returns all bugs.
 pub fn all() -> impl Iterator<Item = &'static Bug> {
     state::BUGS.iter().chain(net::BUGS).chain(journal::BUGS).chain(edges::BUGS).chain(process::BUGS)
 }

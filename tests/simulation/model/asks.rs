@@ -1,4 +1,4 @@
-//! What a client asks for, read as PROTOCOL.md's tables say.
+//! Parses a client's frame as PROTOCOL.md's tables say.
 
 use serde_json::{Value, json};
 
@@ -26,7 +26,7 @@ pub struct NewTicket {
     pub page: Option<String>,
 }
 
-/// A frame: what it asks for, or the codes that it may be refused with, and what it speaks of.
+/// A frame: what it asks for, or the codes that it may be refused with; and the message and ticket that it names.
 #[derive(Debug)]
 pub struct Frame {
     pub ask: Result<Ask, Vec<&'static str>>,
@@ -40,7 +40,7 @@ impl Frame {
     }
 }
 
-/// The only escape of its kind that an adversary sends, and only where a text is needed.
+/// The only lone surrogate that an adversary sends, and only in a text.
 const HALF_A_PAIR: &str = "\\ud800";
 
 pub fn read(text: &str, is_staff: bool) -> Frame {
@@ -70,7 +70,7 @@ pub fn read(text: &str, is_staff: bool) -> Frame {
             if problems.is_empty() {
                 problems.push("bad_message");
             } else if needs_ticket && ticket.is_some() {
-                problems.push("no_ticket"); // it may be that the ticket is looked for first
+                problems.push("no_ticket"); // the desk may look for the ticket first
             }
             Err(problems)
         }
@@ -126,7 +126,7 @@ fn fields(frame: &Value, kind: &str, is_staff: bool, problems: &mut Vec<&'static
     })
 }
 
-/// 1 to 100 lines, as they are relayed.
+/// Reads 1 to 100 lines, as they are relayed.
 fn lines(value: Option<&Value>, problems: &mut Vec<&'static str>) -> Option<Vec<Value>> {
     let lines = value?.as_array().filter(|lines| !lines.is_empty())?;
     if lines.len() > 100 {
@@ -151,7 +151,7 @@ fn optional(
     value.filter(|value| !value.is_null()).map(|value| text(Some(value), min, max, problems))
 }
 
-/// "Text and subject lengths are in Unicode scalar values."
+/// "The lengths of texts, subjects and names are counted in Unicode scalar values."
 fn text(value: Option<&Value>, min: usize, max: usize, problems: &mut Vec<&'static str>) -> String {
     let text = value.and_then(Value::as_str);
     match text.map(|text| text.chars().count()) {

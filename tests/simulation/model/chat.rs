@@ -1,4 +1,4 @@
-//! Messages, receipts and typing: what a message is promised.
+//! Messages, receipts and typing notices.
 
 use std::rc::Rc;
 
@@ -70,7 +70,7 @@ impl Model {
         (id, text): (u64, &str),
         (sender, sender_name): (String, Option<String>),
     ) -> Option<&'static str> {
-        // "A sender whose other side has not confirmed 200 messages or 64 KiB is refused."
+        // "While the other side has not confirmed 200 messages or 64 KiB, the sender is refused with `unread_limit`".
         let bytes = |text: &str| json!(text).to_string().len() - 2;
         let held = &self.tickets[at].side(is_user).held;
         let held_bytes = held.iter().map(|held| bytes(&held.text)).sum::<usize>();
@@ -98,7 +98,7 @@ impl Model {
         None
     }
 
-    /// "Relayed once for each pick, kept by nobody": not for one who has much to read either.
+    /// "once for each pick, which includes transfers and assignments"; refused "if the staff member has much to read".
     pub(super) fn recap(&mut self, at: usize, lines: &[Value]) -> Option<&'static str> {
         let Some(to) = self.other_end(at, true) else { return Some("staff_offline") };
         if self.tickets[at].has_recap {
@@ -124,7 +124,7 @@ impl Model {
         None
     }
 
-    /// "Everything up to `seq` is on my screen."
+    /// "everything up to `seq` is on my screen"
     fn confirm(&mut self, at: usize, by_user: bool, seq: u64) {
         let ticket = &mut self.tickets[at];
         let last_seq = ticket.last_seq;
@@ -135,7 +135,7 @@ impl Model {
         side.delivered_seq = seq;
         side.held.retain(|held| held.seq > seq);
         let id = ticket.id.clone();
-        // What has been confirmed is not sent again.
+        // A confirmed message is not sent again.
         if let Some(reader) = self.other_end(at, !by_user).and_then(|conn| self.readers.get_mut(&conn)) {
             reader.forget_messages(&id, seq);
         }
@@ -143,7 +143,7 @@ impl Model {
         self.to(to, Track::Talk, json!({ "type": "delivered", "ticket_id": id, "seq": seq, "at": self.now }));
     }
 
-    /// The connection at the other end, while the chat is open.
+    /// Returns the connection of the other side, while the chat is open.
     fn other_end(&self, at: usize, of_user: bool) -> Option<ConnId> {
         let ticket = &self.tickets[at];
         match &ticket.staff {
@@ -157,7 +157,7 @@ impl Model {
 
     pub(super) fn types(&mut self, at: usize, is_user: bool, active: bool) -> Option<&'static str> {
         if !active {
-            self.say_typing_ends(at, is_user, true);
+            self.stop_typing(at, is_user, true);
             return None;
         }
         if self.tickets[at].state != State::Active {
@@ -170,17 +170,18 @@ impl Model {
         None
     }
 
-    /// The notice ends. It has to be said to the one who was shown it, and may be to others; not while the chat is ended or
-    /// locked, which says enough.
-    fn say_typing_ends(&mut self, at: usize, is_user: bool, is_due: bool) {
+    /// A typing notice ends. A connection that was sent its start must be sent its end, others may be. A chat that is locked or
+    /// closed ends the notice without a frame.
+    fn stop_typing(&mut self, at: usize, is_user: bool, is_due: bool) {
         let shown_to = self.tickets[at].side(is_user).typing.take().and_then(|(_, shown_to)| shown_to);
-        let Some(to) = self.typing_end(at, is_user) else { return };
+        let Some(to) = self.typing_shown_to(at, is_user) else { return };
         let frame = Rc::new(json!({ "type": "typing", "ticket_id": self.tickets[at].id, "active": false }));
         let want = if is_due && shown_to == Some(to) { Want::Frame(frame) } else { Want::Maybe(frame) };
         self.want(to, Track::Talk, want);
     }
 
-    fn typing_end(&self, at: usize, is_user: bool) -> Option<ConnId> {
+    /// Returns the connection that a side's typing notice is for.
+    fn typing_shown_to(&self, at: usize, is_user: bool) -> Option<ConnId> {
         match &self.tickets[at].staff {
             Some(staff) if is_user => self.staff.get(staff).map(|staff| staff.conn),
             _ if is_user => None,
@@ -188,31 +189,31 @@ impl Model {
         }
     }
 
-    /// Both notices end, or the user's alone.
+    /// Both notices end, or only the user's.
     pub(super) fn end_typing(&mut self, at: usize, of_user_alone: bool) {
-        self.say_typing_ends(at, true, false);
+        self.stop_typing(at, true, false);
         if !of_user_alone {
             self.end_typing_of(at, false);
         }
     }
 
     pub(super) fn end_typing_of(&mut self, at: usize, is_user: bool) {
-        self.say_typing_ends(at, is_user, false);
+        self.stop_typing(at, is_user, false);
     }
 
-    /// What is due by now: absences, and notices that were not renewed.
+    /// Does what is due: closes the tickets of users absent for too long, and ends typing notices.
     pub fn tick(&mut self, call: &Call) {
         self.give_up_users(call);
         for at in 0..self.tickets.len() {
             for is_user in [true, false] {
                 if self.tickets[at].side(is_user).typing.is_some_and(|(due, _)| due <= self.now) {
-                    self.say_typing_ends(at, is_user, true);
+                    self.stop_typing(at, is_user, true);
                 }
             }
         }
     }
 
-    /// A notice that nobody expected, but that is true and news.
+    /// Checks a typing notice that was not expected: it must be true, and a change.
     pub(super) fn check_types_now(&self, conn: ConnId, reader: &Reader, frame: &Value) -> Result<(), String> {
         let ticket = frame["ticket_id"].as_str().unwrap_or("");
         let to_user = matches!(self.peers.get(&conn), Some(Who::User(_)));
@@ -222,7 +223,7 @@ impl Model {
         if frame["active"] == active && reader.shown.types(ticket) != active {
             return Ok(());
         }
-        Err(format!("was sent {frame}, which is not true, or not news"))
+        Err(format!("was sent {frame}, which is not true, or no change"))
     }
 
     pub(super) fn check_typing(&self) -> Result<(), String> {

@@ -1,34 +1,34 @@
-//! The wait that users are shown: "estimate from the picks of late, null where there is none".
+//! "the estimated wait in seconds, from the latest picks; null if there is no estimate".
 
 use deskwire::config::Millis;
 
-/// So many picks are of late; an estimate is the mean time between them, for each place.
-const LATE: usize = 16;
+/// How many picks are the latest. An estimate is the mean time between them, times the place in the queue.
+const LATEST_PICKS: usize = 16;
 
-/// How long the last picks took together, and how many there were after the first.
+/// The time from the first to the last of the latest picks, and how many followed the first.
 type Rate = Option<(Millis, u64)>;
 
 #[derive(Clone, Default)]
 pub struct Estimates {
     picks: Vec<Millis>,
-    /// What held from when on, the latest last.
+    /// The rates so far, each with the time from which it held.
     rates: Vec<(Millis, Rate)>,
 }
 
 impl Estimates {
-    /// A ticket that waited was picked.
+    /// Notes that a waiting ticket was picked.
     pub fn picked(&mut self, now: Millis) {
         self.picks.push(now);
     }
 
-    /// While nobody is online, the last picks say nothing of the next.
+    /// Returns the rate of picks. While no staff are online, there is none.
     fn rate(&self, has_staff: bool) -> Rate {
-        let late = &self.picks[self.picks.len().saturating_sub(LATE)..];
+        let late = &self.picks[self.picks.len().saturating_sub(LATEST_PICKS)..];
         let (first, last) = late.first().zip(late.last()).filter(|_| has_staff && late.len() > 1)?;
         Some((last - first, late.len() as u64 - 1))
     }
 
-    /// A call is over.
+    /// Notes the rate at the end of a call.
     pub fn note(&mut self, now: Millis, has_staff: bool) {
         let rate = self.rate(has_staff);
         if self.rates.last().is_none_or(|(_, last)| *last != rate) {
@@ -36,7 +36,7 @@ impl Estimates {
         }
     }
 
-    /// Whether a place may be sent with this estimate: by what is so, or was so at most `age` ago.
+    /// Whether a place may be sent with this estimate: it must be right, or have been right at most `age` ago.
     pub fn allow(
         &self,
         wait_s: Option<u64>,

@@ -1,7 +1,7 @@
 //! A naive desk, written from PROTOCOL.md and not from the code: lists that are searched from the start.
 //!
-//! It gets every call that the service gets, and says what has to be sent for it. Where PROTOCOL.md leaves a choice
-//! (a ticket's id, who is assigned a ticket), it looks at what was sent and says whether that was allowed.
+//! It gets every call that the service gets, and tells what has to be sent for it. Where PROTOCOL.md leaves a choice
+//! (a ticket's id, who is assigned a ticket), it checks whether what was sent is allowed.
 
 pub mod asks;
 mod chat;
@@ -31,15 +31,15 @@ use self::wants::{Call, Refusal, Track, Want, Wants};
 pub struct Model {
     pub rules: Rules,
     pub now: Millis,
-    /// Everybody who is known. A user is "while connected, while a ticket is open, and for the grace time after one
-    /// closed in their absence".
+    /// The users who are known: "while connected, while a ticket is open, and for the grace time after a ticket closed in their
+    /// absence".
     pub users: BTreeMap<String, User>,
-    /// Those who are connected.
+    /// The staff who are connected.
     pub staff: BTreeMap<String, Staff>,
-    /// The open ones, the oldest first.
+    /// The open tickets, the oldest first.
     pub tickets: Vec<Ticket>,
     pub peers: BTreeMap<ConnId, Who>,
-    /// What each connection of somebody has been sent, and has yet to be.
+    /// What each connection has been sent, and has yet to be sent.
     pub readers: BTreeMap<ConnId, Reader>,
     pub stories: Stories,
     wants: Wants,
@@ -49,11 +49,11 @@ pub struct Model {
     estimates: estimates::Estimates,
     /// The names of staff who are known: connected, or with a paused ticket.
     names: BTreeMap<String, String>,
-    /// How many ends of chats each connection was sent in this call.
+    /// How many `ticket_closed` each connection was sent in this call.
     closed_sent: BTreeMap<ConnId, usize>,
-    /// How tickets stood for a moment in this call.
+    /// Views of tickets at moments of this call.
     views: Vec<(String, Value)>,
-    /// Boards or presence may be other ones than before this call.
+    /// Boards or presence may have changed in this call.
     is_changed: bool,
 }
 
@@ -82,7 +82,7 @@ struct Ended {
     view: Value,
     ticket: String,
     held: Vec<Held>,
-    /// A welcome has said so, and what was held follows.
+    /// A `welcome` has named it, and what was held follows.
     is_sent: bool,
 }
 
@@ -90,7 +90,7 @@ struct Ended {
 pub struct Staff {
     pub conn: ConnId,
     pub online: bool,
-    /// When they got their last ticket, if they have been here since.
+    /// The number of their last pick or assignment, if they have been connected since.
     last_turn: Option<u64>,
 }
 
@@ -111,9 +111,9 @@ pub struct Ticket {
     pub state: State,
     since: Millis,
     was_picked: bool,
-    /// What the user's page has of it was relayed since the last pick.
+    /// A recap was relayed since the last pick.
     has_recap: bool,
-    /// Who has it, or had it when it was paused.
+    /// The staff member who has it, or had it when it was paused.
     pub staff: Option<String>,
     created_at: Millis,
     last_seq: u64,
@@ -130,7 +130,7 @@ struct Side {
     last_id_at: Millis,
     delivered_seq: u64,
     held: Vec<Held>,
-    /// Until when, and who was sent it.
+    /// Until when this side's typing notice holds, and the connection that was sent it.
     typing: Option<(Millis, Option<ConnId>)>,
 }
 
@@ -175,7 +175,7 @@ impl Model {
         }
     }
 
-    /// A call begins; what was sent in it is known already.
+    /// Begins a call. What the desk sent in it is already known.
     pub fn start(&mut self, call: &Call) {
         self.now = call.now;
         self.views.clear();
@@ -190,21 +190,21 @@ impl Model {
         }
     }
 
-    /// Whether a connection is sent no more before everything that it was sent has left.
+    /// Whether the desk waits for a connection's output to leave before it sends more.
     pub fn is_behind(&self, conn: ConnId) -> bool {
         self.readers.get(&conn).is_some_and(|reader| reader.is_behind)
     }
 
-    /// Everything that a connection was sent has left.
+    /// All output of a connection has left.
     pub fn drained(&mut self, conn: ConnId) -> Result<(), String> {
         let was_behind = self.readers.get_mut(&conn).map(|reader| std::mem::take(&mut reader.is_behind));
         match was_behind {
-            Some(false) => Err(format!("{conn} has taken all, which nobody wanted to know")),
+            Some(false) => Err(format!("{conn} has taken all, and the desk had not asked to be notified")),
             _ => Ok(()),
         }
     }
 
-    /// The call is over: what was sent is what had to be.
+    /// Ends a call: compares what was sent with what had to be.
     pub fn settle(&mut self, call: &Call) -> Result<(), String> {
         self.assign(call)?;
         self.compare(call)?;
@@ -228,7 +228,7 @@ impl Model {
         self.staff.contains_key(staff) || self.tickets.iter().any(had)
     }
 
-    /// Nobody is there to be sent anything.
+    /// Forgets all connections: the process has stopped.
     fn forget_connections(&mut self) {
         self.peers.clear();
         self.readers.clear();
@@ -237,7 +237,7 @@ impl Model {
         self.forget_names();
     }
 
-    /// What is overdue by now.
+    /// Checks that nothing is overdue.
     pub fn check_time(&mut self) -> Result<(), String> {
         self.check_absences()?;
         self.check_typing()?;
@@ -245,7 +245,7 @@ impl Model {
         self.check_shown()
     }
 
-    /// When the desk has to act next.
+    /// Returns when the desk has to act next.
     pub fn next_due(&self) -> Option<Millis> {
         let typing = self.tickets.iter().flat_map(|ticket| {
             [&ticket.by_user, &ticket.by_staff].into_iter().filter_map(|side| side.typing.map(|(due, _)| due))
@@ -274,7 +274,7 @@ impl Model {
         }
     }
 
-    /// A ticket as staff see it.
+    /// Returns a ticket as staff see it.
     pub fn view(&self, ticket: &Ticket) -> Value {
         json!({ "ticket_id": ticket.id, "user_id": ticket.user, "user_name": ticket.user_name,
             "subject": ticket.subject, "page": ticket.page, "state": ticket.state.name(),
@@ -282,7 +282,7 @@ impl Model {
             "created_at": ticket.created_at, "since": ticket.since, "user_online": self.users.get(&ticket.user).is_some_and(|user| user.conn.is_some()) })
     }
 
-    /// The name of a staff member, if they are known and have one.
+    /// Returns the name of a staff member, if they are known and have one.
     fn name(&self, staff: Option<&str>) -> Option<&String> {
         self.names.get(staff?)
     }
@@ -302,7 +302,7 @@ impl Model {
         self.to(conn, Track::Talk, frame);
     }
 
-    /// A ticket is another one.
+    /// Notes that a ticket has changed.
     fn board_update(&mut self, at: usize) {
         let view = self.view(&self.tickets[at]);
         self.views.push((self.tickets[at].id.clone(), view));
@@ -329,14 +329,14 @@ impl Model {
         self.to(Some(conn), Track::Talk, json!({ "type": "pong", "now": self.now }));
     }
 
-    /// A frame from this connection.
-    pub fn message(&mut self, conn: ConnId, text: &str, is_fair: bool, call: &Call) -> Result<(), String> {
+    /// Handles a frame from this connection. `is_within` is false if the rate limit refuses it.
+    pub fn message(&mut self, conn: ConnId, text: &str, is_within: bool, call: &Call) -> Result<(), String> {
         match self.peers.get(&conn).cloned() {
             Some(Who::User(id)) if self.users.get(&id).is_some_and(|user| user.conn == Some(conn)) => {
                 let frame = asks::read(text, false);
                 match frame.ask.clone() {
-                    Err(codes) => self.refuse(conn, &frame, or_too_fast(codes, is_fair)),
-                    Ok(_) if !is_fair => self.refuse(conn, &frame, vec!["rate_limited"]),
+                    Err(codes) => self.refuse(conn, &frame, or_too_fast(codes, is_within)),
+                    Ok(_) if !is_within => self.refuse(conn, &frame, vec!["rate_limited"]),
                     Ok(asks::Ask::Ping) => self.pong(conn),
                     Ok(ask) => self.user_asks((conn, &id), ask, &frame, call)?,
                 }
@@ -344,20 +344,20 @@ impl Model {
             Some(Who::Staff(id)) if self.staff.get(&id).is_some_and(|staff| staff.conn == conn) => {
                 let frame = asks::read(text, true);
                 match frame.ask.clone() {
-                    Err(codes) => self.refuse(conn, &frame, or_too_fast(codes, is_fair)),
-                    Ok(_) if !is_fair => self.refuse(conn, &frame, vec!["rate_limited"]),
+                    Err(codes) => self.refuse(conn, &frame, or_too_fast(codes, is_within)),
+                    Ok(_) if !is_within => self.refuse(conn, &frame, vec!["rate_limited"]),
                     Ok(asks::Ask::Ping) => self.pong(conn),
                     Ok(ask) => self.staff_asks((conn, &id), ask, &frame),
                 }
             }
-            _ => {} // replaced by a newer one: nobody listens to it any more
+            _ => {} // replaced by a newer one: its frames are ignored
         }
         Ok(())
     }
 }
 
-fn or_too_fast(mut codes: Vec<&'static str>, is_fair: bool) -> Vec<&'static str> {
-    if !is_fair {
+fn or_too_fast(mut codes: Vec<&'static str>, is_within: bool) -> Vec<&'static str> {
+    if !is_within {
         codes.push("rate_limited");
     }
     codes
@@ -373,7 +373,7 @@ impl State {
     }
 }
 
-/// Staff who may be given the next ticket where the desk assigns them.
+/// Whether the desk assigns tickets.
 fn is_automatic(rules: &Rules) -> bool {
     rules.assign != Assign::Manual
 }

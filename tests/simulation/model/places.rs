@@ -1,4 +1,4 @@
-//! Places in the queue: "at once on creation, then on change, at most once a second".
+//! Places in the queue: "sent at once on creation, then when it changes, at most once a second".
 
 use deskwire::config::Millis;
 use deskwire::net::ConnId;
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{Model, State, Who};
 
-/// A notice follows within a second of the one before; and that one may be the desk's or this ticket's own.
+/// A notice may have to wait for a second since the ticket's last one, and for a second since the desk's last round.
 const LATEST: Millis = 2000;
 const SECOND: Millis = 1000;
 
@@ -19,14 +19,14 @@ pub struct Known {
 }
 
 impl Model {
-    /// The place of a ticket that waits, and how many do.
+    /// Returns the place of a ticket that waits, and how many wait.
     pub fn place(&self, at: usize) -> (u64, u64) {
         let waiting = |ticket: &&super::Ticket| ticket.state == State::Waiting;
         let before = self.tickets[..at].iter().filter(waiting).count() as u64;
         (before + 1, self.tickets.iter().filter(waiting).count() as u64)
     }
 
-    /// A `queue` that did not come with `ticket_created`.
+    /// Checks a `queue` that did not come with `ticket_created`.
     pub(super) fn told_place(&mut self, conn: ConnId, frame: &Value) -> Result<(), String> {
         let at = frame["ticket_id"].as_str().and_then(|id| self.find(id));
         let Some(at) = at.filter(|at| self.tickets[*at].state == State::Waiting) else {
@@ -46,7 +46,7 @@ impl Model {
         Ok(())
     }
 
-    /// "Estimate from the picks of late, null where there is none."
+    /// Whether an estimate is right: "from the latest picks; null if there is no estimate".
     pub(super) fn may_be_estimate(&self, wait_s: &Value, position: u64) -> bool {
         let is_text = !wait_s.is_null() && !wait_s.is_u64();
         !is_text && self.estimates.allow(wait_s.as_u64(), position, (self.now, self.has_staff()), LATEST)
@@ -59,7 +59,7 @@ impl Model {
     pub(super) fn note_places(&mut self) {
         for at in 0..self.tickets.len() {
             let ticket = &self.tickets[at];
-            // One that is behind is sent later, and then as its place is.
+            // A connection that is behind is sent its place later.
             let conn = self.users.get(&ticket.user).and_then(|user| user.conn);
             let is_there = conn.is_some_and(|conn| self.readers.get(&conn).is_some_and(|r| !r.is_behind));
             let is_wrong =

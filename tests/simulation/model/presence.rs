@@ -1,4 +1,4 @@
-//! Who comes and goes.
+//! Users and staff who connect, leave, and go online or offline.
 
 use std::collections::BTreeSet;
 
@@ -10,14 +10,13 @@ use super::readers::Reader;
 use super::wants::{Call, Sent, Track};
 use super::{Model, Staff, State, Ticket, User, Who};
 
-/// A welcome lists no more tickets, and takes no more bytes than about this where it lists fewer than there are.
+/// A `welcome` lists no more than 200 tickets, and fewer only if it is longer than this.
 const TICKETS_LISTED: usize = 200;
 const BYTES_LISTED: usize = 24 * 1024;
 const SESSION_LENGTH: usize = 32; // 128 bits in hex
 
 impl Model {
-    /// A user's connection; false where it has to be refused.
-    /// The connection of a user, if there is one. `None` if they are known and the session is not theirs.
+    /// Returns the connection of a user, if there is one; `None` if they are known and the session is not theirs.
     pub fn user_conn(&self, id: &str, offered: Option<&str>) -> Option<Option<ConnId>> {
         match self.users.get(id) {
             Some(user) if offered != Some(user.session.as_str()) => None,
@@ -25,6 +24,7 @@ impl Model {
         }
     }
 
+    /// A user's connection opens. Returns false if it has to be refused.
     pub fn user_opens(
         &mut self,
         conn: ConnId,
@@ -153,7 +153,7 @@ impl Model {
         self.board_update(at);
     }
 
-    /// A staff member's connection, with the right token.
+    /// A staff member's connection opens, with the right token.
     pub fn staff_opens(&mut self, conn: ConnId, id: &str, call: &Call) -> Result<(), String> {
         let mut last_turn = None;
         if self.staff.contains_key(id) {
@@ -214,18 +214,18 @@ impl Model {
         }
     }
 
-    /// Goes offline, by a word (then it is sent) or by being cut off.
-    pub(super) fn staff_goes_offline(&mut self, id: &str, by_word: bool) {
+    /// Goes offline: by request, which is answered, or because the connection has ended.
+    pub(super) fn staff_goes_offline(&mut self, id: &str, by_request: bool) {
         let Some(staff) = self.staff.get_mut(id) else { return };
         let (conn, was_online) = (staff.conn, std::mem::replace(&mut staff.online, false));
-        if by_word {
+        if by_request {
             self.to(Some(conn), Track::Loose, json!({ "type": "presence", "online": false }));
         }
         if !was_online {
             return;
         }
-        // One that is cut off hears nothing of what follows.
-        let cut_off = if by_word { None } else { self.staff.remove(id) };
+        // A connection that has ended is sent nothing of what follows.
+        let cut_off = if by_request { None } else { self.staff.remove(id) };
         self.is_changed = true;
         self.tell_paused(id, "staff_offline");
         for at in 0..self.tickets.len() {
@@ -259,13 +259,13 @@ impl Model {
         self.tell_user(&user, frame);
     }
 
-    /// "After the grace time without the user the ticket closes, `by` `timeout`."
+    /// Closes tickets, `by` `timeout`, after "the user was absent for the grace time".
     pub(super) fn give_up_users(&mut self, call: &Call) {
         let grace = self.rules.user_grace_ms;
         let is_over = |user: &User| user.conn.is_none() && user.away_since + grace <= self.now;
         let mut gone: Vec<(Millis, Option<usize>, String)> = Vec::new();
         for (id, user) in self.users.iter().filter(|(_, user)| is_over(user)) {
-            // Of two who left in the same moment, either may be the first.
+            // Of two users who left at the same moment, either may be first.
             let is_theirs =
                 |sent: &Sent| Some(sent.frame["ticket_id"].as_str()) == user.ticket.as_deref().map(Some);
             let place =
@@ -293,7 +293,7 @@ impl Model {
         }
     }
 
-    /// The user is there or not when their ticket ends.
+    /// Ends a ticket for its user, who is connected or not.
     pub(super) fn end_for_user(&mut self, ticket: Ticket, by: &str) {
         let Some(user) = self.users.get_mut(&ticket.user) else { return };
         user.ticket = None;
@@ -316,7 +316,7 @@ impl Model {
         }
     }
 
-    /// Of those who are known only for a ticket that has closed, there are no more than there may be tickets.
+    /// "no more absent users who are known only because of a closed ticket than there may be open tickets".
     fn forget_first_of_many(&mut self) {
         let is_kept = |user: &&User| user.conn.is_none() && user.ticket.is_none();
         let kept = self.users.iter().filter(|(_, user)| is_kept(user));
@@ -329,7 +329,7 @@ impl Model {
         }
     }
 
-    /// What was left to send of a ticket that has closed has been sent.
+    /// Forgets closed tickets whose users have been sent all of them.
     pub(super) fn note_ended(&mut self) {
         for user in self.users.values_mut() {
             if let (Some(conn), Some(ended)) = (user.conn, &user.ended)

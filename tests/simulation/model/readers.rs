@@ -1,8 +1,8 @@
-//! Connections that have been sent much: what they are still owed.
+//! Connections whose output has not left: what they have yet to be sent.
 //!
-//! "What a connection has not been sent yet waits as State." The desk says of a connection when it is sent no more, and is
-//! called itself when everything that was sent has left. In between only answers are sent; after it everything that was
-//! owed: each message, in order, and of the rest how it stands then.
+//! "What a connection has yet to be sent waits as state and not as bytes". When a connection has been sent its credit, the desk
+//! asks to be notified once all output has left. Until then only answers are sent; after it, everything that was owed: each
+//! message, in order, and of everything else the present state.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
@@ -19,18 +19,18 @@ const OVERHEAD: usize = 700;
 
 #[derive(Clone, Debug, Default)]
 pub struct Reader {
-    /// It has been sent the credit, and not everything has left.
+    /// It has been sent its credit, and not all of that has left.
     pub is_behind: bool,
-    /// What it was sent since everything had left.
+    /// What it was sent since all output had left.
     bytes: usize,
     frames: usize,
-    /// Refusals among it. Those of frames that could not be read count for nothing, since the peer is not read on.
+    /// The bytes of refusals in this. Refusals of unreadable frames do not count, since the peer is not read meanwhile.
     refusals_bytes: usize,
     /// By ticket: messages, and the end of the chat.
     chats: BTreeMap<String, VecDeque<Rc<Value>>>,
     receipts: BTreeMap<String, u64>,
     ratings: VecDeque<Rc<Value>>,
-    /// Whether the other side types, and whether that must be sent.
+    /// Whether the other side is typing, and whether that must be sent.
     typing: BTreeMap<String, (bool, bool)>,
     pub shown: Shown,
 }
@@ -82,11 +82,11 @@ impl Reader {
                     self.typing.insert(ticket, (active, is_due));
                 }
             }
-            _ => {} // of a status, how it stands then
+            _ => {} // of a status, only the state at that time is sent
         }
     }
 
-    /// What was owed is sent.
+    /// Checks a frame that was owed.
     pub(super) fn pay(&mut self, frame: &Value, now: Millis) -> Result<(), String> {
         let ticket = text(frame, "ticket_id");
         let kind = frame["type"].as_str().unwrap_or("");
@@ -99,7 +99,7 @@ impl Reader {
             "rated" => self.ratings.pop_front().as_deref() == Some(frame),
             "delivered" => self.receipts.remove(&ticket) == frame["seq"].as_u64() && frame["at"] == now,
             "typing" => self.typing.remove(&ticket).is_some_and(|(active, _)| frame["active"] == active),
-            // What was written before a chat was locked comes before the word that it is.
+            // Messages from before a chat was locked come before the notice of that.
             "staff_offline" | "staff_online" | "staff_left" => !self.is_owed(&ticket) && frame["at"] == now,
             _ => frame["at"] == now,
         };
@@ -110,7 +110,7 @@ impl Reader {
         self.typing.contains_key(frame["ticket_id"].as_str().unwrap_or(""))
     }
 
-    /// What must be sent, now that everything has left.
+    /// Returns something that must be sent now that all output has left.
     pub(super) fn first_owed(&self) -> Option<String> {
         let message = self.chats.values().flatten().next().map(|frame| frame.to_string());
         let receipt = self.receipts.iter().next().map(|(ticket, seq)| format!("delivered {seq} in {ticket}"));
@@ -127,13 +127,13 @@ impl Reader {
         self.chats.contains_key(ticket)
     }
 
-    /// How many chats have closed and their end is owed.
+    /// How many `ticket_closed` are owed.
     pub(super) fn ends(&self) -> usize {
         let is_end = |frame: &Rc<Value>| frame["type"] == "ticket_closed";
         self.chats.values().filter(|owed| owed.back().is_some_and(is_end)).count()
     }
 
-    /// Messages up to this one have been confirmed.
+    /// Forgets messages up to one that was confirmed.
     pub(super) fn forget_messages(&mut self, ticket: &str, seq: u64) {
         if let Some(owed) = self.chats.get_mut(ticket) {
             owed.retain(|frame| frame["seq"].as_u64().is_none_or(|owed| owed > seq));
@@ -141,7 +141,7 @@ impl Reader {
         }
     }
 
-    /// A chat is with it no longer, or is sent anew.
+    /// Forgets a chat that the connection no longer has, or is sent anew.
     pub(super) fn forget_chat(&mut self, ticket: &str) {
         self.chats.remove(ticket);
         self.receipts.remove(ticket);

@@ -1,4 +1,4 @@
-//! What a connection shows of boards, presence and statuses, by the frames that it was sent, held against the truth.
+//! What a connection shows of boards, presence and statuses, by the frames that it was sent, compared with the model.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use super::readers::{Reader, text};
 use super::wants::Track;
 use super::{Model, State, Ticket, Who};
 
-/// "Changes that follow each other closely are gathered for up to 100 ms."
+/// "Changes that follow each other closely are gathered for up to 100 ms"
 const GATHERED: Millis = 100;
 
 #[derive(Clone, Debug, Default)]
@@ -21,7 +21,7 @@ pub struct Shown {
     /// To a staff member: the tickets, and who else is online.
     board: BTreeMap<String, Value>,
     colleagues: BTreeSet<String>,
-    /// When it was last sent what is not its own.
+    /// When it was last sent changes that are not its own.
     pub(super) batch_at: Option<Millis>,
     wrong_since: Option<Millis>,
     /// Tickets whose other side types.
@@ -62,13 +62,13 @@ impl Shown {
 }
 
 impl Model {
-    /// A connection is sent a frame: it must be true, and news.
+    /// Checks a frame: it must be true, and a change.
     pub(super) fn show(
         &self,
         conn: ConnId,
         reader: &mut Reader,
         frame: &Value,
-        tells_early: bool,
+        is_early: bool,
     ) -> Result<(), String> {
         let shown = &mut reader.shown;
         let ticket = text(frame, "ticket_id");
@@ -90,7 +90,7 @@ impl Model {
                 let id = text(frame, "staff_id");
                 let online = self.staff.get(&id).is_some_and(|staff| staff.online);
                 let is_own = self.peers.get(&conn) == Some(&Who::Staff(id.clone()));
-                // One whose last ticket has closed in this call may be known by name still, or no more.
+                // The desk forgets a name when the last ticket closes: in this call it may still have it or not.
                 let is_nameless = frame["staff_name"].is_null() && !self.is_known(&id);
                 let is_named = frame["staff_name"] == self.json_name(&id) || is_nameless;
                 let is_right = frame["online"] == online && is_named;
@@ -102,10 +102,10 @@ impl Model {
                 } else {
                     shown.colleagues.remove(&id)
                 };
-                self.note_batch(shown, tells_early)?;
+                self.note_batch(shown, is_early)?;
             }
             "ticket_added" | "ticket_updated" | "ticket_removed" => {
-                self.show_board(conn, shown, frame, tells_early)?;
+                self.show_board(conn, shown, frame, is_early)?;
             }
             _ if kind.starts_with("staff_") => self.show_status(shown, frame)?,
             _ => {}
@@ -122,7 +122,7 @@ impl Model {
         conn: ConnId,
         shown: &mut Shown,
         frame: &Value,
-        tells_early: bool,
+        is_early: bool,
     ) -> Result<(), String> {
         let view = &frame["ticket"];
         let id = if view.is_object() { text(view, "ticket_id") } else { text(frame, "ticket_id") };
@@ -142,7 +142,7 @@ impl Model {
         }
         let Some(Who::Staff(staff)) = self.peers.get(&conn) else { return Err(format!("was sent {frame}")) };
         if view["staff_id"] != **staff {
-            self.note_batch(shown, tells_early)?;
+            self.note_batch(shown, is_early)?;
         }
         if view.is_object() {
             shown.board.insert(id, view.clone())
@@ -152,9 +152,9 @@ impl Model {
         Ok(())
     }
 
-    /// "Each ticket is then sent once": what concerns others comes together, and not one by one.
-    fn note_batch(&self, shown: &mut Shown, tells_early: bool) -> Result<(), String> {
-        if tells_early {
+    /// "each ticket is then sent once": changes that are not one's own come together, and not one by one.
+    fn note_batch(&self, shown: &mut Shown, is_early: bool) -> Result<(), String> {
+        if is_early {
             return Ok(());
         }
         match shown.batch_at.replace(self.now) {
@@ -165,7 +165,7 @@ impl Model {
         }
     }
 
-    /// A status is sent step by step, each from the one that was sent before.
+    /// Checks a status: it must follow from the one that was sent before.
     fn show_status(&self, shown: &mut Shown, frame: &Value) -> Result<(), String> {
         let (id, staff) = (text(frame, "ticket_id"), text(frame, "staff_id"));
         let Some((_, before)) = shown.ticket.as_ref().filter(|(ticket, _)| *ticket == id) else {
@@ -207,7 +207,7 @@ impl Model {
         }
     }
 
-    /// How many chats have closed without this connection having been sent it.
+    /// How many chats have closed without this connection having been sent their end.
     pub(super) fn ends_owed(&self, conn: ConnId) -> usize {
         let wanted = self.wants.get(&conn).into_iter().flatten();
         let wanted = wanted.filter(|(track, want)| *track == Track::Talk && want.is_end()).count();
@@ -215,7 +215,7 @@ impl Model {
         owed.saturating_sub(self.closed_sent.get(&conn).copied().unwrap_or(0))
     }
 
-    /// After a call: a connection that has taken what it was sent shows its own as it is, and the rest as it was a moment ago.
+    /// After a call, a connection that is not behind shows its own tickets as they are, and others as they were a moment ago.
     pub(super) fn note_shown(&mut self) -> Result<(), String> {
         for user in self.users.values() {
             let reader =
@@ -257,7 +257,7 @@ impl Model {
         Ok(())
     }
 
-    /// When boards must be right that are not.
+    /// Returns when the first board that is wrong must be right.
     pub(super) fn boards_due(&self) -> Option<Millis> {
         self.readers
             .values()
@@ -266,7 +266,7 @@ impl Model {
             .min()
     }
 
-    /// What holds whenever nothing is due.
+    /// Checks what must hold whenever nothing is due.
     pub(super) fn check_shown(&self) -> Result<(), String> {
         let desk_online = self.staff.values().any(|staff| staff.online);
         for user in self.users.values() {

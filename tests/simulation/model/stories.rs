@@ -1,18 +1,18 @@
-//! What a run was worth: how often what happened, and how often it must have.
+//! Counts what happened in a run, and says how often each has to happen.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
 
 use serde_json::Value;
 
-/// Makes the counters. The number beside each is its floor: so often it has to happen in 200 worlds of 150 steps. It is
-/// about half of what was seen.
+/// Makes the counters. The number beside each is its floor, which is how often it has to happen in 200 worlds of 150 steps:
+/// about half as often as was seen.
 macro_rules! stories {
     ($($name:ident: $floor:literal,)*) => {
         #[derive(Clone, Debug, Default)]
         pub struct Stories {
             $(pub $name: u64,)*
-            /// Frames that the desk sent, by type; its refusals, by code; what clients were closed with.
+            /// The frames that the desk sent, by type; its refusals, by code; the closes of clients, by code.
             pub frames: BTreeMap<String, u64>,
             pub refusals: BTreeMap<String, u64>,
             pub closes: BTreeMap<u16, u64>,
@@ -66,11 +66,11 @@ stories! {
     made_room: 3,
 }
 
-/// The worlds that floors are for. In fewer, or shorter ones, nothing has to happen.
+/// The number and length of the worlds that the floors are for. In fewer or shorter ones, nothing has to happen.
 pub const FLOOR_SEEDS: u64 = 200;
 pub const FLOOR_STEPS: u64 = 150;
 
-/// Of what comes in kinds, each has to come so often in that many worlds.
+/// How often each type of frame and each code has to come in these worlds.
 const EACH: u64 = 3;
 const FRAMES: [&str; 24] = [
     "welcome",
@@ -117,7 +117,7 @@ const REFUSALS: [&str; 14] = [
 const CLOSES: [u16; 11] = [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1013, 4401, 4403, 4409];
 
 impl Stories {
-    /// The desk has sent a frame to so many.
+    /// Counts a frame that was sent to `to` connections.
     pub fn note_sent(&mut self, frame: &Value, to: u64) {
         if frame["type"] == "error" {
             *self.refusals.entry(text(&frame["code"])).or_default() += to;
@@ -125,7 +125,7 @@ impl Stories {
         *self.frames.entry(text(&frame["type"])).or_default() += to;
     }
 
-    /// What happened too seldom in so many worlds.
+    /// Returns what happened too seldom in this many worlds.
     pub fn too_seldom(&self, seeds: u64) -> Vec<String> {
         let runs = seeds / FLOOR_SEEDS;
         let counters = self.counters().into_iter().map(|(name, is, floor)| (name.to_owned(), is, floor));

@@ -1,4 +1,4 @@
-//! A ticket's life: created, picked, released, transferred, assigned, closed.
+//! What happens to a ticket: created, picked, released, transferred, assigned, closed.
 
 use deskwire::config::Assign;
 use deskwire::net::ConnId;
@@ -55,7 +55,7 @@ impl Model {
         if ask == Ask::Pick {
             let codes = self.why_not_pick(id, at);
             return match at {
-                Some(at) if codes.is_empty() => self.hand(at, id, &json!(false), (None, None)),
+                Some(at) if codes.is_empty() => self.assign_to(at, id, &json!(false), (None, None)),
                 _ => self.refuse(conn, frame, codes),
             };
         }
@@ -82,8 +82,8 @@ impl Model {
         }
     }
 
-    /// One ticket at a time, and not before all of the one before has been sent; and not more than the desk takes. Then
-    /// "tickets of absent users that nobody ever picked make room, longest absent first".
+    /// A user has one ticket, and may open the next when all of the last one has been sent. At a full desk, "a new one closes one
+    /// that was never picked and whose user is absent", "beginning with the user who has been absent longest".
     fn why_not_create(&mut self, id: &str) -> Option<&'static str> {
         if let Some(ended) = self.users.get(id).and_then(|user| user.ended.as_ref()) {
             return Some(if ended.is_sent { "rate_limited" } else { "ticket_exists" });
@@ -158,13 +158,13 @@ impl Model {
         Ok(())
     }
 
-    /// "Only online, only with room, only a ticket that is `waiting` or `paused`."
+    /// "only while online and below `max_chats`; only a ticket that is `waiting` or `paused`"
     fn why_not_pick(&self, id: &str, at: Option<usize>) -> Vec<&'static str> {
         let mut codes = Vec::new();
         if !self.staff.get(id).is_some_and(|staff| staff.online) {
             codes.push("you_are_offline");
         }
-        if !self.has_room(id) {
+        if !self.has_capacity(id) {
             codes.push("at_capacity");
         }
         match at {
@@ -181,33 +181,39 @@ impl Model {
         self.tickets.iter().filter(is_theirs).count()
     }
 
-    /// A chat whose end has not been sent yet takes a place.
-    fn has_room(&self, staff: &str) -> bool {
+    /// Whether a staff member is below `max_chats`. A chat whose end has not been sent yet counts.
+    fn has_capacity(&self, staff: &str) -> bool {
         let conn = self.staff.get(staff).map(|staff| staff.conn);
         self.chats(staff) + conn.map_or(0, |conn| self.ends_owed(conn)) < self.rules.max_chats as usize
     }
 
-    /// A connection that has not taken what it was sent is given nothing that it did not ask for.
+    /// Whether a staff member may be given a chat that they did not ask for: not while their connection is behind.
     fn takes_more(&self, staff: &str) -> bool {
         let conn = self.staff.get(staff).map(|staff| staff.conn);
         conn.and_then(|conn| self.readers.get(&conn)).is_some_and(|reader| !reader.is_behind)
     }
 
-    /// A chat is with this connection no longer.
+    /// A connection no longer has a chat.
     pub(super) fn leave_chat(&mut self, conn: Option<ConnId>, at: usize) {
         if let Some(reader) = conn.and_then(|conn| self.readers.get_mut(&conn)) {
             reader.forget_chat(&self.tickets[at].id);
         }
     }
 
-    /// The ticket becomes this one's.
-    fn hand(&mut self, at: usize, staff: &str, auto: &Value, (from, note): (Option<&str>, Option<String>)) {
+    /// Gives a ticket to a staff member: a pick, a transfer or an assignment.
+    fn assign_to(
+        &mut self,
+        at: usize,
+        staff: &str,
+        auto: &Value,
+        (from, note): (Option<&str>, Option<String>),
+    ) {
         self.picks += 1;
         if self.tickets[at].state == State::Waiting {
             self.estimates.picked(self.now);
         }
         self.stories.picked += 1;
-        self.board_update(at); // in this call it may have been sent as it was before
+        self.board_update(at); // a board may be sent its earlier state in this call
         self.stories.assigned += u64::from(*auto == true);
         let picks = self.picks;
         let conn = self.staff.get_mut(staff).map(|member| {
@@ -219,9 +225,9 @@ impl Model {
         (ticket.state, ticket.since, ticket.was_picked) = (State::Active, self.now, true);
         ticket.has_recap = false;
         ticket.staff = Some(staff.to_owned());
-        // What a connection was shown of it before, a pick starts anew.
+        // A pick sends all of a chat anew, its typing notice included.
         ticket.by_user.typing = ticket.by_user.typing.map(|(due, _)| (due, None));
-        self.leave_chat(conn, at); // what it was sent before counts for nothing
+        self.leave_chat(conn, at); // the same connection may have had it before
         let ticket = &self.tickets[at];
         let picked = json!({ "type": "ticket_picked", "ticket_id": ticket.id, "user_id": ticket.user,
             "user_name": ticket.user_name, "page": ticket.page, "subject": ticket.subject, "last_seq": ticket.last_seq, "last_id": ticket.by_staff.last_id,
@@ -253,19 +259,19 @@ impl Model {
         match target {
             None => return Some("unknown_staff"),
             Some(target) if !target.online => return Some("staff_offline"),
-            Some(_) if !self.has_room(to) || !self.takes_more(to) => return Some("at_capacity"),
+            Some(_) if !self.has_capacity(to) || !self.takes_more(to) => return Some("at_capacity"),
             Some(_) => {}
         }
         self.stories.transfers += 1;
         self.end_typing_of(at, false);
         let conn = self.staff.get(id).map(|staff| staff.conn);
         self.leave_chat(conn, at);
-        self.hand(at, to, &json!(false), (Some(id), note));
+        self.assign_to(at, to, &json!(false), (Some(id), note));
         None
     }
 
-    /// "A `waiting` or `paused` ticket goes, oldest first, to an online staff member with room." One whose connection has
-    /// not taken what it was sent is passed over; one to whom that happens in this call may be.
+    /// "the tickets that are `waiting` or `paused` are assigned, oldest first, to online staff below `max_chats`". A staff member
+    /// whose connection is behind is passed over; one whose connection falls behind in this call may be.
     pub(super) fn assign(&mut self, call: &Call) -> Result<(), String> {
         if !super::is_automatic(&self.rules) {
             return Ok(());
@@ -274,7 +280,7 @@ impl Model {
         let mut given = call.sent.iter().filter(is_assigned).peekable();
         while let Some(at) = self.tickets.iter().position(|ticket| ticket.state != State::Active) {
             let is_candidate =
-                |id: &str, staff: &Staff| staff.online && self.has_room(id) && self.takes_more(id);
+                |id: &str, staff: &Staff| staff.online && self.has_capacity(id) && self.takes_more(id);
             let candidates = self.staff.iter().filter(|(id, staff)| is_candidate(id, staff));
             let candidates: Vec<String> = candidates.map(|(id, _)| id.clone()).collect();
             let is_sure = |id: &&String| !call.asked.contains(&self.staff[*id].conn);
@@ -285,15 +291,17 @@ impl Model {
                 if sure.is_empty() {
                     break;
                 }
-                return Err(format!("{ticket} went to none of {sure:?}, who have room"));
+                return Err(format!("{ticket} went to none of {sure:?}, who are below max_chats"));
             };
             let chosen = candidates.iter().find(|id| **to == [self.staff[*id].conn]);
             let Some(chosen) = chosen else {
-                return Err(format!("{ticket} went to {to:?}, and to none of {candidates:?}, who have room"));
+                return Err(format!(
+                    "{ticket} went to {to:?}, and to none of {candidates:?}, who are below max_chats"
+                ));
             };
             given.next();
             self.check_choice(at, chosen, &sure)?;
-            self.hand(at, &chosen.clone(), &json!(true), (None, None));
+            self.assign_to(at, &chosen.clone(), &json!(true), (None, None));
         }
         match given.next() {
             Some(sent) => Err(format!("assigned without a reason: {}", sent.frame)),
@@ -301,8 +309,8 @@ impl Model {
         }
     }
 
-    /// Round robin is "whose last assignment is longest ago", least busy "the fewest chats"; the one who gave it back is not
-    /// the first choice.
+    /// Checks an assignment. Round robin chooses the staff member who got a ticket least recently, least busy the one with the
+    /// fewest chats. The one who released the ticket comes last.
     fn check_choice(&self, at: usize, chosen: &str, candidates: &[String]) -> Result<(), String> {
         let released_by = self.tickets[at].released_by.as_deref();
         if released_by == Some(chosen) && candidates.iter().any(|id| id != chosen) {
@@ -321,7 +329,7 @@ impl Model {
         }
     }
 
-    /// Tickets that their users may rate.
+    /// Returns the tickets that their users may rate.
     pub fn unrated(&self) -> Vec<String> {
         self.users
             .values()
@@ -330,7 +338,7 @@ impl Model {
             .collect()
     }
 
-    /// "The ticket of this user that ended last, once": to the staff member who had it last.
+    /// "rates the user's last ticket that has closed, once, while the user is known"; sent to the staff member who had it last.
     fn rate(&mut self, user: &str, ticket: Option<&str>, score: u64) -> Option<&'static str> {
         let unrated = self.users.get_mut(user).map(|user| &mut user.unrated);
         let is_it = |unrated: &&mut Option<(String, _)>| {

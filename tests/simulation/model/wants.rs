@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::readers::Reader;
 use super::{Model, Who};
 
-/// Frames of one track reach a connection in the order in which they were expected.
+/// Frames of the track `Talk` must be sent in the order in which they are expected, those of `Loose` in any order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Track {
     Talk,
@@ -21,14 +21,14 @@ pub enum Track {
 #[derive(Clone, Debug)]
 pub enum Want {
     Frame(Rc<Value>),
-    /// May come.
+    /// A frame that may be sent.
     Maybe(Rc<Value>),
-    /// An acknowledgement whose time may be either.
+    /// An `ack` with one of two times.
     Ack(Value, [u64; 2]),
     Error(Refusal),
 }
 
-/// An error: one of these codes, and what it speaks of, if it must or may be sent.
+/// An `error`: one of these codes, with the frame's `id` and `ticket_id`, which must or may be sent.
 #[derive(Clone, Debug, Default)]
 pub struct Refusal {
     pub codes: Vec<&'static str>,
@@ -46,15 +46,15 @@ pub struct Sent {
     pub frame: Rc<Value>,
 }
 
-/// What the desk said in one call.
+/// What the desk sent in one call.
 #[derive(Debug, Default)]
 pub struct Call {
     pub now: Millis,
     pub sent: Vec<Sent>,
     pub closed: Vec<(ConnId, u16)>,
-    /// Connections that are sent no more before everything that they were sent has left.
+    /// Connections of which the desk asks to be notified when all their output has left.
     pub asked: BTreeSet<ConnId>,
-    /// The connection that this has happened to: this call says so.
+    /// The connection whose output has left, if this call is that notification.
     pub drained: Option<ConnId>,
 }
 
@@ -66,8 +66,8 @@ impl Model {
         self.wants.entry(to).or_default().push((track, want));
     }
 
-    /// Compares what was sent in a call with what was expected. A connection that has taken what it was sent before is sent all of
-    /// it, and the others what they have asked for; the rest they are owed.
+    /// Compares what was sent in a call with what was expected. A connection that is not behind is sent all of it; one that is
+    /// behind is sent the answers to its requests, and is owed the rest.
     pub(super) fn compare(&mut self, call: &Call) -> Result<(), String> {
         let mut wants = std::mem::take(&mut self.wants);
         let mut frames: BTreeMap<ConnId, Vec<(usize, Rc<Value>)>> = BTreeMap::new();
@@ -104,13 +104,13 @@ impl Model {
         reader.count(frames, call.asked.contains(&conn), is_drained).map_err(problem)?;
         self.stories.behind += u64::from(reader.is_behind && !was_behind);
         self.stories.caught_up += u64::from(!reader.is_behind && was_behind);
-        // A staff member who is given a ticket that is on its way to all is sent all that is at once. It may be that the credit ends
-        // before the ticket itself.
+        // A staff member who is given a ticket is sent all gathered changes at once, up to that ticket. The credit may end before
+        // it comes.
         let is_given = |frame: &Value| {
             let staff = || frame["ticket"]["staff_id"].as_str().unwrap_or("").to_owned();
             frame["type"] == "ticket_added" && self.peers.get(&conn) == Some(&Who::Staff(staff()))
         };
-        let tells_early = was_behind || reader.is_behind || frames.iter().any(|(_, frame)| is_given(frame));
+        let is_early = was_behind || reader.is_behind || frames.iter().any(|(_, frame)| is_given(frame));
         let mut list = List::default();
         for (track, want) in wants {
             match want.deferrable() {
@@ -121,16 +121,16 @@ impl Model {
         let owes = if was_behind { Some(is_drained) } else { None };
         for (_, frame) in frames {
             self.compare_frame((conn, owes), reader, &mut list, frame)?;
-            self.show(conn, reader, frame, tells_early).map_err(problem)?;
+            self.show(conn, reader, frame, is_early).map_err(problem)?;
         }
         let missing = list.defer(reader).or_else(|| reader.first_owed().filter(|_| !reader.is_behind));
         match missing {
-            Some(missing) => Err(format!("{conn} was not sent {missing}; but {}", said(frames))),
+            Some(missing) => Err(format!("{conn} was not sent {missing}; but {}", frames_text(frames))),
             None => Ok(()),
         }
     }
 
-    /// One frame, to a connection that was behind (and has taken all, or not) or was not.
+    /// Compares one frame. `owes` is `None` for a connection that was not behind; otherwise, whether all its output has left.
     fn compare_frame(
         &mut self,
         (conn, owes): (ConnId, Option<bool>),
@@ -141,7 +141,7 @@ impl Model {
         let problem = |problem: String| format!("{conn} {problem}");
         let was_behind = owes.is_some();
         if owes == Some(false) && !is_answer(frame) {
-            return Err(format!("{conn} has much to read, and is sent {frame}"));
+            return Err(format!("{conn} is behind, and is sent {frame}"));
         }
         if let Some(at) = list.meet(frame) {
             return match list.overtaken(at, reader.is_behind) {
@@ -174,8 +174,8 @@ impl List {
         Some(at)
     }
 
-    /// What was expected before the nth, on its track, and has not come. Where a connection is sent no more, only the order
-    /// within a chat holds.
+    /// Returns a frame that was expected before the nth, on its track, and has not come. For a connection that is behind, only
+    /// the order within a chat counts.
     fn overtaken(&self, at: usize, is_behind: bool) -> Option<&Want> {
         let (track, want, _) = &self.wants[at];
         if *track == Track::Loose {
@@ -190,7 +190,7 @@ impl List {
         earlier.map(|(_, want, _)| want).find(|earlier| earlier.is_due() && is_overtaken(earlier))
     }
 
-    /// What has not come is owed, if it may be; otherwise it is missing.
+    /// Notes frames that have not come as owed, if they may be. Returns one that is missing.
     fn defer(&self, reader: &mut Reader) -> Option<String> {
         for (_, want, _) in self.wants.iter().filter(|(_, _, is_met)| !is_met) {
             match want.deferrable() {
@@ -203,14 +203,14 @@ impl List {
     }
 }
 
-/// Who has much to read is sent these later, together, or as they then stand.
+/// Whether a connection that is behind is sent this later.
 fn is_deferrable(frame: &Value) -> bool {
     let kind = frame["type"].as_str().unwrap_or("");
     kind.starts_with("staff_")
         || matches!(kind, "message" | "delivered" | "typing" | "ticket_closed" | "rated")
 }
 
-/// What is sent to all, a moment later and as it then stands.
+/// Whether a frame is one of the changes that are gathered for all.
 fn is_gathered(frame: &Value) -> bool {
     matches!(
         frame["type"].as_str(),
@@ -218,13 +218,13 @@ fn is_gathered(frame: &Value) -> bool {
     )
 }
 
-/// What is said in answer to somebody, at once.
+/// Whether a frame is the answer to a request, which is sent at once.
 fn is_answer(frame: &Value) -> bool {
     let kind = frame["type"].as_str().unwrap_or("");
     matches!(kind, "ack" | "error" | "pong" | "presence" | "ticket_created" | "queue" | "ticket_picked")
 }
 
-fn said(frames: &[(usize, Rc<Value>)]) -> String {
+fn frames_text(frames: &[(usize, Rc<Value>)]) -> String {
     frames.iter().fold(String::new(), |mut text, (_, frame)| {
         let _ = write!(text, "{frame} ");
         text

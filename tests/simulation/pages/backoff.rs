@@ -1,4 +1,4 @@
-//! backoff.js: waits before something is tried again; each wait is twice as long as the last one. Without its jitter.
+//! backoff.js: waits before something is tried again; each wait is twice as long as the last one. The model leaves out the jitter.
 
 use deskwire::config::Millis;
 
@@ -24,7 +24,7 @@ impl Backoff {
         self.due
     }
 
-    /// Whether the wait is over just now.
+    /// Returns true once, when the wait is over.
     pub fn is_over(&mut self, now: Millis) -> bool {
         self.due.take_if(|due| *due <= now).is_some()
     }

@@ -1,8 +1,8 @@
-//! composer.js: the field in which a message is written, as far as the other side hears of it.
+//! composer.js: the field in which a message is written, as far as it sends typing notices.
 
 use deskwire::config::Millis;
 
-/// "Holds for 6 s unless renewed": the page renews it after 3 s.
+/// A typing notice "holds for 6 s unless renewed": the page renews it after 3 s.
 const RENEW: Millis = 3000;
 
 #[derive(Clone, Debug, Default)]
@@ -11,7 +11,7 @@ pub struct Composer {
 }
 
 impl Composer {
-    /// The text has changed. Returns what is to be sent for that, if anything.
+    /// The text has changed. Returns the `active` of the notice to be sent, if any.
     pub fn changed(&mut self, is_empty: bool, now: Millis) -> Option<bool> {
         if is_empty {
             return self.stop_typing();

@@ -1,4 +1,4 @@
-//! conversation.js: one ticket's chat as data: what was said, what is still to be sent, what is confirmed.
+//! conversation.js: one ticket's chat as data: its messages, which of them are still to be sent, and which are confirmed.
 
 use deskwire::config::Millis;
 use serde_json::{Value, json};
@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 use super::Desk;
 use super::hold::{Hold, RATE_LIMITED, UNREAD_LIMIT};
 
-/// A burst is confirmed by a few receipts; one that was refused is sent again.
+/// Receipts are gathered for this time; one that was refused is sent again after a longer one.
 const RECEIPT: Millis = 100;
 const RECEIPT_AGAIN: Millis = 2000;
-/// Messages that are compared with those of a real page, which keeps less of a long chat.
+/// How many messages are compared with those of a real page, which keeps only the last ones of a long chat.
 const SHOWN_MAX: usize = 100;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,13 +29,13 @@ pub struct Entry {
     pub fate: Fate,
     pub id: Option<u64>,
     pub seq: Option<u64>,
-    /// When the other side said it.
+    /// When the other side wrote it.
     pub at: Millis,
-    /// `seq` is at most that: the page could not ask again, since the chat was locked.
+    /// `seq` is an upper bound: the message is to be sent again, to learn its `seq`.
     pub is_guess: bool,
 }
 
-/// The ticket's state as the page has it: the visitor's words first, then the staff's.
+/// The ticket's state as the page has it: first the states of the user's page, then those that only the console has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Chat {
     Waiting,
@@ -52,7 +52,7 @@ pub struct Conversation {
     pub is_user: bool,
     pub state: Chat,
     pub entries: Vec<Entry>,
-    /// On the screen; a visitor's always is.
+    /// Listed on the page; a user's chat always is.
     pub is_open: bool,
     next_id: u64,
     next_key: u64,
@@ -60,14 +60,14 @@ pub struct Conversation {
     confirmed_seq: u64,
     delivered_seq: u64,
     in_flight: Option<u64>,
-    /// One that was accepted: sent again to learn its seq.
+    /// An accepted message that is to be sent again, to learn its `seq`.
     repeat: Option<u64>,
     hold: Hold,
     /// Until then receipts are gathered.
     receipt_at: Option<Millis>,
 }
 
-/// What a conversation may do just now.
+/// What a conversation may do at present.
 #[derive(Clone, Copy)]
 pub struct Leave {
     pub can_send: bool,
@@ -94,7 +94,7 @@ impl Conversation {
         }
     }
 
-    /// When something that was put off is to be done.
+    /// Returns when something that was put off is due.
     pub fn next_due(&self) -> Option<Millis> {
         self.hold.backoff.due().into_iter().chain(self.receipt_at).min()
     }
@@ -108,13 +108,13 @@ impl Conversation {
         }
     }
 
-    /// Nothing is on its way any more.
+    /// Forgets what is in flight.
     fn stop_sending(&mut self) {
         (self.in_flight, self.repeat) = (None, None);
         self.hold.end();
     }
 
-    /// What was on its way when the page went away: the next `resume` tells whether it arrived.
+    /// The page is loaded again. Whether a message that was in flight has arrived is known after the next `resume`.
     pub fn reload(&mut self) {
         self.stop_sending();
         self.receipt_at = None;
@@ -142,7 +142,7 @@ impl Conversation {
         self.entries.push(Entry { key: self.next_key, ..entry });
     }
 
-    /// Sends the next message; only one is on its way at a time.
+    /// Sends the next message; only one is in flight at a time.
     pub fn pump(&mut self, leave: Leave, desk: &mut Desk<'_>) {
         let in_flight = self.in_flight;
         let fate = if leave.can_send { Fate::Sending } else { Fate::Queued };
@@ -150,7 +150,7 @@ impl Conversation {
         {
             entry.fate = fate;
         }
-        // A copy of this tab has them under the same ids.
+        // A duplicate of this tab has the same messages under the same ids.
         let nameless = |entry: &&mut Entry| leave.can_send && is_unsent(entry) && entry.id.is_none();
         for entry in self.entries.iter_mut().filter(nameless) {
             let id = desk.id(self.next_id);
@@ -192,7 +192,7 @@ impl Conversation {
         self.pump(leave, desk);
     }
 
-    /// What is refused for now waits, and goes on by itself. Nothing was sent behind it, so the order stays.
+    /// A message that is refused for now waits, and is sent again. Nothing was sent after it, so the order stays.
     pub fn refused(&mut self, (id, code): (u64, &str), leave: Leave, desk: &mut Desk<'_>) {
         let Some(entry) = self.entries.iter_mut().find(|entry| entry.is_mine && entry.id == Some(id)) else {
             return;
@@ -206,14 +206,14 @@ impl Conversation {
         }
         let is_held = held.is_some();
         match is_unsent(entry) {
-            false => self.repeat = is_held.then_some(entry.key), // accepted before, and it stays so
+            false => self.repeat = is_held.then_some(entry.key), // it was accepted before
             true if is_held => {}
             true => fail(entry),
         }
         self.pump(leave, desk);
     }
 
-    /// The other side has everything up to `seq` on its screen.
+    /// The other side has shown everything up to `seq`.
     pub fn delivered(&mut self, seq: u64, leave: Leave, desk: &mut Desk<'_>) {
         self.delivered_seq = self.delivered_seq.max(seq);
         for entry in &mut self.entries {
@@ -227,14 +227,14 @@ impl Conversation {
         self.pump(leave, desk);
     }
 
-    /// Says a failed message again, with another text: it was never accepted, and no text is to be said twice.
+    /// Sends a failed message again, with another text, since the ledger allows each text only once.
     pub fn retry(&mut self, text: &str, leave: Leave, desk: &mut Desk<'_>) {
         let Some(at) = self.entries.iter().position(|entry| entry.fate == Fate::Failed) else { return };
         self.entries.remove(at);
         self.say(text.to_owned(), leave, desk);
     }
 
-    /// Since when the other side has had no answer; without an end if they have one.
+    /// Returns since when the other side has had no answer; `Millis::MAX` if it has one.
     pub fn unanswered_since(&self) -> Millis {
         if matches!(self.state, Chat::Closed | Chat::Taken) {
             return Millis::MAX;
@@ -243,7 +243,7 @@ impl Conversation {
         self.entries.get(answered).map_or(Millis::MAX, |entry| entry.at)
     }
 
-    /// What is seen of it, in short.
+    /// Returns what is seen of it, in short: each message as one letter.
     pub fn shows(&self) -> Value {
         let letter = |entry: &Entry| match entry.fate {
             _ if !entry.is_mine => 't',
@@ -268,17 +268,17 @@ impl Conversation {
             "last": self.entries.last().map(|entry| entry.text.as_str()) })
     }
 
-    /// The line is dead: what was on its way waits again.
+    /// The connection is lost: a message that was in flight waits again.
     pub fn cut(&mut self, leave: Leave, desk: &mut Desk<'_>) {
         self.stop_sending();
         self.pump(leave, desk);
     }
 
-    /// Connected again, or picked again: the desk says how far it has come.
+    /// Connected again, or picked again: the frame says what the desk has accepted.
     pub fn resume(&mut self, picked: &Value, leave: Leave, desk: &mut Desk<'_>) {
         let number = |name: &str| picked[name].as_u64().unwrap_or(0);
         let (last_id, last_seq) = (number("last_id"), number("last_seq"));
-        // What was sent on this connection is still going to be answered.
+        // What was sent on this connection will still be answered.
         self.repeat = None;
         self.hold.end();
         self.next_id = self.next_id.max(last_id + 1);
@@ -287,7 +287,7 @@ impl Conversation {
             let is_unanswered = is_unsent(entry) && self.in_flight != Some(entry.key);
             let Some(id) = entry.id.filter(|id| is_unanswered && *id <= last_id) else { continue };
             if id < last_id {
-                fail(entry); // somebody else spoke on our side
+                fail(entry); // another tab or staff member has written since
                 continue;
             }
             (entry.seq, entry.is_guess) = (Some(last_seq), true); // sending it again tells exactly
@@ -330,7 +330,7 @@ impl Conversation {
         self.confirm(leave, desk);
     }
 
-    /// "On my screen" is said only when it is true.
+    /// Sends a receipt, if the chat is on the screen.
     pub fn confirm(&mut self, leave: Leave, desk: &mut Desk<'_>) {
         let is_news = self.heard_seq > self.confirmed_seq;
         if !is_news || self.receipt_at.is_some() || !leave.on_screen || !desk.is_open {
@@ -341,7 +341,7 @@ impl Conversation {
         self.receipt_at = Some(desk.now + RECEIPT);
     }
 
-    /// The desk refused something that has no id. It may have been a receipt, and the other side may wait for it.
+    /// The desk refused a frame without an id. It may have been a receipt, so the receipt is sent again.
     pub fn receipt_refused(&mut self, desk: &Desk<'_>) {
         if self.heard_seq > 0 {
             self.confirmed_seq = self.confirmed_seq.min(self.heard_seq - 1);

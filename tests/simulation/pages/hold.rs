@@ -1,4 +1,4 @@
-//! conversation.js: why the messages of a chat wait.
+//! conversation.js: the refusals that make the messages of a chat wait.
 
 use deskwire::config::Millis;
 

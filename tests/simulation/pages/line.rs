@@ -1,4 +1,4 @@
-//! wire.js: one WebSocket kept alive. It notices when it is lost or silent, and tries again for ever.
+//! wire.js: one WebSocket that is replaced when it is lost or silent, for as long as it takes.
 
 use deskwire::config::Millis;
 use serde_json::Value;
@@ -9,7 +9,7 @@ const RETRY_FIRST: Millis = 500;
 const RETRY_MAX: Millis = 15_000;
 const ANSWER_MAX: Millis = 8000;
 const SILENCE_MAX: Millis = 25_000;
-/// The page looks at its clock so often.
+/// How often the page checks its deadlines.
 const CHECK: Millis = 1000;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub struct Line {
     retry_at: Option<Millis>,
 }
 
-/// What time has brought.
+/// What has become due.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Due {
     Connect,
@@ -51,10 +51,10 @@ impl Line {
         self.socket = Some(socket);
         self.retry_at = None;
         self.connected_at = now;
-        self.asked_at = Some(now); // the welcome is owed
+        self.asked_at = Some(now); // it waits for the `welcome`
     }
 
-    /// The desk does not answer these, so silence after them means nothing.
+    /// Notes a frame that was sent. The desk does not answer some, so silence after these is no sign of a lost connection.
     pub fn note_sent(&mut self, frame: &Value, now: Millis) {
         let kind = frame["type"].as_str().unwrap_or("");
         if !matches!(kind, "delivered" | "typing" | "recap" | "rate_ticket") {
@@ -62,7 +62,7 @@ impl Line {
         }
     }
 
-    /// Only a welcome is success: a refused secret is closed after an upgrade that looked fine.
+    /// Only a `welcome` counts as success: with a wrong secret, the connection is closed after an upgrade that succeeds.
     pub fn hear(&mut self, frame: &Value, now: Millis) {
         self.heard_at = now;
         self.asked_at = None;
@@ -73,7 +73,7 @@ impl Line {
         }
     }
 
-    /// The page is looked at again. True if it has to send a ping.
+    /// The page becomes visible. Returns true if it has to send a ping.
     pub fn check_now(&mut self, now: Millis) -> bool {
         if self.status == Status::Retrying && self.socket.is_none() {
             self.retry_at = Some(now);
@@ -88,7 +88,7 @@ impl Line {
         self.retry_at.into_iter().chain(probe).chain(answer).min()
     }
 
-    /// The first look at the clock after this time.
+    /// Returns the first check after this time.
     fn check_after(&self, time: Millis) -> Millis {
         self.connected_at + ((time - self.connected_at) / CHECK + 1) * CHECK
     }
@@ -104,8 +104,8 @@ impl Line {
         })
     }
 
-    /// Forgets the socket; the code says whether to try again. Gives the reason, and which part of the longest wait is
-    /// waited, from 0.5 to 1.
+    /// Forgets the socket; the code says whether to try again. Returns the reason, and the wait as a fraction of the longest
+    /// one, from 0.5 to 1.
     pub fn lost(&mut self, code: u16, now: Millis, rng: &mut Rng) -> (&'static str, f64) {
         self.socket = None;
         self.asked_at = None;

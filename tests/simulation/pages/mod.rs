@@ -1,5 +1,5 @@
-//! The two pages, as far as they speak to the desk: a tab with its line and what it shows. After frontend/*.js, and
-//! held to that: `tests/browser/agreement.rs` has the real pages do what these did.
+//! A model of the two pages: a tab with its connection and what it shows. It repeats what frontend/*.js does, and
+//! `tests/browser/agreement.rs` compares it with the real pages.
 
 mod backoff;
 mod composer;
@@ -22,20 +22,20 @@ use serde_json::{Value, json};
 use crate::ledger::Ledger;
 use crate::rng::Rng;
 
-/// A tab: it can be duplicated, and its storage is all that a reload leaves of it.
+/// A tab. It can be duplicated, and only its storage survives a reload.
 #[derive(Clone)]
 pub struct Tab {
     pub line: Line,
     pub page: Page,
     pub hidden: bool,
-    /// A page is in it.
+    /// It has a page.
     pub is_loaded: bool,
-    /// Nothing that it sends arrives anywhere.
+    /// Its new connections reach no server.
     pub is_cut_off: bool,
-    /// What sets its messages' ids apart from those of other tabs. Real pages choose at random.
+    /// Makes its messages' ids different from those of other tabs. Real pages choose at random.
     pub number: u64,
     pub now: Millis,
-    /// All that happened, where somebody wants to know.
+    /// All that happened, if it is recorded.
     pub record: Option<Vec<Moment>>,
 }
 
@@ -46,7 +46,7 @@ pub enum Page {
     Staffer(Staffer),
 }
 
-/// What a page acts on: whether its line is open, whether it is looked at, and where its frames go.
+/// What a page needs to act: whether its connection is open and it is visible, and where its frames go.
 pub struct Desk<'a> {
     pub is_open: bool,
     pub is_seen: bool,
@@ -56,18 +56,18 @@ pub struct Desk<'a> {
     pub ledger: &'a mut Ledger,
 }
 
-/// Ids of messages, a millisecond; so many tabs have ids of their own.
+/// Message ids for each millisecond, and so the most tabs that never choose the same id.
 const IDS_A_MS: u64 = 64;
 
 impl Desk<'_> {
-    /// The next message's id, from `least` on. Two tabs that know nothing of each other must not choose the same: the
-    /// one whose message did not arrive would take the other's receipt for its own.
+    /// Returns the next message's id, at least `least`. Two tabs must not choose the same: the one whose message did not arrive
+    /// would take the other's receipt for its own.
     fn id(&self, least: u64) -> u64 {
         let least = least.max(self.now * IDS_A_MS);
         least + (self.number + IDS_A_MS - least % IDS_A_MS) % IDS_A_MS
     }
 
-    /// Sends a frame, if the line is open.
+    /// Sends a frame, if the connection is open.
     fn send(&mut self, frame: Value) {
         if self.is_open {
             self.out.push(frame);
@@ -89,7 +89,7 @@ impl Tab {
         }
     }
 
-    /// Something happens at the page. Returns what it sends.
+    /// Handles an event. Returns what the page sends.
     fn happens(
         &mut self,
         event: Event,
@@ -111,10 +111,10 @@ impl Tab {
             return;
         }
         let (at, number, sent, shows) = (self.now, self.number, sent.to_vec(), self.shows());
-        self.record.as_mut().expect("seen above").push(Moment { at, event, sent, wait, number, shows });
+        self.record.as_mut().expect("checked above").push(Moment { at, event, sent, wait, number, shows });
     }
 
-    /// What is seen of the page, in short: each message as one letter.
+    /// Returns what is seen of the page, in short.
     fn shows(&self) -> Value {
         let mut shows = self.page.shows(self.line.status == Status::Open);
         shows["line"] = match self.line.status {
@@ -127,7 +127,7 @@ impl Tab {
         shows
     }
 
-    /// A page is opened in it, or the one that is in it connects.
+    /// Opens the page, or lets the open one connect again.
     pub fn start(&mut self, now: Millis) {
         self.now = now;
         self.line.start();
@@ -136,7 +136,7 @@ impl Tab {
         self.note(event, &[], 0.5);
     }
 
-    /// The page is gone; its storage stays.
+    /// Closes the page; its storage stays.
     pub fn unload(&mut self, now: Millis) {
         self.now = now;
         self.line = Line::default();
@@ -148,7 +148,7 @@ impl Tab {
         self.note(Event::Leaves, &[], 0.5);
     }
 
-    /// The page opens this socket.
+    /// The page has opened this socket.
     pub fn connected(&mut self, socket: usize, now: Millis) {
         self.line.connected(socket, now);
         self.now = now;
@@ -159,7 +159,7 @@ impl Tab {
         }
     }
 
-    /// Nothing was heard for a while.
+    /// Nothing was received for a while: returns a ping.
     pub fn probe(&mut self, now: Millis) -> Vec<Value> {
         self.now = now;
         let ping = vec![json!({ "type": "ping" })];
@@ -167,14 +167,14 @@ impl Tab {
         ping
     }
 
-    /// A frame has come; what the page answers.
+    /// Handles a frame. Returns what the page sends.
     pub fn hear(&mut self, frame: &Value, now: Millis, ledger: &mut Ledger) -> Vec<Value> {
         self.now = now;
         self.line.hear(frame, now);
         self.happens(Event::Frame(frame.clone()), ledger, |page, desk| page.hear(frame, desk))
     }
 
-    /// The socket is closed with this code; without one, the page has given it up. Returns why it is lost.
+    /// The socket was closed with this code; without one, the page has given it up. Returns the reason, and what the page sends.
     pub fn lost(
         &mut self,
         code: Option<u16>,
@@ -193,7 +193,7 @@ impl Tab {
         (why, out)
     }
 
-    /// The person at the page does something.
+    /// Handles an action of the person at the page. Returns what the page sends.
     pub fn act(&mut self, act: &Act, now: Millis, ledger: &mut Ledger) -> Vec<Value> {
         self.now = now;
         let mut pings = false;
@@ -209,13 +209,13 @@ impl Tab {
         })
     }
 
-    /// Does what was put off until now.
+    /// Does what was put off until now. Returns what the page sends.
     pub fn go_on(&mut self, now: Millis, ledger: &mut Ledger) -> Vec<Value> {
         self.now = now;
         self.happens(Event::Time, ledger, Page::go_on)
     }
 
-    /// When the page or its line has something to do.
+    /// Returns when the page or its connection has something to do.
     pub fn next_due(&self) -> Option<Millis> {
         self.line.next_due().into_iter().chain(self.page.next_due()).min()
     }
@@ -250,7 +250,7 @@ impl Page {
         }
     }
 
-    /// The line is another one than before.
+    /// The connection is lost.
     fn line_lost(&mut self, was_open: bool, why: &'static str, desk: &mut Desk<'_>) {
         match self {
             Self::Visitor(visitor) => visitor.line_lost(was_open, desk),
@@ -278,7 +278,7 @@ impl Page {
         }
     }
 
-    /// When something that was put off is to be done.
+    /// Returns when something that was put off is due.
     pub fn next_due(&self) -> Option<Millis> {
         let own = match self {
             Self::Visitor(visitor) => visitor.next_due(),

@@ -1,5 +1,4 @@
-//! What happens to a tab, and what its page does then: so that the real page can be asked to do the same
-//! (`tests/browser/agreement.rs`).
+//! A record of what happens to a tab and what its page does, with which `tests/browser/agreement.rs` compares the real page.
 
 use deskwire::config::Millis;
 use serde_json::{Value, json};
@@ -7,30 +6,30 @@ use serde_json::{Value, json};
 /// What the person at a page does.
 #[derive(Clone, Debug)]
 pub enum Act {
-    /// A user asks for help.
+    /// A user opens a ticket with this subject.
     Ask(String),
     CloseOwn,
-    /// A text is sent in the chat that is on the screen.
+    /// Sends a text in the chat that is on the screen.
     Write(String),
-    /// The field for a text changes: something is in it, or nothing.
+    /// Changes the text field; true if it is not empty.
     Type(bool),
-    /// A message that failed is sent again, with another text so that no text is said twice.
+    /// Sends a failed message of a ticket again, with another text, since the ledger allows each text only once.
     Retry(String, String),
     GoOnline(bool),
-    /// Staff press a button for a ticket; a transfer has a colleague and a note.
+    /// Staff press a ticket's button, by the type of its frame; a transfer has a colleague and a note.
     Button(&'static str, String, Option<(String, String)>),
     /// Staff show a chat, or none.
     Show(Option<String>),
-    /// The page is looked at, or hidden.
+    /// Makes the page visible, or hides it.
     Look(bool),
 }
 
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// The page is opened, or loaded again: looked at or hidden.
+    /// The page is loaded; true if it is visible.
     Loads(bool),
     Leaves,
-    /// "Use it here."
+    /// The button with which another tab takes over.
     Starts,
     Frame(Value),
     Closed(u16),
@@ -45,9 +44,9 @@ pub struct Moment {
     pub event: Event,
     /// Frames, and a `connect` for each new socket.
     pub sent: Vec<Value>,
-    /// Which part of the longest wait is waited before the next try.
+    /// The wait before the next try, as a fraction of the longest one.
     pub wait: f64,
-    /// What sets the tab's ids apart from those of others.
+    /// The tab's number, from which it makes its message ids.
     pub number: u64,
     pub shows: Value,
 }
@@ -67,13 +66,12 @@ impl Moment {
             "shows": self.shows })
     }
 
-    /// Nothing came and nobody did anything.
+    /// Whether only time has passed.
     pub fn is_by_itself(&self) -> bool {
         matches!(self.event, Event::Time)
     }
 
-    /// A socket that is opened next belongs to what opened it. A page opens it at once; a world whose process was stopped
-    /// in between does so a moment later.
+    /// Whether the next socket is opened because of this. A page opens it at once; the simulated one may do so a moment later.
     pub fn opens_socket(&self) -> bool {
         matches!(self.event, Event::Loads(_) | Event::Starts | Event::Act(Act::Look(true)))
     }

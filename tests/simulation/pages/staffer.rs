@@ -11,7 +11,7 @@ use super::{Act, Desk};
 
 /// An action that was too fast is repeated once.
 const REPEAT: Millis = 1000;
-/// What is asked for that concerns no ticket.
+/// The key of a request that concerns no ticket.
 const PRESENCE: &str = "";
 
 #[derive(Clone)]
@@ -23,7 +23,7 @@ pub struct Staffer {
     pub max_chats: usize,
     pub board: BTreeMap<String, Value>,
     pub colleagues: BTreeSet<String>,
-    /// In the order in which they came.
+    /// In the order in which they were picked first.
     pub chats: Vec<Conversation>,
     pub shown: Option<String>,
     pub composer: Composer,
@@ -112,7 +112,7 @@ impl Staffer {
         self.ask(PRESENCE, kind, frame, desk);
     }
 
-    /// It is remembered, so that the answer can be said in words.
+    /// Sends a request, and remembers it until it is answered.
     fn ask(&mut self, key: &str, kind: &'static str, frame: Value, desk: &mut Desk<'_>) {
         let pending = Pending { kind, frame: frame.clone(), is_repeated: false, repeat_at: None };
         self.pending.insert(key.to_owned(), pending);
@@ -158,7 +158,7 @@ impl Staffer {
 
     fn show(&mut self, ticket: Option<&str>, desk: &mut Desk<'_>) {
         if ticket != self.shown.as_deref() {
-            let typing = self.composer.stop_typing(); // in the chat that was shown
+            let typing = self.composer.stop_typing(); // for the chat that was shown
             self.send_typing(typing, desk);
             let chat = ticket.and_then(|ticket| self.chat(ticket)).filter(|chat| chat.is_open);
             self.shown = chat.map(|chat| chat.ticket.clone());
@@ -258,7 +258,7 @@ impl Staffer {
         }
     }
 
-    /// The chats that are listed: the one who has waited longest for an answer first, the others as they came.
+    /// Returns the listed chats: those whose user waits for an answer first, the longest wait before others.
     pub fn opened(&self) -> Vec<String> {
         let mut open: Vec<&Conversation> = self.chats.iter().filter(|chat| chat.is_open).collect();
         open.sort_by_key(|chat| chat.unanswered_since());
@@ -295,7 +295,7 @@ impl Staffer {
         }
     }
 
-    /// The chats stay listed, to be picked again.
+    /// Going offline keeps the chats listed, to be picked again.
     fn present(&mut self, online: bool, desk: &mut Desk<'_>) {
         self.pending.remove(PRESENCE);
         if self.online && !online {
@@ -309,7 +309,7 @@ impl Staffer {
         (self.online, self.wants_online) = (online, online);
     }
 
-    /// Takes a chat off the screen. Its text stays until its ticket is closed.
+    /// Removes a chat from the list. Its texts stay until its ticket is closed.
     fn leave(&mut self, ticket: &str, desk: &mut Desk<'_>) {
         let opened = self.opened();
         let place = opened.iter().position(|open| open == ticket);
@@ -354,7 +354,7 @@ impl Staffer {
         self.board.remove(ticket);
         match self.chat_mut(ticket) {
             Some(chat) if !chat.is_open => self.chats.retain(|chat| chat.ticket != ticket),
-            // It may have been released or transferred, and closed before we heard of it.
+            // It may have been released or transferred, and then closed before we were sent the change.
             Some(chat) if chat.state != Chat::Closed => chat.end(),
             _ => {}
         }

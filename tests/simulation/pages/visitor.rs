@@ -1,4 +1,4 @@
-//! user.js: the visitor's page.
+//! user.js: the user's page.
 
 use deskwire::config::Millis;
 use serde_json::{Value, json};
@@ -8,10 +8,10 @@ use super::composer::Composer;
 use super::conversation::{Chat, Conversation, Leave};
 use super::{Act, Desk};
 
-/// What recaps are made of, and is never written to a disk.
+/// The beginning of all lines of recaps, which must not be written to a disk.
 pub const NOT_KEPT: &str = "it is said that";
 
-/// What was missed follows the welcome that tells of the end, so the end waits for it.
+/// Messages that were missed follow the `welcome` that says that the ticket has closed, so the page waits for them.
 const ENDED: Millis = 300;
 
 #[derive(Clone)]
@@ -20,7 +20,7 @@ pub struct Visitor {
     pub session: Option<String>,
     pub chat: Option<Conversation>,
     pub composer: Composer,
-    /// The subject of a ticket that was asked for and is not there yet.
+    /// The subject of a ticket that was requested and is not open yet.
     pub asking: Option<String>,
     /// `desk_full` lasts until others close their tickets, the limit on new tickets for some seconds.
     too_fast: Backoff,
@@ -32,7 +32,7 @@ pub struct Visitor {
     pub name: Option<String>,
     /// The page that they came from.
     pub came_from: Option<String>,
-    /// It sends recaps and ratings. What is in them is made up here.
+    /// It sends recaps and ratings.
     pub looks_back: bool,
 }
 
@@ -141,7 +141,7 @@ impl Visitor {
         }
     }
 
-    /// Does something with the chat, as far as it may.
+    /// Calls a function of the chat, with what it may do at present.
     fn with_chat(&mut self, desk: &mut Desk<'_>, act: impl FnOnce(&mut Conversation, Leave, &mut Desk<'_>)) {
         if let Some(chat) = &mut self.chat {
             let leave = leave(chat, desk);
@@ -151,7 +151,7 @@ impl Visitor {
 
     pub fn line_lost(&mut self, was_open: bool, desk: &mut Desk<'_>) {
         self.set_closing(false);
-        self.set_asking(self.asking.clone()); // the next welcome asks
+        self.set_asking(self.asking.clone()); // the next `welcome` sends it again
         if was_open {
             self.with_chat(desk, Conversation::cut);
         }
@@ -194,7 +194,7 @@ impl Visitor {
         }
     }
 
-    /// It does not say what was refused: what it can have been is sent again.
+    /// The error does not say which frame was refused: each that it may have been is sent again.
     fn is_refused(&mut self, code: &str, desk: &mut Desk<'_>) {
         if code == "rate_limited" {
             self.with_chat(desk, |chat, _, desk| chat.receipt_refused(desk));
@@ -222,8 +222,7 @@ impl Visitor {
         self.with_chat(desk, Conversation::pump);
     }
 
-    /// What this page has of the chat, for the staff member who has just picked it. What is in it does not matter here; it is much where
-    /// others type much.
+    /// Sends a recap to the staff member who has just picked the chat. Its lines are made up; their number grows with the chat.
     fn send_recap(&self, desk: &mut Desk<'_>) {
         let Some(chat) = self.chat.as_ref().filter(|_| self.looks_back) else { return };
         let line = |nth: u64| {
@@ -234,7 +233,7 @@ impl Visitor {
         desk.send(json!({ "type": "recap", "lines": lines }));
     }
 
-    /// Says how it was, or does not, or does so twice.
+    /// Rates the ticket: not at all, once, or twice.
     fn rate(&self, ended: &Value, desk: &mut Desk<'_>) {
         let at = ended["at"].as_u64().unwrap_or(0);
         let frame = json!({ "type": "rate_ticket", "ticket_id": ended["ticket_id"], "score": 1 + at % 5 });
