@@ -14,6 +14,8 @@ mod ignored;
 mod limits;
 #[path = "documents/metrics.rs"]
 mod metrics;
+#[path = "documents/quotes.rs"]
+mod quotes;
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
