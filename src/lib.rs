@@ -19,7 +19,7 @@
 //! outbox    frames from the service to connections, in order; they go back through hub and net
 //! ```
 //!
-//! The other modules: `clock` is the desk's time; `config` has every option and every limit; `ids` has the types of ids
+//! The other modules: `calendar` has dates; `clock` is the desk's time; `config` has every option and every limit; `ids` has the types of ids
 //! and secrets; `logging` writes lines to stderr, and neither blocks nor fails; `metrics` counts what the loop does;
 //! `memory` gives memory back after a busy time; `supervisor` notifies the service manager.
 //!
@@ -72,6 +72,7 @@
 #[cfg(test)]
 extern crate self as deskwire; // tests/support/stream.rs uses this name, and is compiled into the unit tests too
 
+mod calendar;
 pub mod clock;
 #[cfg(feature = "redis")]
 pub mod cluster;

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use log::Level;
 
+use crate::calendar::{self, DAY_S};
 use crate::config::{LOG_LINE_BYTES_MAX, LOG_QUOTED_BYTES_MAX, LogFormat};
 
 /// Marks a text that was cut.
@@ -128,31 +129,13 @@ struct Timestamp(SystemTime);
 
 impl Display for Timestamp {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        const DAY_S: u64 = 24 * 60 * 60;
         let since_epoch: Duration = self.0.duration_since(UNIX_EPOCH).unwrap_or_default();
         let (days, second) = (since_epoch.as_secs() / DAY_S, since_epoch.as_secs() % DAY_S);
-        let (year, month, day) = date(days);
+        let (year, month, day) = calendar::date(days);
         let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
         let ms = since_epoch.subsec_millis();
         write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")
     }
-}
-
-/// Returns year, month and day of a day counted from 1970. Years start in March here, so that a leap day is the last
-/// day of its year (Howard Hinnant, "chrono-compatible low-level date algorithms").
-fn date(days_since_epoch: u64) -> (u64, u64, u64) {
-    const DAYS_TO_EPOCH: u64 = 719_468; // from 1 March of the year 0
-    const DAYS_OF_400_YEARS: u64 = 146_097;
-    let days = days_since_epoch + DAYS_TO_EPOCH;
-    let (era, day_of_era) = (days / DAYS_OF_400_YEARS, days % DAYS_OF_400_YEARS);
-    let leap_days = |day: u64| day / 1_460 - day / 36_524 + day / 146_096;
-    let year_of_era = (day_of_era - leap_days(day_of_era)) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let is_next_year = month_from_march >= 10;
-    let month = if is_next_year { month_from_march - 9 } else { month_from_march + 3 };
-    (era * 400 + year_of_era + u64::from(is_next_year), month, day)
 }
 
 #[cfg(test)]
@@ -178,18 +161,13 @@ mod tests {
     }
 
     #[test]
-    fn dates_are_those_of_the_calendar() {
-        for (seconds, shown) in [
-            (0, "1970-01-01T00:00:00.000Z"),
-            (951_782_399, "2000-02-28T23:59:59.000Z"),
-            (951_782_400, "2000-02-29T00:00:00.000Z"),
-            (951_868_800, "2000-03-01T00:00:00.000Z"),
-            (1_735_689_599, "2024-12-31T23:59:59.000Z"),
-            (1_735_689_600, "2025-01-01T00:00:00.000Z"),
-            (4_107_542_399, "2100-02-28T23:59:59.000Z"),
-            (4_107_542_400, "2100-03-01T00:00:00.000Z"),
+    fn a_time_has_the_format_of_rfc_3339() {
+        for (seconds, ms, shown) in [
+            (0, 0, "1970-01-01T00:00:00.000Z"),
+            (951_782_399, 999, "2000-02-28T23:59:59.999Z"),
+            (4_107_542_400, 50, "2100-03-01T00:00:00.050Z"),
         ] {
-            assert_eq!(Timestamp(at(seconds, 0)).to_string(), shown);
+            assert_eq!(Timestamp(at(seconds, ms)).to_string(), shown);
         }
     }
 

@@ -5,13 +5,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use httpdate::HttpDate;
 
+use crate::calendar::{self, DAY_S};
 use crate::config::TLS_EXPIRY_WARNING;
 
 const SEQUENCE: u8 = 0x30;
 const VERSION: u8 = 0xA0;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
-const DAY_S: u64 = 24 * 60 * 60;
 
 /// The time until which a certificate is valid; `None` if it cannot be read. Its text is to follow the word "certificate": "is
 /// valid until ...".
@@ -92,17 +92,7 @@ fn time(tag: u8, text: &[u8]) -> Option<SystemTime> {
     let (month, day) = (next()?, next()?);
     let second = next()? * 3600 + next()? * 60 + next()?;
     let is_date = (1970..).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day);
-    is_date.then(|| UNIX_EPOCH + Duration::from_secs(days(year, month, day) * DAY_S + second))
-}
-
-/// Returns the days from 1970 to a date. Years are counted from March, so that the leap day is the last of its year (Howard Hinnant,
-/// "chrono-compatible low-level date algorithms").
-fn days(year: u64, month: u64, day: u64) -> u64 {
-    const DAYS_TO_EPOCH: u64 = 719_468; // from 1 March of the year 0
-    let year = if month <= 2 { year - 1 } else { year };
-    let month_from_march = (month + 9) % 12;
-    let day_of_year = (153 * month_from_march + 2) / 5 + day - 1;
-    year * 365 + year / 4 - year / 100 + year / 400 + day_of_year - DAYS_TO_EPOCH
+    is_date.then(|| UNIX_EPOCH + Duration::from_secs(calendar::days((year, month, day)) * DAY_S + second))
 }
 
 #[cfg(test)]
