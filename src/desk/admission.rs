@@ -76,9 +76,7 @@ impl Desk {
             Guest::User(id, offered, _) => {
                 let offered = offered.as_deref().and_then(Session::parse);
                 let Ok(older) = self.state.user_connection(id, offered) else {
-                    info!("user {id} was refused: the user id is known, and this is not its session");
-                    self.counters.wrong_sessions += 1;
-                    return Err(close::SESSION_MISMATCH);
+                    return Err(self.counters.refuse_session(format_args!("user {id}")));
                 };
                 older
             }

@@ -1,9 +1,15 @@
 //! The counters of the desk, and the page at /metrics. examples/host/metrics.md lists all metrics.
 
+use std::fmt::Display;
+
+use log::info;
+
 use super::Desk;
 use crate::config::{SCORE_MAX, SCORE_MIN};
 use crate::metrics::{Metrics, Page};
+use crate::net::close::CloseReason;
 use crate::net::response::{Body, Response, Status};
+use crate::protocol::close;
 use crate::state::{Counts, ErrorCode, Score};
 
 /// The counters of the desk. The loop's own are in `Metrics`.
@@ -24,6 +30,13 @@ pub(super) struct Counters {
 }
 
 impl Counters {
+    /// Logs and counts a client who does not have the session of its user id. Returns why its connection is closed.
+    pub(super) fn refuse_session(&mut self, client: impl Display) -> CloseReason {
+        info!("{client} was refused: the user id is known, and this is not its session");
+        self.wrong_sessions += 1;
+        close::SESSION_MISMATCH
+    }
+
     /// Appends these counters, the counts of State, and the refused connections of both the desk and the loop.
     fn append(&self, page: &mut Page, counts: Counts, metrics: &Metrics) {
         page.family("deskwire_connections_open", "gauge", "Open connections, by role.")

@@ -54,11 +54,7 @@ impl Emit for EventWriter<'_> {
         let Some(conn) = conn.local_to(self.node) else { return };
         let why = match why {
             Dismissal::Elsewhere => close::ELSEWHERE,
-            Dismissal::SessionMismatch => {
-                info!("connection {conn} was refused: the user id is known, and this is not its session");
-                self.counters.wrong_sessions += 1;
-                close::SESSION_MISMATCH
-            }
+            Dismissal::SessionMismatch => self.counters.refuse_session(format_args!("connection {conn}")),
         };
         self.out.close(conn, why);
     }
