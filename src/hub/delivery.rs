@@ -31,8 +31,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
                     self.close(id, why, now);
                 }
                 Item::CloseAll(why) => {
-                    let ids: Vec<ConnId> = self.slots.iter().map(|(_, slot)| slot.id).collect();
-                    for id in ids {
+                    for id in self.ids() {
                         self.note_unkept(id);
                         self.close(id, why, now);
                     }
@@ -87,8 +86,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
 
     /// Closes all connections: open ones with the closing handshake, those without a request at once.
     pub fn close_all(&mut self, why: CloseReason, now: Millis) {
-        let ids: Vec<ConnId> = self.slots.iter().map(|(_, slot)| slot.id).collect();
-        for id in ids {
+        for id in self.ids() {
             if let Some(slot) = self.slot(id) {
                 match slot.connection.phase() {
                     PhaseName::Open => self.close(id, why, now),
@@ -100,6 +98,11 @@ impl<S: Stream, V: Service> Hub<S, V> {
                 }
             }
         }
+    }
+
+    /// Returns the ids of all connections, so that they can be changed one by one.
+    fn ids(&self) -> Vec<ConnId> {
+        self.slots.iter().map(|(_, slot)| slot.id).collect()
     }
 
     /// Notifies the service, once, of a connection that is no longer open.
