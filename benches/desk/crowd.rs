@@ -17,7 +17,7 @@ use crate::websocket;
 pub(crate) type Nanos = u64;
 pub(crate) const SECOND: Nanos = 1_000_000_000;
 /// Nothing on loopback takes this long, except the slowest peer with the maximum number of connections.
-const PATIENCE: Nanos = 120 * SECOND;
+const DONE_MAX: Nanos = 120 * SECOND;
 /// The longest wait for silence.
 const UNREST_MAX: Nanos = 5 * SECOND;
 const RECV_BYTES: usize = 256 * 1024;
@@ -204,14 +204,27 @@ impl Crowd {
         count
     }
 
-    /// Turns until `done`.
-    pub(crate) fn run<S: Script>(&mut self, script: &mut S, what: &str, mut done: impl FnMut(&S) -> bool) {
-        let end = self.now() + PATIENCE;
+    /// Turns until `done`, which must not take long.
+    pub(crate) fn run<S: Script>(&mut self, script: &mut S, what: &str, done: impl FnMut(&S) -> bool) {
+        assert!(self.run_at_most(script, DONE_MAX, done), "waited in vain for {what}");
+    }
+
+    /// Turns until `done`, for this long at most. Returns whether it is done.
+    pub(crate) fn run_at_most<S: Script>(
+        &mut self,
+        script: &mut S,
+        span: Nanos,
+        mut done: impl FnMut(&S) -> bool,
+    ) -> bool {
+        let end = self.now() + span;
         while !done(script) {
-            assert!(self.now() < end, "waited in vain for {what}");
+            if self.now() >= end {
+                return false;
+            }
             let until = self.now() + SECOND / 10;
             self.turn(script, until);
         }
+        true
     }
 
     /// Turns until this time.

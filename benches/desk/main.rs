@@ -16,7 +16,9 @@
 //! | lobby | gets users and staff to where a workload begins |
 //! | peers, server, usage | which servers there are; one of them as a process; what it uses |
 //! | tls, certificate (of tests/support) | what TLS costs; a certificate for it |
+//! | span | what processors and latencies were in the measured time |
 //! | table, picture | figures to Markdown and SVG |
+//! | calendar (of src) | today's date |
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -28,6 +30,13 @@
 
 mod attack;
 mod awake;
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "a bench needs only today's date, and does not run the unit tests"
+)]
+#[path = "../../src/calendar.rs"]
+mod calendar;
 #[cfg(feature = "tls")]
 #[allow(dead_code, unreachable_pub, reason = "the tests use the rest")]
 #[path = "../../tests/support/tls.rs"]
@@ -51,6 +60,7 @@ mod script;
 mod script_hub;
 mod server;
 mod soak;
+mod span;
 #[path = "../../tests/support/stream.rs"]
 mod stream;
 mod table;

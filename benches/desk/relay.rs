@@ -11,8 +11,8 @@ use crate::crowd::{Crowd, Nanos, SECOND, Script};
 use crate::frame::{Frame, Kind};
 use crate::lobby::Lobby;
 use crate::server::Server;
+use crate::span::{Reading, histogram, percentiles};
 use crate::table::Outcome;
-use crate::usage;
 
 /// All ids, and so all frames, have the same length.
 const FIRST_ID: u64 = 1_000_000_000;
@@ -144,7 +144,6 @@ impl Chats {
             sides.push(Side::new(user, None));
             sides.push(Side::new(staff, Some(lobby.ticket(user))));
         }
-        let histogram = || Histogram::new_with_bounds(100, 100 * SECOND, 3).expect("a histogram");
         Self {
             sides,
             side_of,
@@ -287,42 +286,28 @@ pub(crate) fn run(
         }
         Some(schedule) => schedule.run_to(crowd, chats, end),
     };
-    let me = std::process::id();
     if !go_on(crowd, chats, start + warm) {
         return None;
     }
-    let before = (server.cpu_ns(), usage::cpu_ns(me), crowd.now());
+    let before = Reading::now(server, crowd);
     chats.counting = true;
-    let keeps_up = go_on(crowd, chats, before.2 + span);
-    let after = (server.cpu_ns(), usage::cpu_ns(me), crowd.now());
+    let keeps_up = go_on(crowd, chats, before.at + span);
+    let after = Reading::now(server, crowd);
     chats.counting = false;
     chats.window = 0;
     if !keeps_up {
         return None;
     }
-    let patience = crowd.now() + 10 * SECOND;
-    while chats.under_way() > 0 && crowd.now() < patience {
-        let until = crowd.now() + SECOND / 10;
-        crowd.turn(chats, until);
-    }
+    crowd.run_at_most(chats, 10 * SECOND, |chats| chats.under_way() == 0);
     crowd.run_until_quiet(chats, SECOND / 5); // for frames that should not come
-    let wall = (after.2 - before.2) as f64;
-    let cpu = (after.0 - before.0) as f64;
-    let quantile_us = |h: &Histogram<u64>, q| h.value_at_quantile(q) as f64 / 1e3;
+    let latencies = [
+        percentiles(&chats.to_peer, ["p50 µs", "p99 µs", "p999 µs"]),
+        percentiles(&chats.to_ack, ["ack p50 µs", "ack p99 µs", "ack p999 µs"]),
+    ];
+    let names = ["CPU µs a message", "messages/s"];
     Some(Outcome {
         is_good: chats.is_complete() && chats.relayed > 0,
-        figures: vec![
-            ("CPU µs a message", cpu / 1e3 / chats.relayed.max(1) as f64),
-            ("messages/s", chats.relayed as f64 * 1e9 / wall),
-            ("p50 µs", quantile_us(&chats.to_peer, 0.5)),
-            ("p99 µs", quantile_us(&chats.to_peer, 0.99)),
-            ("p999 µs", quantile_us(&chats.to_peer, 0.999)),
-            ("ack p50 µs", quantile_us(&chats.to_ack, 0.5)),
-            ("ack p99 µs", quantile_us(&chats.to_ack, 0.99)),
-            ("ack p999 µs", quantile_us(&chats.to_ack, 0.999)),
-            ("server CPU %", cpu / wall * 100.0),
-            ("load CPU %", (after.1 - before.1) as f64 / wall * 100.0),
-        ],
+        figures: before.figures(&after, names, chats.relayed, latencies.concat()),
     })
 }
 
@@ -349,24 +334,20 @@ pub(crate) fn run_beside(
     measured(Moment::Begin);
     go_on(crowd, chats, start + warm + span);
     measured(Moment::End);
-    let patience = crowd.now() + PATIENCE;
-    while chats.under_way() > 0 && crowd.now() < patience {
-        let until = crowd.now() + SECOND / 10;
-        crowd.turn(chats, until);
-    }
+    crowd.run_at_most(chats, ANSWERS_MAX, |chats| chats.under_way() == 0);
     let now = crowd.now();
     for side in &chats.sides {
         side.ack_awaited.iter().for_each(|due| chats.to_ack.saturating_record(now - due));
     }
     let missing: u64 = chats.sides.iter().map(Side::under_way).sum();
-    let mut figures = latencies(&chats.to_ack).to_vec();
+    let mut figures = latencies(&chats.to_ack);
     figures.push(("missing", missing as f64));
     figures.push(("faults", chats.faults as f64));
     Outcome { is_good: chats.is_complete() && chats.relayed > 0, figures }
 }
 
 /// The wait after the end of an attack before a message counts as missing.
-pub(crate) const PATIENCE: Nanos = 5 * SECOND;
+pub(crate) const ANSWERS_MAX: Nanos = 5 * SECOND;
 
 /// The beginning and the end of the measured time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -375,13 +356,9 @@ pub(crate) enum Moment {
     End,
 }
 
-/// Microseconds.
-pub(crate) fn latencies(histogram: &Histogram<u64>) -> [(&'static str, f64); 4] {
-    let quantile = |q| histogram.value_at_quantile(q) as f64 / 1e3;
-    [
-        ("p50", quantile(0.5)),
-        ("p99", quantile(0.99)),
-        ("p99.9", quantile(0.999)),
-        ("max", histogram.max() as f64 / 1e3),
-    ]
+/// Returns percentiles and the maximum, in microseconds.
+pub(crate) fn latencies(histogram: &Histogram<u64>) -> Vec<(&'static str, f64)> {
+    let mut latencies = percentiles(histogram, ["p50", "p99", "p99.9"]).to_vec();
+    latencies.push(("max", histogram.max() as f64 / 1e3));
+    latencies
 }

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use crate::calendar;
+
 /// The results of one run of a workload. The first figure is the one that counts; less is better.
 #[derive(Clone, Debug)]
 pub(crate) struct Outcome {
@@ -66,16 +68,7 @@ pub(crate) fn median(values: &[f64]) -> f64 {
 
 /// Today, for the head of a page of results.
 pub(crate) fn today() -> String {
-    const DAY_S: u64 = 86_400;
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    // Howard Hinnant's civil_from_days, for dates after 1970.
-    let days = now.as_secs() / DAY_S + 719_468;
-    let (era, of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    let (year, month, day) = calendar::date(now.as_secs() / calendar::DAY_S);
     format!("{year}-{month:02}-{day:02}")
 }

@@ -6,12 +6,11 @@ use crate::crowd::{Crowd, Nanos, SECOND, Script};
 use crate::frame::{Frame, Kind};
 use crate::lobby::Lobby;
 use crate::server::Server;
+use crate::span::{Reading, histogram, percentiles};
 use crate::table::Outcome;
-use crate::usage;
 
-fn histogram() -> Histogram<u64> {
-    Histogram::new_with_bounds(100, 100 * SECOND, 3).expect("a histogram")
-}
+/// The names of the percentiles in the results.
+const PERCENTILES: [&str; 3] = ["p50 µs", "p99 µs", "p999 µs"];
 
 /// Users who leave as soon as they have been welcomed, each replaced by the next.
 struct Visitors {
@@ -70,26 +69,18 @@ pub(crate) fn connect(server: &Server, at_once: usize, (warm, span): (Nanos, Nan
     }
     let end = crowd.now() + warm;
     crowd.run_to(visitors, end);
-    let me = std::process::id();
-    let before = (server.cpu_ns(), usage::cpu_ns(me), crowd.now());
+    let before = Reading::now(server, crowd);
     visitors.counting = true;
-    crowd.run_to(visitors, before.2 + span);
+    crowd.run_to(visitors, before.at + span);
     visitors.counting = false;
-    let after = (server.cpu_ns(), usage::cpu_ns(me), crowd.now());
+    let after = Reading::now(server, crowd);
     visitors.running = false;
     crowd.run(visitors, "the last to leave", |visitors| visitors.left == at_once);
-    let (cpu, wall) = ((after.0 - before.0) as f64, (after.2 - before.2) as f64);
+    let latencies = percentiles(&visitors.to_welcome, PERCENTILES);
+    let names = ["CPU µs a connection", "connections/s"];
     Outcome {
         is_good: visitors.welcomed > 0,
-        figures: vec![
-            ("CPU µs a connection", cpu / 1e3 / visitors.welcomed.max(1) as f64),
-            ("connections/s", visitors.welcomed as f64 * 1e9 / wall),
-            ("p50 µs", visitors.to_welcome.value_at_quantile(0.5) as f64 / 1e3),
-            ("p99 µs", visitors.to_welcome.value_at_quantile(0.99) as f64 / 1e3),
-            ("p999 µs", visitors.to_welcome.value_at_quantile(0.999) as f64 / 1e3),
-            ("server CPU %", cpu / wall * 100.0),
-            ("load CPU %", (after.1 - before.1) as f64 / wall * 100.0),
-        ],
+        figures: before.figures(&after, names, visitors.welcomed, latencies),
     }
 }
 
@@ -148,26 +139,17 @@ pub(crate) fn board(server: &Server, staff: usize, per_second: u64, (warm, span)
             crowd.turn(watchers, due(watchers.due.len()).min(end));
         }
     };
-    let me = std::process::id();
     open_until(crowd, watchers, start + warm);
-    let before = (server.cpu_ns(), usage::cpu_ns(me), crowd.now());
+    let before = Reading::now(server, crowd);
     watchers.counting = true;
     open_until(crowd, watchers, start + warm + span);
     watchers.counting = false;
-    let after = (server.cpu_ns(), usage::cpu_ns(me), crowd.now());
+    let after = Reading::now(server, crowd);
     crowd.run_until_quiet(watchers, SECOND / 2);
     let is_complete = watchers.seen.iter().all(|seen| *seen == watchers.due.len());
-    let (cpu, wall) = ((after.0 - before.0) as f64, (after.2 - before.2) as f64);
+    let latencies = percentiles(&watchers.to_board, PERCENTILES);
     Outcome {
         is_good: is_complete && watchers.faults == 0 && watchers.delivered > 0,
-        figures: vec![
-            ("CPU µs a frame", cpu / 1e3 / watchers.delivered.max(1) as f64),
-            ("frames/s", watchers.delivered as f64 * 1e9 / wall),
-            ("p50 µs", watchers.to_board.value_at_quantile(0.5) as f64 / 1e3),
-            ("p99 µs", watchers.to_board.value_at_quantile(0.99) as f64 / 1e3),
-            ("p999 µs", watchers.to_board.value_at_quantile(0.999) as f64 / 1e3),
-            ("server CPU %", cpu / wall * 100.0),
-            ("load CPU %", (after.1 - before.1) as f64 / wall * 100.0),
-        ],
+        figures: before.figures(&after, ["CPU µs a frame", "frames/s"], watchers.delivered, latencies),
     }
 }

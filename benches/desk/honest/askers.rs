@@ -7,8 +7,9 @@ use hdrhistogram::Histogram;
 use crate::crowd::{Crowd, Nanos, SECOND, Script};
 use crate::frame::{Frame, Kind};
 use crate::lobby::Lobby;
-use crate::relay::{Moment, PATIENCE, latencies};
+use crate::relay::{ANSWERS_MAX, Moment, latencies};
 use crate::server::Server;
+use crate::span::histogram;
 use crate::table::Outcome;
 
 const ASK: &str = r#"{"type":"ping"}"#;
@@ -62,7 +63,7 @@ impl Script for Askers {
     }
 }
 
-/// As `relay::run_beside`.
+/// Runs users who ask at fixed times, like the chats of `relay::run_beside`.
 pub(crate) fn run_beside(
     server: &Server,
     (count, per_second): (usize, u64),
@@ -74,7 +75,7 @@ pub(crate) fn run_beside(
     let askers = &mut Askers {
         awaited: vec![VecDeque::new(); whos.len()],
         whos,
-        to_answer: Histogram::new_with_bounds(100, 100 * SECOND, 3).expect("a histogram"),
+        to_answer: histogram(),
         counting: false,
         faults: 0,
         sent: 0,
@@ -86,17 +87,13 @@ pub(crate) fn run_beside(
     measured(Moment::Begin);
     askers.run_to(crowd, start, per_second, start + warm + span);
     measured(Moment::End);
-    let patience = crowd.now() + PATIENCE;
-    while askers.awaited() > 0 && crowd.now() < patience {
-        let until = crowd.now() + SECOND / 10;
-        crowd.turn(askers, until);
-    }
+    crowd.run_at_most(askers, ANSWERS_MAX, |askers| askers.awaited() == 0);
     let now = crowd.now();
     for due in askers.awaited.iter().flatten() {
         askers.to_answer.saturating_record(now - due);
     }
     let missing = askers.awaited();
-    let mut figures = latencies(&askers.to_answer).to_vec();
+    let mut figures = latencies(&askers.to_answer);
     figures.push(("missing", missing as f64));
     figures.push(("faults", askers.faults as f64));
     Outcome { is_good: missing == 0 && askers.faults == 0 && askers.sent > 0, figures }

@@ -9,14 +9,14 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// The longest wait for an answer.
-const PATIENCE: Duration = Duration::from_secs(2);
+const ANSWER_MAX: Duration = Duration::from_secs(2);
 /// The time between two requests for /healthz.
 const PAUSE: Duration = Duration::from_millis(25);
 
 /// The answer to a GET.
 fn get(server: SocketAddr, path: &str) -> Option<String> {
-    let mut stream = TcpStream::connect_timeout(&server, PATIENCE).ok()?;
-    stream.set_read_timeout(Some(PATIENCE)).ok()?;
+    let mut stream = TcpStream::connect_timeout(&server, ANSWER_MAX).ok()?;
+    stream.set_read_timeout(Some(ANSWER_MAX)).ok()?;
     write!(stream, "GET {path} HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\n\r\n").ok()?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).ok()?;
@@ -71,7 +71,7 @@ impl Visitor {
             while !stopped.load(Ordering::Relaxed) {
                 let began = Instant::now();
                 let is_answered = get(server, "/healthz").is_some();
-                times.push(if is_answered { began.elapsed() } else { PATIENCE });
+                times.push(if is_answered { began.elapsed() } else { ANSWER_MAX });
                 thread::sleep(PAUSE);
             }
             times
@@ -83,6 +83,6 @@ impl Visitor {
     pub(crate) fn stop(self) -> f64 {
         self.stop.store(true, Ordering::Relaxed);
         let times = self.thread.join().unwrap_or_default();
-        times.into_iter().max().unwrap_or(PATIENCE).as_secs_f64() * 1e3
+        times.into_iter().max().unwrap_or(ANSWER_MAX).as_secs_f64() * 1e3
     }
 }

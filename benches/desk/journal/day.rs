@@ -11,6 +11,7 @@ use crate::crowd::{Crowd, Nanos, SECOND, Script};
 use crate::frame::{Frame, Kind};
 use crate::lobby::Lobby;
 use crate::server::Server;
+use crate::span::histogram;
 
 /// A default of the desk: a staff member's chats.
 const CHATS_EACH: usize = 5;
@@ -179,7 +180,7 @@ pub(super) fn run(server: &Server, journal: Option<&Path>, traffic: Traffic) -> 
         begun: 0,
         done: 0,
         faults: 0,
-        latency: Histogram::new_with_bounds(100, 100 * SECOND, 3).expect("a histogram"),
+        latency: histogram(),
         appended_bytes: 0,
         most_bytes: 0,
         last_bytes: 0,
