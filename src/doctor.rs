@@ -20,7 +20,7 @@ use deskwire::config::{DOCTOR_CLOCK_MS, DoctorOptions};
 use deskwire::desk::auth::new_token;
 use serde_json::{Value, json};
 
-use self::addresses::{Pages, Way};
+use self::addresses::{Pages, Proxy};
 use self::client::{Answer, CLOSE, PING, STEP, TEXT, Target};
 use self::finding::{Finding, Severity};
 use self::line::Line;
@@ -87,13 +87,13 @@ fn as_text(findings: &[Finding]) -> String {
         let fix = finding.fix.as_deref().map(printable);
         let what = if finding.severity == Severity::Unknown { "to find out" } else { "to fix it" };
         let fix = fix.map_or_else(String::new, |fix| format!("         {what}: {fix}\n"));
-        format!("{grade:<8} {}: {}\n{fix}", finding.code, printable(&finding.says))
+        format!("{grade:<8} {}: {}\n{fix}", finding.code, printable(&finding.message))
     });
     lines.collect()
 }
 
-/// The desk that is examined, and how to reach it.
-struct Patient<'a> {
+/// A client of the desk that is examined.
+struct Client<'a> {
     target: &'a Target,
     addresses: Vec<SocketAddr>,
     /// `None` for a URL without TLS.
@@ -106,34 +106,34 @@ fn examine(
     options: &DoctorOptions,
     findings: &mut Vec<Finding>,
 ) -> Result<(), Finding> {
-    let patient = Patient::new(target, options.local)?;
+    let client = Client::new(target, options.local)?;
     #[cfg(feature = "tls")]
     if !options.local {
-        findings.extend(patient.certificate()?);
+        findings.extend(client.certificate()?);
     }
-    patient.ask("/healthz").and_then(|answer| is_desk(answer, target))?;
+    client.ask("/healthz").and_then(|answer| is_desk(answer, target))?;
     findings.push(Finding::ok("alive", format!("a desk answers at {}", target.authority)));
     if options.local {
         return Ok(());
     }
-    let metrics = metrics.map(|target| Patient::new(target, false)).transpose()?;
-    let counts = metrics.as_ref().unwrap_or(&patient);
-    let before = counts.metrics();
-    let (mut user, way) = patient.user()?;
+    let metrics = metrics.map(|target| Client::new(target, false)).transpose()?;
+    let metrics_client = metrics.as_ref().unwrap_or(&client);
+    let before = metrics_client.metrics();
+    let (mut user, proxy) = client.user()?;
     findings.push(Finding::ok("upgrade", "users connect, and are welcomed"));
     findings.extend(clock(&user.1));
-    patient.origins(options.origin.as_deref())?;
+    client.origins(options.origin.as_deref())?;
     findings.push(Finding::ok("origin", "pages of the desk connect, those of other sites do not"));
     if let Some(token) = &options.token {
-        patient.staff(&options.staff, token)?;
+        client.staff(&options.staff, token)?;
         findings.push(Finding::ok("token", format!("{} signs in", options.staff)));
     }
-    let after = counts.metrics();
-    patient.send(&target.head("/healthz", PROBE), "/healthz")?;
-    match (before, after, counts.metrics()) {
+    let after = metrics_client.metrics();
+    client.send(&target.head("/healthz", PROBE), "/healthz")?;
+    match (before, after, metrics_client.metrics()) {
         (Some(before), Some(after), Some(after_probe)) => {
             let pages = Pages { before: &before, after: &after, after_probe: &after_probe };
-            findings.extend(addresses::examine(&pages, way));
+            findings.extend(addresses::examine(&pages, proxy));
         }
         _ => findings.push(finding::no_metrics(&target.origin())),
     }
@@ -161,7 +161,7 @@ fn is_desk(answer: Answer, target: &Target) -> Result<(), Finding> {
         return Ok(());
     }
     // The answers of a desk and of nginx.
-    if status == 400 && ["speaks TLS", "sent to HTTPS port"].iter().any(|said| body.contains(said)) {
+    if status == 400 && ["speaks TLS", "sent to HTTPS port"].iter().any(|text| body.contains(text)) {
         return Err(finding::needs_tls(&target.authority));
     }
     Err(Finding::fault(
@@ -171,7 +171,7 @@ fn is_desk(answer: Answer, target: &Target) -> Result<(), Finding> {
     ))
 }
 
-impl<'a> Patient<'a> {
+impl<'a> Client<'a> {
     #[cfg(feature = "tls")]
     fn new(target: &'a Target, is_local: bool) -> Result<Self, Finding> {
         let trust = match (target.is_secure, is_local) {
@@ -229,7 +229,7 @@ impl<'a> Patient<'a> {
 
     /// Connects as a new user. Returns the connection with its welcome, and whether a proxy is on the way: proxies name
     /// themselves in the fields Server or Via, and the desk does not.
-    fn user(&self) -> Result<((Answer, Value), Way), Finding> {
+    fn user(&self) -> Result<((Answer, Value), Proxy), Finding> {
         let mut answer = self.shake_hands(&user_path()?, "", None)?;
         if answer.status != 101 {
             return Err(finding::upgrade(answer.status));
@@ -237,19 +237,19 @@ impl<'a> Patient<'a> {
         if answer.field("sec-websocket-protocol") != Some("deskwire.v1") {
             return Err(finding::subprotocol());
         }
-        let way = self.way();
+        let proxy = self.proxy();
         let (opcode, payload) =
             answer.frame(Instant::now() + STEP).map_err(|_| finding::silent("the handshake"))?;
         if opcode == CLOSE {
             return Err(finding::full(&String::from_utf8_lossy(payload.get(2..).unwrap_or(&[]))));
         }
         let welcome = serde_json::from_slice(&payload).unwrap_or_default();
-        Ok(((answer, welcome), way))
+        Ok(((answer, welcome), proxy))
     }
 
-    fn way(&self) -> Way {
+    fn proxy(&self) -> Proxy {
         let is_named = |answer: Answer| ["server", "via"].iter().any(|name| answer.field(name).is_some());
-        if self.ask("/healthz").is_ok_and(is_named) { Way::Proxied } else { Way::Unnamed }
+        if self.ask("/healthz").is_ok_and(is_named) { Proxy::Named } else { Proxy::NotSeen }
     }
 
     /// Connects as pages do: those of a foreign site, the desk's own, and those of a site that should be allowed.

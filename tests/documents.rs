@@ -4,6 +4,8 @@
 
 mod support;
 
+#[path = "documents/doctor.rs"]
+mod doctor;
 #[path = "documents/figures.rs"]
 mod figures;
 #[path = "documents/frames.rs"]
@@ -26,13 +28,16 @@ use std::process::Command;
 use support::document::{Document, code};
 use support::schema::PROTOCOL;
 
-const DOCUMENTS: [(&str, &str); 6] = [
+const DOCUMENTS: [(&str, &str); 9] = [
     ("README.md", include_str!("../README.md")),
     ("benches/README.md", include_str!("../benches/README.md")),
     ("tests/README.md", include_str!("README.md")),
     ("src/protocol/PROTOCOL.md", include_str!("../src/protocol/PROTOCOL.md")),
     ("examples/host/README.md", HOST),
+    ("examples/host/doctor.md", include_str!("../examples/host/doctor.md")),
     ("examples/host/metrics.md", include_str!("../examples/host/metrics.md")),
+    ("examples/host/nodes.md", include_str!("../examples/host/nodes.md")),
+    ("examples/host/options.md", include_str!("../examples/host/options.md")),
 ];
 const HOST: &str = include_str!("../examples/host/README.md");
 const MAKEFILE: &str = include_str!("../Makefile");

@@ -29,6 +29,7 @@ const HELP: &str = "Examples:
   deskwire doctor http://desk.example.org           whether users reach it";
 const DOCTOR_HELP: &str =
     "Exit status: 0 all is well, 1 it does not work, 2 a mistake in these options, 3 it works, with warnings.
+JSON: url, outcome, and findings, each with code, severity, message and, unless it is ok, fix.
 
 Examples:
   deskwire doctor https://desk.example.org/support

@@ -13,13 +13,13 @@ pub(super) struct Pages<'a> {
 
 /// Whether a proxy is on the way. Proxies name themselves in their answers, and the desk does not.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
-    Proxied,
-    Unnamed,
+pub(super) enum Proxy {
+    Named,
+    NotSeen,
 }
 
 /// Judges by how the requests were counted. Requests of others are counted too, but most of them come the same way.
-pub(super) fn examine(pages: &Pages<'_>, way: Way) -> Vec<Finding> {
+pub(super) fn examine(pages: &Pages<'_>, proxy: Proxy) -> Vec<Finding> {
     let grown = |from: &str, before: &str, after: &str| {
         let name = format!("deskwire_client_addresses_total{{from=\"{from}\"}}");
         sample(after, &name).unwrap_or(0) > sample(before, &name).unwrap_or(0)
@@ -30,7 +30,7 @@ pub(super) fn examine(pages: &Pages<'_>, way: Way) -> Vec<Finding> {
         finding::untrusted()
     } else if plain("forwarded") {
         Finding::ok("forwarded", "the desk sees its users' own addresses")
-    } else if way == Way::Proxied || !(probed("forwarded") || probed("untrusted")) {
+    } else if proxy == Proxy::Named || !(probed("forwarded") || probed("untrusted")) {
         // The proxy does not send the field, or removes even the one that the doctor sent.
         finding::forwarded()
     } else {

@@ -61,8 +61,8 @@ impl Target {
         thread::spawn(move || sender.send(name.to_socket_addrs().map(Vec::from_iter)));
         let resolved = receiver.recv_timeout(STEP).ok().and_then(Result::ok);
         resolved.filter(|found| !found.is_empty()).ok_or_else(|| {
-            let says = format!("the name {} has no address", self.host);
-            Finding::fault("name", says, format!("DNS: an A or AAAA record for {}", self.host))
+            let message = format!("the name {} has no address", self.host);
+            Finding::fault("name", message, format!("DNS: an A or AAAA record for {}", self.host))
         })
     }
 

@@ -15,31 +15,31 @@ pub(super) enum Severity {
     Fault,
 }
 
-/// A finding: what is right or wrong, and how to fix it.
+/// A finding: what is right or wrong, and how to fix it. Its fields are those of `--json`, which examples/host/doctor.md lists.
 #[derive(Debug, Serialize)]
 pub(super) struct Finding {
     pub(super) code: &'static str,
     pub(super) severity: Severity,
-    pub(super) says: String,
+    pub(super) message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) fix: Option<String>,
 }
 
 impl Finding {
-    pub(super) fn ok(code: &'static str, says: impl Into<String>) -> Self {
-        Self { code, severity: Severity::Ok, says: says.into(), fix: None }
+    pub(super) fn ok(code: &'static str, message: impl Into<String>) -> Self {
+        Self { code, severity: Severity::Ok, message: message.into(), fix: None }
     }
 
-    pub(super) fn unknown(code: &'static str, says: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { code, severity: Severity::Unknown, says: says.into(), fix: Some(fix.into()) }
+    pub(super) fn unknown(code: &'static str, message: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { code, severity: Severity::Unknown, message: message.into(), fix: Some(fix.into()) }
     }
 
-    pub(super) fn warning(code: &'static str, says: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { code, severity: Severity::Warning, says: says.into(), fix: Some(fix.into()) }
+    pub(super) fn warning(code: &'static str, message: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { code, severity: Severity::Warning, message: message.into(), fix: Some(fix.into()) }
     }
 
-    pub(super) fn fault(code: &'static str, says: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { code, severity: Severity::Fault, says: says.into(), fix: Some(fix.into()) }
+    pub(super) fn fault(code: &'static str, message: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { code, severity: Severity::Fault, message: message.into(), fix: Some(fix.into()) }
     }
 }
 
@@ -55,7 +55,7 @@ pub(super) fn no_tls_here() -> Finding {
 
 pub(super) fn redirect(to: &str) -> Finding {
     let base = to.strip_suffix("/healthz").unwrap_or(to);
-    // The line is to be copied to a shell, and a stranger has written this.
+    // The command is to be copied to a shell, and this text is from the peer.
     let is_plain = base.bytes().all(|byte| byte.is_ascii_alphanumeric() || b":/.-_[]".contains(&byte));
     let command = if is_plain { format!(": deskwire doctor {base}") } else { String::new() };
     Finding::fault(

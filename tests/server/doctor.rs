@@ -80,7 +80,7 @@ fn answered(status: &str) -> Result<String, String> {
     Err(format!("HTTP/1.1 {status}\r\nServer: a proxy\r\nContent-Length: 0\r\n\r\n"))
 }
 
-/// What the doctor found: its exit code, and all that is not well.
+/// What the doctor found: its exit code, and all findings that are not fine.
 struct Findings {
     code: Option<i32>,
     bad: Vec<(String, String)>,
@@ -145,19 +145,19 @@ fn the_doctor_finds_each_fault_of_a_proxy() {
     let without_forwarded: Edit =
         |head| Ok(without(&head, "X-Forwarded-For")?.replace("X-Forwarded-For: 198.51.100.7\r\n", ""));
     finds(&desk, without_forwarded, &[], ("forwarded", 3, "X-Forwarded-For"));
-    // It passes on what a client says, and says nothing of it itself.
+    // It passes on the client's own X-Forwarded-For, and adds nothing.
     finds(&desk, Ok, &[], ("forwarded", 3, "X-Forwarded-For"));
     finds(&desk, |_| answered("502 Bad Gateway"), &[], ("gateway", 1, "proxy_pass"));
     finds(&desk, |_| answered("404 Not Found"), &[], ("other", 1, "location /support/"));
     let redirect: Edit = |_| answered("301 Moved\r\nLocation: https://desk.example/healthz");
     finds(&desk, redirect, &[], ("redirect", 1, "deskwire doctor https://desk.example"));
-    // As nginx says it.
+    // nginx's own response.
     const PAGE: &str = "HTTP/1.1 400 Bad Request\r\n\r\nThe plain HTTP request was sent to HTTPS port";
     let needs_tls: Edit = |_| Err(PAGE.to_owned());
     finds(&desk, needs_tls, &[], ("needs-tls", 1, "deskwire doctor https://127.0.0.1"));
 }
 
-/// What it says of users' addresses: severity and mending line.
+/// Returns severity and fix of the finding on users' addresses.
 fn of_addresses(found: &Findings) -> (String, String) {
     let all = found.all["findings"].as_array().unwrap();
     let of_addresses = all.iter().filter(|finding| finding["code"] == "forwarded").collect::<Vec<_>>();
@@ -166,7 +166,7 @@ fn of_addresses(found: &Findings) -> (String, String) {
     (text("severity"), text("fix"))
 }
 
-/// A proxy that names itself nowhere, sends no X-Forwarded-For, and keeps the metrics in.
+/// A proxy that names itself nowhere, sends no X-Forwarded-For, and does not pass on /metrics.
 #[test]
 fn what_the_doctor_cannot_see_it_calls_unknown() {
     let desk = Desk::start();

@@ -45,7 +45,7 @@ fn the_doctor_looks_through_tls_and_finds_nothing_where_all_is_well() {
     assert_eq!(code, Some(0), "{found:?}");
     let codes: Vec<_> = found.iter().map(|finding| finding["code"].as_str().unwrap()).collect();
     assert_eq!(codes, ["tls", "alive", "upgrade", "origin", "token", "forwarded"]);
-    assert!(found[0]["says"].as_str().unwrap().contains("valid until Fri, 31 Dec 2049"), "{found:?}");
+    assert!(found[0]["message"].as_str().unwrap().contains("valid until Fri, 31 Dec 2049"), "{found:?}");
 }
 
 #[test]
