@@ -82,22 +82,25 @@ const INTERNAL: &[&str] = &[
     "PICKS_REMEMBERED",
 ];
 
+/// Constants of config, by name.
+macro_rules! constants {
+    ($($name:ident)*) => {
+        BTreeMap::from([$((stringify!($name), config::$name.to_string().parse::<u64>().unwrap()),)*])
+    };
+}
+
 /// All other limits, by name.
 fn limits() -> BTreeMap<String, u64> {
-    let mut limits = BTreeMap::new();
-    macro_rules! constants {
-        ($($name:ident)*) => {
-            $(limits.insert(stringify!($name).to_owned(), config::$name.to_string().parse().unwrap());)*
-        };
-    }
-    constants! {
+    let constants = constants! {
         HEAD_BYTES_MAX PARTIAL_HEADS_BYTES_MAX HEAD_FIELDS_MAX HEAD_MS HTTP_MS CLOSING_MS CLOSING_BYTES_MAX LINGER_MS STALL_MS PONG_MS SHUTDOWN_MS
         OUTPUT_BEHIND_BYTES FRAGMENTS_BYTES_SLACK OVERFLOW_CONNECTIONS STAFF_PLACES ADDRESS_OVERFLOW
         CONNECTION_TICKETS_BURST CONNECTION_TICKET_MS ADDRESS_TICKETS_BURST ADDRESS_TICKET_MS SUBJECT_CHARS_MAX
         TEXT_CHARS_MAX NOTE_CHARS_MAX NAME_CHARS_MAX PAGE_CHARS_MAX RECAP_LINES_MAX SCORE_MIN SCORE_MAX MESSAGE_ID_MAX ID_BYTES_MAX HELD_MESSAGES_MAX
         HELD_BYTES_MAX CREDIT_BYTES WELCOME_TICKETS_MAX WELCOME_BYTES_MAX GATHER_MS BOARD_BYTES_PER_GATHER TICKET_TEXT_BYTES TYPING_MS QUEUE_NOTICE_MS
         MESSAGES_BURST_S PAYLOAD_BURST_S FLOOD_FACTOR
-    }
+    };
+    let mut limits: BTreeMap<String, u64> =
+        constants.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     let text = include_str!("../../src/config.rs");
     let names = text.split("pub const ").skip(1).map(|rest| rest.split_once(':').unwrap().0);
     let unsorted: Vec<&str> =
@@ -134,8 +137,10 @@ fn value(cell: &str, name: &str) -> u64 {
     let cell = cell.replace(',', "");
     let (number, unit) = cell.split_once(' ').unwrap_or((&cell, ""));
     let factor = match unit.split(' ').next() {
+        Some("MiB") => 1024 * 1024,
         Some("KiB") => 1024,
-        Some("s") if name.ends_with("_MS") || name.ends_with("_ms") => 1000,
+        Some("s") if name.contains("_MS") || name.ends_with("_ms") => 1000,
+        Some("min") if name.contains("_MS") => 60 * 1000,
         _ => 1,
     };
     number.parse::<u64>().unwrap_or_else(|_| panic!("no number: {cell:?}")) * factor
@@ -158,6 +163,51 @@ fn every_limit_is_in_the_table_with_its_value() {
         let numbers = row[3].split(|c: char| !c.is_ascii_digit()).filter(|n| n.len() == 4);
         numbers.for_each(|number| assert!(closes.contains(number), "{row:?}"));
     }
+}
+
+/// Compares the constants of a file of limits with the table in a document.
+fn compare_limits(document: &'static str, heading: &str, source: &str, in_code: &BTreeMap<&str, u64>) {
+    let names = source.split("pub const ").skip(1).map(|rest| rest.split_once(':').unwrap().0);
+    compare(heading, &in_code.keys().copied().collect(), &names.collect());
+    let document = Document::parse(document);
+    let rows = document.table(heading, "limit").rows.iter();
+    let listed = rows.map(|row| {
+        assert!(!row[3].is_empty(), "{row:?} has no reason");
+        let name = row[2].trim_matches('`');
+        (name, value(row[1], name))
+    });
+    compare(heading, &listed.collect(), &in_code.iter().map(|(name, value)| (*name, *value)).collect());
+}
+
+#[test]
+fn every_limit_of_the_doctor_is_in_its_document_with_its_value() {
+    let in_code = constants!(DOCTOR_STEP_MS DOCTOR_ANSWER_BYTES_MAX DOCTOR_CLOCK_MS DOCTOR_DESCRIPTORS_MIN);
+    let source = include_str!("../../src/config/doctor.rs");
+    compare_limits(include_str!("../../examples/host/doctor.md"), "Limits", source, &in_code);
+}
+
+#[cfg(feature = "journal")]
+#[test]
+fn every_limit_of_the_journal_is_in_its_document_with_its_value() {
+    let in_code = constants!(
+        JOURNAL_BYTES_MAX JOURNAL_AGE_MS JOURNAL_PART_MS JOURNAL_HEADER_BYTES_MAX JOURNAL_SYNC_MS
+    );
+    let source = include_str!("../../src/config/journal.rs");
+    let document = include_str!("../../examples/host/options.md");
+    compare_limits(document, "The journal's limits", source, &in_code);
+}
+
+#[cfg(feature = "redis")]
+#[test]
+fn every_limit_of_nodes_is_in_their_document_with_its_value() {
+    let in_code = constants!(
+        NODE_TICK_MS NODE_GONE_MS LOG_AWAY_MS REDIS_ANSWER_MS NODE_SUSPENDED_MS LOG_BLOCK_MS REDIS_RETRY_MS REDIS_RETRY_MS_MAX
+        INPUTS_WAITING_BYTES_MAX ENTRY_BYTES_MAX APPENDS_IN_FLIGHT_MAX READ_ENTRIES_MAX REDIS_ANSWER_BYTES_MAX REDIS_RECV_BYTES
+        REDIS_BUFFER_KEPT_BYTES RESP_DEPTH_MAX RESP_LINE_BYTES_MAX SNAPSHOT_BYTES_MAX SNAPSHOT_AGE_MS REDIS_PART_MS ENTRIES_KEPT_MS
+        DIGEST_MS
+    );
+    let source = include_str!("../../src/config/redis.rs");
+    compare_limits(include_str!("../../examples/host/nodes.md"), "Limits", source, &in_code);
 }
 
 fn is_frame_type(kind: &str) -> bool {
