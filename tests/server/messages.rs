@@ -119,10 +119,7 @@ fn many_messages_in_one_write_arrive_once_each_and_in_order() {
 fn two_chats_of_one_staff_member_do_not_mix() {
     let desk = Desk::start();
     let Chat { mut alice, mut sam, ticket } = desk.chat();
-    let mut bob = desk.user("bob");
-    let other = bob.create("another matter");
-    sam.pick(&other);
-    bob.expect("staff_joined");
+    let (mut bob, other) = desk.second_chat(&mut sam);
     alice.say(1, "from alice");
     bob.say(1, "from bob");
     for (who, id, said) in [("alice", &ticket, "from alice"), ("bob", &other, "from bob")] {

@@ -79,10 +79,7 @@ fn a_staff_member_who_closes_without_waiting_for_the_answer_locks_the_chat() {
 fn a_staff_member_with_several_chats_locks_each_of_them() {
     let desk = Desk::start();
     let Chat { mut alice, mut sam, ticket } = desk.chat();
-    let mut bob = desk.user("bob");
-    let other = bob.create("another matter");
-    sam.pick(&other);
-    bob.expect("staff_joined");
+    let (mut bob, other) = desk.second_chat(&mut sam);
     let mut third = desk.user("carol");
     let waiting = third.create("waits");
     sam.cut();

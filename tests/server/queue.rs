@@ -94,6 +94,30 @@ fn assigned_to(user: &mut User) -> String {
     text(&user.expect("staff_joined"), "staff_id")
 }
 
+/// A desk that assigns tickets in this way, its online staff, and the first two users with their tickets, which went to
+/// different staff members.
+struct Assigned {
+    desk: Desk,
+    staff: BTreeMap<String, Staff>,
+    /// The users' tickets, and the staff members who have them.
+    tickets: [String; 2],
+    owners: [String; 2],
+    _users: [User; 2],
+}
+
+fn two_assigned(how: &str) -> Assigned {
+    let desk = Desk::with(&["--assign", how]);
+    let mut staff = BTreeMap::new();
+    for name in ["kim", "sam"] {
+        staff.insert(name.to_owned(), desk.staff(name).online());
+        assert_eq!(staff[name].welcome["assign"], how);
+    }
+    let [(mut ann, first), (mut bob, second)] = ["ann", "bob"].map(|name| user_with_ticket(&desk, name));
+    let owners = [assigned_to(&mut ann), assigned_to(&mut bob)];
+    assert_ne!(owners[0], owners[1]);
+    Assigned { desk, staff, tickets: [first, second], owners, _users: [ann, bob] }
+}
+
 fn user_with_ticket(desk: &Desk, name: &str) -> (User, String) {
     let mut user = desk.user(name);
     let ticket = user.open("hello");
@@ -102,22 +126,13 @@ fn user_with_ticket(desk: &Desk, name: &str) -> (User, String) {
 
 #[test]
 fn round_robin_takes_turns_even_if_the_next_is_busier() {
-    let desk = Desk::with(&["--assign", "round-robin"]);
-    let mut staff = BTreeMap::new();
-    for name in ["kim", "sam"] {
-        staff.insert(name.to_owned(), desk.staff(name).online());
-        assert_eq!(staff[name].welcome["assign"], "round-robin");
-    }
-    let (mut ann, first) = user_with_ticket(&desk, "ann");
-    let one = assigned_to(&mut ann);
+    let Assigned { desk, mut staff, tickets: [first, _], owners: [one, other], _users } =
+        two_assigned("round-robin");
     let picked = staff.get_mut(&one).unwrap().expect("ticket_picked");
     assert_eq!(
         (&picked["auto"], &picked["ticket_id"], &picked["from_staff"]),
         (&json!(true), &json!(first), &json!(null))
     );
-    let (mut bob, _) = user_with_ticket(&desk, "bob");
-    let other = assigned_to(&mut bob);
-    assert_ne!(one, other);
     let (mut cat, third) = user_with_ticket(&desk, "cat");
     assert_eq!(assigned_to(&mut cat), one);
     // The first is idle again, and it is still the other's turn.
@@ -131,17 +146,8 @@ fn round_robin_takes_turns_even_if_the_next_is_busier() {
 
 #[test]
 fn least_busy_assigns_to_the_one_with_the_fewest_chats() {
-    let desk = Desk::with(&["--assign", "least-busy"]);
-    let mut staff = BTreeMap::new();
-    for name in ["kim", "sam"] {
-        staff.insert(name.to_owned(), desk.staff(name).online());
-        assert_eq!(staff[name].welcome["assign"], "least-busy");
-    }
-    let (mut ann, first) = user_with_ticket(&desk, "ann");
-    let one = assigned_to(&mut ann);
-    let (mut bob, second) = user_with_ticket(&desk, "bob");
-    let other = assigned_to(&mut bob);
-    assert_ne!(one, other);
+    let Assigned { desk, mut staff, tickets: [first, second], owners: [one, _], _users } =
+        two_assigned("least-busy");
     let (mut cat, third) = user_with_ticket(&desk, "cat");
     // Between equals either is right. The one with two chats closes both, and is least busy from then on.
     let two = assigned_to(&mut cat);

@@ -76,6 +76,15 @@ impl Desk {
         Chat { alice, sam, ticket }
     }
 
+    /// Another chat of Sam's: Bob has a ticket, and Sam has picked it.
+    pub fn second_chat(&self, sam: &mut Staff) -> (User, String) {
+        let mut bob = self.user("bob");
+        let ticket = bob.create("another matter");
+        sam.pick(&ticket);
+        bob.expect("staff_joined");
+        (bob, ticket)
+    }
+
     /// The samples of `/metrics`.
     pub fn metrics(&self) -> Metrics {
         let (response, body) = Wire::fetch(self.server.addr, &Request::get("/metrics"));
