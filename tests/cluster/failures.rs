@@ -1,11 +1,11 @@
 //! Redis goes, comes back, and has lost something; a desk that cannot be joined.
 
 use crate::redis::Redis;
+use crate::setup::{expect_lost_entries, health, launch, node, two, until_serving};
 use crate::stories::chat;
 use crate::support::client::int;
 use crate::support::scenario::eventually;
 use crate::support::{Desk, text};
-use crate::table::{expect_lost_entries, health, launch, node, two, until_serving};
 
 #[test]
 fn a_node_that_finds_no_redis_lets_nobody_in_until_there_is_one() {

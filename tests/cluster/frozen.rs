@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use crate::setup::{health, two, until_serving};
 use crate::stories::chat;
 use crate::support::client::int;
 use crate::support::text;
-use crate::table::{health, two, until_serving};
 
 /// Longer than the ten seconds after which something has gone.
 const GONE: Duration = Duration::from_secs(15);

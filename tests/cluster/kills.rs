@@ -8,13 +8,13 @@ use std::thread;
 use std::time::Instant;
 
 use crate::redis::Redis;
+use crate::setup::{health, launch, serving, until_serving};
 use crate::support::client::int;
 use crate::support::scenario::eventually;
-use crate::support::traffic::{Mood, Pauses, Side, assert_complete, settle};
+use crate::support::traffic::{Mode, Pauses, Side, assert_complete, settle};
 use crate::support::{Desk, PATIENCE, Wire};
-use crate::table::{health, launch, serving, until_serving};
 
-/// So many rounds with a kill of a node, until Redis is killed, too.
+/// In one of this many rounds, Redis is killed as well as a node.
 const REDIS_EVERY: u64 = 5;
 
 fn kills() -> u64 {
@@ -29,7 +29,7 @@ fn start(redis: &Redis) -> Desk {
 struct People {
     ann: Side,
     sam: Side,
-    /// At which node each of them is.
+    /// The node of each of them.
     at: [usize; 2],
     wires: [Wire; 2],
     session: String,
@@ -49,14 +49,14 @@ impl People {
         Self { ann, sam, at: [0, 1], wires: [user.into_wire(), staff.into_wire()], session, ticket }
     }
 
-    /// Has both do what there is to do. Returns whether each of them is still connected.
-    fn turn(&mut self, moods: [Mood; 2]) -> [bool; 2] {
+    /// Does a turn of both. Returns whether each of them is still connected.
+    fn turn(&mut self, modes: [Mode; 2]) -> [bool; 2] {
         let [user, staff] = &mut self.wires;
-        let there = self.ann.turn(user, &self.ticket, moods[0]);
-        [there, self.sam.turn(staff, &self.ticket, moods[1])]
+        let there = self.ann.turn(user, &self.ticket, modes[0]);
+        [there, self.sam.turn(staff, &self.ticket, modes[1])]
     }
 
-    /// Until all that they have said was acknowledged. Returns whether both are still connected then.
+    /// Waits until all that they have sent is acknowledged. Returns whether each of them is still connected then.
     fn wait_for_acks(&mut self, is_there: [bool; 2]) -> bool {
         let patience = Instant::now() + PATIENCE;
         let has_all = |side: &Side, is_there: bool| !is_there || side.is_acknowledged();
@@ -64,8 +64,8 @@ impl People {
             assert!(Instant::now() < patience, "an acknowledgement is missing");
             let [user, staff] = &mut self.wires;
             let stays = [
-                !is_there[0] || self.ann.turn(user, &self.ticket, Mood::Listens),
-                !is_there[1] || self.sam.turn(staff, &self.ticket, Mood::Listens),
+                !is_there[0] || self.ann.turn(user, &self.ticket, Mode::Confirm),
+                !is_there[1] || self.sam.turn(staff, &self.ticket, Mode::Confirm),
             ];
             if stays != [true, true] {
                 return false;
@@ -126,14 +126,14 @@ fn hundreds_of_kills_of_nodes_and_of_redis_neither_lose_nor_duplicate_a_message(
                 }
             });
             while !killer.is_finished() || is_there.iter().zip(dies).any(|(there, dies)| *there && dies) {
-                // Alone, one would soon have said as much as is kept for the other.
-                let mood = if is_there == [true, true] { Mood::Talks } else { Mood::Listens };
-                let now = people.turn([mood, mood]);
+                // One who is alone would soon have sent as much as the desk holds for the other.
+                let mode = if is_there == [true, true] { Mode::Send } else { Mode::Confirm };
+                let now = people.turn([mode, mode]);
                 is_there = [is_there[0] && now[0], is_there[1] && now[1]];
             }
         });
         assert_eq!(is_there, dies.map(|dies| !dies), "a node's end ends its own connections, and no others");
-        // Who is left was not told yet, so that what is said now is kept for the other.
+        // The one who is left has not been sent that the other has gone: the desk still accepts, and holds, what is sent now.
         assert!(people.wait_for_acks(is_there), "nobody else is disconnected");
         nodes[victim] = start(&redis);
         let mut place = || usize::from(pauses.below(2) == 0);
@@ -168,7 +168,7 @@ fn hundreds_of_kills_of_a_redis_that_syncs_each_second_lose_nothing_unnoticed() 
                 redis.restart();
             });
             while !killer.is_finished() && is_there == [true, true] {
-                is_there = people.turn([Mood::Talks, Mood::Talks]);
+                is_there = people.turn([Mode::Send, Mode::Send]);
             }
         });
         if is_there == [true, true] && people.wait_for_acks(is_there) {

@@ -13,7 +13,7 @@ mod kills;
 mod proxy;
 mod redis;
 mod replicas;
+mod setup;
 mod stories;
-mod table;
 #[cfg(feature = "tls")]
 mod tls;

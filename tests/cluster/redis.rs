@@ -1,4 +1,4 @@
-//! A Redis of a test's own.
+//! A redis-server for one test.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -13,8 +13,8 @@ use crate::support::PATIENCE;
 #[cfg(feature = "tls")]
 use crate::support::tls::Certificate;
 
-/// A redis-server on a port that was free, with an append-only file that is on the disk before anything is answered. Dropped, it
-/// is killed.
+/// A redis-server on a free port, with an append-only file that is synced before each answer. It is killed when this is
+/// dropped.
 pub(crate) struct Redis {
     pub(crate) port: u16,
     directory: PathBuf,
@@ -35,7 +35,7 @@ impl Redis {
         redis
     }
 
-    /// One that speaks TLS alone.
+    /// One that speaks only TLS.
     #[cfg(feature = "tls")]
     pub(crate) fn with_tls(certificate: &Certificate) -> Self {
         let mut redis = Self::stopped(&[]);
@@ -48,7 +48,7 @@ impl Redis {
         redis
     }
 
-    /// One that is yet to be started.
+    /// One that has not been started.
     pub(crate) fn stopped(args: &[&str]) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("deskwire-redis-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
@@ -87,7 +87,7 @@ impl Redis {
             && (&answer == b"+PONG" || &answer == b"-NOAU")
     }
 
-    /// The end that gives no time for anything.
+    /// Kills the process, which has no chance to do anything before it ends.
     pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();

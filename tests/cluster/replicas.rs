@@ -3,11 +3,11 @@
 
 use crate::proxy::Proxy;
 use crate::redis::Redis;
+use crate::setup::{expect_lost_entries, health, launch_at, serving, until_serving};
 use crate::stories::chat;
 use crate::support::client::int;
 use crate::support::scenario::eventually;
 use crate::support::{Desk, Staff, User, text};
-use crate::table::{expect_lost_entries, health, launch_at, serving, until_serving};
 
 /// A Redis with a replica, and two nodes that reach one of them by a name of its own.
 struct Failover {

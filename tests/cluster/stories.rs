@@ -1,10 +1,10 @@
 //! People at two nodes of one desk.
 
 use crate::redis::Redis;
+use crate::setup::{health, launch, node, serving, two};
 use crate::support::client::int;
 use crate::support::scenario::eventually;
 use crate::support::{Desk, Staff, User, text};
-use crate::table::{health, launch, node, serving, two};
 
 /// Alice at one node has a ticket that Sam at the other has picked, and both have read all about it.
 pub(crate) fn chat(one: &Desk, other: &Desk) -> (User, Staff, String) {

@@ -1,10 +1,10 @@
 //! Nodes that reach Redis over TLS: `rediss://`.
 
 use crate::redis::Redis;
+use crate::setup::{health, launch_at, serving, until_serving};
 use crate::stories::chat;
 use crate::support::tls::Certificate;
 use crate::support::{Desk, Launch, text};
-use crate::table::{health, launch_at, serving, until_serving};
 
 /// A node that trusts this certificate, and no other.
 fn launch(redis: &Redis, trusted: &Certificate) -> Launch {

@@ -1,4 +1,4 @@
-//! Who is let in: subprotocols, tokens and sessions, and how a newer connection replaces an older one.
+//! Who is admitted: subprotocols, tokens and sessions, and how a newer connection replaces an older one.
 
 use crate::support::scenario::{TempFile, upgrade};
 use crate::support::schema::Side;

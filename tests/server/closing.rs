@@ -171,7 +171,7 @@ fn a_ticket_that_ended_in_the_users_absence_is_sent_once() {
     assert_eq!(alice.welcome["resumed"], true);
     assert_eq!(alice.welcome["ticket"], json!(null));
     assert_eq!(alice.welcome["ended"], json!({ "ticket_id": ticket, "by": "staff", "at": removed["at"] }));
-    // A second tab replaces this one, and is not told again.
+    // A second tab replaces this one, and is not sent it again.
     let again = desk.user_again("alice", &alice.session);
     assert_eq!(again.welcome["ended"], json!(null));
 }

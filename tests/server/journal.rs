@@ -54,7 +54,7 @@ impl Drop for Directory {
     }
 }
 
-/// The end that gives no time for anything.
+/// Kills the process, which has no chance to do anything before it ends.
 fn kill(desk: Desk) {
     desk.server.signal("KILL");
     let mut server = desk.server;
@@ -249,7 +249,7 @@ fn a_write_that_did_not_come_to_its_end_is_dropped() {
 }
 
 #[test]
-fn on_a_full_disk_nothing_false_leaves_and_all_connections_end_with_1011() {
+fn on_a_full_disk_the_desk_ends_and_has_acknowledged_only_what_is_kept() {
     let directory = Directory::new();
     // A limit on the size of files, in blocks of 512 bytes, whose signal is ignored.
     let desk = Desk::of(directory.launch().setup("trap '' XFSZ; ulimit -f 64"));

@@ -134,11 +134,11 @@ fn trust_proxy_none_trusts_nobody() {
 
 #[test]
 fn far_beyond_the_limit_of_an_address_connections_are_dropped() {
-    /// Those over the limit who still get an answer that says so.
-    const TOLD: usize = 16;
+    /// How many connections over the limit are still closed with 1013.
+    const ANSWERED_MAX: usize = 16;
     let desk = Desk::with(&["--max-per-address", "1"]);
     let mut ann = forwarded_user(&desk, "ann", ADDRESS);
-    let mut refused: Vec<Peer> = (0..TOLD)
+    let mut refused: Vec<Peer> = (0..ANSWERED_MAX)
         .map(|n| {
             let mut peer = forwarded_peer(&desk, &format!("user-{n}"), ADDRESS);
             assert_eq!(peer.expect_close_frame(1013), TOO_MANY);

@@ -1,5 +1,4 @@
-//! The service manager, played with its own means: a datagram socket that is notified, and a listening socket that is
-//! handed in.
+//! A service manager, simulated: a datagram socket that is notified, and a listening socket that is passed in.
 
 use std::fs;
 use std::net::{TcpListener, TcpStream};
@@ -63,7 +62,7 @@ fn the_service_manager_sees_ready_then_beats_then_stopping() {
     let manager = Notifications::new("life");
     let socket = listening();
     let addr = socket.local_addr().unwrap();
-    let launch = manager.launch().env("WATCHDOG_USEC", "200000").hand_in(socket.try_clone().unwrap());
+    let launch = manager.launch().env("WATCHDOG_USEC", "200000").pass_socket(socket.try_clone().unwrap());
     let mut desk = Desk::of(launch);
     assert_eq!(desk.server.addr, addr, "the socket that was handed in, and not --listen");
     assert_eq!(manager.next(), "READY=1\nSTATUS=connections: 0\n");
@@ -125,11 +124,11 @@ fn a_service_manager_that_is_gone_does_not_stop_the_desk() {
 }
 
 #[test]
-fn a_restart_with_a_socket_that_was_handed_in_refuses_nobody() {
+fn a_restart_with_a_socket_that_was_passed_in_refuses_nobody() {
     let socket = listening();
     let addr = socket.local_addr().unwrap();
-    let hand_in = || Launch::new().hand_in(socket.try_clone().unwrap());
-    let desk = Desk::of(hand_in());
+    let pass_socket = || Launch::new().pass_socket(socket.try_clone().unwrap());
+    let desk = Desk::of(pass_socket());
     let alice = desk.user("alice");
     desk.server.signal("TERM");
     alice.expect_close(1001);
@@ -137,7 +136,7 @@ fn a_restart_with_a_socket_that_was_handed_in_refuses_nobody() {
     early.write(&Request::get("/healthz").bytes(addr));
     assert_eq!(desk.server.outcome().code, Some(0));
     let between = TcpStream::connect(addr).expect("the service manager's socket takes it");
-    let desk = Desk::of(hand_in());
+    let desk = Desk::of(pass_socket());
     assert_eq!(early.response().status, 200, "asked of the old one, answered by the new one");
     drop(between);
     desk.assert_healthy();
@@ -147,11 +146,11 @@ fn a_restart_with_a_socket_that_was_handed_in_refuses_nobody() {
 fn a_socket_that_others_can_reach_needs_a_token_whatever_listen_says() {
     let open = TcpListener::bind("0.0.0.0:0").unwrap();
     let addr = open.local_addr().unwrap().to_string();
-    let ended = Launch::bare().hand_in(open.try_clone().unwrap()).run();
+    let ended = Launch::bare().pass_socket(open.try_clone().unwrap()).run();
     assert_eq!(ended.code, Some(2), "{:?}", ended.stderr);
     let [line] = &ended.stderr[..] else { panic!("not one line: {:#?}", ended.stderr) };
     assert!(line.contains(&addr) && line.contains("DESKWIRE_STAFF_TOKEN"), "{line}");
-    let desk = Desk::of(Launch::bare().env("DESKWIRE_STAFF_TOKEN", TOKEN).hand_in(open));
+    let desk = Desk::of(Launch::bare().env("DESKWIRE_STAFF_TOKEN", TOKEN).pass_socket(open));
     desk.assert_healthy();
 }
 
@@ -159,12 +158,12 @@ fn a_socket_that_others_can_reach_needs_a_token_whatever_listen_says() {
 fn a_passed_in_socket_that_does_not_listen_is_a_mistake() {
     let listener = listening();
     let connected = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    let ended = Launch::new().hand_in(connected).run();
+    let ended = Launch::new().pass_socket(connected).run();
     assert!(ended.code.is_some_and(|code| code != 0));
     let [line] = &ended.stderr[..] else { panic!("not one line: {:#?}", ended.stderr) };
     assert!(line.contains("does not listen"), "Accept=yes hands in such a socket: {line}");
 
-    let ended = Launch::new().hand_in(UnixDatagram::unbound().unwrap()).run();
+    let ended = Launch::new().pass_socket(UnixDatagram::unbound().unwrap()).run();
     assert_eq!(ended.code, Some(2));
     let [line] = &ended.stderr[..] else { panic!("not one line: {:#?}", ended.stderr) };
     assert!(line.contains("LISTEN_FDS"), "{line}");
@@ -194,13 +193,13 @@ fn a_second_socket_is_told_from_the_first_by_its_name() {
         let (desk, metrics) = (listening(), listening());
         let [desk_at, metrics_at] = [&desk, &metrics].map(|socket| socket.local_addr().unwrap());
         let sockets = if names.starts_with("metrics") { [metrics, desk] } else { [desk, metrics] };
-        let desk = Desk::of(Launch::new().hand_in_two(sockets, names));
+        let desk = Desk::of(Launch::new().pass_two_sockets(sockets, names));
         assert_eq!(desk.server.addr, desk_at, "{names}");
         assert_eq!(Wire::fetch(metrics_at, &Request::get("/metrics")).0.status, 200, "{names}");
         assert_eq!(Wire::fetch(desk_at, &Request::get("/metrics")).0.status, 404, "{names}");
     }
     for (names, whose) in [("", "the desk"), ("one:two", "the desk"), ("metrics:metrics", "the metrics")] {
-        let ended = Launch::new().hand_in_two([listening(), listening()], names).run();
+        let ended = Launch::new().pass_two_sockets([listening(), listening()], names).run();
         assert_eq!(ended.code, Some(2), "{names:?}");
         let said = ended.stdout.join("\n");
         assert!(said.contains(&format!("two sockets for {whose}")), "{said}");

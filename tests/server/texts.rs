@@ -1,4 +1,4 @@
-//! Texts and ids, passed on to the letter: their lengths, their characters, their JSON, and unexpected fields.
+//! Texts and ids, passed on unchanged: their lengths, their characters, their JSON, and unexpected fields.
 
 use crate::support::client::of_type;
 use crate::support::{Chat, Desk, Value, int, json};

@@ -1,4 +1,4 @@
-//! RFC 6455 to the letter: the sample handshake, and frames that are accepted.
+//! RFC 6455 byte by byte: the sample handshake, and frames that are accepted.
 
 use std::net::Shutdown;
 use std::sync::atomic::{AtomicU32, Ordering};

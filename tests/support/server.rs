@@ -73,13 +73,13 @@ impl Launch {
     }
 
     /// Passes in a socket as a service manager does (sd_listen_fds(3)): as descriptor 3, for this process only.
-    pub fn hand_in(mut self, socket: impl Into<OwnedFd>) -> Self {
+    pub fn pass_socket(mut self, socket: impl Into<OwnedFd>) -> Self {
         self.stdin = Stdio::from(socket.into());
         self.setup("exec 3<&0 0</dev/null; export LISTEN_FDS=1 LISTEN_PID=$$")
     }
 
     /// Passes in two sockets with these names. The log then goes to stdout.
-    pub fn hand_in_two(mut self, sockets: [TcpListener; 2], names: &str) -> Self {
+    pub fn pass_two_sockets(mut self, sockets: [TcpListener; 2], names: &str) -> Self {
         let [third, fourth] = sockets.map(|socket| Stdio::from(OwnedFd::from(socket)));
         (self.stdin, self.stderr) = (third, Some(fourth));
         self.setup(&format!(

@@ -1,5 +1,5 @@
-//! A chat whose two sides talk all the time while servers are killed, and remember everything: no message that was
-//! acknowledged may be missing, and none may come twice.
+//! A chat whose two sides send all the time while servers are killed, and note everything: no message that was
+//! acknowledged may be missing, and none may be shown twice.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -10,24 +10,24 @@ use super::client::int;
 use super::wire::{self, Next, PATIENCE, Wire, op};
 use super::{Staff, User};
 
-/// Messages of each side that may be under way at once.
+/// Messages of each side that may be in flight at once.
 const WINDOW: u64 = 8;
 
 /// Whether a side sends messages, or only confirms those that it gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mood {
-    Talks,
-    Listens,
+pub enum Mode {
+    Send,
+    Confirm,
 }
 
-/// One side of the chat, and everything that it remembers across kills.
+/// One side of the chat, and what it knows across kills.
 #[derive(Default)]
 pub struct Side {
     name: &'static str,
-    /// Up to here its messages were acknowledged, and sent.
+    /// The last ids of its own that were acknowledged, and that were sent.
     acked: u64,
     sent: u64,
-    /// The number of each message: its own by their ids, and the other side's.
+    /// The `seq` of each message by its `id`: of its own ones, and of the other side's.
     own: BTreeMap<u64, u64>,
     others: BTreeMap<u64, u64>,
     received: u64,
@@ -38,7 +38,7 @@ impl Side {
         Self { name, ..Self::default() }
     }
 
-    /// The desk says up to where it has its messages: nothing that was acknowledged is missing, nothing was made up.
+    /// The desk names the last id that it has: nothing that was acknowledged may be missing, and nothing may be invented.
     pub fn resumes(&mut self, last_id: u64) {
         let (least, most) = (self.acked, self.sent);
         assert!((least..=most).contains(&last_id), "{}: {last_id} of {least} to {most}", self.name);
@@ -95,7 +95,7 @@ impl Side {
             }
             Some("message") => {
                 let (id, seq) = (int(frame, "id"), int(frame, "seq"));
-                assert_eq!(frame["text"], words(id).as_str());
+                assert_eq!(frame["text"], text_of(id).as_str());
                 note_number(&mut self.others, id, seq);
                 self.received += 1;
                 out.push(json!({ "type": "delivered", "ticket_id": ticket, "seq": seq }));
@@ -105,17 +105,17 @@ impl Side {
         }
     }
 
-    fn says(&mut self, ticket: &str, out: &mut Vec<Value>) {
+    fn send(&mut self, ticket: &str, out: &mut Vec<Value>) {
         while self.sent < self.acked + WINDOW {
             self.sent += 1;
             out.push(
-                json!({ "type": "message", "ticket_id": ticket, "id": self.sent, "text": words(self.sent) }),
+                json!({ "type": "message", "ticket_id": ticket, "id": self.sent, "text": text_of(self.sent) }),
             );
         }
     }
 
-    /// Reads what has come, and writes what is to be said. False once the connection has ended.
-    pub fn turn(&mut self, wire: &mut Wire, ticket: &str, mood: Mood) -> bool {
+    /// Reads what has arrived, and writes what is due. Returns false once the connection has ended.
+    pub fn turn(&mut self, wire: &mut Wire, ticket: &str, mode: Mode) -> bool {
         let mut out = Vec::new();
         while let Next::Some(frame) = match wire.next(Instant::now() + Duration::from_millis(1)) {
             Next::Late => Next::Late,
@@ -126,8 +126,8 @@ impl Side {
                 self.note(&serde_json::from_str(frame.text()).unwrap(), ticket, &mut out);
             }
         }
-        if mood == Mood::Talks {
-            self.says(ticket, &mut out);
+        if mode == Mode::Send {
+            self.send(ticket, &mut out);
         }
         let frames = out.iter().flat_map(|frame| wire::whole(op::TEXT, frame.to_string().as_bytes()));
         let _ = wire.try_write(&frames.collect::<Vec<u8>>()); // an end is read, not written
@@ -135,24 +135,24 @@ impl Side {
     }
 }
 
-/// A message has one number for ever.
+/// Notes the `seq` of a message, which must not change.
 fn note_number(numbers: &mut BTreeMap<u64, u64>, id: u64, seq: u64) {
     let before = numbers.insert(id, seq);
     assert!(before.is_none_or(|before| before == seq), "message {id} was {before:?} and is {seq}");
 }
 
-fn words(id: u64) -> String {
+fn text_of(id: u64) -> String {
     format!("{id} {}", "blah ".repeat((id % 40) as usize))
 }
 
 /// Waits until each side has all that the other was acknowledged.
 pub fn settle(sides: [&mut Side; 2], wires: [&mut Wire; 2], ticket: &str) {
     let ([one, other], [its, theirs]) = (sides, wires);
-    let patience = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + PATIENCE;
     let has_all = |to: &Side, from: &Side| from.is_acknowledged() && to.others.len() as u64 >= from.acked;
     while !(has_all(one, other) && has_all(other, one)) {
-        assert!(Instant::now() < patience, "something is missing at the end");
-        assert!(one.turn(its, ticket, Mood::Listens) && other.turn(theirs, ticket, Mood::Listens));
+        assert!(Instant::now() < deadline, "something is missing at the end");
+        assert!(one.turn(its, ticket, Mode::Confirm) && other.turn(theirs, ticket, Mode::Confirm));
     }
 }
 

@@ -63,7 +63,7 @@ fn a_request_without_tls_is_told_so() {
         assert_eq!((response.status, response.header("connection")), (400, Some("close")));
         assert!(String::from_utf8(body).unwrap().contains("https://"));
     }
-    // It has sent a megabyte behind, and no reset eats the answer.
+    // It has sent a megabyte behind, and no reset destroys the answer.
     let mut wire = Wire::connect(desk.server.addr);
     wire.stream().set_write_timeout(Some(Duration::from_millis(500))).unwrap();
     let _ = wire.try_write(&[b"POST / HTTP/1.1\r\nHost: a\r\n\r\n", &[b'x'; 1 << 20][..]].concat());
@@ -99,7 +99,7 @@ fn each_way_in_which_a_handshake_ends_is_counted() {
     left.write_all(&recorded_hello()).unwrap();
     assert!(left.read(&mut [0; 100]).is_ok_and(|length| length > 0));
     drop(left);
-    // Who connects and says nothing, as health checks do, has begun no handshake.
+    // A connection that sends nothing, such as a health check's, has begun no handshake.
     drop(TcpStream::connect(direct));
     for (cause, count) in
         [("plain", 1.0), ("incompatible", 2.0), ("alert", 1.0), ("malformed", 1.0), ("unfinished", 2.0)]

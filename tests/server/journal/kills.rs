@@ -4,7 +4,7 @@ use std::thread;
 
 use super::Directory;
 use crate::support::Desk;
-use crate::support::traffic::{Mood, Pauses, Side, assert_complete, settle};
+use crate::support::traffic::{Mode, Pauses, Side, assert_complete, settle};
 
 #[test]
 #[ignore = "some minutes: make kill"]
@@ -40,8 +40,8 @@ fn hundreds_of_kills_neither_lose_nor_duplicate_a_message() {
                 });
                 let (mut there, mut here) = (true, true);
                 while there || here {
-                    there = there && ann.turn(&mut user, &ticket, Mood::Talks);
-                    here = here && sam.turn(&mut staff, &ticket, Mood::Talks);
+                    there = there && ann.turn(&mut user, &ticket, Mode::Send);
+                    here = here && sam.turn(&mut staff, &ticket, Mode::Send);
                 }
             });
         }
