@@ -300,15 +300,19 @@ pub(crate) fn run(
     }
     crowd.run_at_most(chats, 10 * SECOND, |chats| chats.under_way() == 0);
     crowd.run_until_quiet(chats, SECOND / 5); // for frames that should not come
+    Some(outcome(chats, &before, &after))
+}
+
+fn outcome(chats: &Chats, before: &Reading, after: &Reading) -> Outcome {
     let latencies = [
         percentiles(&chats.to_peer, ["p50 µs", "p99 µs", "p999 µs"]),
         percentiles(&chats.to_ack, ["ack p50 µs", "ack p99 µs", "ack p999 µs"]),
     ];
     let names = ["CPU µs a message", "messages/s"];
-    Some(Outcome {
+    Outcome {
         is_good: chats.is_complete() && chats.relayed > 0,
-        figures: before.figures(&after, names, chats.relayed, latencies.concat()),
-    })
+        figures: before.figures(after, names, chats.relayed, latencies.concat()),
+    }
 }
 
 /// Runs chats at fixed times however late the answers are, and calls `measured` before and after the measured time. A

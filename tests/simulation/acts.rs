@@ -231,17 +231,21 @@ impl World {
         }
     }
 
+    /// Lets a tab reach the server again. Its old links may work again, too.
+    fn repair_line(&mut self) {
+        let Some(tab) = self.some_tab(|tab| tab.is_cut_off) else { return };
+        self.tabs[tab].is_cut_off = false;
+        let comes_back = self.rng.one_in(2);
+        for link in self.live.iter().filter(|_| comes_back) {
+            let mut link = self.links[*link].borrow_mut();
+            link.dead &= link.slot.is_none();
+        }
+    }
+
     /// Changes how a link behaves.
     fn disturb(&mut self, what: What) {
         if what == What::Repair {
-            let Some(tab) = self.some_tab(|tab| tab.is_cut_off) else { return };
-            self.tabs[tab].is_cut_off = false;
-            let comes_back = self.rng.one_in(2);
-            for link in self.live.iter().filter(|_| comes_back) {
-                let mut link = self.links[*link].borrow_mut();
-                link.dead &= link.slot.is_none();
-            }
-            return;
+            return self.repair_line();
         }
         if self.live.is_empty() {
             return;

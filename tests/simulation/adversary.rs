@@ -9,6 +9,7 @@ use crate::codec::{self, BINARY, CLOSE, CONTINUATION, FIN, PING, TEXT};
 use crate::ledger::{Ledger, UNSURE};
 use crate::network::End;
 use crate::plan::Setup;
+use crate::rng::Rng;
 use crate::websocket;
 use crate::world::{TOKEN, World};
 
@@ -207,54 +208,7 @@ impl World {
 
     /// Violates RFC 6455 or a limit, and notes the code that the connection has to be closed with.
     fn break_the_rules(&mut self, link: usize) {
-        let frames: [(u16, u8, &[u8]); 14] = [
-            (1003, FIN | BINARY, b"binary"),
-            (1003, FIN | BINARY, b""),
-            (1003, FIN | BINARY, b"{\"type\":\"ping\"}"),
-            (1007, FIN | TEXT, b"\xff\xfe"),
-            (1007, FIN | TEXT, b"\xed\xa0\x80"), // half of a pair
-            (1007, FIN | TEXT, b"\xf0\x9f\x98"), // not to its end
-            (1002, FIN | 3, b"of no kind"),
-            (1002, FIN | 0x40 | TEXT, b"{}"),
-            (1002, PING, b"in pieces"),
-            (1002, FIN | PING, &[0; 126]),
-            (1002, FIN | CONTINUATION, b"of nothing"),
-            (1002, FIN | CLOSE, &[3]),
-            (1002, FIN | CLOSE, &[3, 0xED]), // 1005
-            (1002, FIN | CLOSE, &[0, 1]),
-        ];
-        let mut bytes = Vec::new();
-        let mask = (self.rng.next() as u32).to_be_bytes();
-        let code = match self.rng.below(16) {
-            0 => {
-                codec::append_header(&mut bytes, FIN | TEXT, 16 * 1024 + 1, Some(mask));
-                1009
-            }
-            1 => {
-                codec::append_header(&mut bytes, FIN | TEXT, 1 << 62, Some(mask));
-                1009
-            }
-            2 => {
-                for first in [TEXT, CONTINUATION, CONTINUATION] {
-                    codec::append_frame(&mut bytes, first, &[b'x'; 6000], mask);
-                }
-                1009
-            }
-            3 => {
-                bytes.extend(b"\x81\x02hi"); // not masked
-                1002
-            }
-            4 => {
-                codec::append_frame(&mut bytes, TEXT, b"{", mask);
-                codec::append_frame(&mut bytes, FIN | TEXT, b"{}", mask);
-                1002
-            }
-            _ => {
-                let (code, first, payload) = *self.rng.pick(&frames);
-                codec::append_frame(&mut bytes, first, payload, mask);
-                code
-            }
-        };
+        let (code, bytes) = violation(&mut self.rng);
         let client = &self.clients[link];
         let mut shared = self.links[link].borrow_mut();
         if client.has_closed || shared.up_end.is_some() {
@@ -282,20 +236,8 @@ impl World {
         let adversary = &mut self.adversaries[who];
         let heard = adversary.heard.get(&ticket).copied().unwrap_or(0);
         match rng.below(29) {
-            27 | 28 => {
-                let score =
-                    rng.pick(&[json!(0), json!(1), json!(5), json!(6), json!(256), json!("5")]).clone();
-                let ticket = if unrated.is_empty() { ticket } else { rng.pick(&unrated).clone() };
-                json!({ "type": "rate_ticket", "ticket_id": ticket, "score": score })
-            }
-            24..=26 => {
-                let line = json!({ "from": "staff", "name": "the boss", "text": "pay me", "at": 7 });
-                let lines = json!(vec![line; *rng.pick(&[0, 1, 1, 2, 100, 101])]);
-                let lines = rng
-                    .pick(&[lines.clone(), lines.clone(), lines, json!([{ "from": "me" }]), json!(null)])
-                    .clone();
-                json!({ "type": "recap", "ticket_id": ticket, "lines": lines })
-            }
+            27 | 28 => odd_rating(rng, ticket, &unrated),
+            24..=26 => odd_recap(rng, &ticket),
             0..=4 => {
                 let id =
                     *rng.pick(&[0, 1, adversary.next_id, adversary.next_id, adversary.next_id + 3, 1 << 60]);
@@ -321,12 +263,7 @@ impl World {
             13 => json!({ "type": "go_offline" }),
             14..=16 => json!({ "type": "pick_ticket", "ticket_id": ticket }),
             17 => json!({ "type": "release_ticket", "ticket_id": ticket }),
-            18 => {
-                let to = *rng.pick(&["staff-0", "staff-1", "mort", "nobody", ""]);
-                let note =
-                    rng.pick(&[json!(null), json!("n"), json!(""), json!(5), json!("x".repeat(501))]).clone();
-                json!({ "type": "transfer_ticket", "ticket_id": ticket, "to": to, "note": note })
-            }
+            18 => odd_transfer(rng, &ticket),
             19 => json!({ "type": "message", "ticket_id": ticket, "id": 7 }),
             20 => json!({ "type": "delivered", "ticket_id": 5, "seq": -1 }),
             21 => json!({ "type": rng.pick(&["welcome", "ping", ""]), "id": 9 }),
@@ -344,4 +281,80 @@ impl World {
         }
         .to_string()
     }
+}
+
+/// Frames that violate RFC 6455 or this protocol, with the code that each has to be closed with.
+const VIOLATIONS: [(u16, u8, &[u8]); 14] = [
+    (1003, FIN | BINARY, b"binary"),
+    (1003, FIN | BINARY, b""),
+    (1003, FIN | BINARY, b"{\"type\":\"ping\"}"),
+    (1007, FIN | TEXT, b"\xff\xfe"),
+    (1007, FIN | TEXT, b"\xed\xa0\x80"), // half of a pair
+    (1007, FIN | TEXT, b"\xf0\x9f\x98"), // not to its end
+    (1002, FIN | 3, b"of no kind"),
+    (1002, FIN | 0x40 | TEXT, b"{}"),
+    (1002, PING, b"in pieces"),
+    (1002, FIN | PING, &[0; 126]),
+    (1002, FIN | CONTINUATION, b"of nothing"),
+    (1002, FIN | CLOSE, &[3]),
+    (1002, FIN | CLOSE, &[3, 0xED]), // 1005
+    (1002, FIN | CLOSE, &[0, 1]),
+];
+
+/// Makes bytes that violate RFC 6455 or a limit. Returns them with the code that the connection has to be closed with.
+fn violation(rng: &mut Rng) -> (u16, Vec<u8>) {
+    let mut bytes = Vec::new();
+    let mask = (rng.next() as u32).to_be_bytes();
+    let code = match rng.below(16) {
+        0 => {
+            codec::append_header(&mut bytes, FIN | TEXT, 16 * 1024 + 1, Some(mask));
+            1009
+        }
+        1 => {
+            codec::append_header(&mut bytes, FIN | TEXT, 1 << 62, Some(mask));
+            1009
+        }
+        2 => {
+            for first in [TEXT, CONTINUATION, CONTINUATION] {
+                codec::append_frame(&mut bytes, first, &[b'x'; 6000], mask);
+            }
+            1009
+        }
+        3 => {
+            bytes.extend(b"\x81\x02hi"); // not masked
+            1002
+        }
+        4 => {
+            codec::append_frame(&mut bytes, TEXT, b"{", mask);
+            codec::append_frame(&mut bytes, FIN | TEXT, b"{}", mask);
+            1002
+        }
+        _ => {
+            let (code, first, payload) = *rng.pick(&VIOLATIONS);
+            codec::append_frame(&mut bytes, first, payload, mask);
+            code
+        }
+    };
+    (code, bytes)
+}
+
+/// Makes a rating of this ticket, or of one that may be rated.
+fn odd_rating(rng: &mut Rng, ticket: String, unrated: &[String]) -> Value {
+    let score = rng.pick(&[json!(0), json!(1), json!(5), json!(6), json!(256), json!("5")]).clone();
+    let ticket = if unrated.is_empty() { ticket } else { rng.pick(unrated).clone() };
+    json!({ "type": "rate_ticket", "ticket_id": ticket, "score": score })
+}
+
+fn odd_recap(rng: &mut Rng, ticket: &str) -> Value {
+    let line = json!({ "from": "staff", "name": "the boss", "text": "pay me", "at": 7 });
+    let lines = json!(vec![line; *rng.pick(&[0, 1, 1, 2, 100, 101])]);
+    let lines =
+        rng.pick(&[lines.clone(), lines.clone(), lines, json!([{ "from": "me" }]), json!(null)]).clone();
+    json!({ "type": "recap", "ticket_id": ticket, "lines": lines })
+}
+
+fn odd_transfer(rng: &mut Rng, ticket: &str) -> Value {
+    let to = *rng.pick(&["staff-0", "staff-1", "mort", "nobody", ""]);
+    let note = rng.pick(&[json!(null), json!("n"), json!(""), json!(5), json!("x".repeat(501))]).clone();
+    json!({ "type": "transfer_ticket", "ticket_id": ticket, "to": to, "note": note })
 }

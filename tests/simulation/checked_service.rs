@@ -142,6 +142,37 @@ impl CheckedService {
         }
     }
 
+    /// Opens a user's connection in the model. Returns the code that it must be closed with, if any.
+    fn user_opens(
+        &mut self,
+        conn: ConnId,
+        id: &str,
+        session: Option<&str>,
+        call: &Call,
+    ) -> Result<Option<u16>, String> {
+        if std::mem::take(&mut self.machine.borrow_mut().random_failed) {
+            self.model.stories.no_random_bytes += 1;
+            return Ok(Some(1011));
+        }
+        let is_admitted = self.model.user_opens(conn, id, session, call)?;
+        Ok(if is_admitted { None } else { Some(4403) })
+    }
+
+    /// The same for a staff member. The token is checked by what the client has sent, not by what the desk says of it.
+    fn staff_opens(
+        &mut self,
+        conn: ConnId,
+        id: &str,
+        link: Option<&Shared>,
+        call: &Call,
+    ) -> Result<Option<u16>, String> {
+        self.machine.borrow_mut().random_failed = false;
+        if link.is_some_and(|link| self.has_token(id, &link.borrow())) {
+            return self.model.staff_opens(conn, id, call).map(|()| None);
+        }
+        Ok(Some(4401))
+    }
+
     fn link(&self, conn: ConnId) -> Option<Shared> {
         self.wiring.borrow().conns.get(&conn).cloned()
     }
@@ -248,25 +279,16 @@ impl Service for CheckedService {
         if !self.generations.insert(conn.generation) {
             self.accuse(format!("{conn} has a generation that another had"));
         }
-        let (is_user, id, secret) = match &guest {
+        let (is_user, id, session) = match &guest {
             Guest::User(id, session, _) => (true, id.as_str().to_owned(), session.clone()),
-            // The token is checked by what the client has sent, not by what the desk says of it.
             Guest::Staff(id, _) => (false, id.as_str().to_owned(), None),
         };
         let result = self.desk.opened(now, conn, guest, out);
         let call = self.sent(now, out);
-        let lacks_random_bytes = std::mem::take(&mut self.machine.borrow_mut().random_failed);
-        let expected = if is_user && lacks_random_bytes {
-            self.model.stories.no_random_bytes += 1;
-            Ok(Some(1011))
-        } else if is_user {
-            self.model
-                .user_opens(conn, &id, secret.as_deref(), &call)
-                .map(|is_known| if is_known { None } else { Some(4403) })
-        } else if link.as_ref().is_some_and(|link| self.has_token(&id, &link.borrow())) {
-            self.model.staff_opens(conn, &id, &call).map(|()| None)
+        let expected = if is_user {
+            self.user_opens(conn, &id, session.as_deref(), &call)
         } else {
-            Ok(Some(4401))
+            self.staff_opens(conn, &id, link.as_ref(), &call)
         };
         let refused = result.as_ref().err().map(|why| why.code);
         if let Some(link) = &link {

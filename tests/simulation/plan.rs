@@ -172,22 +172,7 @@ pub fn plan(seed: u64, steps: usize) -> (Setup, Vec<Step>) {
         messages_per_s: MESSAGES_PER_S,
         records: false,
     };
-    // A world in which some things never happen, and others often, finds what an even mixture does not. Without tickets
-    // and messages it would find nothing.
-    let is_needed = |what| matches!(what, What::Ask | What::Say | What::Online | What::Pick);
-    let factor = |what, rng: &mut Rng| *rng.pick(if is_needed(what) { &[1, 1, 2, 4] } else { &[0, 1, 2, 4] });
-    // A full desk closes tickets that were never picked and whose users are absent, the longest absent first. In a small world
-    // this is common, so nothing may make many users leave at the same moment: PROTOCOL.md does not say which is first then.
-    let often = |what| match what {
-        What::Ask | What::Leave if is_small => 3,
-        What::Late | What::Freeze | What::FewDescriptors | What::Crowd if is_small => 0,
-        What::Stop if only_journals => 8,
-        _ => 1,
-    };
-    let weights: Vec<(What, usize)> = WEIGHTS
-        .iter()
-        .map(|(what, weight)| (*what, weight * often(*what) * factor(*what, &mut rng)))
-        .collect();
+    let weights = weights(&mut rng, is_small, only_journals);
     let all: usize = weights.iter().map(|(_, weight)| weight).sum();
     let haste = rng.below(3);
     let steps = (0..steps).map(|_| {
@@ -207,6 +192,23 @@ pub fn plan(seed: u64, steps: usize) -> (Setup, Vec<Step>) {
         step.what = What::Crowd;
     }
     (setup, steps)
+}
+
+/// How often each thing happens in a world.
+fn weights(rng: &mut Rng, is_small: bool, only_journals: bool) -> Vec<(What, usize)> {
+    // A world in which some things never happen, and others often, finds what an even mixture does not. Without tickets
+    // and messages it would find nothing.
+    let is_needed = |what| matches!(what, What::Ask | What::Say | What::Online | What::Pick);
+    let factor = |what, rng: &mut Rng| *rng.pick(if is_needed(what) { &[1, 1, 2, 4] } else { &[0, 1, 2, 4] });
+    // A full desk closes tickets that were never picked and whose users are absent, the longest absent first. In a small world
+    // this is common, so nothing may make many users leave at the same moment: PROTOCOL.md does not say which is first then.
+    let often = |what| match what {
+        What::Ask | What::Leave if is_small => 3,
+        What::Late | What::Freeze | What::FewDescriptors | What::Crowd if is_small => 0,
+        What::Stop if only_journals => 8,
+        _ => 1,
+    };
+    WEIGHTS.iter().map(|(what, weight)| (*what, weight * often(*what) * factor(*what, rng))).collect()
 }
 
 fn wait(rng: &mut Rng, haste: usize) -> Millis {

@@ -108,23 +108,7 @@ impl World {
         (checked_service.roster, checked_service.machine) = (Rc::clone(&roster), Rc::clone(&machine));
         checked_service.disk = setup.has_journal.then(|| disk.clone());
         checked_service.note_kept();
-        let mut tabs = Vec::new();
-        for number in 0..setup.users {
-            let mut visitor = Visitor::new(format!("user-{number}"));
-            visitor.looks_back = !setup.records;
-            if setup.has_names && number % 2 == 0 {
-                visitor.name = Some(format!("Ann \"{number}\" M\u{fc}ller"));
-                visitor.came_from = Some("https://example.com/?a=1&b=\u{1F600}".to_owned());
-            }
-            tabs.push(Tab::new(Page::Visitor(visitor), tabs.len() as u64));
-        }
-        for number in 0..setup.staff {
-            let id = format!("staff-{number}");
-            let token = roster.borrow().token_of(&id).unwrap_or(TOKEN).to_owned();
-            let mut staffer = Staffer::new(id, token);
-            staffer.name = (setup.has_names && number != 1).then(|| format!("Sam \\ {number}"));
-            tabs.push(Tab::new(Page::Staffer(staffer), tabs.len() as u64));
-        }
+        let tabs = new_tabs(&setup, &roster.borrow());
         let written = Written::default();
         let kernel = Kernel {
             started: Instant::now(),
@@ -397,4 +381,26 @@ impl World {
             }
         }
     }
+}
+
+/// Makes a tab for each user and staff member.
+fn new_tabs(setup: &Setup, roster: &Roster) -> Vec<Tab> {
+    let mut tabs = Vec::new();
+    for number in 0..setup.users {
+        let mut visitor = Visitor::new(format!("user-{number}"));
+        visitor.looks_back = !setup.records;
+        if setup.has_names && number % 2 == 0 {
+            visitor.name = Some(format!("Ann \"{number}\" M\u{fc}ller"));
+            visitor.came_from = Some("https://example.com/?a=1&b=\u{1F600}".to_owned());
+        }
+        tabs.push(Tab::new(Page::Visitor(visitor), tabs.len() as u64));
+    }
+    for number in 0..setup.staff {
+        let id = format!("staff-{number}");
+        let token = roster.token_of(&id).unwrap_or(TOKEN).to_owned();
+        let mut staffer = Staffer::new(id, token);
+        staffer.name = (setup.has_names && number != 1).then(|| format!("Sam \\ {number}"));
+        tabs.push(Tab::new(Page::Staffer(staffer), tabs.len() as u64));
+    }
+    tabs
 }

@@ -37,22 +37,7 @@ impl Model {
             return Ok(false);
         }
         if resumed.is_none() {
-            let session = welcome_of(conn, call)?["session"].as_str().unwrap_or("").to_owned();
-            if session.len() < SESSION_LENGTH || !self.sessions.insert(session.clone()) {
-                return Err(format!("a session too short, or given before: {session}"));
-            }
-            self.users.insert(
-                id.to_owned(),
-                User {
-                    session,
-                    conn: None,
-                    ticket: None,
-                    away_since: 0,
-                    closed_away: None,
-                    ended: None,
-                    unrated: None,
-                },
-            );
+            self.add_user(id, welcome_of(conn, call)?)?;
         }
         let desk_online = self.staff.values().any(|staff| staff.online);
         let Some(user) = self.users.get_mut(id) else { return Ok(false) };
@@ -84,6 +69,25 @@ impl Model {
             self.user_is_back(conn, at, older.is_some());
         }
         Ok(true)
+    }
+
+    /// Adds a user who was not known, with the session that their `welcome` has.
+    fn add_user(&mut self, id: &str, welcome: &Value) -> Result<(), String> {
+        let session = welcome["session"].as_str().unwrap_or("").to_owned();
+        if session.len() < SESSION_LENGTH || !self.sessions.insert(session.clone()) {
+            return Err(format!("a session too short, or given before: {session}"));
+        }
+        let user = User {
+            session,
+            conn: None,
+            ticket: None,
+            away_since: 0,
+            closed_away: None,
+            ended: None,
+            unrated: None,
+        };
+        self.users.insert(id.to_owned(), user);
+        Ok(())
     }
 
     fn user_is_back(&mut self, conn: ConnId, at: usize, was_there: bool) {

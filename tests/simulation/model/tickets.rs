@@ -1,12 +1,35 @@
 //! What happens to a ticket: created, picked, released, transferred, assigned, closed.
 
-use deskwire::config::Assign;
+use deskwire::config::{Assign, Millis};
 use deskwire::net::ConnId;
 use serde_json::{Value, json};
 
 use super::asks::{Ask, Frame, NewTicket};
 use super::wants::{Call, Sent, Track};
 use super::{Model, Side, Staff, State, Ticket, places};
+
+impl Ticket {
+    fn new(id: String, user: &str, new: NewTicket, now: Millis) -> Self {
+        Self {
+            id,
+            user: user.to_owned(),
+            user_name: new.name,
+            subject: new.subject,
+            page: new.page,
+            state: State::Waiting,
+            since: now,
+            was_picked: false,
+            has_recap: false,
+            staff: None,
+            created_at: now,
+            last_seq: 0,
+            by_user: Side::default(),
+            by_staff: Side::default(),
+            released_by: None,
+            place: places::Known::default(),
+        }
+    }
+}
 
 impl Model {
     pub(super) fn user_asks(
@@ -105,31 +128,14 @@ impl Model {
 
     fn create(&mut self, (conn, user): (ConnId, &str), new: NewTicket, call: &Call) -> Result<(), String> {
         let sent = &call.sent;
-        let subject = new.subject;
+        let subject = new.subject.clone();
         let created =
             sent.iter().find(|sent| sent.frame["type"] == "ticket_created" && sent.to.contains(&conn));
         let id = created.and_then(|sent| sent.frame["ticket_id"].as_str()).unwrap_or("").to_owned();
         if id.is_empty() || !self.ticket_ids.insert(id.clone()) {
             return Err(format!("{conn} got no ticket, or an id that was given before: {id:?}"));
         }
-        self.tickets.push(Ticket {
-            id: id.clone(),
-            user: user.to_owned(),
-            user_name: new.name,
-            subject: subject.clone(),
-            page: new.page,
-            state: State::Waiting,
-            since: self.now,
-            was_picked: false,
-            has_recap: false,
-            staff: None,
-            created_at: self.now,
-            last_seq: 0,
-            by_user: Side::default(),
-            by_staff: Side::default(),
-            released_by: None,
-            place: places::Known::default(),
-        });
+        self.tickets.push(Ticket::new(id.clone(), user, new, self.now));
         if let Some(user) = self.users.get_mut(user) {
             user.ticket = Some(id.clone());
         }
