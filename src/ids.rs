@@ -22,7 +22,7 @@ pub struct NodeId(pub u32);
 
 impl NodeId {
     /// This process. Other nodes are counted from 1.
-    pub const HERE: Self = Self(0);
+    pub(crate) const HERE: Self = Self(0);
 }
 
 impl fmt::Display for NodeId {
@@ -131,7 +131,7 @@ pub struct TicketId(u64);
 
 impl TicketId {
     /// The number of bits of an id.
-    pub const BITS: u32 = BITS_PER_DIGIT * TICKET_DIGITS;
+    pub(crate) const BITS: u32 = BITS_PER_DIGIT * TICKET_DIGITS;
     /// The length of its text, in bytes.
     pub const TEXT_BYTES: usize = 9;
 

@@ -55,7 +55,7 @@ impl Outbox {
     }
 
     /// Sends a message to one connection. The peer may answer it with one message that does not count against its rate.
-    pub fn send_for_reply(&mut self, to: ConnId, opcode: Opcode, write: impl FnOnce(&mut Vec<u8>)) {
+    pub(crate) fn send_for_reply(&mut self, to: ConnId, opcode: Opcode, write: impl FnOnce(&mut Vec<u8>)) {
         self.push_frame([to], opcode, Reply::Expected, write);
     }
 
@@ -90,7 +90,7 @@ impl Outbox {
     }
 
     /// Closes all open connections, after what was sent to them before.
-    pub fn close_all(&mut self, why: CloseReason) {
+    pub(crate) fn close_all(&mut self, why: CloseReason) {
         self.entries.push(Entry::CloseAll { why });
     }
 

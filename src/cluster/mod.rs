@@ -62,7 +62,7 @@ use crate::metrics::Page;
 use crate::state::{Input, Rules, State};
 
 /// This process as a node of its desk.
-pub struct Cluster {
+pub(crate) struct Cluster {
     node: Node,
     keys: Keys,
     url: RedisUrl,
@@ -87,7 +87,12 @@ impl Cluster {
     ///
     /// # Errors
     /// There is no such host, or none that TLS could be spoken with.
-    pub fn new(url: RedisUrl, desk: &str, (rules, state): (Rules, &State), nonce: u64) -> io::Result<Self> {
+    pub(crate) fn new(
+        url: RedisUrl,
+        desk: &str,
+        (rules, state): (Rules, &State),
+        nonce: u64,
+    ) -> io::Result<Self> {
         let addresses = Addresses::look_up(|| (url.host.as_str(), url.port).to_socket_addrs())?;
         Ok(Self {
             node: Node::new(rules, state, nonce)?,

@@ -15,7 +15,7 @@ pub struct Branding {
     /// The first question that users are asked.
     pub greeting: Option<String>,
     /// The origins of pages that may show the user's page in a frame.
-    pub embedders: Vec<String>,
+    pub(crate) embedders: Vec<String>,
 }
 
 /// The company's colour, for links and buttons. The colours of the light and the dark theme are derived from it.

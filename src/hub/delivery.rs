@@ -85,7 +85,7 @@ impl<S: Stream, V: Service> Hub<S, V> {
     }
 
     /// Closes all connections: open ones with the closing handshake, those without a request at once.
-    pub fn close_all(&mut self, why: CloseReason, now: Millis) {
+    pub(crate) fn close_all(&mut self, why: CloseReason, now: Millis) {
         for id in self.ids() {
             if let Some(slot) = self.slot(id) {
                 match slot.connection.phase() {

@@ -82,7 +82,7 @@ pub struct History {
     /// When it was last written to.
     pub at: Millis,
     /// When its snapshot was made.
-    pub snapshot_at: Millis,
+    pub(crate) snapshot_at: Millis,
     /// The snapshot's size, in bytes.
     pub snapshot_bytes: usize,
     /// Turns since the snapshot.

@@ -45,9 +45,9 @@ pub struct Request<'a> {
     /// none. Empty if the field is not UTF-8, which no origin equals.
     pub origin: Option<&'a str>,
     /// Whether the response may be compressed with gzip (RFC 9110 12.5.3).
-    pub accepts_gzip: bool,
+    pub(crate) accepts_gzip: bool,
     /// The entity tags that the client has already (RFC 9110 13.1.2).
-    pub if_none_match: Vec<&'a str>,
+    pub(crate) if_none_match: Vec<&'a str>,
     upgrade: Upgrade,
     /// The subprotocols that the client offers, in its order (RFC 6455 4.1, 10.).
     pub protocols: Vec<&'a str>,

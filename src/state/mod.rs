@@ -82,7 +82,7 @@ pub use self::event::{
 pub use self::parts::{Assembly, Part, Parts};
 pub use self::rating::Score;
 pub use self::recap::{Recap, RecapLine};
-pub use self::ticket_ids::Seed;
+pub(crate) use self::ticket_ids::Seed;
 
 use self::assign::Turns;
 use self::digest::Fnv;

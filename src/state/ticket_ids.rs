@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::TicketId;
 
 /// Random bits that key the permutation.
-pub type Seed = [u64; 2];
+pub(crate) type Seed = [u64; 2];
 
 /// A ticket's number: the order in which tickets were created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -14,7 +14,7 @@ const BUNDLES: [&str; 4] = [
     "/etc/ssl/cert.pem",
 ];
 /// The variable that names another such file, as in OpenSSL.
-pub const BUNDLE_VARIABLE: &str = "SSL_CERT_FILE";
+pub(crate) const BUNDLE_VARIABLE: &str = "SSL_CERT_FILE";
 
 /// Returns the root certificates that this machine trusts; none if it has none.
 pub fn roots_of_this_machine() -> RootCertStore {
