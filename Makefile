@@ -31,9 +31,9 @@ test test-server: export RUST_TEST_THREADS ?= $(shell expr $$(getconf _NPROCESSO
 SERVER_TESTS = $(filter-out browser tls,$(patsubst tests/%.rs,%,$(patsubst %/main.rs,%.rs,$(wildcard tests/*.rs tests/*/main.rs))))
 
 # Socket tests that also run over TLS: those that need neither their own address nor a log line in a certain place. Three
-# are skipped. One needs two connections to be read in the order in which they were written, which the tunnel may change;
-# one looks whether the desk's own address is closed, where the tunnel still listens; one counts the desk's descriptors,
-# of which the tunnel's first connection may still have one.
+# are skipped. One needs two connections to be read in the order in which they were written, which the tunnel may change.
+# One checks that the desk's own address is closed, but the tunnel still listens. One counts the desk's descriptors, and the
+# tunnel's first connection may still have one.
 OVER_TLS = closing:: floods:: handshake:: http:: messages:: presence:: queue:: slow_readers:: texts:: tickets:: wire:: \
 	--skip a_message_and_a_close_read_right_after_the_users_end \
 	--skip at_the_end_both_listeners_are_closed --skip a_connection_that_ends_without_a_byte_is_forgotten
@@ -54,7 +54,7 @@ test: ## all tests: State, sockets, simulation, and both pages in a real Chromiu
 test-server: ## the same without the browser
 	$(CARGO) test --lib --bins --examples $(SERVER_TESTS:%=--test %)
 
-test-firefox: ## the main story once more in a real Firefox
+test-firefox: ## a chat from start to end in a real Firefox
 	$(CARGO) test --test browser -- --ignored firefox
 
 test-proxy: ## the desk behind nginx and Caddy, as examples/host configures them (apt-get install nginx caddy)
@@ -64,7 +64,7 @@ test-image: image ## the image: as another user, read-only, without a network bu
 	tests/image/run $(PROFILE)
 
 .PHONY: test-arm
-test-arm: ## the static binary for ARM: pages, tickets and chats, by qemu where this machine is none (qemu-user-static)
+test-arm: ## the static binary for ARM: pages, tickets and chats, under qemu on other machines (qemu-user-static)
 	$(MAKE) static TARGET=aarch64-unknown-linux-musl FEATURES=tls
 	TEST_DESK="qemu-aarch64-static target/aarch64-unknown-linux-musl/release/deskwire" \
 		$(CARGO) test --test server -- http:: messages:: tickets:: queue:: handshake::
@@ -104,14 +104,14 @@ image: static ## the container image deskwire, from the static binary, by builda
 conformance: ## Autobahn's 301 cases without compression, through examples/echo.rs
 	@tests/conformance/run
 
-test-unit: ## the systemd units: syntax, exposure level, which is 0.5 (1.5 fails), sockets as systemd hands them in
+test-unit: ## the systemd units: syntax, exposure level, which is 0.5 (1.5 fails), sockets as systemd passes them in
 	@directory=$$(mktemp -d) && trap "rm -r $$directory" EXIT && cp examples/host/deskwire*.s* $$directory && \
 		sed -i 's|^ExecStart=[^ ]*|ExecStart=/bin/true|' $$directory/deskwire.service && \
 		systemd-analyze verify --man=no $$directory/deskwire.service $$directory/*.socket && \
 		systemd-analyze security --offline=true --no-pager --threshold=15 $$directory/deskwire.service
-	$(CARGO) test --test server -- --ignored systemd_hands_in_both_sockets
+	$(CARGO) test --test server -- --ignored systemd_passes_in_both_sockets
 
-test-metrics: ## promtool's opinion of the metrics of a running desk and of the alert rules (Debian: prometheus)
+test-metrics: ## check the metrics of a running desk and the alert rules with promtool (Debian: prometheus)
 	$(CARGO) test --test documents -- --ignored promtool
 
 simulate: ## a simulated desk, compared with a model: SEEDS=20000 worlds of STEPS=150, from FIRST_SEED=0
@@ -125,13 +125,13 @@ simulate-nodes: ## two to four simulated nodes on a log that fails as Redis can:
 test-worlds: ## 1,000 more simulated worlds, of the build that make test has made
 	SIM_SEEDS=1000 SIM_FIRST_SEED=1000 $(CARGO) test --test simulation every_promise -- --nocapture
 
-sabotage: ## bugs put in on purpose, one at a time, each to be caught (SABOTAGE=hub takes those of the hub)
+sabotage: ## plant bugs, one at a time, each of which has to be found (SABOTAGE=hub: only those of the hub)
 	$(CARGO) test --test simulation -- --ignored --nocapture sabotage
 
-test-slow: ## the one test that takes 21 s: a peer that answers no ping is dead
+test-slow: ## the one test that takes 21 s: a peer that answers no ping is closed
 	$(CARGO) test --test server -- --ignored a_half_open_connection
 
-test-redis: ## nodes of one desk and a real Redis, with what takes 10 s to a minute: one is away, the log is trimmed (redis-server)
+test-redis: ## nodes of one desk and a real Redis, with the tests that take 10 s to a minute (redis-server)
 	$(CARGO) test --test cluster
 	$(CARGO) test --test cluster -- --ignored frozen:: stories::
 
@@ -147,7 +147,7 @@ fuzz: ## each fuzz target for FUZZ_SECONDS=60 (cargo install cargo-fuzz)
 bench: ## deskwire compared with its peers, ROUNDS=5: a table and a picture in target/bench
 	$(CARGO) bench --bench desk -- compare --rounds $(ROUNDS)
 
-bench-awake: ## the latencies at 20,000 messages/s with both cores kept from going to sleep
+bench-awake: ## the latencies at 20,000 messages/s while no core may sleep
 	$(CARGO) bench --bench desk -- compare --rounds $(ROUNDS) --workloads rate-20k --awake
 
 bench-growth: ## what a message, a pick, a connect costs at a small desk and at a large one
@@ -176,7 +176,7 @@ bench-pages: ## how long the pages take until they can be used on a slow line, a
 	BENCH_PAGES_FILE=$(CURDIR)/benches/results/pages.md $(CARGO) test --test browser -- --ignored measure::
 	@cat benches/results/pages.md
 
-soak: ## CYCLES=1000000 users connect, chat and leave: no descriptor and no memory may stay behind
+soak: ## CYCLES=1000000 users connect, chat and leave: no descriptor and no memory may leak
 	$(CARGO) bench --bench desk -- soak --cycles $(CYCLES)
 
 screenshots: ## take the pictures of README again

@@ -23,9 +23,9 @@ impl Inherited {
     pub(crate) fn take() -> Result<Self, Failure> {
         let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
         let mut names = names.split(':');
-        let mut handed_in = ListenFd::from_env();
+        let mut passed_in = ListenFd::from_env();
         let mut sockets = Self::default();
-        for at in 0..handed_in.len() {
+        for at in 0..passed_in.len() {
             let (place, what) = match names.next() {
                 Some(METRICS_NAME) => (&mut sockets.metrics, "the metrics"),
                 _ => (&mut sockets.desk, "the desk"),
@@ -34,7 +34,7 @@ impl Inherited {
                 let hint = "the socket of the metrics has FileDescriptorName=metrics";
                 return Err(Failure::Mistake(format!("LISTEN_FDS: two sockets for {what}; {hint}")));
             }
-            let socket = handed_in.take_tcp_listener(at);
+            let socket = passed_in.take_tcp_listener(at);
             *place = socket.map_err(|error| Failure::Mistake(format!("LISTEN_FDS: {error}")))?;
         }
         Ok(sockets)

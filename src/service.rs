@@ -95,8 +95,8 @@ pub trait Service {
         Ok(())
     }
 
-    /// Returns whether it takes more of what connections want. Until then open connections are not read, and backpressure does
-    /// the rest.
+    /// Returns whether the service takes more messages. While it does not, open connections are not read, so that backpressure
+    /// reaches the peers.
     fn takes_input(&self) -> bool {
         true
     }

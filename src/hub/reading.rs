@@ -181,8 +181,8 @@ impl<S: Stream, V: Service> Hub<S, V> {
     }
 }
 
-/// Asks the service for the answer. A client with too many connections is only told so: with a status, or, if it sends
-/// a handshake, with a close code after the handshake, since a page cannot see the status of a refused one.
+/// Asks the service for the answer. A client with too many connections gets a refusal: a status, or, if it sends
+/// a handshake, a close code after the handshake, since a page cannot see the status of a refused one.
 fn answer_to<V: Service>(
     service: &mut V,
     request: &Request<'_>,

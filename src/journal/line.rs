@@ -12,7 +12,7 @@
 
 use sha2::{Digest, Sha256};
 
-/// The digits of a hash. 64 bits detect accidental damage. A forged line is no concern: who can forge one can write the whole
+/// The digits of a hash. 64 bits detect accidental damage. A forged line is no concern: anyone who can forge one can write the whole
 /// file.
 pub(super) const HASH_DIGITS: usize = 16;
 

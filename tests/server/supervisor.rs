@@ -64,7 +64,7 @@ fn the_service_manager_sees_ready_then_beats_then_stopping() {
     let addr = socket.local_addr().unwrap();
     let launch = manager.launch().env("WATCHDOG_USEC", "200000").pass_socket(socket.try_clone().unwrap());
     let mut desk = Desk::of(launch);
-    assert_eq!(desk.server.addr, addr, "the socket that was handed in, and not --listen");
+    assert_eq!(desk.server.addr, addr, "the socket that was passed in, and not --listen");
     assert_eq!(manager.next(), "READY=1\nSTATUS=connections: 0\n");
     let alice = desk.user("alice");
     let started = Instant::now();
@@ -172,7 +172,7 @@ fn a_passed_in_socket_that_does_not_listen_is_a_mistake() {
 /// systemd's own program listens, and starts the desk with the first connection.
 #[test]
 #[ignore = "it needs systemd-socket-activate; `make test-unit` asks for it"]
-fn systemd_hands_in_both_sockets() {
+fn systemd_passes_in_both_sockets() {
     let [desk_at, metrics_at] = [listening(), listening()].map(|socket| socket.local_addr().unwrap());
     let [first, second] = [desk_at, metrics_at].map(|address| address.to_string());
     thread::spawn(move || eventually("systemd listens", || TcpStream::connect(metrics_at).is_ok()));

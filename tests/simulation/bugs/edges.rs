@@ -16,13 +16,13 @@ pub(super) const BUGS: &[Bug] = &[
         "const DEFAULT_RATE_LIMIT_PER_S: u32 = 60;",
     ),
     bug(
-        "staff are let in by their token alone",
+        "staff are admitted only by their token",
         DESK,
         "let is_right = tokens.admits(&id, token);",
         "let is_right = tokens.admits(&id, token) || id.as_str().len() == 7;",
     ),
     bug(
-        "an estimate is the mean time between the last picks, for each place",
+        "an estimate is the mean time between the latest picks, times the place",
         QUEUE,
         ".div_ceil(rate.picks * 1000)",
         " / (rate.picks * 1000)",
@@ -34,7 +34,7 @@ pub(super) const BUGS: &[Bug] = &[
         "Error::Capacity(_) => ReadEnd::Fault(close::UNSUPPORTED),",
     ),
     bug(
-        "only who takes nothing for 15 s is closed",
+        "a peer that takes nothing is closed after 15 s, and no earlier",
         CONFIG,
         "pub const STALL_MS: Millis = 15 * SECOND;",
         "pub const STALL_MS: Millis = 9 * SECOND;",

@@ -24,13 +24,13 @@ pub(super) const BUGS: &[Bug] = &[
         "(service.is_kept() || true).then_some(Self(PhantomData))",
     ),
     bug(
-        "kept is what was synced",
+        "input counts as kept only once it is synced",
         JOURNAL,
         "JournalSync::Turn => true,",
         "JournalSync::Turn => self.at % 2 == 0,",
     ),
     bug(
-        "all that State is given is kept",
+        "every input of State is kept",
         DESK,
         "self.submit(now, &Input::Drained(conn), out);",
         "self.apply(now, &Input::Drained(conn), out);",
@@ -54,13 +54,13 @@ pub(super) const BUGS: &[Bug] = &[
         "                let _ = snapshot;\n",
     ),
     bug(
-        "a snapshot is of the State as it was when it began",
+        "a snapshot has the State of its beginning",
         JOURNAL,
         "        let done = self.write_turns().and_then(|()| self.write_snapshot(state));",
         "        let done = self.write_snapshot(state).and_then(|()| self.write_turns());",
     ),
     bug(
-        "a snapshot is whole before it takes the place of what was before it",
+        "a snapshot is complete before it replaces the last one",
         SNAPSHOT,
         "        match self.parts.next() {",
         "        match self.parts.next().filter(|_| now % 7 > 0) {",
@@ -72,7 +72,7 @@ pub(super) const BUGS: &[Bug] = &[
         "",
     ),
     bug(
-        "a session goes on after a start",
+        "a session is valid after a restart",
         USERS,
         "            let Some(earlier) = user.absent_until else { continue };\n",
         "            user.session = SecretHash::of(\"\");\n            let Some(earlier) = user.absent_until else { continue };\n",
@@ -96,13 +96,13 @@ pub(super) const BUGS: &[Bug] = &[
         "",
     ),
     bug(
-        "a write that did not come to its end is dropped",
+        "an incomplete write is dropped",
         LINE,
         "        numbers.into_iter().any(|synced| synced > self.at)",
         "        numbers.into_iter().any(|synced| synced > self.at) || !tail.is_empty()",
     ),
     bug(
-        "a desk goes on where it was",
+        "a restarted desk continues where it was",
         GOES_ON,
         "            self.state = history.state;\n",
         "            let _ = history.state;\n",
@@ -114,7 +114,7 @@ pub(super) const BUGS: &[Bug] = &[
         "self.owners.conns() {\n            let _ = (conn, &mut *out);\n",
     ),
     bug(
-        "users have their whole time after a start",
+        "absent users have the whole grace time after a restart",
         RESTART,
         "        }\n        self.renew_grace(now);\n",
         "        }\n",

@@ -13,7 +13,7 @@ const READING: &str = "src/hub/reading.rs";
 
 pub(super) const BUGS: &[Bug] = &[
     bug(
-        "nothing crosses tickets",
+        "no frame goes to another ticket's connection",
         OUTBOX,
         "self.entries.push(Entry::Frame { to: first..self.receivers.len(), bytes, reply });",
         "self.entries.push(Entry::Frame { to: first.saturating_sub(1)..self.receivers.len(), bytes, reply });",
@@ -73,7 +73,7 @@ pub(super) const BUGS: &[Bug] = &[
         "            self.since = now;",
     ),
     bug(
-        "who answers no ping is gone",
+        "a peer that answers no ping is closed",
         EXPIRY,
         "                self.enter(Phase::Dead, now);\n                Some(GivenUp::Silent)",
         "                self.since = now;\n                Some(GivenUp::Silent)",

@@ -18,20 +18,20 @@ const TURN: &str = "src/hub/turn.rs";
 
 pub(super) const BUGS: &[Bug] = &[
     bug(
-        "a server that is asked to stop ends as soon as all are gone",
+        "a server that was told to stop ends as soon as all connections have",
         SERVER,
         "self.hub.is_empty() || at <= self.now()",
         "at <= self.now()",
     ),
     bug(
-        "a server that stops accepts nobody",
+        "a server that is stopping accepts no connection",
         SERVER,
         "(self.listener, self.metrics_listener) = (None, None);",
         "self.metrics_listener = None;",
     ),
-    bug("SIGHUP has the staff file read again", SERVER, "            self.hub.reload(now);\n", ""),
+    bug("SIGHUP reloads the staff file", SERVER, "            self.hub.reload(now);\n", ""),
     bug(
-        "who waits to be accepted is looked at again",
+        "after a pause, waiting connections are accepted",
         SERVER,
         "chain(listeners.filter_map(Listener::next_due))",
         "chain(listeners.filter_map(Listener::next_due).filter(|_| self.stop_at.is_some()))",
@@ -45,13 +45,13 @@ pub(super) const BUGS: &[Bug] = &[
         "            return Ok(());\n",
     ),
     bug(
-        "one that is gone before it is accepted stops nobody else",
+        "a peer that is gone before it is accepted stops no other",
         LISTENER,
         "                    | ErrorKind::ConnectionAborted\n",
         "",
     ),
     bug(
-        "accepting that had to stop goes on after a second",
+        "after a failure, accepting continues within a second",
         LISTENER,
         "self.paused_until = Some(now + ACCEPT_RETRY_MS);",
         "self.paused_until = Some(now + 60 * ACCEPT_RETRY_MS);",
@@ -69,13 +69,13 @@ pub(super) const BUGS: &[Bug] = &[
         "self.open_ordinary < self.limits.connections_max",
     ),
     bug(
-        "there are as many places as the operator says",
+        "there are as many places as the options say",
         ADMISSION,
         "self.open < self.limits.connections_max",
         "self.open <= self.limits.connections_max",
     ),
     bug(
-        "at a full desk a wrong secret is told as such",
+        "at a full desk, a wrong secret is answered as such",
         ADMISSION,
         "let older = self.service.without_place(guest)?;",
         "let older = self.service.without_place(guest).ok().flatten();",
@@ -114,14 +114,14 @@ pub(super) const BUGS: &[Bug] = &[
         "",
     ),
     bug(
-        "a message that was sent may be answered without a count",
+        "the answer to a message that was sent does not count",
         DELIVERY,
         "                slot.connection.allow_answer();\n",
         "",
     ),
     bug_for(
         Unit("hub::"),
-        "those who have sent much are read last",
+        "connections that have sent much are read last",
         TURN,
         "                self.run_queue.back.push_back(id);\n",
         "                self.run_queue.front.push_front(id);\n",
@@ -185,7 +185,7 @@ pub(super) const BUGS: &[Bug] = &[
     ),
     bug_for(
         Documents("limits"),
-        "a staff member has 5 chats if nobody says another number",
+        "a staff member has 5 chats by default",
         CONFIG,
         "const DEFAULT_MAX_CHATS: u32 = 5;",
         "const DEFAULT_MAX_CHATS: u32 = 6;",
@@ -203,7 +203,7 @@ pub(super) const BUGS: &[Bug] = &[
         "pub const TEXT_CHARS_MAX: usize = 4001;",
     ),
     bug(
-        "an id is one that a page can count",
+        "a message id is an integer that JavaScript can count",
         CONFIG,
         "pub const MESSAGE_ID_MAX: u64 = (1 << 53) - 1;",
         "pub const MESSAGE_ID_MAX: u64 = (1 << 61) - 1;",
@@ -222,19 +222,19 @@ pub(super) const BUGS: &[Bug] = &[
         "self.counters.foreign_origins += 2;",
     ),
     bug(
-        "without random bytes nobody is let in",
+        "without random bytes, no user is admitted",
         COUNTERS,
         "return Err(net_close::INTERNAL_ERROR);",
         "return Err(net_close::GOING_AWAY);",
     ),
     bug(
-        "nobody signs in with another one's token",
+        "a token signs in only its own staff member",
         AUTH,
         "let known = members.get(id).map(|member| member.token);",
         "let known = members.values().map(|member| member.token).find(|token| *token == offered);",
     ),
     bug(
-        "who is in the staff file no more is signed out",
+        "staff who are no longer in the staff file are signed out",
         STAFF_FILE,
         "if !tokens.has_same(id, &self.staff_tokens) {",
         "if !tokens.has_same(id, &self.staff_tokens) && tokens.members() == 0 {",
@@ -246,7 +246,7 @@ pub(super) const BUGS: &[Bug] = &[
         "let Ok((id, member)) = member(line) else { continue };",
     ),
     bug(
-        "what comes too fast is not done",
+        "a frame over the rate limit has no effect",
         DESK,
         "Ok(command) if verdict == RateVerdict::Within => {\n                    return self.submit",
         "Ok(command) if verdict != RateVerdict::Flood => {\n                    return self.submit",

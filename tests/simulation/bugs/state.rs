@@ -201,13 +201,13 @@ pub(super) const BUGS: &[Bug] = &[
         "        if !link.has_credit() {\n            return;\n        }\n        link.send(&Event::Typing",
     ),
     bug(
-        "a user hears of the end after the last message",
+        "a user is sent the end after the last message",
         USERS,
         "            Some(link) if link.has_credit() => {\n                link.send(&Event::TicketClosed",
         "            Some(link) => {\n                link.send(&Event::TicketClosed",
     ),
     bug(
-        "staff hear of the end after the last message",
+        "staff are sent the end after the last message",
         TICKET,
         "if staff.link.as_ref().is_some_and(Link::has_credit) {",
         "if staff.link.is_some() {",
@@ -231,7 +231,7 @@ pub(super) const BUGS: &[Bug] = &[
         "            self.catch_up_chat(now, number, Side::User, out);",
     ),
     bug(
-        "what was written before a chat was locked comes before the word that it is",
+        "messages from before a chat was locked are sent before that notice",
         USERS,
         "            if is_open {\n",
         "            if is_open || true {\n",
@@ -324,7 +324,7 @@ pub(super) const BUGS: &[Bug] = &[
         "(ticket.since, ticket.was_picked) = (now, true);",
     ),
     bug(
-        "a recap goes to nobody who has much to read",
+        "a recap is not sent to a connection that is behind",
         RECAP,
         "        if !link.has_credit() {",
         "        if ticket.has_recap {",
@@ -336,7 +336,7 @@ pub(super) const BUGS: &[Bug] = &[
         "        let texts = self.lines.iter().map(|line| line.text.as_str());\n        serializer.collect_seq(texts)",
     ),
     bug(
-        "the ticket whose user is absent for longest is closed first",
+        "the ticket whose user has been absent longest is closed first",
         TICKET,
         "self.abandoned.first().copied()",
         "self.abandoned.last().copied()",
