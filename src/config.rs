@@ -118,10 +118,10 @@ pub const FRAGMENT_COST_FACTOR: usize = 4;
 /// for the frames of a person who types. It is also the size of a recv while other connections wait: a thousand that
 /// begin to flood at the same time delay the others by 4 MiB, and not by 16 MiB.
 pub const FRONT_DEBT_BYTES: usize = 4 * KIB;
-/// The number of connections that wait to be read from which on each is read less at once: a crowd.
+/// If this many connections wait to be read, they are a crowd, and each is read less at once.
 pub const CROWD_CONNECTIONS: usize = 128;
-/// The size of a recv in a crowd, in bytes: a head or a few messages. A thousand that begin to flood at the same time come
-/// before a message of somebody else with 1 MiB, and not with 4.
+/// The size of a recv in a crowd, in bytes: a head or a few messages. If a thousand begin to flood at
+/// the same time, 1 MiB of theirs is read before another peer's message, and not 4 MiB.
 pub const CROWD_RECV_BYTES: usize = KIB;
 /// What each further connection counts that a read has queued output for, in bytes: a write takes about 6 us.
 pub const WRITE_COST_BYTES: usize = 128;

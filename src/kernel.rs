@@ -54,7 +54,7 @@ pub trait Kernel {
     /// The poll cannot watch another socket.
     fn watch(&mut self, socket: &mut Self::Socket, slot: u32) -> io::Result<()>;
 
-    /// Returns the poll, for sockets of the service's own, and names for two of these in it. `None` where nothing is polled.
+    /// Returns the poll's registry and two tokens, for sockets of the service's own. `None` if nothing is polled.
     ///
     /// # Errors
     /// There is no descriptor for it.

@@ -51,8 +51,8 @@
 //!   staff.
 //! - **journal**: the inputs of State, kept in a file. Together with a **snapshot**, which is a stored State, they are
 //!   all that a restart needs.
+//! - **keeper**: the node that does what one node has to do for all of a desk: the one that has been there longest.
 //! - **linger**: to read and drop input after our side is shut down, so that no reset destroys the last bytes.
-//! - **keeper**: the node that does what one node has to do for all of a desk: the one that is there for longest.
 //! - **message**: a WebSocket message, which may come in several frames. Also a message of a chat, which is sent inside
 //!   one.
 //! - **node**: one of the processes that are a desk together. They share the **log**, a stream of **entries** in Redis, each of

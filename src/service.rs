@@ -101,13 +101,13 @@ pub trait Service {
         true
     }
 
-    /// Takes the poll, and names for two sockets of its own in it.
+    /// Takes the poll's registry, and tokens for two sockets of the service's own.
     fn attach(&mut self, _registry: Registry, _tokens: [Token; 2]) {}
 
     /// Handles an event of one of these sockets.
     fn ready(&mut self, _now: Millis, _token: Token, _out: &mut Outbox) {}
 
-    /// Handles the end of a turn: what it was given in it can be passed on at once.
+    /// Handles the end of a turn: what the service has gathered in it can be passed on.
     fn end_turn(&mut self, _now: Millis) {}
 
     /// Reads the configuration again, because the operator has sent SIGHUP.

@@ -55,7 +55,7 @@ const WARM: Nanos = SECOND * 7 / 10;
 const CHATS: usize = 200;
 const STAFF: usize = 100;
 const TICKETS_PER_S: u64 = 200;
-const VISITORS: usize = 32;
+const CONNECTS_AT_ONCE: usize = 32;
 
 impl Workload {
     const ALL: [Self; 8] = [
@@ -95,7 +95,7 @@ impl Workload {
             Self::Rate2k => relay::run(server, CHATS, Drive::PerSecond(2000), times),
             Self::Rate20k => relay::run(server, CHATS, Drive::PerSecond(20_000), times),
             Self::Rate100k => relay::run(server, CHATS, Drive::PerSecond(100_000), times),
-            Self::Connect => Some(visits::connect(server, VISITORS, times)),
+            Self::Connect => Some(visits::connect(server, CONNECTS_AT_ONCE, times)),
             Self::Board => Some(visits::board(server, STAFF, TICKETS_PER_S, times)),
             Self::Idle => Some(idle::run(server, connections_max(), span)),
         }

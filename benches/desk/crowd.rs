@@ -9,8 +9,8 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::frame::Frame;
-use crate::metronome::Metronome;
 use crate::server::{Server, TOKEN};
+use crate::ticker::Ticker;
 use crate::websocket;
 
 /// Nanoseconds since the crowd was made.
@@ -24,7 +24,7 @@ const RECV_BYTES: usize = 256 * 1024;
 const EVENTS_PER_TURN: usize = 256;
 /// Addresses of ours to connect from, so that ports do not run out while closed ones are in TIME_WAIT.
 const SOURCES: usize = 250;
-const METRONOME: Token = Token(usize::MAX);
+const TICKER: Token = Token(usize::MAX);
 
 /// Receives the events of a crowd.
 pub(crate) trait Script {
@@ -50,7 +50,7 @@ pub(crate) struct Crowd {
     connects: usize,
     /// Pings from the server so far.
     pub(crate) pings: u64,
-    metronome: Option<Metronome>,
+    ticker: Option<Ticker>,
 }
 
 struct Member {
@@ -81,7 +81,7 @@ impl Crowd {
             scratch: vec![0; RECV_BYTES],
             connects: 0,
             pings: 0,
-            metronome: None,
+            ticker: None,
         }
     }
 
@@ -91,9 +91,9 @@ impl Crowd {
 
     /// Ends waits this many times a second, from `start` on, for work at fixed times.
     pub(crate) fn wake_often(&mut self, start: Nanos, per_second: u64) {
-        let waker = Waker::new(self.poll.registry(), METRONOME).expect("an eventfd");
+        let waker = Waker::new(self.poll.registry(), TICKER).expect("an eventfd");
         let start = self.started + Duration::from_nanos(start);
-        self.metronome = Some(Metronome::start(waker, start, per_second));
+        self.ticker = Some(Ticker::start(waker, start, per_second));
     }
 
     /// Starts a user's connection, and returns its number.
@@ -174,9 +174,9 @@ impl Crowd {
     pub(crate) fn turn(&mut self, script: &mut impl Script, until: Nanos) -> usize {
         self.flush();
         // An epoll waits for whole milliseconds, rounded up. A shorter wait becomes polling again and again, unless
-        // there is a metronome to end the wait.
+        // there is a ticker to end the wait.
         let mut wait = Duration::from_nanos(until.saturating_sub(self.now()));
-        if self.metronome.is_none() && wait < Duration::from_millis(1) {
+        if self.ticker.is_none() && wait < Duration::from_millis(1) {
             wait = Duration::ZERO;
         }
         match self.poll.poll(&mut self.events, Some(wait)) {
@@ -187,7 +187,7 @@ impl Crowd {
         let mut scratch = std::mem::take(&mut self.scratch);
         let mut count = 0;
         for event in &events {
-            if event.token() == METRONOME {
+            if event.token() == TICKER {
                 continue;
             }
             count += 1;

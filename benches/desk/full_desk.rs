@@ -50,9 +50,9 @@ pub(crate) const OPERATIONS: [Operation; 7] = [
         must_be_sent: "the handshake, the welcome, the close",
         act: |desk| {
             desk.visits += 1;
-            desk.crowd.connect_user(desk.visitor, &format!("visitor-{}", desk.visits), None);
+            desk.crowd.connect_user(desk.idle_user, &format!("visitor-{}", desk.visits), None);
             desk.await_one(&[Kind::Welcome], |_| {});
-            desk.leave(desk.visitor);
+            desk.leave(desk.idle_user);
         },
     },
     Operation {
@@ -129,7 +129,7 @@ pub(crate) struct FullDesk {
     name_in_the_middle: String,
     /// Is connected, and has no ticket.
     newcomer: usize,
-    visitor: usize,
+    idle_user: usize,
     message_id: u64,
     visits: u64,
 }
@@ -144,7 +144,7 @@ impl FullDesk {
         lobby.open_tickets(&mut crowd, &users);
         let staff = lobby.admit_staff(&mut crowd, 2, "staff-");
         let newcomer = lobby.admit_users(&mut crowd, 1, "newcomer-")[0];
-        let visitor = lobby.admit_users(&mut crowd, 1, "visitor-")[0];
+        let idle_user = lobby.admit_users(&mut crowd, 1, "visitor-")[0];
         let visiting_staff = lobby.admit_staff(&mut crowd, 1, "visiting-")[0];
         crowd.run_until_quiet(&mut lobby, 2 * SECOND); // the board, and the last of the queue notices
         let middle = size / 2;
@@ -160,19 +160,19 @@ impl FullDesk {
             in_the_middle: users[middle],
             name_in_the_middle: format!("user-{middle}"),
             newcomer,
-            visitor,
+            idle_user,
             message_id: 0,
             visits: 0,
             users,
         };
-        desk.leave(visitor);
+        desk.leave(idle_user);
         desk.leave(visiting_staff);
         desk
     }
 
     /// Measures an operation, without the queue notice that may follow.
     pub(crate) fn measure(&mut self, operation: &Operation) -> Cost {
-        self.rest();
+        self.wait_for_notice();
         self.colleague_comes_and_goes();
         let begun = self.crowd.now();
         self.crowd.run_until_quiet(&mut self.lobby, SILENCE);
@@ -187,7 +187,7 @@ impl FullDesk {
 
     /// The only staff member online comes, or goes, and all users get a notice.
     pub(crate) fn open_or_close(&mut self, online: bool) -> Cost {
-        self.rest();
+        self.wait_for_notice();
         let (before, notices) = (self.so_far(), self.lobby.count(Kind::Desk));
         self.ask(self.picker, if online { GO_ONLINE } else { GO_OFFLINE }, Kind::Presence);
         self.lobby.await_more(&mut self.crowd, Kind::Desk, notices, self.users.len() + 1);
@@ -197,7 +197,7 @@ impl FullDesk {
 
     /// The first in the queue is picked, and all others get their places.
     pub(crate) fn pick_the_first(&mut self) -> Cost {
-        self.rest();
+        self.wait_for_notice();
         let (before, notices) = (self.so_far(), self.lobby.count(Kind::Queue));
         let ticket = self.lobby.ticket(self.customer).to_owned();
         self.staff_ask("pick_ticket", &ticket, Kind::StaffJoined);
@@ -212,7 +212,7 @@ impl FullDesk {
 
     /// A queue notice without a receiver, together with the coming and going that causes it.
     pub(crate) fn tell_nobody(&mut self) -> Cost {
-        self.rest();
+        self.wait_for_notice();
         let before = self.so_far();
         self.colleague_comes_and_goes();
         self.crowd.run_until_quiet(&mut self.lobby, SILENCE);
@@ -221,7 +221,7 @@ impl FullDesk {
 
     /// A queue notice to one user in the middle, together with the return that causes it.
     pub(crate) fn tell_one(&mut self) -> Cost {
-        self.rest();
+        self.wait_for_notice();
         let before = self.so_far();
         self.await_one(&[Kind::Queue], Self::leave_and_come_back);
         self.cost_since(before, 1)
@@ -285,7 +285,7 @@ impl FullDesk {
     }
 
     /// Until the last notice was more than a second ago, so that the next follows its cause at once.
-    fn rest(&mut self) {
+    fn wait_for_notice(&mut self) {
         self.crowd.run_until_quiet(&mut self.lobby, SECOND + SECOND / 5);
     }
 

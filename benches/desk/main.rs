@@ -9,7 +9,7 @@
 //! | journal | what a journal costs: messages, restarts, the file |
 //! | soak | users come, chat and leave, a million times |
 //! | check, script, script_hub | instructions and allocations of a fixed script, against those recorded |
-//! | crowd, metronome | the load generator: one loop, many client connections; its clock |
+//! | crowd, ticker | the load generator: one loop, many client connections; its clock |
 //! | awake | keeps the cores from going to sleep |
 //! | stream (of tests/support) | a connection in memory |
 //! | websocket (of tests/support), frame | a client's frames and the fields in a server's |
@@ -52,7 +52,6 @@ mod idle;
 #[cfg(feature = "journal")]
 mod journal;
 mod lobby;
-mod metronome;
 mod peers;
 mod picture;
 mod relay;
@@ -64,6 +63,7 @@ mod span;
 #[path = "../../tests/support/stream.rs"]
 mod stream;
 mod table;
+mod ticker;
 #[cfg(feature = "tls")]
 mod tls;
 mod usage;

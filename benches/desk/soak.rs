@@ -18,7 +18,7 @@ pub(crate) struct Options {
     cycles: u64,
 }
 
-/// Visitors who are there at once.
+/// Users who are connected at once.
 const AT_ONCE: usize = 64;
 /// The number of measurements, the first of them after warming up.
 const LOOKS: u64 = 10;
@@ -47,7 +47,7 @@ struct Visit {
     ticket: String,
 }
 
-/// Visitors, each in a place that the next one takes over, and the staff member who chats with all of them.
+/// Users, each in a place that the next one takes over, and the staff member who chats with all of them.
 struct Visits {
     staff: usize,
     places: HashMap<usize, Visit>,
@@ -69,15 +69,15 @@ impl Visits {
         crowd.connect_user(who, &format!("visitor-{number}"), None);
     }
 
-    /// Moves a visit on, and checks that it was at this step: nothing comes twice, too early, or to the wrong visitor.
+    /// Moves a visit on, and checks that it was at this step: nothing comes twice, too early, or to the wrong user.
     fn goes_on(&mut self, who: usize, from: Step, to: Step) -> &mut Visit {
-        let visit = self.places.get_mut(&who).expect("a visitor");
+        let visit = self.places.get_mut(&who).expect("a user");
         assert_eq!(visit.step, from, "visit {}", visit.number);
         visit.step = to;
         visit
     }
 
-    fn visitor_hears(&mut self, crowd: &mut Crowd, who: usize, frame: &Frame<'_>) {
+    fn user_receives(&mut self, crowd: &mut Crowd, who: usize, frame: &Frame<'_>) {
         match frame.kind {
             Kind::Welcome => {
                 let visit = self.goes_on(who, Step::Arriving, Step::Asking);
@@ -107,7 +107,7 @@ impl Visits {
         }
     }
 
-    /// Every second visitor sends a close frame; the others just disconnect.
+    /// Every second user sends a close frame; the others just disconnect.
     fn leave(&mut self, crowd: &mut Crowd, who: usize) {
         if self.places[&who].number.is_multiple_of(2) {
             crowd.send_close(who);
@@ -117,7 +117,7 @@ impl Visits {
         }
     }
 
-    fn staff_hears(&mut self, crowd: &mut Crowd, frame: &Frame<'_>) {
+    fn staff_receives(&mut self, crowd: &mut Crowd, frame: &Frame<'_>) {
         match frame.kind {
             Kind::Message => {
                 let who = self.place_of[frame.ticket];
@@ -144,9 +144,9 @@ impl Script for Visits {
     fn frame(&mut self, crowd: &mut Crowd, who: usize, _: Nanos, frame: &Frame<'_>) {
         assert!(frame.kind != Kind::Error, "the server refuses something");
         if who == self.staff {
-            self.staff_hears(crowd, frame);
+            self.staff_receives(crowd, frame);
         } else {
-            self.visitor_hears(crowd, who, frame);
+            self.user_receives(crowd, who, frame);
         }
     }
 

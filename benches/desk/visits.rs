@@ -13,7 +13,7 @@ use crate::table::Outcome;
 const PERCENTILES: [&str; 3] = ["p50 µs", "p99 µs", "p999 µs"];
 
 /// Users who leave as soon as they have been welcomed, each replaced by the next.
-struct Visitors {
+struct Users {
     started: Vec<Nanos>,
     next: u64,
     counting: bool,
@@ -23,7 +23,7 @@ struct Visitors {
     to_welcome: Histogram<u64>,
 }
 
-impl Visitors {
+impl Users {
     fn come(&mut self, crowd: &mut Crowd, who: usize) {
         self.started[who] = crowd.now();
         self.next += 1;
@@ -31,7 +31,7 @@ impl Visitors {
     }
 }
 
-impl Script for Visitors {
+impl Script for Users {
     fn frame(&mut self, crowd: &mut Crowd, who: usize, at: Nanos, frame: &Frame<'_>) {
         if frame.kind != Kind::Welcome {
             return;
@@ -55,7 +55,7 @@ impl Script for Visitors {
 /// Connections opened up to the welcome and closed, `at_once` at a time.
 pub(crate) fn connect(server: &Server, at_once: usize, (warm, span): (Nanos, Nanos)) -> Outcome {
     let crowd = &mut Crowd::at(server);
-    let visitors = &mut Visitors {
+    let users = &mut Users {
         started: vec![0; at_once],
         next: 0,
         counting: false,
@@ -68,20 +68,17 @@ pub(crate) fn connect(server: &Server, at_once: usize, (warm, span): (Nanos, Nan
         crowd.add_user(&format!("first-{number}"), None);
     }
     let end = crowd.now() + warm;
-    crowd.run_to(visitors, end);
+    crowd.run_to(users, end);
     let before = Reading::now(server, crowd);
-    visitors.counting = true;
-    crowd.run_to(visitors, before.at + span);
-    visitors.counting = false;
+    users.counting = true;
+    crowd.run_to(users, before.at + span);
+    users.counting = false;
     let after = Reading::now(server, crowd);
-    visitors.running = false;
-    crowd.run(visitors, "the last to leave", |visitors| visitors.left == at_once);
-    let latencies = percentiles(&visitors.to_welcome, PERCENTILES);
+    users.running = false;
+    crowd.run(users, "the last to leave", |users| users.left == at_once);
+    let latencies = percentiles(&users.to_welcome, PERCENTILES);
     let names = ["CPU µs a connection", "connections/s"];
-    Outcome {
-        is_good: visitors.welcomed > 0,
-        figures: before.figures(&after, names, visitors.welcomed, latencies),
-    }
+    Outcome { is_good: users.welcomed > 0, figures: before.figures(&after, names, users.welcomed, latencies) }
 }
 
 /// Staff who watch tickets appear.

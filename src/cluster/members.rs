@@ -28,7 +28,7 @@ impl Members {
         self.0.len()
     }
 
-    /// Returns the keeper: the node that is there for longest.
+    /// Returns the keeper: the node that has been there longest.
     pub(super) fn keeper(&self) -> Option<NodeId> {
         self.0.keys().next().copied()
     }

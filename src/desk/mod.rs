@@ -140,7 +140,7 @@ impl Desk {
         self.state.apply(now, input, &mut EventWriter { out, counters, node, is_others: false });
     }
 
-    /// Whether connections are let in. Only a desk of several nodes may have none to keep what they ask for.
+    /// Whether connections are admitted. One of several nodes admits none while it could not keep what they ask for.
     fn is_serving(&self) -> bool {
         #[cfg(feature = "redis")]
         return self.shared.as_ref().is_none_or(|shared| shared.cluster.is_serving());
@@ -148,7 +148,7 @@ impl Desk {
         true
     }
 
-    /// Whether what State makes of an input is known when it was submitted.
+    /// Whether State has applied an input when `submit` returns.
     fn applies_at_once(&self) -> bool {
         #[cfg(feature = "redis")]
         return self.shared.is_none();

@@ -63,7 +63,7 @@ pub enum Input<'a> {
 }
 
 impl Input<'_> {
-    /// Says on which node its connection is. False if it has none.
+    /// Sets the node of its connection. Returns false if it has no connection.
     #[cfg(feature = "redis")]
     pub(crate) fn name_node(&mut self, node: NodeId) -> bool {
         match self {

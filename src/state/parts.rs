@@ -96,7 +96,7 @@ impl Iterator for Parts {
 
 /// Takes as many as make a part.
 fn some<T>(items: impl Iterator<Item = T>, text_bytes: impl Fn(&T) -> usize) -> Vec<T> {
-    /// What a user, or a ticket, takes as JSON without its texts, about.
+    /// About how much a user or a ticket takes as JSON without its texts, in bytes.
     const ITEM_BYTES: usize = 500;
     let mut bytes = 0;
     let mut taken = Vec::new();

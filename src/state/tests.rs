@@ -14,13 +14,13 @@ use super::*;
 use crate::config::GATHER_MS;
 use crate::ids::{JsonText, NodeId};
 
-/// A desk, everybody at it, and what each connection was sent, in a few words for each event.
+/// A desk with its connections, and what each was sent, in a few words for each event.
 struct World {
     state: State,
     replay: replay::Replay,
     now: Millis,
     sent: Sent,
-    /// Where connections come to.
+    /// The node of new connections.
     node: NodeId,
     next_slot: u32,
     /// Connections whose output does not leave before `drain`.
@@ -121,7 +121,7 @@ impl World {
         ConnId { node: self.node, ..ConnId::here(self.next_slot, 0) }
     }
 
-    /// Has connections come to another node meanwhile.
+    /// Lets connections come to another node while `act` runs.
     fn on_node<T>(&mut self, node: u32, act: impl FnOnce(&mut Self) -> T) -> T {
         let before = std::mem::replace(&mut self.node, NodeId(node));
         let done = act(self);

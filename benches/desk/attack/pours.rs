@@ -51,7 +51,7 @@ fn pour(stage: &mut Stage, bytes: Rc<[u8]>, plan: impl Fn(usize) -> Plan, least:
     stage.note("connects", stage.swarm.counts.connects);
 }
 
-/// A user who reads nothing and goes on, whatever the server sends.
+/// A user who reads nothing and goes on sending, whatever the server sends.
 fn deaf_user(host: &str, number: usize, first: &[u8]) -> Plan {
     let mut request = user_request(host, &format!("mallory-{number}"), None);
     request.extend_from_slice(first);

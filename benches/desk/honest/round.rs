@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::askers;
 use super::attackers::{Attackers, Report};
-use super::watch::{Metrics, Visitor};
+use super::watch::{Metrics, Newcomer};
 use crate::attack::list::{Attack, People};
 use crate::crowd::{Nanos, SECOND};
 use crate::relay::{self, Moment};
@@ -73,10 +73,10 @@ pub(crate) fn run(attack: Option<(&Attack, usize)>, seconds: u64) -> Option<Roun
     if attackers.as_ref().is_some_and(|attackers| !attackers.are_ready()) {
         return None;
     }
-    let visitor = Visitor::start(server.address);
+    let newcomer = Newcomer::start(server.address);
     let people = attack.map_or(People::Chats, |(attack, _)| attack.people);
     let (outcome, looks) = measure(&server, people, attackers.as_mut(), seconds);
-    let healthz_ms = visitor.stop();
+    let healthz_ms = newcomer.stop();
     let report = attackers.map_or_else(Report::of_nobody, Attackers::report);
     let after = attack.and_then(|(attack, _)| attack.bounds.memory_after);
     let (rss_after, given_back_s) = look_after(&server, rss_at_start, after);

@@ -178,7 +178,7 @@ impl Verdict {
         codes.collect::<Vec<_>>().join(", ")
     }
 
-    /// What the attackers did, and to whom, in the last round.
+    /// What the attackers did in the last round.
     fn deeds(&self) -> String {
         let Some(round) = self.seen().last() else { return "could not be set up".to_owned() };
         let said = |(what, count): (&String, u64)| format!("{what} {}", number(count as f64));

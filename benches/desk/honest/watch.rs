@@ -57,12 +57,12 @@ impl Metrics {
 }
 
 /// Requests /healthz again and again.
-pub(crate) struct Visitor {
+pub(crate) struct Newcomer {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<Vec<Duration>>,
 }
 
-impl Visitor {
+impl Newcomer {
     pub(crate) fn start(server: SocketAddr) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);

@@ -1,4 +1,4 @@
-//! A day at a desk, as fast as it goes: users open tickets, chat with staff, and close them, so many at once.
+//! A day at a desk, as fast as possible: users open tickets, chat with staff, and close them, a number of them at once.
 //!
 //! Each message is confirmed, and the other side answers it then, so that one message of a chat is under way at a time.
 

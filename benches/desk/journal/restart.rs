@@ -1,4 +1,4 @@
-//! How long a desk takes to start again, with so many tickets.
+//! How long a desk with many tickets takes to restart.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use crate::crowd::Crowd;
 use crate::lobby::Lobby;
 use crate::server::Server;
 
-/// Users who are there at once while tickets are opened: far fewer than descriptors.
+/// Users who are connected at once while tickets are opened: far fewer than descriptors.
 const WAVE: usize = 4000;
 
 /// What starting took.

@@ -1,4 +1,4 @@
-//! Whom this machine trusts, for connections that we make ourselves.
+//! The root certificates that this machine trusts, for connections that we make.
 
 use std::path::PathBuf;
 

@@ -12,7 +12,7 @@ fn create_long(world: &mut World, user: ConnId) {
     world.asks(user, command);
 }
 
-/// So many users come, and each leaves such a ticket behind.
+/// This many users come, and each leaves such a ticket behind.
 fn leave_behind(world: &mut World, users: std::ops::Range<u32>) {
     for number in users {
         let user = world.user(&format!("left-{number}"));

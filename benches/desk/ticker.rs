@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 
 use mio::Waker;
 
-pub(crate) struct Metronome {
+pub(crate) struct Ticker {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Metronome {
+impl Ticker {
     /// Wakes this many times a second, from `start` on.
     pub(crate) fn start(waker: Waker, start: Instant, per_second: u64) -> Self {
         // How many nanoseconds late a sleep may end: 50 us by default. The thread inherits this.
@@ -37,7 +37,7 @@ impl Metronome {
     }
 }
 
-impl Drop for Metronome {
+impl Drop for Ticker {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         let _ = self.thread.take().map(JoinHandle::join);
