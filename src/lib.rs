@@ -19,9 +19,9 @@
 //! outbox    frames from the service to connections, in order; they go back through hub and net
 //! ```
 //!
-//! The other modules: `calendar` has dates; `clock` is the desk's time; `config` has every option and every limit; `ids` has the types of ids
-//! and secrets; `logging` writes lines to stderr, and neither blocks nor fails; `metrics` counts what the loop does;
-//! `memory` gives memory back after a busy time; `supervisor` notifies the service manager.
+//! The other modules: `calendar` has dates; `clock` is the desk's time; `config` has every option and every limit; `ids`
+//! has the types of ids and secrets; `logging` writes lines to stderr, and neither blocks nor fails; `metrics` counts
+//! what the loop does; `memory` gives memory back after a busy time; `supervisor` notifies the service manager.
 //!
 //! # Glossary
 //!

@@ -12,8 +12,8 @@
 
 use sha2::{Digest, Sha256};
 
-/// The digits of a hash. 64 bits detect accidental damage. A forged line is no concern: anyone who can forge one can write the whole
-/// file.
+/// The digits of a hash. 64 bits detect accidental damage. A forged line is no concern: anyone who can
+/// forge one can write the whole file.
 pub(super) const HASH_DIGITS: usize = 16;
 
 /// The key before the number of synced bytes.

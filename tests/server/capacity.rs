@@ -40,7 +40,7 @@ fn one_more_than_max_connections_is_closed_since_the_server_is_full() {
 
 #[test]
 fn with_all_sockets_in_use_the_oldest_that_is_not_open_is_closed() {
-    /// Further connections that are accepted, so that they can be told that the server is full.
+    /// Further connections that are accepted, so that they can be closed with 1013.
     const OVERFLOW: usize = 32;
     let desk = Desk::with(&["--max-connections", "1"]);
     let mut alice = desk.user("alice");

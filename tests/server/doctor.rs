@@ -220,8 +220,8 @@ fn the_doctor_finds_a_proxy_that_cuts_idle_connections() {
     let found = examined(&format!("http://{cuts}"), &["--idle", "5"]);
     assert_eq!((found.code, found.bad[0].0.as_str()), (Some(1), "idle"), "{}", found.all);
     assert!(found.bad[0].1.contains("proxy_read_timeout"), "{}", found.all);
-    let patient = proxy(desk.server.addr, PATIENCE, good);
-    let found = examined(&format!("http://{patient}"), &["--idle", "5"]);
+    let open_for_long = proxy(desk.server.addr, PATIENCE, good);
+    let found = examined(&format!("http://{open_for_long}"), &["--idle", "5"]);
     assert_eq!(found.code, Some(0), "{}", found.all);
 }
 

@@ -1,4 +1,4 @@
-//! Presence: who is online, who is told, and how a silent peer is noticed.
+//! Presence: who is online, who is notified, and how a silent peer is noticed.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ const PONG_S: u64 = 20;
 /// How long a typing notice is valid.
 const TYPING_S: u64 = 6;
 
-/// Asserts that the chat is locked when Sam disconnects, and that the user and the colleagues are told.
+/// Asserts that the chat is locked when Sam disconnects, and that the user and the colleagues are notified.
 fn sam_disconnects(desk: &Desk, chat: Chat, end: impl FnOnce(Staff)) {
     let Chat { mut alice, sam, ticket } = chat;
     let mut kim = desk.staff("kim").online();

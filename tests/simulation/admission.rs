@@ -11,7 +11,8 @@ use deskwire::service::Service;
 
 use crate::checked_service::CheckedService;
 use crate::figures::STAFF_PLACES;
-use crate::network::Link;
+use crate::model::wants::Call;
+use crate::network::{Link, Shared};
 
 impl CheckedService {
     /// Whether the token that a client has offered is this member's.
@@ -55,6 +56,37 @@ impl CheckedService {
         self.model.stories.replaced_without_place += u64::from(note.replaces.is_some());
         self.model.stories.refused_without_place += u64::from(right.is_err());
         result
+    }
+
+    /// Opens a user's connection in the model. Returns the code that it must be closed with, if any.
+    pub fn user_opens(
+        &mut self,
+        conn: ConnId,
+        id: &str,
+        session: Option<&str>,
+        call: &Call,
+    ) -> Result<Option<u16>, String> {
+        if std::mem::take(&mut self.machine.borrow_mut().random_failed) {
+            self.model.stories.no_random_bytes += 1;
+            return Ok(Some(1011));
+        }
+        let is_admitted = self.model.user_opens(conn, id, session, call)?;
+        Ok(if is_admitted { None } else { Some(4403) })
+    }
+
+    /// The same for a staff member. The token is checked by what the client has sent, not by what the desk says of it.
+    pub fn staff_opens(
+        &mut self,
+        conn: ConnId,
+        id: &str,
+        link: Option<&Shared>,
+        call: &Call,
+    ) -> Result<Option<u16>, String> {
+        self.machine.borrow_mut().random_failed = false;
+        if link.is_some_and(|link| self.has_token(id, &link.borrow())) {
+            return self.model.staff_opens(conn, id, call).map(|()| None);
+        }
+        Ok(Some(4401))
     }
 
     pub fn check_places(&mut self, link: &Link) {

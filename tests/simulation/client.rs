@@ -8,9 +8,12 @@ use serde_json::Value;
 use crate::codec;
 use crate::figures::{HEAD, MESSAGE_BYTES_MAX, MESSAGES_BURST_S, PAYLOAD_BURST_S, PAYLOAD_BYTES_PER_S};
 use crate::network::End;
+use crate::pages::{Page, Staffer, Tab, Visitor};
+use crate::plan::Setup;
 use crate::rng::Rng;
+use crate::roster::Roster;
 use crate::websocket::{Decoder, Heard};
-use crate::world::World;
+use crate::world::{TOKEN, World};
 
 /// How late a response may be because of the network.
 const LATE: Millis = 1000;
@@ -220,4 +223,26 @@ fn shorten(text: &str) -> String {
         Some((end, _)) => format!("{}... ({} bytes)", &text[..end], text.len()),
         None => text.to_owned(),
     }
+}
+
+/// Makes a tab for each user and staff member.
+pub fn new_tabs(setup: &Setup, roster: &Roster) -> Vec<Tab> {
+    let mut tabs = Vec::new();
+    for number in 0..setup.users {
+        let mut visitor = Visitor::new(format!("user-{number}"));
+        visitor.looks_back = !setup.records;
+        if setup.has_names && number % 2 == 0 {
+            visitor.name = Some(format!("Ann \"{number}\" M\u{fc}ller"));
+            visitor.came_from = Some("https://example.com/?a=1&b=\u{1F600}".to_owned());
+        }
+        tabs.push(Tab::new(Page::Visitor(visitor), tabs.len() as u64));
+    }
+    for number in 0..setup.staff {
+        let id = format!("staff-{number}");
+        let token = roster.token_of(&id).unwrap_or(TOKEN).to_owned();
+        let mut staffer = Staffer::new(id, token);
+        staffer.name = (setup.has_names && number != 1).then(|| format!("Sam \\ {number}"));
+        tabs.push(Tab::new(Page::Staffer(staffer), tabs.len() as u64));
+    }
+    tabs
 }

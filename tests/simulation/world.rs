@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::adversary::Adversary;
 use crate::checked_service::{CheckedService, Wiring};
-use crate::client::{Client, Kind};
+use crate::client::{Client, Kind, new_tabs};
 use crate::codec;
 use crate::disk;
 use crate::figures::{MESSAGES_PER_S, SOCKETS_BESIDE};
@@ -18,7 +18,7 @@ use crate::ledger::Ledger;
 use crate::machine::{Kernel, SharedMachine};
 use crate::model::Model;
 use crate::network::{End, Ends, Link, Shared, Written};
-use crate::pages::{Act, Page, Staffer, Tab, Visitor};
+use crate::pages::{Act, Tab};
 use crate::plan::Setup;
 use crate::process::{new_desk, new_server};
 use crate::rng::Rng;
@@ -381,26 +381,4 @@ impl World {
             }
         }
     }
-}
-
-/// Makes a tab for each user and staff member.
-fn new_tabs(setup: &Setup, roster: &Roster) -> Vec<Tab> {
-    let mut tabs = Vec::new();
-    for number in 0..setup.users {
-        let mut visitor = Visitor::new(format!("user-{number}"));
-        visitor.looks_back = !setup.records;
-        if setup.has_names && number % 2 == 0 {
-            visitor.name = Some(format!("Ann \"{number}\" M\u{fc}ller"));
-            visitor.came_from = Some("https://example.com/?a=1&b=\u{1F600}".to_owned());
-        }
-        tabs.push(Tab::new(Page::Visitor(visitor), tabs.len() as u64));
-    }
-    for number in 0..setup.staff {
-        let id = format!("staff-{number}");
-        let token = roster.token_of(&id).unwrap_or(TOKEN).to_owned();
-        let mut staffer = Staffer::new(id, token);
-        staffer.name = (setup.has_names && number != 1).then(|| format!("Sam \\ {number}"));
-        tabs.push(Tab::new(Page::Staffer(staffer), tabs.len() as u64));
-    }
-    tabs
 }

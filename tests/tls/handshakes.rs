@@ -89,8 +89,8 @@ fn each_way_in_which_a_handshake_ends_is_counted() {
     s_client(direct, &["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"], "");
     s_client(direct, &["-alpn", "h2"], "");
     // It trusts another certificate than this one.
-    let stranger = TcpStream::connect(tunnel(direct, &Certificate::new().client())).unwrap();
-    let _ = { &stranger }.read(&mut [0]);
+    let untrusting = TcpStream::connect(tunnel(direct, &Certificate::new().client())).unwrap();
+    let _ = { &untrusting }.read(&mut [0]);
     let mut broken = TcpStream::connect(direct).unwrap();
     broken.write_all(&[0x16; 3000]).unwrap();
     let _ = broken.read_to_end(&mut Vec::new());

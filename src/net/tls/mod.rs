@@ -2,7 +2,8 @@
 //!
 //! rustls reads and writes records, but no sockets: bytes are passed in and out as arguments (its unbuffered interface). So no
 //! bytes wait where the loop cannot see them, and an idle connection has no buffers. [`stream`] explains how records become
-//! input of the loop; [`credentials`] reads certificate and key; [`roots`] finds the certificates that this machine trusts; [`handshakes`] counts how handshakes end.
+//! input of the loop; [`credentials`] reads certificate and key; [`roots`] finds the certificates that this machine trusts;
+//! [`handshakes`] counts how handshakes end.
 
 mod acceptor;
 mod credentials;

@@ -1,4 +1,5 @@
-//! backoff.js: waits before something is tried again; each wait is twice as long as the last one. The model leaves out the jitter.
+//! backoff.js: waits before something is tried again; each wait is twice as long as the last one. The model leaves out the
+//! jitter.
 
 use deskwire::config::Millis;
 
