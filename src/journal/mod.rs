@@ -130,12 +130,14 @@ impl Journal {
         if self.has_failed {
             return false;
         }
+        let instead = input.stored_instead();
+        let stored = instead.as_ref().unwrap_or(input);
         let done = match self.turns.last_mut() {
             Some(turn) if turn.at == now => {
                 turn.inputs.push(b',');
-                serde_json::to_writer(&mut turn.inputs, input)
+                serde_json::to_writer(&mut turn.inputs, stored)
             }
-            _ => serde_json::to_vec(input).map(|inputs| self.turns.push(Turn { at: now, inputs })),
+            _ => serde_json::to_vec(stored).map(|inputs| self.turns.push(Turn { at: now, inputs })),
         };
         self.has_failed = done.is_err();
         (self.at, self.is_due) = (now, true);

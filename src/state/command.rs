@@ -1,7 +1,7 @@
 //! The inputs of State, among them the commands of users and staff.
 //!
-//! The journal stores inputs and replays them after a restart, so all of them can be serialised. Of a secret only the
-//! hash is serialised, and of a recap only the size.
+//! The journal stores inputs and replays them after a restart, and nodes send them to each other, so all of them can be
+//! serialised. Of a secret only the hash is serialised. The journal stores only the size of a recap.
 
 use std::borrow::Cow;
 
@@ -84,6 +84,17 @@ impl Input<'_> {
 
 #[cfg(feature = "journal")]
 impl Input<'_> {
+    /// Returns what a journal stores instead of this input, if it may not store all of it: a recap's texts are kept
+    /// nowhere.
+    pub(crate) fn stored_instead(&self) -> Option<Input<'static>> {
+        match self {
+            Self::UserAsks(conn, UserCommand::Recap(recap)) => {
+                Some(Input::UserAsks(*conn, UserCommand::Recap(recap.without_lines())))
+            }
+            _ => None,
+        }
+    }
+
     /// Returns the name of this kind of input.
     pub(crate) fn kind(&self) -> &'static str {
         match self {

@@ -3,6 +3,10 @@
 //! State relays one recap for each pick, and remembers only that it has done so. It cannot send a recap later to a
 //! staff member who reads slowly. Instead the user's page gets an error; it still has the chat, and may send it again.
 
+use std::fmt;
+
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::State;
@@ -13,8 +17,8 @@ use super::ticket_ids::TicketNo;
 use crate::config::Millis;
 use crate::ids::JsonText;
 
-/// A chat as its user's page shows it. Only the size is serialised, so that no text of it gets into a journal: a recap
-/// that was read back has no lines, but counts as many bytes.
+/// A chat as its user's page shows it. It is serialised as its lines, so that another node can relay it, or as its size
+/// if it has none.
 #[derive(Clone, Debug)]
 pub struct Recap<'a> {
     lines: Vec<RecapLine<'a>>,
@@ -22,10 +26,11 @@ pub struct Recap<'a> {
 }
 
 /// A message, as a user's page shows it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "as in the protocol's tables")]
 pub struct RecapLine<'a> {
     pub from: Side,
+    #[serde(borrow)]
     pub name: Option<JsonText<'a>>,
     pub text: JsonText<'a>,
     pub at: Millis,
@@ -44,6 +49,12 @@ impl<'a> Recap<'a> {
         Self { lines, bytes }
     }
 
+    /// Returns a recap that counts as many bytes and has no lines: what a journal may hold of this one.
+    #[cfg(any(feature = "journal", test))]
+    pub(crate) fn without_lines(&self) -> Recap<'static> {
+        Recap { lines: Vec::new(), bytes: self.bytes }
+    }
+
     /// Returns the lines, the oldest first.
     pub fn lines(&self) -> &[RecapLine<'a>] {
         &self.lines
@@ -57,13 +68,36 @@ impl<'a> Recap<'a> {
 
 impl Serialize for Recap<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.bytes.serialize(serializer)
+        if self.lines.is_empty() {
+            self.bytes.serialize(serializer)
+        } else {
+            self.lines.serialize(serializer)
+        }
     }
 }
 
-impl<'de> Deserialize<'de> for Recap<'_> {
+impl<'de: 'a, 'a> Deserialize<'de> for Recap<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        usize::deserialize(deserializer).map(|bytes| Self { lines: Vec::new(), bytes })
+        deserializer.deserialize_any(RecapVisitor)
+    }
+}
+
+struct RecapVisitor;
+
+impl<'de> Visitor<'de> for RecapVisitor {
+    type Value = Recap<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the lines of a recap, or its size")
+    }
+
+    fn visit_u64<E: Error>(self, bytes: u64) -> Result<Recap<'de>, E> {
+        let bytes = usize::try_from(bytes).map_err(E::custom)?;
+        Ok(Recap { lines: Vec::new(), bytes })
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, lines: A) -> Result<Recap<'de>, A::Error> {
+        Vec::deserialize(SeqAccessDeserializer::new(lines)).map(Recap::new)
     }
 }
 

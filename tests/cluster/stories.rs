@@ -43,6 +43,23 @@ fn a_user_at_one_node_chats_with_staff_at_the_other() {
 }
 
 #[test]
+fn staff_at_another_node_are_shown_the_chat_so_far_once_for_each_pick() {
+    let (redis, one, other) = two();
+    let (mut alice, mut sam, ticket) = chat(&one, &other);
+    let lines = serde_json::json!([
+        { "from": "user", "name": "Alice", "text": "it is \"on fire\"\n", "at": alice.welcome["now"] },
+        { "from": "staff", "name": null, "text": "leave the building", "at": sam.welcome["now"] },
+    ]);
+    alice.recap(&lines);
+    let recap = sam.expect("recap");
+    assert_eq!((text(&recap, "ticket_id"), &recap["lines"]), (ticket, &lines));
+    alice.recap(&lines);
+    alice.refused("rate_limited");
+    let third = node(&redis);
+    third.staff("kim").nothing_of(&["recap"]);
+}
+
+#[test]
 fn a_user_goes_on_at_another_node_with_the_same_session_and_nobody_else_does() {
     let (_redis, one, other) = two();
     let (alice, mut sam, ticket) = chat(&one, &other);

@@ -88,6 +88,26 @@ fn an_input_is_stored_in_a_readable_form_and_read_back_with_unknown_fields() {
 }
 
 #[test]
+fn a_recap_is_stored_with_its_lines_for_other_nodes_and_without_them_for_a_journal() {
+    let quoted = || JsonText::from_parsed(Cow::Owned("\"é\"".to_owned()));
+    let line =
+        |from, name: Option<&'static str>, at| RecapLine { from, name: name.map(text), text: quoted(), at };
+    let recap = Recap::new(vec![line(Side::User, Some("Ann"), 1), line(Side::Staff, None, 2)]);
+    let stored = serde_json::to_string(&recap).unwrap();
+    let read: Recap<'_> = serde_json::from_str(&stored).unwrap();
+    assert_eq!(
+        (format!("{read:?}"), read.bytes_max()),
+        (format!("{recap:?}"), recap.bytes_max()),
+        "{stored}"
+    );
+    assert_eq!(read.lines()[0].text.as_str(), r#"\"é\""#);
+    let stored = serde_json::to_string(&recap.without_lines()).unwrap();
+    assert_eq!(stored, recap.bytes_max().to_string());
+    let read: Recap<'_> = serde_json::from_str(&stored).unwrap();
+    assert_eq!((read.lines().len(), read.bytes_max()), (0, recap.bytes_max()));
+}
+
+#[test]
 fn state_depends_on_the_hash_of_a_session_and_not_on_the_secret() {
     let credit = |plain: &str| {
         let mut world = World::new(Assign::Manual);

@@ -332,8 +332,8 @@ pub(super) const BUGS: &[Bug] = &[
     bug(
         "no text of a recap is kept",
         RECAP,
-        "        self.bytes.serialize(serializer)",
-        "        let texts = self.lines.iter().map(|line| line.text.as_str());\n        serializer.collect_seq(texts)",
+        "Recap { lines: Vec::new(), bytes: self.bytes }",
+        "Recap { lines: self.lines.iter().map(|line| RecapLine { from: line.from, name: None, text: JsonText::from_parsed(std::borrow::Cow::Owned(line.text.as_str().to_owned())), at: line.at }).collect(), bytes: self.bytes }",
     ),
     bug(
         "the ticket whose user has been absent longest is closed first",
