@@ -32,8 +32,8 @@ pub(super) fn route(path: &str, scope: Scope) -> Route {
         return StaffId::parse(id).map_or(Route::BadId, Route::Staff);
     }
     match path {
-        "/" | "/user.html" => Route::UserPage,
-        "/staff" | "/staff.html" => Route::StaffPage,
+        "/" => Route::UserPage,
+        "/staff" => Route::StaffPage,
         "/widget.js" => Route::Widget,
         _ => Route::NotFound,
     }
@@ -67,8 +67,18 @@ mod tests {
         for bad in ["/ws/user/", "/ws/user/a/b", "/ws/staff/a%20b"] {
             assert!(matches!(route(bad), Route::BadId), "{bad}");
         }
-        for unknown in ["/ws/user", "/ws/", "/Staff", "/staff/", "//", "", "*", "/../Cargo.toml", "/user.js"]
-        {
+        for unknown in [
+            "/ws/user",
+            "/ws/",
+            "/Staff",
+            "/staff/",
+            "//",
+            "",
+            "*",
+            "/../Cargo.toml",
+            "/user.js",
+            "/user.html",
+        ] {
             assert!(matches!(route(unknown), Route::NotFound), "{unknown}");
         }
     }

@@ -2,9 +2,13 @@
 
 use std::net::Ipv6Addr;
 
-/// Splits a request target into its authority, if it has one, and its path without the query. `None` if the authority
-/// cannot be that of an http URI.
+/// Splits a request target into its authority, if it has one, and its path without the query. `None` if it is malformed:
+/// RFC 9112 3. advises 400 for such a request line.
 pub(super) fn split(target: &str) -> Option<(Option<&str>, &str)> {
+    // RFC 3986 2.: other characters are percent-encoded. RFC 9112 3.2: a target has no fragment.
+    if !target.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#') {
+        return None;
+    }
     // RFC 9112 3.2.2: a server must also accept a target with scheme and host. RFC 3986 3.1: schemes ignore case.
     let is_ours =
         |scheme: &str| ["http", "https", "ws", "wss"].iter().any(|s| s.eq_ignore_ascii_case(scheme));
@@ -95,7 +99,9 @@ mod tests {
         assert_eq!(split("http://desk.example"), Some((Some("desk.example"), "/")));
         assert_eq!(split("ws://desk.example?x=/y"), Some((Some("desk.example"), "/")));
         assert_eq!(split("/a://b"), Some((None, "/a://b")));
-        for bad in ["http:///healthz", "http://", "http://:80/", "http://user@h/", "http://a b/"] {
+        for bad in
+            ["http:///healthz", "http://", "http://:80/", "http://user@h/", "http://a b/", "/a#b", "/\u{fc}"]
+        {
             assert_eq!(split(bad), None, "{bad}");
         }
     }

@@ -220,8 +220,18 @@ fn head_is_answered_like_get_without_the_body() {
 #[test]
 fn any_other_path_is_404() {
     let desk = Desk::start();
-    let paths =
-        ["/nowhere", "/index.php", "/ws", "/ws/", "/ws/user", "/ws/boss/alice", "/healthz/x", "/staff/x"];
+    let paths = [
+        "/nowhere",
+        "/index.php",
+        "/ws",
+        "/ws/",
+        "/ws/user",
+        "/ws/boss/alice",
+        "/healthz/x",
+        "/staff/x",
+        "/user.html",
+        "/staff.html",
+    ];
     let outside =
         ["/../Cargo.toml", "/../../../etc/passwd", "/%2e%2e/Cargo.toml", "/frontend/../Cargo.toml", "//"];
     for path in paths.iter().chain(&outside) {

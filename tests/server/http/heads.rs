@@ -48,7 +48,7 @@ fn a_host_that_is_none_is_400() {
 #[test]
 fn a_malformed_request_is_400() {
     let desk = Desk::start();
-    let heads: [&[u8]; 16] = [
+    let heads: [&[u8]; 18] = [
         b"GARBAGE\r\n\r\n",
         b"GET /\r\n\r\n",
         b"GET / HTTP/3.7\r\nHost: x\r\n\r\n",
@@ -65,6 +65,9 @@ fn a_malformed_request_is_400() {
         // RFC 9112 5.1 and 5.2: a blank before the colon, and a field that goes on in the next line.
         b"GET / HTTP/1.1\r\nHost : x\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\n\r\n",
+        // RFC 9112 3.2 and RFC 3986 2.: a target has no fragment, and is percent-encoded.
+        b"GET /healthz#top HTTP/1.1\r\nHost: x\r\n\r\n",
+        "GET /b\u{fc}cher HTTP/1.1\r\nHost: x\r\n\r\n".as_bytes(),
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         // A browser with an https link: the start of a TLS ClientHello.
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
