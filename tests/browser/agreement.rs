@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::setup::{Kind, Source, Stage, stories};
-use crate::simulation::figures::MESSAGES_PER_S;
+use crate::simulation::figures::{MESSAGES_PER_S, PAYLOAD_BYTES_PER_S};
 use crate::simulation::pages::{Act, Event, Moment, Page, Tab};
 use crate::simulation::plan::plan;
 use crate::simulation::world::{START, World};
@@ -132,7 +132,9 @@ fn tabs_of(seed: u64) -> Vec<Tab> {
     let (mut setup, steps) = plan(seed, STEPS);
     setup.records = true;
     setup.has_staff_file = false; // a person keeps their token
-    // In most worlds much is too fast.
+    // In most worlds much is too fast, and only that.
+    setup.payload_bytes_per_s = PAYLOAD_BYTES_PER_S;
+    setup.limits_tickets = false;
     setup.messages_per_s = match seed % 3 {
         0 => MESSAGES_PER_S,
         1 => 5,

@@ -42,6 +42,8 @@ pub mod quiesce;
 pub mod rng;
 #[path = "../simulation/roster.rs"]
 pub mod roster;
+#[path = "../simulation/ticket_rates.rs"]
+pub mod ticket_rates;
 #[path = "../simulation/turns.rs"]
 pub mod turns;
 #[path = "../simulation/websocket.rs"]

@@ -17,13 +17,14 @@ use deskwire::outbox::{Item, Outbox};
 use deskwire::service::{Answer, Service};
 
 use crate::disk;
-use crate::figures::{MESSAGES_BURST_S, PAYLOAD_BURST_S, PAYLOAD_BYTES_PER_S, PONG};
+use crate::figures::{MESSAGES_BURST_S, PAYLOAD_BURST_S, PONG};
 use crate::machine::SharedMachine;
 use crate::model::Model;
 use crate::model::wants::{Call, Sent};
 use crate::network::{Ends, Shared};
 use crate::plan::Setup;
 use crate::roster::SharedRoster;
+use crate::ticket_rates::TicketRates;
 
 /// The link of each connection, by its slot and by its id.
 #[derive(Default)]
@@ -44,6 +45,7 @@ pub struct CheckedService {
     generations: BTreeSet<u32>,
     /// Where the desk has its journal.
     pub disk: Option<disk::Shared>,
+    pub ticket_rates: TicketRates,
     /// State's digest when the journal was last written.
     pub kept_digest: u64,
     pub roster: SharedRoster,
@@ -69,6 +71,7 @@ impl CheckedService {
             setup,
             generations: BTreeSet::new(),
             disk: None,
+            ticket_rates: TicketRates::default(),
             kept_digest: 0,
             roster: SharedRoster::default(),
             machine: SharedMachine::default(),
@@ -142,7 +145,7 @@ impl CheckedService {
         }
     }
 
-    fn link(&self, conn: ConnId) -> Option<Shared> {
+    pub fn link(&self, conn: ConnId) -> Option<Shared> {
         self.wiring.borrow().conns.get(&conn).cloned()
     }
 
@@ -152,7 +155,7 @@ impl CheckedService {
         const ROUNDING: u64 = 1000 * 100;
         let note = &mut link.borrow_mut().note;
         let per_s = u64::from(self.setup.messages_per_s);
-        let bytes_per_s = PAYLOAD_BYTES_PER_S;
+        let bytes_per_s = u64::from(self.setup.payload_bytes_per_s);
         let passed = now - note.level_at;
         note.level = note.level.saturating_sub(passed * per_s);
         // For each message that it is sent, a peer may send one frame that is not counted.
@@ -200,8 +203,10 @@ impl CheckedService {
     }
 }
 
+/// A burst of 0 is no limit.
 fn right_verdict(level: u64, burst: u64) -> RateVerdict {
     match level {
+        _ if burst == 0 => RateVerdict::Within,
         level if level <= 1000 * burst => RateVerdict::Within,
         level if level <= 2000 * burst => RateVerdict::Exceeded,
         _ => RateVerdict::Flood,
@@ -305,9 +310,11 @@ impl Service for CheckedService {
         if let (Some(link), Some(text)) = (&link, &text) {
             self.check_text(link, text);
         }
-        let in_time = verdict == RateVerdict::Within;
+        let may_ask = self.may_ask(now, from, text.as_deref());
+        let in_time = verdict == RateVerdict::Within && may_ask;
         self.desk.message(now, from, message, verdict, out);
         let call = self.sent(now, out);
+        self.count_tickets(conn, &call);
         let result = match &text {
             Some(text) => self.model.message(conn, text, in_time, &call),
             None => Ok(()),

@@ -6,7 +6,7 @@ use deskwire::config::Millis;
 use serde_json::Value;
 
 use crate::codec;
-use crate::figures::{HEAD, MESSAGE_BYTES_MAX, MESSAGES_BURST_S, PAYLOAD_BURST_S, PAYLOAD_BYTES_PER_S};
+use crate::figures::{HEAD, MESSAGE_BYTES_MAX, MESSAGES_BURST_S, PAYLOAD_BURST_S};
 use crate::network::End;
 use crate::pages::{Page, Staffer, Tab, Visitor};
 use crate::plan::Setup;
@@ -178,8 +178,12 @@ impl World {
                 let _ = write!(problem, "was answered {:?} instead of {status}", client.status);
             }
         } else if let Some(code) = code {
-            let flood = u64::from(self.setup.messages_per_s) * MESSAGES_BURST_S * 2000;
-            let bytes_flood = PAYLOAD_BYTES_PER_S * PAYLOAD_BURST_S * 2000;
+            let flood = |per_s, burst_s| match u64::from(per_s) {
+                0 => u64::MAX,
+                per_s => per_s * burst_s * 2000,
+            };
+            let bytes_flood = flood(self.setup.payload_bytes_per_s, PAYLOAD_BURST_S);
+            let flood = flood(self.setup.messages_per_s, MESSAGES_BURST_S);
             // The message that exceeded the limit has not been counted here.
             let bytes_level = note.bytes_level + 1000 * MESSAGE_BYTES_MAX as u64;
             let is_right = match code {

@@ -31,7 +31,8 @@ impl World {
                 websocket::head(&format!("/ws/user/guest-{}", self.guests), &["deskwire.v1".to_owned()]);
             self.guests += 1;
             self.links[link].borrow_mut().send(&head, self.now);
-            if stays || self.rng.one_in(3) {
+            // Where new tickets are limited, a crowd asks for more than its address may open at once.
+            if stays || self.setup.limits_tickets || self.rng.one_in(3) {
                 self.say(link, r#"{"type":"create_ticket","subject":"me too"}"#);
             }
             if !stays {

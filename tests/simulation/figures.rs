@@ -9,8 +9,12 @@ const KIB: usize = 1024;
 pub const MESSAGES_PER_S: u32 = 50;
 pub const MESSAGES_BURST_S: u64 = 2;
 /// "payload of a connection | 64 KiB a second", "payload at once | 4 s of that rate".
-pub const PAYLOAD_BYTES_PER_S: u64 = 64 * KIB as u64;
+pub const PAYLOAD_BYTES_PER_S: u32 = 64 * 1024;
 pub const PAYLOAD_BURST_S: u64 = 4;
+/// "new tickets of a connection, at once | 3", "then another one after | 10 s".
+pub const TICKETS_OF_CONNECTION: (usize, Millis) = (3, 10 * SECOND);
+/// "new tickets of an address, at once | 30", "then another one after | 1 s".
+pub const TICKETS_OF_ADDRESS: (usize, Millis) = (30, SECOND);
 /// "a message, or a frame | 16 KiB".
 pub const MESSAGE_BYTES_MAX: usize = 16 * KIB;
 /// "time for a whole head | 10 s".

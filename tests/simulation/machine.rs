@@ -205,6 +205,8 @@ impl kernel::Kernel for Kernel {
     fn accept(&mut self, _: &mut Listening) -> io::Result<(Socket, SocketAddr)> {
         let mut machine = self.machine.borrow_mut();
         let link = machine.accept()?;
+        let (has, most) = (machine.descriptors, machine.sockets_max);
+        assert!(has <= most, "the server has {has} sockets, of {most} at most, and accepts another one");
         machine.descriptors += 1;
         machine.to_be_evicted = machine.descriptors.saturating_sub(machine.sockets_max);
         let is_remote = link.borrow().is_remote;

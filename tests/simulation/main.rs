@@ -18,6 +18,7 @@
 //! model             a naive desk, written from PROTOCOL.md
 //! disk              what a journal is written to, and what is left when the process stops
 //! figures           the figures of PROTOCOL.md, which the code is compared with
+//! ticket_rates      how fast tickets may be opened
 //! ledger            which text was sent, shown, and reported as delivered
 //! world             all of them, and a clock; client, acts, turns and quiesce are its parts
 //! run               a seed from the start to the end, and the shortest history of a failure
@@ -56,6 +57,7 @@ mod rng;
 mod roster;
 mod run;
 mod sabotage;
+mod ticket_rates;
 mod turns;
 mod websocket;
 mod world;

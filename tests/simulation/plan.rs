@@ -3,7 +3,7 @@
 use deskwire::config::{Assign, Millis};
 use deskwire::state::Rules;
 
-use crate::figures::MESSAGES_PER_S;
+use crate::figures::{MESSAGES_PER_S, PAYLOAD_BYTES_PER_S, SOCKETS_BESIDE};
 use crate::rng::Rng;
 
 #[derive(Clone, Copy, Debug)]
@@ -28,11 +28,17 @@ pub struct Setup {
     pub has_staff_file: bool,
     /// The kernel returns no random bytes in some calls.
     pub lacks_random_bytes: bool,
-    /// The most open WebSockets, and the most connections of one address. Only adversaries come from an address with a limit.
+    /// The most open WebSockets, and the most connections of one address, where 0 is no limit. Only adversaries come from an
+    /// address with a limit.
     pub connections_max: usize,
     pub connections_per_address_max: u32,
-    /// Frames that a connection may send, a second.
+    /// Sockets beside those of open WebSockets.
+    pub sockets_beside: usize,
+    /// Frames and bytes that a connection may send, a second; 0 is no limit.
     pub messages_per_s: u32,
+    pub payload_bytes_per_s: u32,
+    /// New tickets of a connection and of an address are limited.
+    pub limits_tickets: bool,
     /// What happens to each tab is recorded.
     pub records: bool,
 }
@@ -138,8 +144,20 @@ const WEIGHTS: [(What, usize); 38] = [
     (What::Crowd, 1),
 ];
 
+/// What `--rate-limit` and a change of its constants could make of frames and bytes a second. Pages keep to the least of them.
+const RATES: [(u32, u32); 6] = [
+    (MESSAGES_PER_S, PAYLOAD_BYTES_PER_S),
+    (MESSAGES_PER_S, PAYLOAD_BYTES_PER_S),
+    (MESSAGES_PER_S, 4 * PAYLOAD_BYTES_PER_S),
+    (2 * MESSAGES_PER_S, PAYLOAD_BYTES_PER_S),
+    (MESSAGES_PER_S + 1, PAYLOAD_BYTES_PER_S + 1000),
+    (0, 0),
+];
+
 pub fn plan(seed: u64, steps: usize) -> (Setup, Vec<Step>) {
     let mut rng = Rng::new(seed ^ 0xD0D0_CAFE);
+    let mut limits = Rng::new(seed ^ 0x11B1_7500);
+    let (messages_per_s, payload_bytes_per_s) = *limits.pick(&RATES);
     let only_journals = std::env::var_os("SIM_JOURNAL").is_some();
     let is_small = rng.one_in(4) && !only_journals;
     let is_crowded = !is_small && seed % 64 == 9;
@@ -155,7 +173,11 @@ pub fn plan(seed: u64, steps: usize) -> (Setup, Vec<Step>) {
         has_staff_file: rng.one_in(3),
         lacks_random_bytes: rng.one_in(4),
         connections_max: if rng.one_in(4) && !is_crowded { places } else { 100_000 },
-        connections_per_address_max: if rng.one_in(4) { 1 + rng.below(3) as u32 } else { 256 },
+        sockets_beside: *limits.pick(&[SOCKETS_BESIDE, SOCKETS_BESIDE, 8, 3]),
+        connections_per_address_max: match rng.one_in(4) {
+            true => 1 + rng.below(3) as u32,
+            false => *limits.pick(&[256, 256, 0]),
+        },
         has_adversaries: !rng.one_in(3),
         rules: Rules {
             max_chats: 1 + rng.below(4) as u32,
@@ -169,7 +191,10 @@ pub fn plan(seed: u64, steps: usize) -> (Setup, Vec<Step>) {
         // No journal in a small world: a restart begins all absences anew, so another user might be forgotten first.
         has_journal: only_journals || (!is_small && seed % 2 == 1),
         replays: only_journals,
-        messages_per_s: MESSAGES_PER_S,
+        messages_per_s,
+        payload_bytes_per_s,
+        // A crowd comes from one address, with more tickets than that may open.
+        limits_tickets: messages_per_s > 0 && !is_crowded && limits.one_in(2),
         records: false,
     };
     let weights = weights(&mut rng, is_small, only_journals);

@@ -11,6 +11,7 @@ use deskwire::desk::pages::Pages;
 use deskwire::server::Server;
 
 use crate::checked_service::CheckedService;
+use crate::figures::{MESSAGES_PER_S, PAYLOAD_BYTES_PER_S, SOCKETS_BESIDE};
 use crate::machine::{Kernel, Listening, SharedMachine};
 use crate::model::Model;
 use crate::plan::Setup;
@@ -53,6 +54,27 @@ impl World {
     }
 }
 
+/// The limits of a seed's server. Where the seed has those of PROTOCOL.md, they are the server's own defaults, which have to be
+/// the same.
+pub fn limits(setup: Setup) -> Limits {
+    let mut limits = Limits {
+        ping_interval_ms: setup.ping_interval_ms,
+        connections_max: setup.connections_max,
+        connections_per_address_max: setup.connections_per_address_max,
+        ..Limits::default()
+    };
+    if setup.messages_per_s != MESSAGES_PER_S {
+        limits.messages_per_s = setup.messages_per_s;
+    }
+    if setup.payload_bytes_per_s != PAYLOAD_BYTES_PER_S {
+        limits.payload_bytes_per_s = setup.payload_bytes_per_s;
+    }
+    if setup.sockets_beside != SOCKETS_BESIDE {
+        limits.overflow_connections = setup.sockets_beside;
+    }
+    limits
+}
+
 pub fn new_server(kernel: Kernel, limits: Limits, service: CheckedService) -> Server<CheckedService, Kernel> {
     kernel.machine.borrow_mut().listens = true;
     let (listener, clock) = (Listening(Rc::clone(&kernel.machine)), kernel.clock());
@@ -77,5 +99,8 @@ pub fn new_desk(setup: Setup, seed: u64, roster: &SharedRoster, machine: &Shared
     let origins = ALLOWED_ORIGINS.map(str::to_owned).to_vec();
     let mut desk = Desk::new(setup.rules, tokens, file, origins, secrets).expect("secrets");
     desk.serve_pages(PAGES.with(Rc::clone));
+    if setup.limits_tickets {
+        desk.limit_new_tickets();
+    }
     desk
 }

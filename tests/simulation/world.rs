@@ -13,14 +13,14 @@ use crate::checked_service::{CheckedService, Wiring};
 use crate::client::{Client, Kind, new_tabs};
 use crate::codec;
 use crate::disk;
-use crate::figures::{MESSAGES_PER_S, SOCKETS_BESIDE};
+use crate::figures::MESSAGES_PER_S;
 use crate::ledger::Ledger;
 use crate::machine::{Kernel, SharedMachine};
 use crate::model::Model;
 use crate::network::{End, Ends, Link, Shared, Written};
 use crate::pages::{Act, Tab};
 use crate::plan::Setup;
-use crate::process::{new_desk, new_server};
+use crate::process::{limits, new_desk, new_server};
 use crate::rng::Rng;
 use crate::roster::{Roster, SharedRoster};
 use crate::websocket;
@@ -79,21 +79,16 @@ pub struct World {
 
 impl World {
     pub fn new(setup: Setup, has_story: bool) -> Self {
-        let mut limits = Limits {
-            ping_interval_ms: setup.ping_interval_ms,
-            connections_max: setup.connections_max,
-            connections_per_address_max: setup.connections_per_address_max,
-            ..Limits::default()
-        };
-        if setup.messages_per_s != MESSAGES_PER_S {
-            limits.messages_per_s = setup.messages_per_s; // otherwise the desk has its own default, which has to be that
-        }
+        let limits = limits(setup);
         let machine = SharedMachine::default();
         {
             let mut machine = machine.borrow_mut();
             machine.now = START;
-            machine.remote_max = setup.connections_per_address_max as usize;
-            machine.sockets_max = setup.connections_max + SOCKETS_BESIDE;
+            machine.remote_max = match setup.connections_per_address_max {
+                0 => usize::MAX,
+                limit => limit as usize,
+            };
+            machine.sockets_max = setup.connections_max + setup.sockets_beside;
         }
         let roster = Rc::new(RefCell::new(Roster::new(&setup)));
         let mut desk = new_desk(setup, setup.seed, &roster, &machine);
@@ -289,7 +284,7 @@ impl World {
             false => Link { lag, send_buffer_bytes, pieces, ..Link::default() },
         };
         link.note.was_slow = link.send_buffer_bytes < 1 << 20;
-        if self.setup.messages_per_s < MESSAGES_PER_S {
+        if (1..MESSAGES_PER_S).contains(&self.setup.messages_per_s) {
             link.note.flooded = true;
             link.note.blame = Some("it exceeds the low rate limit of this world");
         }

@@ -47,6 +47,7 @@ stories! {
     behind: 100,
     caught_up: 100,
     unread_limits: 30,
+    too_many_tickets: 30,
     evicted: 5,
     desk_full: 80,
     restarts: 50,
@@ -63,7 +64,7 @@ stories! {
     refused_without_place: 20,
     no_random_bytes: 3,
     cut_lists: 1,
-    made_room: 3,
+    made_room: 50,
 }
 
 /// The number and length of the worlds that the floors are for. In fewer or shorter ones, nothing has to happen.
