@@ -45,7 +45,7 @@ class Composer {
     this.onDraft(text);
     this.fits(text);
     if (!text.trim()) return this.stopTyping();
-    if (Date.now() - this.typingSince < TYPING_RENEW_MS) return;
+    if (elapsedMs(this.typingSince) < TYPING_RENEW_MS) return;
     this.typingSince = Date.now();
     this.onTyping(true);
   }

@@ -65,7 +65,7 @@ function announceNews(about, text) {
     newsAt = Date.now();
     byId("news").textContent = [...news.values()].join("\n"); // even if it is the same: it has happened again
     news.clear();
-  }, Math.max(50, newsAt + NEWS_MS - Date.now()));
+  }, Math.max(50, NEWS_MS - elapsedMs(newsAt)));
 }
 
 // A second click at one place is meant for what was there a moment ago: a double click, or a list that has just moved.

@@ -6,6 +6,9 @@ let clockOffsetMs = 0;
 const deskNow = () => Date.now() + clockOffsetMs;
 const setDeskClock = (now) => (clockOffsetMs = now - Date.now());
 
+// How long ago that was, by the reader's clock. If the clock was set back it cannot be known, and counts as long ago.
+const elapsedMs = (since) => (Date.now() < since ? Infinity : Date.now() - since);
+
 const format = (at, options) => formatter(Intl.DateTimeFormat, options).format(at);
 const clockTime = (at) => format(at, { hour: "2-digit", minute: "2-digit" });
 const dayName = (at) => format(at, { weekday: "long", day: "numeric", month: "long" });

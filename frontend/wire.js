@@ -54,7 +54,7 @@ class Wire {
   // Does not wait for the timer when the network came or went, the page was shown, or the reader clicked.
   checkNow() {
     if (this.state === "retrying" && !this.socket) this.connect();
-    else if (this.state === "open" && Date.now() - this.receivedAt > CHECK_MS) this.ping();
+    else if (this.state === "open" && elapsedMs(this.receivedAt) > CHECK_MS) this.ping();
   }
 
   connect() {
@@ -85,9 +85,8 @@ class Wire {
   }
 
   check() {
-    const now = Date.now();
-    if (this.awaitingSince && now - this.awaitingSince > ANSWER_MS_MAX) this.disconnected(1006);
-    else if (this.state === "open" && now - this.receivedAt > SILENCE_MS_MAX) this.ping();
+    if (this.awaitingSince && elapsedMs(this.awaitingSince) > ANSWER_MS_MAX) this.disconnected(1006);
+    else if (this.state === "open" && elapsedMs(this.receivedAt) > SILENCE_MS_MAX) this.ping();
   }
 
   // Scripts do not see WebSocket pings, so a dead connection looks like a silent one. The answer is a `pong`; any

@@ -10,6 +10,8 @@ stories![
     a_paused_ticket_whose_user_is_there_counts_as_waiting,
     after_a_restart_nothing_offers_to_pick_what_is_gone,
     a_refusal_names_whom_it_concerns,
+    times_are_the_desks_on_a_machine_whose_clock_is_wrong,
+    a_clock_that_is_set_back_is_noticed_at_once,
 ];
 
 const MINUTE: u64 = 60_000;
@@ -83,4 +85,62 @@ fn a_refusal_names_whom_it_concerns(source: Source) {
     console.click("#transfer");
     console.click("#transfer-send");
     console.until_text("#problem", "“help” was not handed over to kim: they have no room for another chat.");
+}
+
+/// Makes the page's clock differ by `window.clockShift` milliseconds, from the start by this many hours.
+fn wrong_clock(hours: i64) -> String {
+    format!(
+        "{{
+            window.clockShift = {hours} * 3600000;
+            const Right = Date;
+            window.Date = class Date extends Right {{
+                constructor(...parts) {{ super(...(parts.length ? parts : [Right.now() + clockShift])); }}
+                static now() {{ return Right.now() + clockShift; }}
+            }};
+            window.rightNow = () => Right.now();
+        }}"
+    )
+}
+
+fn times_are_the_desks_on_a_machine_whose_clock_is_wrong(source: Source) {
+    let stage = Stage::new(source);
+    let (user, console) = (stage.page(Kind::User), stage.page(Kind::Staff));
+    let (user, console, _) = chat_by(user.before(&wrong_clock(7)), console.before(&wrong_clock(-50)));
+    user.say("from tomorrow");
+    console.until_received("from tomorrow");
+    console.say("from yesterday");
+    user.until_received("from yesterday");
+    let mut ann = stage.desk.user("ann");
+    let waiting = ann.create("the lamp");
+    console.until_text(&format!("#tickets [data-ticket='{waiting}'] .age"), "just now");
+    console.until_text("#oldest-waiting", "1 minute");
+    console.until_text("#chat-list .age", "now");
+    let are_right = "[...document.querySelectorAll('#log time')].every(e => Math.abs(Date.parse(e.dateTime) - rightNow()) < 60000)";
+    for page in [&*user, &*console] {
+        page.check(are_right);
+        assert_eq!(page.count("#log li.day"), 1);
+        page.reload();
+        page.until_connected();
+        page.until("document.querySelectorAll('#log li.message').length == 2");
+        page.check(are_right);
+    }
+}
+
+/// It would tell for hours that nothing is due yet.
+fn a_clock_that_is_set_back_is_noticed_at_once(source: Source) {
+    let stage = Stage::new(source);
+    let (user, console, _) = chat_by(
+        stage.page(Kind::User).before(&wrong_clock(0)),
+        stage.page(Kind::Staff).before(&wrong_clock(0)),
+    );
+    user.type_keys("a");
+    console.until_there("#typing:not(:empty)");
+    for page in [&*user, &*console] {
+        page.eval("window.clockShift = -5 * 3600000");
+        page.until("Math.abs(deskNow() - rightNow()) < 5000"); // the desk was asked
+    }
+    user.fill("#text", "");
+    console.until_gone("#typing:not(:empty)");
+    user.type_keys("b");
+    console.until_there("#typing:not(:empty)");
 }
