@@ -2,10 +2,11 @@
 "use strict";
 
 const NEAR_END_PX = 48; // closer than this to the end counts as reading the end
+const ENTRIES_DRAWN_MAX = 300; // at once; those before them on demand
 const GROUP_MS = 180000; // messages of one sender within this time tell name and time once
 
 const FENCE = /```\n?([^]*?)\n?```/; // three backticks give a block in monospace
-const LINK = /(https?:\/\/[^\s<>"]*[^\s<>"'.,;:!?)\]}])/i;
+const LINK = /(https?:\/\/[^\s<>"\p{Bidi_Control}]*[^\s<>"'.,;:!?)\]}\p{Bidi_Control}])/iu;
 
 // The text as text nodes, links and blocks of code.
 function piecesOf(text) {
@@ -15,7 +16,8 @@ function piecesOf(text) {
   });
 }
 
-const linkTo = (url) => make("a", { href: url, target: "_blank", rel: "noopener noreferrer" }, url);
+// `dir` isolates it: nothing in the text before it turns the address around.
+const linkTo = (url) => make("a", { href: url, target: "_blank", rel: "noopener noreferrer", dir: "ltr" }, url);
 
 class Log {
   constructor({ log, newButton, onRetry, onRemove }) {
@@ -35,23 +37,37 @@ class Log {
 
   // Draws earlier entries, of which those of the other side up to `seenSeq` were on the screen before, behind what was asked,
   // if that is not among them. The live region is off meanwhile, so that they are not read out again.
-  show(entries, seenSeq, asked) {
+  show(entries, seenSeq, asked, drawnMax = ENTRIES_DRAWN_MAX) {
     this.log.setAttribute("aria-live", "off");
     this.list.replaceChildren();
     this.rows.clear();
     this.lastDay = this.divider = this.group = this.run = this.lastOwn = null;
-    if (asked) this.addAsked(asked);
     const firstUnread = entries.find((entry) => entry.from === "them" && entry.seq > seenSeq);
-    for (const entry of entries) this.add(entry, entry === firstUnread);
+    const start = Math.max(0, entries.length - drawnMax);
+    const first = firstUnread ? Math.min(start, entries.indexOf(firstUnread)) : start;
+    if (first > 0) this.offerEarlier(() => this.show(entries, Infinity, asked, entries.length - first + ENTRIES_DRAWN_MAX));
+    else if (asked) this.addAsked(asked);
+    for (const entry of entries.slice(first)) this.add(entry, entry === firstUnread);
     this.scrollToUnread();
     clearTimeout(this.announceTimer);
     this.announceTimer = setTimeout(() => this.log.setAttribute("aria-live", "polite"), 300);
   }
 
+  // A button in place of what is not drawn. The reader stays at the line that they have reached.
+  offerEarlier(showMore) {
+    const more = button(t("show-earlier"), { class: "small" }, () => {
+      const toEnd = this.log.scrollHeight - this.log.scrollTop;
+      showMore();
+      this.log.scrollTop = this.log.scrollHeight - toEnd;
+      this.log.focus();
+    });
+    this.list.append(make("li", { class: "system", "data-kind": "earlier" }, more));
+  }
+
   append(entry, isFirstUnread) {
     // What comes while history is being drawn is news all the same. That a ticket was created, its writer knows.
     const isSilent = this.log.getAttribute("aria-live") === "off" && entry.from !== "me" && entry.what !== "created";
-    if (isSilent) announceNews(entry, entry.kind === "message" ? `${entry.sender}: ${entry.text}` : this.lineText(entry));
+    if (isSilent) announceNews(entry, entry.kind === "message" ? `${entry.sender}: ${entry.text}` : this.wholeLine(entry));
     const isFirstBelow = !this.isAtEnd && !this.newCount && entry.from === "them";
     this.add(entry, isFirstUnread || isFirstBelow);
     if (this.isAtEnd || entry.from === "me") return this.scrollToEnd();
@@ -115,10 +131,12 @@ class Log {
   }
 
   systemRow(entry) {
-    const text = make("span", { dir: "auto" }, this.lineText(entry));
-    const row = make("li", { class: "system", "data-kind": entry.what }, text, " ", timeElement(entry.at, clockTime(entry.at)));
+    const row = make("li", { class: "system", "data-kind": entry.what }, this.lineText(entry), " ");
+    const { note } = entry.values;
+    if (note) row.append(make("span", { class: "note", dir: "auto" }, note), " ");
+    row.append(timeElement(entry.at, clockTime(entry.at)));
     this.group = null;
-    if (entry.what === "note") this.run = null; // it is somebody's words
+    if (note) this.run = null; // it is somebody's words
     else this.fold(row);
     return row;
   }
@@ -144,6 +162,11 @@ class Log {
 
   lineText({ what, values }) {
     return tOr("line-" + what, "notice-" + what, values);
+  }
+
+  // The same as one text, with the note behind it.
+  wholeLine(entry) {
+    return [this.lineText(entry), entry.values.note].filter(Boolean).join(" ");
   }
 
   messageRow(entry) {
@@ -234,7 +257,7 @@ class Log {
   save(chat) {
     const said = chat.entries.filter((entry) => entry.state !== "failed");
     const lines = said.map((entry) => {
-      const text = entry.kind === "message" ? `${entry.sender ?? t("you")}: ${entry.text}` : this.lineText(entry);
+      const text = entry.kind === "message" ? `${entry.sender ?? t("you")}: ${entry.text}` : this.wholeLine(entry);
       return `${fullDay(entry.at)} ${clockTime(entry.at)}  ${text}`;
     });
     const text = `${chat.subject}\n${t("ticket")} ${chat.ticketId}\n\n${lines.join("\n")}\n`;

@@ -27,7 +27,7 @@ const FILES: &[(&str, &str)] = files![
     "address.js" "alerts.js" "backoff.js" "chat.css" "checks.js" "composer.js" "connection.js" "conversation.js"
     "dialogs.js" "elements.js" "embedded.js" "i18n.js" "log.js" "people.js" "settings.js" "staff-board.js" "staff-canned.js"
     "staff-changes.js" "staff-chats.js" "staff-keys.js" "staff-lists.css" "staff-notify.js" "staff-recap.js" "staff-sign-in.js"
-    "staff.css" "staff.html" "staff.js" "storage.js" "stored-chat.js" "strings-staff.js" "strings-user.js" "strings.js" "style.css"
+    "staff-narrow.css" "staff.css" "staff.html" "staff.js" "storage.js" "stored-chat.js" "strings-staff-events.js" "strings-staff.js" "strings-user.js" "strings.js" "style.css"
     "time.js" "user-history.js" "user.html" "user.js" "widget.js" "wire.js"
 ];
 

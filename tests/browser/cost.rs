@@ -1,10 +1,10 @@
 //! What a message, a key and a ticket cost a page that has much in it: how much is drawn again and written down again. Times
 //! are measured by `make bench-pages`.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::page::Page;
-use crate::scripted::{ScriptedDesk, TICKET};
+use crate::scripted::{Connection, ScriptedDesk, TICKET};
 use crate::setup::{Console, Kind, Source, Stage, chat, sign_in, stories};
 use crate::support::TOKEN;
 
@@ -13,6 +13,8 @@ stories![
     a_receipt_changes_the_line_of_its_message_alone,
     a_ticket_that_changes_is_drawn_by_itself_on_a_board_of_three_hundred,
     a_long_chat_is_there_after_a_reload_and_leaves_nothing_behind,
+    of_two_thousand_messages_no_more_are_drawn_at_once_than_of_three_hundred,
+    a_board_of_a_thousand_is_made_in_pieces_and_never_whole,
 ];
 
 /// Lines of a long chat, and the characters of each.
@@ -21,10 +23,14 @@ const LINE: usize = 1500;
 
 /// Puts a long chat before what was said.
 pub fn fill(page: &Page) {
+    fill_with(page, LINES);
+}
+
+fn fill_with(page: &Page, lines: usize) {
     page.eval(&format!(
         "{{
             const shown = typeof chats == 'undefined' ? chat : chats.shown;
-            for (let n = 0; n < {LINES}; n += 1) {{
+            for (let n = 0; n < {lines}; n += 1) {{
                 const text = `line ${{n}} `.padEnd({LINE}, 'long '), at = Date.now() - 3600000 + n;
                 const whose = n % 2 ? {{ from: 'me', state: 'delivered', seq: 0 }} : {{ from: 'them', sender: 'x', senderId: 'x', seq: 0 }};
                 shown.entries.splice(n, 0, {{ kind: 'message', text, at, ...whose }});
@@ -96,26 +102,90 @@ fn a_receipt_changes_the_line_of_its_message_alone(source: Source) {
     }
 }
 
-fn a_ticket_that_changes_is_drawn_by_itself_on_a_board_of_three_hundred(source: Source) {
+/// Counts from now on how many elements are put into a list in one task at most.
+fn watch_tasks(page: &Page, list: &str) {
+    page.eval(&format!(
+        "{{
+            const size = node => node.nodeType == 1 ? 1 + node.querySelectorAll('*').length : 0;
+            window.added = 0; // a microtask calls an observer, so what it is told of is of one task
+            new MutationObserver(all => {{
+                const nodes = new Set(all.flatMap(({{ addedNodes }}) => [...addedNodes]));
+                window.added = Math.max(window.added, [...nodes].reduce((sum, node) => sum + size(node), 0));
+            }}).observe(document.querySelector('{list}'), {{ childList: true }});
+        }}"
+    ));
+}
+
+fn of_two_thousand_messages_no_more_are_drawn_at_once_than_of_three_hundred(source: Source) {
     let stage = Stage::new(source);
+    let (user, console, first) = chat(&stage);
+    let mut ann = stage.desk.user("ann");
+    let second = ann.create("the lamp");
+    console.pick(&second);
+    for page in [&*user, &*console] {
+        fill_with(page, 2000);
+        watch_tasks(page, "#log ol");
+    }
+    for ticket in [&first, &second] {
+        console.click(&format!("#chat-list [data-chat='{ticket}'] button"));
+        console.until_shown(ticket);
+    }
+    user.eval("log.show(chat.entries, chat.confirmedSeq)");
+    for page in [&*user, &*console] {
+        page.check("added > 300 && added < 300 * 12");
+        page.check("document.querySelectorAll('#log li.message').length <= 300");
+        // Those before them come on demand, and the reader stays where they are.
+        let place = "document.querySelectorAll('#log li.message')";
+        page.eval(&format!("window.reached = {place}[0].textContent"));
+        page.click("#log [data-kind=earlier] button");
+        page.until(&format!("{place}.length > 500 && {place}.length <= 600"));
+        page.check(&format!("Math.abs([...{place}].find(e => e.textContent == reached).getBoundingClientRect().top - document.querySelector('#log').getBoundingClientRect().top) < 300"));
+        page.check("document.activeElement.id == 'log'");
+    }
+}
+
+/// Signs in where this many tickets wait, of which 200 are in the welcome.
+fn console_with(stage: &Stage, tickets: u64) -> (Console, Connection) {
     let desk = ScriptedDesk::beside(stage.desk.server.addr);
     let console = Console::from(stage.page(Kind::Staff).at(desk.addr).open());
+    watch_tasks(&console, "#tickets");
     sign_in(&console, "sam", TOKEN);
     let mut connection = desk.accept();
-    let ticket = |n: u64, online: bool| {
-        json!({ "ticket_id": if n == 0 { TICKET.to_owned() } else { format!("t-{n:03}") }, "user_id": format!("user-{n}"),
-            "subject": format!("help {n}"), "state": "waiting", "staff_id": null, "user_online": online, "created_at": n })
-    };
-    let (first, rest): (Vec<u64>, Vec<u64>) = (0..300).partition(|n| *n < 200);
+    let (first, rest): (Vec<u64>, Vec<u64>) = (0..tickets).partition(|n| *n < 200);
     connection.send(&json!({ "type": "welcome", "protocol": 1, "role": "staff", "staff_id": "sam", "online": false, "now": 1000,
         "max_chats": 5, "assign": "manual", "more": rest.len(), "staff": [],
         "tickets": first.iter().map(|n| ticket(*n, true)).collect::<Vec<_>>() }));
     for n in &rest {
         connection.send(&json!({ "type": "ticket_added", "ticket": ticket(*n, true) }));
     }
-    console.until_text("#oldest-waiting", "300 waiting");
-    console.until_text("#board-more", "100 more");
+    console.until_text("#oldest-waiting", &format!("{tickets} waiting"));
     console.until("document.querySelectorAll('#tickets > li').length == 200"); // a few at once, so that no task is long
+    (console, connection)
+}
+
+fn ticket(n: u64, online: bool) -> Value {
+    json!({ "ticket_id": if n == 0 { TICKET.to_owned() } else { format!("t-{n:03}") }, "user_id": format!("user-{n}"),
+        "subject": format!("help {n}"), "state": "waiting", "staff_id": null, "user_online": online, "created_at": n })
+}
+
+fn a_board_of_a_thousand_is_made_in_pieces_and_never_whole(source: Source) {
+    let stage = Stage::new(source);
+    let (console, _connection) = console_with(&stage, 1000);
+    console.until_text("#board-more", "800 more");
+    console.check("added > 10 && added < 10 * 20"); // ten rows
+    // The search finds what has no row, and the first are back after it.
+    console.eval("window.added = 0");
+    console.fill("#search", "help 99");
+    console.until("document.querySelectorAll('#tickets > li').length == 11");
+    console.fill("#search", "");
+    console.until("document.querySelectorAll('#tickets > li').length == 200");
+    console.check("added < 10 * 20");
+}
+
+fn a_ticket_that_changes_is_drawn_by_itself_on_a_board_of_three_hundred(source: Source) {
+    let stage = Stage::new(source);
+    let (console, mut connection) = console_with(&stage, 300);
+    console.until_text("#board-more", "100 more");
     watch(&console, "#tickets");
     connection.send(&json!({ "type": "ticket_updated", "ticket": ticket(7, false) }));
     console.until_text("#tickets [data-ticket='t-007'] .away", "away");

@@ -2,12 +2,13 @@
 
 use serde_json::json;
 
-use crate::layout::fits;
+use crate::layout::{OUTSIDE, SIDEWAYS, fits};
 use crate::page::Page;
-use crate::setup::{Kind, Source, Stage, chat, chat_with_staff, stories};
+use crate::setup::{Console, Kind, Source, Stage, chat, chat_with_staff, stories};
 
 stories![
-    at_twice_the_size_everything_is_in_reach,
+    enlarged_the_users_page_is_in_reach,
+    enlarged_the_console_is_in_reach,
     with_more_room_between_letters_and_lines_nothing_is_cut,
     who_has_no_name_that_can_be_seen_is_called_by_the_id,
     four_thousand_emoji_are_sent_and_read,
@@ -15,36 +16,101 @@ stories![
     a_page_whose_storage_is_full_loses_nothing_that_is_on_the_screen,
 ];
 
-/// Lists controls that cannot be brought into view whole.
-const OUT_OF_REACH: &str = "[...document.querySelectorAll('button, input, textarea, select')].filter(e => e.checkVisibility()).filter(e => {
-    e.scrollIntoView({ block: 'nearest' });
-    const { left, top, right, bottom } = e.getBoundingClientRect();
-    return left < -0.5 || top < -0.5 || right > innerWidth + 0.5 || bottom > innerHeight + 0.5;
-}).map(e => e.id || e.textContent)";
+/// Lists controls that cannot be brought into view whole by scrolling up and down, with what is wrong. Behind a dialog
+/// there is nothing to reach.
+const OUT_OF_REACH: &str = "(() => {
+    const dialog = document.querySelector('dialog[open], :popover-open');
+    const controls = [...(dialog ?? document).querySelectorAll('button, input, textarea, select')].filter(e => e.checkVisibility());
+    const wrong = e => {
+        e.scrollIntoView({ block: 'nearest' });
+        const { left, top, right, bottom } = e.getBoundingClientRect();
+        const isBeyond = box => left < box.left - 0.5 || top < box.top - 0.5 || right > box.right + 0.5 || bottom > box.bottom + 0.5;
+        if (isBeyond({ left: 0, top: 0, right: innerWidth, bottom: innerHeight })) return 'out of the screen';
+        for (let around = e.parentElement; around; around = around.parentElement) {
+            if (around.scrollLeft) return 'reached sideways';
+            const style = getComputedStyle(around);
+            if (style.overflowY != 'visible' && isBeyond(around.getBoundingClientRect())) return 'cut off';
+            if (style.position == 'fixed') break;
+        }
+        const middle = (top + bottom) / 2;
+        const hits = [left + 3, (left + right) / 2, right - 3].map(x => document.elementFromPoint(x, middle));
+        if (hits.some(hit => !(e.closest('label') ?? e).contains(hit))) return 'covered';
+        return e.matches('button') && e.scrollWidth > e.clientWidth + 1 ? 'too narrow for its text' : null;
+    };
+    return controls.map(e => [e.id || e.textContent, wrong(e)]).filter(([, what]) => what);
+})()";
 
-fn at_twice_the_size_everything_is_in_reach(source: Source) {
+/// 1280 x 800 at 200 %, a phone of 320 px, and 1280 x 1024 at 400 % (WCAG 1.4.10): width, height, scale.
+const ENLARGED: [(u32, u32, u32); 3] = [(640, 400, 2), (320, 568, 1), (320, 256, 4)];
+
+fn enlarge(page: &Page, (width, height, scale): (u32, u32, u32)) {
+    let screen = json!({ "width": width, "height": height, "deviceScaleFactor": scale, "mobile": false });
+    page.cdp("Emulation.setDeviceMetricsOverride", screen);
+    page.next_frame();
+}
+
+/// Asserts that nothing has to be scrolled sideways, and that no control is cut off.
+#[track_caller]
+fn all_is_in_reach(page: &Page, state: &str) {
+    for screen in ENLARGED {
+        enlarge(page, screen);
+        assert_eq!(page.eval(OUT_OF_REACH), json!([]), "{screen:?}: {state}");
+        assert_eq!(page.eval(SIDEWAYS), json!([]), "scrolls sideways at {screen:?}: {state}");
+        assert_eq!(page.eval(OUTSIDE), json!([]), "outside of the screen at {screen:?}: {state}");
+    }
+}
+
+fn enlarged_the_users_page_is_in_reach(source: Source) {
     let stage = Stage::new(source);
+    let asking = stage.user();
+    all_is_in_reach(&asking, "asking");
+    asking.key("Enter");
+    asking.until_there("#subject-error");
+    all_is_in_reach(&asking, "an empty subject");
     let (user, console, _) = chat(&stage);
     user.say("hello");
     console.until_received("hello");
-    let asking = stage.user();
-    // 1280 x 800 at 200 %, a phone of 320 px, and 1280 x 1024 at 400 % (WCAG 1.4.10).
-    for (width, height, scale) in [(640, 400, 2), (320, 568, 1), (320, 256, 4)] {
-        for page in [&*user, &*console, &*asking] {
-            let screen =
-                json!({ "width": width, "height": height, "deviceScaleFactor": scale, "mobile": false });
-            page.cdp("Emulation.setDeviceMetricsOverride", screen);
-            page.next_frame();
-            assert_eq!(page.eval(OUT_OF_REACH), json!([]), "at {width} x {height}");
-        }
-        let is_read = "(log => log.clientHeight >= 48)(document.querySelector('#log'))";
-        user.check(is_read);
-        console.check(is_read);
+    all_is_in_reach(&user, "chat");
+    user.check("document.querySelector('#log').clientHeight >= 48"); // there is room to read
+    for dialog in ["open-settings", "close-ticket"] {
+        user.click(&format!("#{dialog}"));
+        all_is_in_reach(&user, dialog);
+        user.key("Escape");
     }
+    user.click("#close-ticket");
+    user.click("#confirm-yes");
+    user.until_ticket_is("closed");
+    all_is_in_reach(&user, "closed");
+}
+
+fn enlarged_the_console_is_in_reach(source: Source) {
+    let stage = Stage::new(source);
+    let outside = Console::from(stage.page(Kind::Staff).open());
+    all_is_in_reach(&outside, "sign-in");
+    let (user, console, _) = chat(&stage);
+    user.say("hello");
+    console.until_received("hello");
+    let mut ann = stage.desk.user("ann");
+    let waiting = ann.create("the lamp");
+    console.until_ticket(&waiting, "waiting");
+    let _kim = stage.desk.staff("kim").online();
+    console.until_there("[data-colleague=kim]");
+    all_is_in_reach(&console, "chat");
+    console.check("document.querySelector('#log').clientHeight >= 48");
+    for dialog in ["transfer", "open-canned", "open-help", "open-settings", "close-ticket"] {
+        console.resize(1280, 800);
+        console.click(&format!("#{dialog}"));
+        all_is_in_reach(&console, dialog);
+        console.key("Escape");
+    }
+    console.click("#more");
+    console.until_there("#release");
+    assert_eq!(console.eval(OUT_OF_REACH), json!([]), "the actions of a chat");
+    console.key("Escape");
     console.click("#back");
-    assert_eq!(console.eval(OUT_OF_REACH), json!([]), "the lists");
+    all_is_in_reach(&console, "chats");
     console.click("#show-board");
-    assert_eq!(console.eval(OUT_OF_REACH), json!([]), "the board");
+    all_is_in_reach(&console, "board");
 }
 
 /// What readers may set for themselves (WCAG 1.4.12).

@@ -71,7 +71,7 @@ fn nothing_ran(page: &Page) {
     page.next_frame();
     page.check("window.hit === undefined");
     assert_eq!(page.dialogs(), 0);
-    let strange = "script:not([src],body > script),style:not(head > style),link:not([rel=icon],[href='style.css'],[href='chat.css'],[href='staff.css'],[href='staff-lists.css']),img,svg,math,iframe,\
+    let strange = "script:not([src],body > script),style:not(head > style),link:not([rel=icon],[href='style.css'],[href='chat.css'],[href='staff.css'],[href='staff-lists.css'],[href='staff-narrow.css']),img,svg,math,iframe,\
         object,embed,video,audio,details,marquee,base,template:not([id^=own-settings]),noscript,form[action],meta[http-equiv=refresh],a:not([data-other-page], .said a[rel='noopener noreferrer'])";
     assert_eq!(page.count(strange), 0, "no element came from a text");
     page.check("document.querySelectorAll('#log .said *').length == 0");

@@ -21,13 +21,13 @@ stories![
 const WIDTHS: [(u32, u32); 5] = [(320, 640), (360, 640), (768, 700), (1024, 700), (1440, 900)];
 
 /// Finds what can be scrolled sideways: the page, or a box in it. The text in a field may be.
-const SIDEWAYS: &str = "[document.documentElement, ...document.querySelectorAll('body, body *')] \
+pub const SIDEWAYS: &str = "[document.documentElement, ...document.querySelectorAll('body, body *')] \
     .filter(e => e.checkVisibility() && !e.closest('.unseen, input, textarea') && e.scrollWidth > e.clientWidth + 1) \
     .filter(e => e == document.documentElement || ['auto', 'scroll'].includes(getComputedStyle(e).overflowX)) \
     .map(e => e.outerHTML.slice(0, 100))";
 
-/// Asserts that all that is shown lies within the screen from left to right.
-const OUTSIDE: &str = "[...document.querySelectorAll('body *')].filter(e => e.checkVisibility() && !e.closest('.unseen') && e.tagName != 'OPTION') \
+/// Finds what does not lie within the screen from left to right.
+pub const OUTSIDE: &str = "[...document.querySelectorAll('body *')].filter(e => e.checkVisibility() && !e.closest('.unseen') && e.tagName != 'OPTION') \
     .map(e => [e, e.getBoundingClientRect()]).filter(([e, r]) => r.width && (r.left < -0.5 || r.right > innerWidth + 0.5)) \
     .map(([e]) => e.outerHTML.slice(0, 100))";
 

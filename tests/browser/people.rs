@@ -1,5 +1,7 @@
 //! Who says what: names on both sides, and texts with links, code and directions of their own.
 
+use serde_json::json;
+
 use crate::page::quoted;
 use crate::setup::{Console, Kind, Source, Stage, chat_with_user, stories};
 use crate::support::TOKEN;
@@ -8,6 +10,7 @@ stories![
     both_sides_read_names_and_ids_are_tooltips,
     links_can_be_clicked_and_backticks_give_a_block,
     a_text_from_right_to_left_does_not_turn_its_bubble,
+    a_text_that_orders_characters_moves_nothing_around_it,
     while_all_is_well_a_visitor_sees_nothing_of_the_connection,
 ];
 
@@ -86,6 +89,56 @@ fn a_text_from_right_to_left_does_not_turn_its_bubble(source: Source) {
         ));
     }
     console.check("getComputedStyle([...document.querySelectorAll('.said')].at(-1)).direction == 'rtl'");
+}
+
+/// Lists texts whose letters do not stand from left to right, in or beside what peers have written.
+const REORDERED: &str = "(() => {
+    const words = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    const found = new Set();
+    let last = null;
+    while (words.nextNode()) {
+        const { data, parentElement } = words.currentNode;
+        const isPeers = parentElement.closest('.subject, #chat-subject, .last-line, .note, .said') && !parentElement.closest('a');
+        if (isPeers || !parentElement.checkVisibility() || parentElement.closest('.unseen')) continue;
+        const block = parentElement.closest('li, p, h2, h3, button');
+        for (const { index } of data.matchAll(/[A-Za-z0-9]/g)) {
+            const range = document.createRange();
+            range.setStart(words.currentNode, index);
+            range.setEnd(words.currentNode, index + 1);
+            const { left, top } = range.getBoundingClientRect();
+            if (last && last.block == block && Math.abs(last.top - top) < 3 && left < last.left) found.add(data);
+            last = { block, left, top };
+        }
+    }
+    return [...found];
+})()";
+
+/// Ends an isolation that is not its own, and turns round what follows (UAX #9, PDI and RLO).
+const TURNS: &str = "\u{2069}\u{202e}";
+
+fn a_text_that_orders_characters_moves_nothing_around_it(source: Source) {
+    let stage = Stage::with(source, &["--max-chats", "1"]);
+    let console = stage.console("sam");
+    console.go_online();
+    let subject = format!("{TURNS}the printer");
+    let mut ann = stage.desk.user("ann");
+    let ticket = ann.create(&subject);
+    console.until_ticket(&ticket, "waiting");
+    assert_eq!(console.eval(REORDERED), json!([]), "the board");
+    let mut kim = stage.desk.staff("kim").online();
+    kim.pick(&ticket);
+    kim.transfer(&ticket, "sam", &format!("{TURNS}she waits"));
+    console.until_there(".system .note");
+    ann.say(1, &format!("{TURNS}see https://desk.example/a/path{TURNS}now"));
+    console.until_there(".said a");
+    assert_eq!(console.text(".said a"), "https://desk.example/a/path");
+    let mut bob = stage.desk.user("bob");
+    kim.pick(&bob.create("the lamp"));
+    console.click("#transfer");
+    console.click("#transfer-send");
+    console.until_text("#problem", "the printer");
+    assert_eq!(console.eval(REORDERED), json!([]), "a chat, and a refusal");
+    console.check(&format!("document.querySelector('#chat-subject').textContent == {}", quoted(&subject))); // to the letter
 }
 
 fn while_all_is_well_a_visitor_sees_nothing_of_the_connection(source: Source) {

@@ -53,6 +53,9 @@ const STAFF_REFUSALS: &[&str] = &[
 /// Where a part of a computed name may come from, besides the page's own scripts.
 const GIVEN: [&str; 2] = [include_str!("../../src/protocol/PROTOCOL.md"), "`granted` `denied` `default`"];
 
+/// The files with texts. The first is shared, the second the user's page's; the others are the staff's.
+const TABLES: [&str; 4] = ["strings.js", "strings-user.js", "strings-staff.js", "strings-staff-events.js"];
+
 #[test]
 fn every_text_is_used_and_every_text_that_is_used_exists() {
     for page in pages() {
@@ -87,7 +90,10 @@ fn every_computed_name_is_of_a_family() {
 
 #[test]
 fn no_text_stands_in_two_tables() {
-    let [shared, user, staff] = ["strings.js", "strings-user.js", "strings-staff.js"].map(table);
+    let [shared, user, controls, events] = TABLES.map(table);
+    let twin = controls.keys().find(|name| events.contains_key(*name));
+    assert_eq!(twin, None, "a name means one text");
+    let staff: Table = controls.into_iter().chain(events).collect();
     for (one, other) in [(&shared, &user), (&shared, &staff), (&user, &staff)] {
         for (name, texts) in one {
             let twin = other.iter().find(|(_, others)| *others == texts);
@@ -103,7 +109,7 @@ fn no_text_stands_in_two_tables() {
 fn every_text_is_there_in_every_language_with_the_same_places_to_fill_in() {
     let languages = table("strings.js")["languages"].as_array().expect("a list").len();
     assert!(languages >= 3);
-    for (name, texts) in ["strings.js", "strings-user.js", "strings-staff.js"].into_iter().flat_map(table) {
+    for (name, texts) in TABLES.into_iter().flat_map(table) {
         let texts = texts.as_array().expect("a list");
         assert_eq!(texts.len(), languages, "{name}");
         let places: Vec<Names> = texts.iter().map(|text| places(&name, text)).collect();

@@ -1,0 +1,151 @@
+// strings-staff-events.js: what the staff's page says of what has happened: refusals, outcomes, news, system lines.
+"use strict";
+
+Object.assign(STRINGS, {
+  "why-user_offline": [
+    "the visitor was just cut off",
+    "die Gegenseite war gerade getrennt",
+    "le visiteur vient d’être déconnecté",
+  ],
+  "why-staff_offline": ["they are not online any more", "nicht mehr online", "plus en ligne"],
+  "why-you_are_offline": ["you are offline", "Sie sind offline", "vous êtes hors ligne"],
+  "why-no_ticket": ["the ticket is no longer open", "das Ticket ist nicht mehr offen", "le ticket n’est plus ouvert"],
+  "why-closed": ["the ticket is closed", "das Ticket ist geschlossen", "le ticket est fermé"],
+  "why-not_yours": ["the ticket is not yours any more", "das Ticket ist nicht mehr Ihres", "le ticket n’est plus à vous"],
+  "why-too_long": ["it is too long", "zu lang", "trop long"],
+  "why-rate_limited": ["too many at once", "zu viel auf einmal", "trop à la fois"],
+  "why-ticket_taken": ["somebody else has picked it", "jemand anderes hat es genommen", "quelqu’un d’autre l’a pris"],
+  "why-at_capacity": [
+    "you have no room for another chat",
+    "Sie haben keinen Platz für einen weiteren Chat",
+    "vous n’avez pas de place pour une autre discussion",
+  ],
+  "why-colleague_full": [
+    "they have no room for another chat",
+    "dort ist kein Platz für einen weiteren Chat",
+    "ce collègue n’a plus de place",
+  ],
+  "why-unknown_staff": [
+    "that colleague is not online",
+    "diese Person ist nicht online",
+    "ce collègue n’est pas en ligne",
+  ],
+  "problem-pick_ticket": [
+    "“{subject}” was not picked: {why}.",
+    "„{subject}“ wurde nicht genommen: {why}.",
+    "« {subject} » non pris : {why}.",
+  ],
+  "problem-release_ticket": [
+    "“{subject}” was not released: {why}.",
+    "„{subject}“ wurde nicht freigegeben: {why}.",
+    "« {subject} » non libéré : {why}.",
+  ],
+  "problem-transfer_ticket": [
+    "“{subject}” was not handed over to {name}: {why}.",
+    "„{subject}“ wurde nicht an {name} übergeben: {why}.",
+    "« {subject} » non transféré à {name} : {why}.",
+  ],
+  "problem-close_ticket": [
+    "“{subject}” was not closed: {why}.",
+    "„{subject}“ wurde nicht geschlossen: {why}.",
+    "« {subject} » non fermé : {why}.",
+  ],
+  "problem-go_offline": ["Still online: {why}.", "Noch online: {why}.", "Toujours en ligne : {why}."],
+  "problem-go_online": ["Still offline: {why}.", "Noch offline: {why}.", "Toujours hors ligne : {why}."],
+  "outcome-rated": [
+    "Ticket {ticket} was rated {score} of 5.",
+    "Ticket {ticket} wurde mit {score} von 5 bewertet.",
+    "Le ticket {ticket} a reçu {score} sur 5.",
+  ],
+  "outcome-picked": ["Ticket {ticket} is yours.", "Ticket {ticket} ist Ihres.", "Le ticket {ticket} est à vous."],
+  "outcome-auto": [
+    "The desk gave you ticket {ticket}.",
+    "Ticket {ticket} wurde Ihnen zugeteilt.",
+    "Le ticket {ticket} vous a été attribué.",
+  ],
+  "outcome-transferred": [
+    "{name} handed you ticket {ticket}.",
+    "{name} hat Ihnen Ticket {ticket} übergeben.",
+    "{name} vous a transféré le ticket {ticket}.",
+  ],
+  "outcome-released": [
+    "Ticket {ticket} is back in the queue.",
+    "Ticket {ticket} wartet wieder.",
+    "Le ticket {ticket} attend de nouveau.",
+  ],
+  "outcome-handed": [
+    "Ticket {ticket} went to {name}.",
+    "Ticket {ticket} ging an {name}.",
+    "Le ticket {ticket} est passé à {name}.",
+  ],
+  "outcome-nothing": ["Nothing to pick.", "Nichts zu nehmen.", "Rien à prendre."],
+  "outcome-offline": ["You are offline.", "Sie sind offline.", "Vous êtes hors ligne."],
+  "outcome-paused": [
+    "You are offline. Your chats are paused.",
+    "Sie sind offline. Ihre Chats sind pausiert.",
+    "Vous êtes hors ligne. Vos discussions sont en pause.",
+  ],
+  "outcome-online": ["You are online.", "Sie sind online.", "Vous êtes en ligne."],
+  "notify-message": ["New message from {name}", "Neue Nachricht von {name}", "Nouveau message de {name}"],
+  "notify-ticket": ["New ticket", "Neues Ticket", "Nouveau ticket"],
+  "lock-elsewhere": [
+    "This console is open in another tab.",
+    "Die Konsole ist in einem anderen Tab offen.",
+    "La console est ouverte dans un autre onglet.",
+  ],
+  "lock-repick": [
+    "This chat is paused. Pick it again to go on.",
+    "Dieser Chat ist pausiert. Nehmen Sie ihn wieder, um weiterzumachen.",
+    "Cette discussion est en pause. Reprenez-la pour continuer.",
+  ],
+  "lock-closed": ["This ticket is closed.", "Dieses Ticket ist geschlossen.", "Ce ticket est fermé."],
+  "lock-user-offline": [
+    "The visitor is away. You can write when they are back.",
+    "Der Besucher ist abwesend. Sie können schreiben, wenn er zurück ist.",
+    "Le visiteur est absent. Vous pourrez écrire à son retour.",
+  ],
+  "line-recap": [
+    "What was said before, as the browser of {name} has it",
+    "Was vorher gesagt wurde, laut dem Browser von {name}",
+    "Ce qui a été dit avant, d’après le navigateur de {name}",
+  ],
+  "line-rated": ["{name} gave {score} of 5.", "{name} gab {score} von 5.", "{name} a donné {score} sur 5."],
+  "line-joined": ["You joined.", "Sie sind da.", "Vous êtes là."],
+  "line-auto": [
+    "The desk gave you this ticket.",
+    "Dieses Ticket wurde Ihnen zugeteilt.",
+    "Ce ticket vous a été attribué.",
+  ],
+  "line-transferred": [
+    "{name} handed this ticket to you.",
+    "{name} hat Ihnen dieses Ticket übergeben.",
+    "{name} vous a transféré ce ticket.",
+  ],
+  "line-note": ["Note from {name}:", "Notiz von {name}:", "Note de {name} :"],
+  "line-offline": ["The visitor went offline.", "Der Besucher ist offline.", "Le visiteur est hors ligne."],
+  "line-online": [
+    "The visitor is back online.",
+    "Der Besucher ist wieder online.",
+    "Le visiteur est de nouveau en ligne.",
+  ],
+  "line-left": ["You left the chat.", "Sie haben den Chat verlassen.", "Vous avez quitté la discussion."],
+  "line-taken": ["{name} has this ticket now.", "{name} hat dieses Ticket jetzt.", "{name} a ce ticket maintenant."],
+  "line-closed": ["Ticket closed by {by}.", "Ticket geschlossen. Durch: {by}.", "Ticket fermé. Par : {by}."],
+  "line-ended": [
+    "The ticket was closed while you were away.",
+    "Das Ticket wurde in Ihrer Abwesenheit geschlossen.",
+    "Le ticket a été fermé en votre absence.",
+  ],
+  "line-back": [
+    "Connected again. Pick the ticket again to go on.",
+    "Wieder verbunden. Nehmen Sie das Ticket wieder, um weiterzumachen.",
+    "De nouveau connecté. Reprenez le ticket pour continuer.",
+  ],
+  "line-elsewhere": [
+    "The console went on in another tab.",
+    "Die Konsole lief in einem anderen Tab weiter.",
+    "La console a continué dans un autre onglet.",
+  ],
+  "by-user": ["the visitor", "Besucher", "le visiteur"],
+  "by-staff": ["staff", "Team", "l’équipe"],
+});
