@@ -1,8 +1,8 @@
-//! Makes README's pictures from a running desk:
-//! `SCREENSHOTS_DIR=docs cargo test --test browser -- --ignored screenshots`
+//! Makes README's pictures from a running desk, and those of every state:
+//! `SCREENSHOTS_DIR=docs cargo test --test browser -- --ignored --exact screenshots::screenshots`
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
@@ -13,24 +13,42 @@ use crate::widget::{Shop, ShopPage};
 
 const BYTES_MAX: usize = 200_000; // README is to load on a train, too
 
-#[test]
-#[ignore = "it writes files; `make screenshots` asks for it"]
-fn screenshots() {
+/// The directory for the pictures.
+fn directory() -> PathBuf {
     let dir = std::env::var("SCREENSHOTS_DIR").expect("SCREENSHOTS_DIR names the directory for the pictures");
-    let dir = Path::new(&dir);
-    fs::create_dir_all(dir).expect("the directory can be made");
-    let shop = Shop::open();
+    fs::create_dir_all(&dir).expect("the directory can be made");
+    dir.into()
+}
+
+fn desk_of(shop: &Shop) -> Stage {
     let brand = ["--name", "Lumen Lamps", "--rate-limit", "0", "--allow-embed", &shop.origin()];
-    let stage = Stage::with(Source::Served, &brand);
+    Stage::with(Source::Served, &brand)
+}
+
+fn console_of(stage: &Stage) -> Console {
     let console = Console::from(stage.page(Kind::Staff).size(1280, 720).open());
     console.put("#staff-name", "Sam");
     sign_in(&console, "sam", TOKEN);
     console.until_connected();
-    let user = stage.page(Kind::User).size(390, 700).user();
-    let shop = shop.sell(stage.desk.server.addr, "async", SHOP);
-    let shop = ShopPage::at(&stage.desk, &shop, (1280, 720));
+    console
+}
 
-    let mut day = Day::begin(&stage);
+/// Opens the widget on the page of a shop, and fills in what is asked for.
+fn visit(stage: &Stage, shop: Shop) -> (ShopPage, UserPage) {
+    let url = shop.sell(stage.desk.server.addr, "async", SHOP);
+    let shop = ShopPage::at(&stage.desk, &url, (1280, 720));
+    shop.click();
+    let frame = shop.frame(&stage.desk, "");
+    frame.until_connected();
+    frame.fill("#name", "Mia");
+    frame.fill("#subject", "Does the blue one come with a bulb?");
+    (shop, frame)
+}
+
+/// Brings the page of a user and the console into the middle of a chat.
+fn busy(stage: &Stage, console: &Console) -> (UserPage, Day) {
+    let user = stage.page(Kind::User).size(390, 700).user();
+    let mut day = Day::begin(stage);
     user.fill("#name", "Ada Okafor");
     let ticket = user.ask("The printer prints only in green");
     console.go_online();
@@ -38,40 +56,107 @@ fn screenshots() {
     console.pick(&day.tickets[1]);
     console.pick(&ticket);
     user.until_unlocked();
-    day.go_on(&console);
-    talk(&user, &console);
-    shop.click();
-    let frame = shop.frame(&stage.desk, "");
-    frame.until_connected();
-    frame.fill("#name", "Mia");
-    frame.fill("#subject", "Does the blue one come with a bulb?");
+    day.go_on(console);
+    talk(&user, console);
+    (user, day)
+}
+
+#[test]
+#[ignore = "it writes files; `make screenshots` asks for it"]
+fn screenshots() {
+    let dir = directory();
+    let shop = Shop::open();
+    let stage = desk_of(&shop);
+    let console = console_of(&stage);
+    let (user, _day) = busy(&stage, &console);
+    let (shop, frame) = visit(&stage, shop);
     console.until("!byId('outcome').textContent"); // what was said a moment ago is gone again
     user.fill("#text", "It does now. Th");
     console.until_there("#typing");
-
     shop.page.cdp("Target.activateTarget", json!({ "targetId": shop.page.target }));
     for (scheme, end) in [("light", ""), ("dark", "-dark")] {
+        frame.media(&[("prefers-color-scheme", scheme)]);
         for (page, name) in [(&shop.page, "widget"), (&*console, "staff"), (&*user, "user-phone")] {
             page.media(&[("prefers-color-scheme", scheme)]);
-            if name == "widget" {
-                frame.media(&[("prefers-color-scheme", scheme)]);
-            }
-            save(page, &dir.join(format!("{name}{end}.png")));
+            let bytes = save(page, &dir.join(format!("{name}{end}.png")));
+            assert!(bytes < BYTES_MAX, "{name}{end} has {bytes} bytes");
         }
     }
-    // Beside them, for whoever changes a style: both pages at the widths that are looked at.
-    let Ok(widths) = std::env::var("SCREENSHOTS_WIDTHS") else { return };
-    for width in widths.split(',').map(|width| width.parse().expect("a width")) {
-        for (scheme, page, name) in [
-            ("light", &*user, "user"),
-            ("dark", &*user, "user"),
-            ("light", &*console, "staff"),
-            ("dark", &*console, "staff"),
-        ] {
-            page.media(&[("prefers-color-scheme", scheme)]);
-            page.resize(width, if width < 600 { 700 } else { 900 });
-            save(page, &dir.join(format!("{name}-{width}-{scheme}.png")));
-        }
+}
+
+/// Both pages in every state, at the widths that are looked at, for whoever changes a style.
+#[test]
+#[ignore = "it writes files; `make screenshots-all` asks for it"]
+fn screenshots_of_every_state() {
+    let dir = directory();
+    let shop = Shop::open();
+    let stage = desk_of(&shop);
+    let console = Console::from(stage.page(Kind::Staff).size(1280, 720).open());
+    at_every_width(&console, "staff-sign-in", &dir);
+    drop(console);
+    let console = console_of(&stage);
+    at_every_width(&console, "staff-empty", &dir);
+    let asking = stage.user();
+    at_every_width(&asking, "user-form", &dir);
+    drop(asking);
+    let waiting = stage.user();
+    waiting.ask("Where is my order?");
+    waiting.until_there("#queue");
+    at_every_width(&waiting, "user-waiting", &dir);
+    let (user, mut day) = busy(&stage, &console);
+    for n in 4..8 {
+        day.users[n].close_ticket();
+    }
+    at_every_width(&user, "user-chat", &dir);
+    at_every_width(&console, "staff-chat", &dir);
+    console.resize(1280, 720);
+    console.click("#go-offline");
+    console.click("#confirm-yes");
+    user.until_locked("staff-offline");
+    at_every_width(&user, "user-paused", &dir);
+    at_every_width(&console, "staff-paused", &dir);
+    user.resize(390, 700);
+    user.click("#close-ticket");
+    user.click("#confirm-yes");
+    user.until_there("#rating");
+    at_every_width(&user, "user-closed", &dir);
+    let (shop, frame) = visit(&stage, shop);
+    shop.page.cdp("Target.activateTarget", json!({ "targetId": shop.page.target }));
+    for scheme in SCHEMES {
+        frame.media(&[("prefers-color-scheme", scheme)]);
+        in_scheme(&shop.page, "widget", scheme, &dir);
+    }
+}
+
+/// The board of a desk with nine tickets, before any is picked.
+#[test]
+#[ignore = "it writes files; `make screenshots-all` asks for it"]
+fn screenshots_of_nine_tickets() {
+    let shop = Shop::open();
+    let stage = desk_of(&shop);
+    let console = console_of(&stage);
+    let _day = Day::begin(&stage);
+    let mut ada = stage.desk.user("ada");
+    let ninth = ada.create("The printer prints only in green");
+    console.go_online();
+    console.until_ticket(&ninth, "waiting");
+    at_every_width(&console, "staff-nine", &directory());
+}
+
+const SCHEMES: [&str; 2] = ["light", "dark"];
+
+fn at_every_width(page: &Page, name: &str, dir: &Path) {
+    for scheme in SCHEMES {
+        in_scheme(page, name, scheme, dir);
+    }
+    page.media(&[]);
+}
+
+fn in_scheme(page: &Page, name: &str, scheme: &'static str, dir: &Path) {
+    page.media(&[("prefers-color-scheme", scheme)]);
+    for (width, height) in [(360, 700), (768, 1024), (1440, 900), (1920, 1080)] {
+        page.resize(width, height);
+        save(page, &dir.join(format!("{name}-{width}-{scheme}.png")));
     }
 }
 
@@ -148,13 +233,14 @@ fn talk(user: &UserPage, console: &Console) {
     }
 }
 
-fn save(page: &Page, path: &Path) {
+/// Writes a picture. Returns its size.
+fn save(page: &Page, path: &Path) -> usize {
     page.next_frame();
     let shot = page.cdp("Page.captureScreenshot", json!({ "format": "png", "optimizeForSpeed": false }));
     let png = from_base64(shot["data"].as_str().expect("a picture"));
-    assert!(png.starts_with(b"\x89PNG"), "{} is a picture", path.display());
-    assert!((5_000..BYTES_MAX).contains(&png.len()), "{} has {} bytes", path.display(), png.len());
-    fs::write(path, png).expect("the directory can be written");
+    assert!(png.starts_with(b"\x89PNG") && png.len() > 5_000, "{} is a picture", path.display());
+    fs::write(path, &png).expect("the directory can be written");
+    png.len()
 }
 
 /// RFC 4648: four digits of 6 bits are three bytes.

@@ -14,6 +14,7 @@ use crate::support::TOKEN;
 stories![
     a_second_tab_takes_over_and_use_it_here_takes_it_back,
     a_second_console_takes_over_and_use_it_here_takes_it_back,
+    of_twenty_tabs_one_is_connected_and_each_can_take_over,
     what_another_tab_said_is_there_after_use_it_here,
     what_another_console_said_is_there_after_use_it_here,
     a_chat_that_ended_in_another_tab_is_not_blamed_on_a_restart,
@@ -51,6 +52,37 @@ fn a_second_tab_takes_over_and_use_it_here_takes_it_back(source: Source) {
     first.say("from the first again");
     assert_eq!(sam.expect("message")["text"], "from the first again");
     has_connected_once_for_each_click(&first, &second);
+}
+
+fn of_twenty_tabs_one_is_connected_and_each_can_take_over(source: Source) {
+    let stage = Stage::new(source);
+    let (user, mut sam, ticket) = chat_with_staff(&stage, stage.page(Kind::User));
+    let mut tabs = vec![user];
+    for _ in 1..20 {
+        let tab = UserPage::from(tabs.last().unwrap().duplicate());
+        tab.until_unlocked();
+        tabs.push(tab);
+    }
+    let last = tabs.pop().unwrap();
+    for tab in &tabs {
+        tab.until_locked("elsewhere");
+    }
+    last.say("from the last");
+    assert_eq!(sam.expect("message")["text"], "from the last");
+    sam.say(&ticket, 1, "to whom it concerns");
+    last.until_received("to whom it concerns");
+    let first = &tabs[0];
+    first.click("#use-here");
+    first.until_unlocked();
+    last.until_locked("elsewhere");
+    assert_eq!(first.messages(), ["from the last", "to whom it concerns"]);
+    first.say("from the first");
+    assert_eq!(sam.expect("message")["text"], "from the first");
+    // Nobody has come back by itself.
+    for tab in tabs[1..].iter().chain([&last]) {
+        assert!(tab.sockets().len() <= 1); // a copy may have opened its own before the test listened
+        tab.check("wire.reason == 'elsewhere'");
+    }
 }
 
 fn what_another_tab_said_is_there_after_use_it_here(source: Source) {
