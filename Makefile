@@ -180,7 +180,11 @@ soak: ## CYCLES=1000000 users connect, chat and leave: no descriptor and no memo
 	$(CARGO) bench --bench desk -- soak --cycles $(CYCLES)
 
 screenshots: ## take the pictures of README again
-	SCREENSHOTS_DIR=$(CURDIR)/tests/browser/pictures $(CARGO) test --test browser -- --ignored screenshots
+	SCREENSHOTS_DIR=$(CURDIR)/tests/browser/pictures $(CARGO) test --test browser -- --ignored --exact screenshots::screenshots
+
+.PHONY: screenshots-all
+screenshots-all: ## both pages in every state, at four widths, light and dark, in target/screenshots
+	SCREENSHOTS_DIR=$(CURDIR)/target/screenshots $(CARGO) test --test browser -- --ignored screenshots_of
 
 clean: ## remove what was built
 	$(CARGO) clean

@@ -17,7 +17,7 @@ const newId = () => "user-" + crypto.getRandomValues(new Uint32Array(2)).join(""
 const wellFormed = (text) => text.replace(/\p{Surrogate}/gu, "\uFFFD");
 const lengthOf = (text) => [...text].length;
 
-// A name or a subject of which nothing can be seen would be a gap that nobody can point at.
+// A name or a subject without a visible character is shown as the id instead.
 const isVisible = (text) => /[^\p{DI}\p{Z}\p{C}\p{M}]/u.test(text ?? "");
 const visibleOr = (text, id) => (isVisible(text) ? text : id);
 

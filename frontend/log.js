@@ -35,8 +35,8 @@ class Log {
     }).observe(log);
   }
 
-  // Draws earlier entries, of which those of the other side up to `seenSeq` were on the screen before, behind what was asked,
-  // if that is not among them. The live region is off meanwhile, so that they are not read out again.
+  // Draws earlier entries. Those of the other side up to `seenSeq` were on the screen before. `asked` is what the ticket
+  // was opened with, if it is not among them. The live region is off meanwhile, so that they are not read out again.
   show(entries, seenSeq, asked, drawnMax = ENTRIES_DRAWN_MAX) {
     this.log.setAttribute("aria-live", "off");
     this.list.replaceChildren();

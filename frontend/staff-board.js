@@ -109,21 +109,22 @@ const board = {
     this.listed = tickets;
     const shown = new Set(tickets.map((ticket) => ticket.ticket_id));
     for (const id of this.rows.keys()) if (!shown.has(id)) this.rows.delete(id);
-    for (const ticket of tickets) if (this.isMade(ticket)) this.fillRow(this.rows.get(ticket.ticket_id), ticket);
+    for (const [row, ticket] of this.made()) this.fillRow(row, ticket);
     this.drawMissing();
   },
 
   // Few rows are made at once, many in pieces: between two of them the page takes keys.
   drawMissing() {
     clearTimeout(this.piecesTimer);
-    const missing = this.listed.filter((ticket) => !this.isMade(ticket));
+    const missing = this.listed.filter(({ ticket_id }) => !this.rows.has(ticket_id));
     for (const ticket of missing.slice(0, ROWS_AT_ONCE)) this.fillRow(this.makeRow(ticket), ticket);
     if (missing.length > ROWS_AT_ONCE) this.piecesTimer = setTimeout(() => this.drawMissing(), PIECE_MS);
-    placeRows(byId("tickets"), this.listed.filter((ticket) => this.isMade(ticket)).map(({ ticket_id }) => this.rows.get(ticket_id)));
+    placeRows(byId("tickets"), this.made().map(([row]) => row));
   },
 
-  isMade({ ticket_id }) {
-    return this.rows.has(ticket_id);
+  // The listed tickets that have a row, each behind it.
+  made() {
+    return this.listed.map((ticket) => [this.rows.get(ticket.ticket_id), ticket]).filter(([row]) => row);
   },
 
   makeRow({ ticket_id, subject: asked, user_id, user_name }) {

@@ -1,4 +1,4 @@
-// staff-changes.js: what the desk tells of tickets, as it changes our chats.
+// staff-changes.js: how changes of tickets at the desk change our chats.
 "use strict";
 
 // A refusal says whom it concerns.

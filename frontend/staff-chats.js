@@ -65,7 +65,7 @@ const chats = {
     return this.stored.get(id);
   },
 
-  // Whoever has waited longest for an answer comes first, then the others in the order in which we got them.
+  // The user who has waited longest for an answer comes first, then the others in the order in which we got them.
   opened() {
     const open = [...this.all.values()].filter((chat) => chat.open);
     return open.sort((a, b) => unansweredSince(a) - unansweredSince(b) || 0);

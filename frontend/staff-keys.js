@@ -48,7 +48,7 @@ const hasShortcuts = () => store.kept.get("shortcuts", isBoolean, true);
 
 function pressed(event) {
   if (event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
-  // Single keys do nothing while the reader is typing. This is asked first, so that each letter costs next to nothing.
+  // Single keys do nothing while the reader is typing. This is asked first, so that typing costs next to nothing.
   const isTyping = event.target.matches("input, textarea, select");
   if (isTyping && event.key !== "Escape" && event.key !== "/") return;
   if (document.body.dataset.view !== "desk" || document.querySelector("dialog[open]") || hasMenu()) return;

@@ -4,7 +4,7 @@
 const REPORT_MS = 6000;
 const REPEAT_MS = 1000; // an action that was too fast for the desk is repeated once
 const OFFLINE = ["confirm-offline", "confirm-offline-note", "go-offline", "cancel"];
-const NEXT_FOCUS = ["log", "pick-next", "tickets", "show-chats", "staff-id"]; // where what had the focus is gone
+const NEXT_FOCUS = ["log", "pick-next", "tickets", "show-chats", "staff-id"]; // get the focus when its element is gone
 const PRESENCE = ""; // the key in `pending` of an action that concerns no ticket
 
 const isSignedIn = (value) => isId(value?.id) && isSecret(value.token) && isText(value.name ?? "");

@@ -2,8 +2,8 @@
 "use strict";
 
 const SUBJECT_MAX = 200; // characters
-const NEXT_FOCUS = ["log", "subject"]; // where what had the focus is gone
-const RECAP_CODES = new Set(["no_ticket", "staff_offline"]); // no ticket that is asked for is refused with these
+const NEXT_FOCUS = ["log", "subject"]; // get the focus when its element is gone
+const RECAP_CODES = new Set(["no_ticket", "staff_offline"]); // a recap is refused with these, a ticket never is
 
 const isOptional = (value, isValid) => value === undefined || isValid(value);
 const isStoredUser = (value) =>
@@ -12,7 +12,7 @@ const isStoredUser = (value) =>
 const saved = resumed();
 let user = saved.user;
 let asking = store.tab.get("asking", isText); // the subject of a ticket that was asked for and is not there yet
-let askRefusal = null; // the code with which the desk refused it; we ask again
+let askRefusal = null; // the code of the desk's refusal; we ask again
 let isClosing = false; // asked the desk to close the ticket, and it is not closed yet
 let chat = null; // the Conversation, with state ("waiting", "active", "paused", "closed") and staff (who, or null)
 let staffIsBack = false; // reconnected, but has not picked the ticket again
@@ -109,9 +109,9 @@ const frames = {
 
   error(frame) {
     if (frame.id) return chat?.refused(frame);
-    if (frame.ticket_id && chat?.score) return ratingRefused(frame.code); // nothing else is sent of a ticket that has ended
+    if (frame.ticket_id && chat?.score) return ratingRefused(frame.code); // after its end only a rating is sent
     if (frame.code === "unread_limit") return recapAgain.wait();
-    // The frame does not say what was refused: whatever it may have been is sent again.
+    // The frame does not say what was refused: everything that it may concern is sent again.
     if (frame.code === "rate_limited") chat?.receiptRefused();
     if (frame.code === "rate_limited" && isClosing) closeAgain.wait();
     if (!asking || RECAP_CODES.has(frame.code)) return;
@@ -140,7 +140,7 @@ function staffChanged(state, what, { staff_id, staff_name, at }) {
   if (state === "active" && mayTakeFocus()) focusStart();
 }
 
-// People read names. Who gave none is called by the id.
+// Shows the name, or the id of somebody without one.
 function setStaff(id, name) {
   if (!id) return;
   chat.staff = id;

@@ -117,7 +117,7 @@ fn changes_of_the_connection_are_announced_once_each(source: Source) {
         page.until_connected();
         page.check("document.querySelector('#status').role == 'status'");
         page.check("document.querySelector('#notice').role == 'alert'");
-        let watch = "window.told = [], new MutationObserver(all => told.push(...all.flatMap(({ addedNodes }) => [...addedNodes].map(node => node.textContent)))) \
+        let watch = "window.announced = [], new MutationObserver(all => announced.push(...all.flatMap(({ addedNodes }) => [...addedNodes].map(node => node.textContent)))) \
             .observe(document.querySelector('#status'), { childList: true, characterData: true, subtree: true }), 0";
         page.eval(watch);
         let calls = proxy.calls();
@@ -129,7 +129,7 @@ fn changes_of_the_connection_are_announced_once_each(source: Source) {
         proxy.restore();
         page.until_connected();
         page.next_frame();
-        assert_eq!(page.eval("told"), json!(["Connecting…", "Connected"]));
+        assert_eq!(page.eval("announced"), json!(["Connecting…", "Connected"]));
     }
 }
 

@@ -2,12 +2,11 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::time::Instant;
 
 use serde_json::{Value, json};
 
 use crate::chromium::{lock, target_dir};
-use crate::page::{Page, TIMEOUT};
+use crate::page::{Page, poll};
 use crate::setup::{Console, Source, Stage, chat_with_user, stories};
 
 stories![
@@ -141,11 +140,8 @@ fn exported(console: &Console, name: &str) -> PathBuf {
         .context_cdp("Browser.setDownloadBehavior", json!({ "behavior": "allow", "downloadPath": folder }));
     console.click("#canned-export");
     let file = folder.join("replies.json");
-    let deadline = Instant::now() + TIMEOUT;
-    while fs::read(&file).map_or(0, |bytes| bytes.len()) == 0 {
-        assert!(Instant::now() < deadline, "nothing was saved");
-        console.next_frame();
-    }
+    let is_written = || fs::read(&file).is_ok_and(|bytes| !bytes.is_empty()).then_some(());
+    poll(is_written).expect("a file is saved");
     file
 }
 
@@ -157,16 +153,12 @@ fn read(file: &PathBuf) -> Value {
 fn import(page: &Page, file: &std::path::Path) {
     page.cdp("Page.setInterceptFileChooserDialog", json!({ "enabled": true }));
     page.click("#canned-import");
-    let deadline = Instant::now() + TIMEOUT;
-    let field = loop {
+    let opened = || {
         let mut events = lock(&page.events);
-        if let Some(at) = events.iter().position(|event| event["method"] == "Page.fileChooserOpened") {
-            break events.remove(at)["params"]["backendNodeId"].clone();
-        }
-        drop(events);
-        assert!(Instant::now() < deadline, "no dialog for files was opened");
-        page.next_frame();
+        let at = events.iter().position(|event| event["method"] == "Page.fileChooserOpened")?;
+        Some(events.remove(at)["params"]["backendNodeId"].clone())
     };
+    let field = poll(opened).expect("the dialog for files opens");
     page.cdp("DOM.setFileInputFiles", json!({ "files": [file], "backendNodeId": field }));
     page.cdp("Page.setInterceptFileChooserDialog", json!({ "enabled": false }));
 }

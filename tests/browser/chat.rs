@@ -5,6 +5,7 @@ use std::fs;
 use serde_json::json;
 
 use crate::chromium::target_dir;
+use crate::page::poll;
 use crate::setup::{Source, Stage, chat, stories};
 
 stories![
@@ -75,11 +76,7 @@ fn the_end_offers_another_chat_and_the_transcript(source: Source) {
     user.context_cdp("Browser.setDownloadBehavior", json!({ "behavior": "allow", "downloadPath": folder }));
     user.click("#save-transcript");
     let file = folder.join(format!("ticket-{ticket}.txt"));
-    let deadline = std::time::Instant::now() + crate::page::TIMEOUT;
-    while !file.exists() {
-        assert!(std::time::Instant::now() < deadline, "nothing was saved");
-        user.next_frame();
-    }
+    poll(|| file.exists().then_some(())).expect("a file is saved");
     let saved = fs::read_to_string(&file).unwrap();
     fs::remove_dir_all(&folder).unwrap();
     let year = user.eval("String(new Date().getFullYear())");
@@ -181,7 +178,7 @@ fn unread_messages_are_counted_until_they_are_read(source: Source) {
     console.click(&format!("#chat-list [data-chat='{ann}'] button"));
     console.until_received("unread 3");
     console.until_gone(&unread);
-    users[0].expect_where("delivered", "all three", |told| told["seq"] == 3);
+    users[0].expect_where("delivered", "all three", |frame| frame["seq"] == 3);
 }
 
 fn a_transfer_takes_its_note_along(source: Source) {

@@ -17,7 +17,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 /// How long one command may take. It has to be enough for a busy machine with a cold cache.
-const COMMAND_PATIENCE: Duration = Duration::from_secs(20);
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(20);
 
 const FLAGS: [&str; 18] = [
     "--remote-debugging-pipe",
@@ -37,7 +37,7 @@ const FLAGS: [&str; 18] = [
     // a process for the next one: an eighth of all that the tests cost.
     "--disable-features=WebUIOmniboxAimPopup,SpareRendererForSitePerProcess,AutofillServerCommunication",
     "--disable-back-forward-cache", // a page that was left is gone, with its socket
-    // Every page is in a window of its own, and only one can be in front: the others must not fall asleep.
+    // Every page is in a window of its own, and only one can be in front: the others must not be throttled.
     "--disable-backgrounding-occluded-windows",
     "--disable-renderer-backgrounding",
     "--disable-background-timer-throttling",
@@ -113,7 +113,7 @@ impl Chromium {
     }
 
     /// Sends a command without waiting for its reply.
-    pub fn begin(&self, session: Option<&str>, method: &str, params: Value) -> Result<Asked, String> {
+    pub fn begin(&self, session: Option<&str>, method: &str, params: Value) -> Result<PendingReply, String> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let (sender, reply) = channel();
         lock(&self.asked).insert(id, sender);
@@ -124,7 +124,7 @@ impl Chromium {
         let sent = lock(&self.to).write_all(format!("{message}\0").as_bytes());
         let log = || target_dir().join("chromium.log");
         sent.map_err(|e| format!("Chromium is gone ({e}); see {}", log().display()))?;
-        Ok(Asked { reply, method: method.to_owned() })
+        Ok(PendingReply { reply, method: method.to_owned() })
     }
 
     pub fn call(&self, method: &str, params: Value) -> Value {
@@ -148,13 +148,13 @@ impl Chromium {
             bytes.clear();
             self.take(message);
         }
-        lock(&self.asked).clear(); // whoever waits is told at once that nothing will come
+        lock(&self.asked).clear(); // a command without a reply fails at once
     }
 
     fn take(&self, message: Value) {
         if let Some(id) = message["id"].as_u64() {
             if let Some(asker) = lock(&self.asked).remove(&id) {
-                let _ = asker.send(message); // it may have lost patience
+                let _ = asker.send(message); // its caller may have given up
             }
         } else if let Some(events) =
             message["sessionId"].as_str().and_then(|s| lock(&self.sessions).get(s).cloned())
@@ -165,14 +165,14 @@ impl Chromium {
 }
 
 /// A command whose reply has not been read.
-pub struct Asked {
+pub struct PendingReply {
     reply: Receiver<Value>,
     method: String,
 }
 
-impl Asked {
+impl PendingReply {
     pub fn end(self) -> Result<Value, String> {
-        let reply = self.reply.recv_timeout(COMMAND_PATIENCE);
+        let reply = self.reply.recv_timeout(COMMAND_TIMEOUT);
         let reply = reply.map_err(|e| format!("{} got no answer: {e}", self.method))?;
         if reply["error"].is_null() { Ok(reply["result"].clone()) } else { Err(reply["error"].to_string()) }
     }

@@ -185,7 +185,7 @@ fn while_all_is_well_the_console_says_nothing_of_the_connection(source: Source) 
     let console = stage.page(crate::setup::Kind::Staff).by(&proxy).console("sam");
     let seen = "!getComputedStyle(document.querySelector('#status')).clipPath.includes('inset')";
     console.check(&format!("!({seen})"));
-    assert_eq!(console.text("#status"), "Connected"); // it is told to who cannot see
+    assert_eq!(console.text("#status"), "Connected"); // for screen readers
     proxy.disconnect();
     console.until(seen);
     proxy.restore();

@@ -107,7 +107,7 @@ fn watch_tasks(page: &Page, list: &str) {
     page.eval(&format!(
         "{{
             const size = node => node.nodeType == 1 ? 1 + node.querySelectorAll('*').length : 0;
-            window.added = 0; // a microtask calls an observer, so what it is told of is of one task
+            window.added = 0; // an observer is called by a microtask: all that it is called with is of one task
             new MutationObserver(all => {{
                 const nodes = new Set(all.flatMap(({{ addedNodes }}) => [...addedNodes]));
                 window.added = Math.max(window.added, [...nodes].reduce((sum, node) => sum + size(node), 0));
@@ -144,7 +144,7 @@ fn of_two_thousand_messages_no_more_are_drawn_at_once_than_of_three_hundred(sour
     }
 }
 
-/// Signs in where this many tickets wait, of which 200 are in the welcome.
+/// Signs in at a desk where this many tickets wait. The welcome lists 200 of them.
 fn console_with(stage: &Stage, tickets: u64) -> (Console, Connection) {
     let desk = ScriptedDesk::beside(stage.desk.server.addr);
     let console = Console::from(stage.page(Kind::Staff).at(desk.addr).open());

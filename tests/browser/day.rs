@@ -132,7 +132,7 @@ fn kim_goes_to_lunch(ada: &UserPage, sam: &Console, kim: &Console, ticket: &str)
     sam.click(&format!("#tickets [data-pick='{ticket}']"));
     sam.until_shown(ticket);
     ada.until_unlocked();
-    // Kim comes back, and is not told to pick what Sam has.
+    // Kim comes back, and is not asked to pick what Sam has.
     kim.go_online();
     kim.until_chat_is("taken");
     assert!(!kim.is_there("#pick-again") && !kim.is_there("#pick-mine"));

@@ -1,12 +1,9 @@
 //! The reader's device: its screen, its colours, its language, and the other tabs in front of the page.
 
-use std::thread;
-use std::time::Instant;
-
 use serde_json::{Value, json};
 
 use crate::chromium::chromium;
-use crate::page::{POLL_INTERVAL, Page, TIMEOUT};
+use crate::page::{Page, poll};
 
 impl Page {
     pub fn resize(&self, width: u32, height: u32) {
@@ -66,14 +63,7 @@ impl Page {
             let targets = targets.as_array().cloned().unwrap_or_default();
             targets.into_iter().find(|target| target["openerId"] == self.target.as_str())
         };
-        let deadline = Instant::now() + TIMEOUT;
-        let target = loop {
-            if let Some(target) = copies() {
-                break target;
-            }
-            assert!(Instant::now() < deadline, "the second tab never opened");
-            thread::sleep(POLL_INTERVAL);
-        };
+        let target = poll(copies).expect("the second tab opens");
         let mut copy = Self::attach(&self.context, target["targetId"].as_str().expect("an id"));
         copy.allowed.clone_from(&self.allowed);
         copy.until("location.href != 'about:blank' && document.readyState == 'complete'");

@@ -126,7 +126,7 @@ fn what_was_missed_comes_once_and_in_order(source: Source) {
     proxy.restore();
     user.until_received("three");
     assert_eq!(user.messages(), ["zero", "one", "two", "three"]);
-    sam.expect_where("delivered", "all four", |told| told["seq"] == 4);
+    sam.expect_where("delivered", "all four", |frame| frame["seq"] == 4);
 }
 
 fn a_reload_keeps_the_transcript_and_brings_what_was_missed(source: Source) {
@@ -188,7 +188,7 @@ fn staff_cut_off_while_the_user_types_locks_at_once_and_keeps_the_draft(source: 
 
     user.click("#text");
     user.type_keys("half a sen");
-    sam.expect_where("typing", "the user types", |told| told["active"] == true);
+    sam.expect_where("typing", "the user types", |frame| frame["active"] == true);
     sam.cut();
     user.until_locked("staff-offline");
     user.type_keys("tence");
@@ -241,7 +241,7 @@ fn a_chat_closed_while_the_user_was_away_is_shown_after_what_was_missed(source: 
     sam.say(&ticket, 1, "goodbye");
     sam.expect("ack");
     proxy.disconnect();
-    sam.expect_where("ticket_updated", "the user is away", |told| told["ticket"]["user_online"] == false);
+    sam.expect_where("ticket_updated", "the user is away", |frame| frame["ticket"]["user_online"] == false);
     sam.close_ticket(&ticket);
     sam.expect("ticket_closed");
     proxy.restore();

@@ -27,8 +27,9 @@ const OUT_OF_REACH: &str = "(() => {
         const isBeyond = box => left < box.left - 0.5 || top < box.top - 0.5 || right > box.right + 0.5 || bottom > box.bottom + 0.5;
         if (isBeyond({ left: 0, top: 0, right: innerWidth, bottom: innerHeight })) return 'out of the screen';
         for (let around = e.parentElement; around; around = around.parentElement) {
-            if (around.scrollLeft) return 'reached sideways';
             const style = getComputedStyle(around);
+            if (around.scrollLeft) return 'reached sideways';
+            if (around.scrollTop && ['hidden', 'clip'].includes(style.overflowY)) return 'cut off'; // only a script scrolls that
             if (style.overflowY != 'visible' && isBeyond(around.getBoundingClientRect())) return 'cut off';
             if (style.position == 'fixed') break;
         }

@@ -7,13 +7,12 @@ use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::Instant;
 
 use serde_json::{Value, json};
 use tungstenite::{Message, WebSocket};
 
 use crate::chromium::{target_dir, tool};
-use crate::page::{POLL_INTERVAL, TIMEOUT, quoted, truth_of};
+use crate::page::{TIMEOUT, poll, quoted, truth_of};
 use crate::setup::{Kind, Source, Stage, row};
 use crate::support::TOKEN;
 use crate::widget::{Shop, WIDGET};
@@ -159,7 +158,7 @@ fn talk_on_another_site(firefox: &mut Firefox, is_so: &str) {
     let ticket = firefox.eval(&frame, "document.querySelector('#ticket-id').textContent");
     sam.pick(ticket.as_str().unwrap());
     firefox.write(&frame, "#text", "hello from the shop");
-    sam.expect_where("message", "the text", |told| told["text"] == "hello from the shop");
+    sam.expect_where("message", "the text", |frame| frame["text"] == "hello from the shop");
     firefox.keys(&frame, ESCAPE);
     firefox.until(&window, &format!("{WIDGET}.querySelector('iframe').hidden"));
     firefox.until(&window, &format!("{WIDGET}.activeElement == {launcher}"));
@@ -253,18 +252,15 @@ impl Firefox {
     /// Waits until the expression is true. One that throws counts as not true yet.
     #[track_caller]
     fn until(&mut self, window: &Window, expression: &str) {
-        let deadline = Instant::now() + TIMEOUT;
         let asked = truth_of(expression);
-        loop {
-            let seen = self.try_eval(window, &asked);
-            if seen.as_ref().is_ok_and(|value| value["value"] == true) {
-                return;
-            }
-            if Instant::now() > deadline {
-                let shown = self.eval(window, "document.body.innerText");
-                panic!("never came true: {expression}\n  last: {seen:?}\n  showing {shown}");
-            }
-            thread::sleep(POLL_INTERVAL);
+        let mut last = Value::Null;
+        let is_true = || {
+            last = self.try_eval(window, &asked).unwrap_or_else(Value::from);
+            (last["value"] == true).then_some(())
+        };
+        if poll(is_true).is_none() {
+            let shown = self.eval(window, "document.body.innerText");
+            panic!("never came true: {expression}\n  last: {last}\n  showing {shown}");
         }
     }
 

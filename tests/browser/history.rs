@@ -186,7 +186,7 @@ fn a_user_who_closed_the_tab_comes_back_to_the_chat(source: Source) {
     assert_eq!((user.text("#ticket-id"), user.messages()), (ticket.clone(), vec!["it burns".to_owned()]));
     user.say("still");
     assert_eq!(sam.expect("message")["text"], "still");
-    // It ended while no tab was there: that is told once, and then nothing is left.
+    // It ended while no tab was there: the page says so once, and then nothing is left.
     close_tab(&user);
     sam.sees_where("the user going", |m| m["ticket"]["user_online"] == false);
     sam.close_ticket(&ticket);
@@ -234,6 +234,8 @@ fn a_second_tab_goes_on_and_the_first_one_says_so(source: Source) {
     let second = UserPage::from(first.duplicate());
     second.until_unlocked();
     first.until_locked("elsewhere");
+    first.until_there("#notice[data-reason=elsewhere]");
+    first.until_there("#use-here");
     assert_eq!(second.messages(), ["from the first"]);
     second.say("from the second");
     assert_eq!(sam.expect("message")["text"], "from the second");

@@ -1,11 +1,8 @@
 //! Input by mouse, keyboard and touch. The browser makes the events, so a page cannot tell them from a person's.
 
-use std::thread;
-use std::time::{Duration, Instant};
-
 use serde_json::{Value, json};
 
-use crate::page::{Page, TIMEOUT, quoted};
+use crate::page::{Page, poll, quoted};
 
 /// Returns the point where an element can be clicked, or why it cannot, for example because it moves.
 const CLICK_POINT: &str = "(async element => {
@@ -49,16 +46,13 @@ impl Page {
 
     #[track_caller]
     fn click_point(&self, css: &str) -> Value {
-        let deadline = Instant::now() + TIMEOUT;
         let find = format!("{CLICK_POINT}(document.querySelector({}))", quoted(css));
-        loop {
-            let click_point = self.eval(&find);
-            if click_point.is_array() {
-                return click_point;
-            }
-            assert!(Instant::now() < deadline, "cannot click {css}: {click_point}");
-            thread::sleep(Duration::from_millis(12));
-        }
+        let mut last = Value::Null;
+        let point = poll(|| {
+            last = self.eval(&find);
+            last.is_array().then(|| last.clone())
+        });
+        point.unwrap_or_else(|| panic!("cannot click {css}: {last}"))
     }
 
     /// Inserts text into the focused element in one piece, as a paste or an input method does.

@@ -1,7 +1,7 @@
 //! Every action by keyboard, and single keys that do nothing while somebody is typing.
 
 use crate::setup::{Console, Kind, Source, Stage, chat_by, sign_in, stories};
-use crate::support::TOKEN;
+use crate::support::{Staff, TOKEN, User};
 
 stories![
     a_staff_member_does_everything_by_keyboard,
@@ -25,13 +25,21 @@ fn a_staff_member_does_everything_by_keyboard(source: Source) {
     let stage = Stage::new(source);
     let mut kim = stage.desk.staff("kim").online();
     let mut users = ["ann", "bob"].map(|name| stage.desk.user(name));
-    let [first, second] = users.each_mut().map(|user| {
+    let tickets = users.each_mut().map(|user| {
         let subject = format!("from {}", user.name);
         user.create(&subject)
     });
     let console = Console::from(stage.page(Kind::Staff).open());
+    signs_in_and_picks(&console, &mut users[0], &tickets);
+    goes_through_its_chats(&console, &mut users[0], &tickets);
+    says_a_ready_reply(&console, &mut users[0]);
+    transfers(&console, &mut kim, &tickets[1]);
+    releases_and_closes(&console, &mut users[0], &tickets[0]);
+    goes_offline_and_signs_out(&console, &mut kim, &tickets[1]);
+}
 
-    // Signs in, goes online, picks twice.
+/// Signs in, goes online, picks twice.
+fn signs_in_and_picks(console: &Console, ann: &mut User, [first, second]: &[String; 2]) {
     console.until("document.activeElement.id == 'staff-id'");
     console.type_keys("sam");
     console.key("Tab");
@@ -41,31 +49,35 @@ fn a_staff_member_does_everything_by_keyboard(source: Source) {
     console.next_frame(); // the form is hidden, and so has lost the focus
     console.key("o");
     console.until("document.querySelector('#presence').dataset.online == 'true'");
-    console.until_ticket(&second, "waiting");
+    console.until_ticket(second, "waiting");
     console.key("n");
-    console.until_shown(&first);
+    console.until_shown(first);
     console.until("document.activeElement.id == 'text'"); // so the first words are one key away
     console.type_keys("hello ann");
     console.key("Enter");
-    assert_eq!(users[0].expect("message")["text"], "hello ann");
+    assert_eq!(ann.expect("message")["text"], "hello ann");
     console.key("Escape");
     console.key("n");
-    console.until_shown(&second);
+    console.until_shown(second);
+}
 
-    // Between chats: to the next, to the last, to the unread one.
+/// Goes to the next chat, to the last, to the unread one.
+fn goes_through_its_chats(console: &Console, ann: &mut User, [first, second]: &[String; 2]) {
     console.key("Escape");
     console.key("j");
-    console.until_shown(&first);
+    console.until_shown(first);
     console.key("k");
-    console.until_shown(&second);
-    users[0].say(1, "anybody?");
+    console.until_shown(second);
+    ann.say(1, "anybody?");
     console.until_there(&format!("#chat-list [data-chat='{first}'] [data-unread]"));
     console.key("u");
-    console.until_shown(&first);
+    console.until_shown(first);
     console.until_received("anybody?");
     console.until_gone(&format!("#chat-list [data-chat='{first}'] [data-unread]"));
+}
 
-    // A ready reply: `/` from anywhere, and in an empty message.
+/// Says a ready reply: `/` from anywhere, and in an empty message.
+fn says_a_ready_reply(console: &Console, ann: &mut User) {
     console.key("/");
     console.until_there("#canned");
     console.check("document.activeElement.id == 'canned-filter'");
@@ -75,71 +87,77 @@ fn a_staff_member_does_everything_by_keyboard(source: Source) {
     console.until_gone("#canned");
     assert_eq!(console.value("#text"), reply);
     console.key("Enter");
-    assert_eq!(users[0].expect("message")["text"], reply.as_str());
+    assert_eq!(ann.expect("message")["text"], reply.as_str());
     console.key("/");
     console.until_there("#canned");
     console.key("Escape");
     console.until_gone("#canned");
+}
 
-    // Transfers the second, with a note.
+/// Transfers the second, with a note.
+fn transfers(console: &Console, kim: &mut Staff, second: &str) {
     console.key("Escape");
     console.key("j");
-    console.until_shown(&second);
+    console.until_shown(second);
     console.key("t");
     console.until_there("#transfer-dialog");
     console.check("document.activeElement.id == 'transfer-to'");
     console.key("Tab");
     console.type_keys("in a hurry");
-    tab_to(&console, "transfer-send");
+    tab_to(console, "transfer-send");
     console.key("Enter");
     let picked = kim.expect("ticket_picked");
-    assert_eq!((&picked["ticket_id"], &picked["note"]), (&second.as_str().into(), &"in a hurry".into()));
+    assert_eq!((&picked["ticket_id"], &picked["note"]), (&second.into(), &"in a hurry".into()));
     console.until_gone(&format!("#chat-list [data-chat='{second}']"));
+}
 
-    // Releases the first, finds it by search, picks it again, closes it, puts it away.
-    console.until_shown(&first);
+/// Releases the first, finds it by search, picks it again, closes it, dismisses it.
+fn releases_and_closes(console: &Console, ann: &mut User, first: &str) {
+    console.until_shown(first);
     console.key("Escape");
     console.key("r");
     console.until_there("#confirm");
-    tab_to(&console, "confirm-yes");
+    tab_to(console, "confirm-yes");
     console.key("Enter");
-    console.until_ticket(&first, "waiting");
+    console.until_ticket(first, "waiting");
     console.until_gone("#chat");
     console.key("s");
     console.type_keys("ann");
     console.until("document.querySelectorAll('#tickets li').length == 1");
     console.key("Escape");
     console.key("n");
-    console.until_shown(&first);
+    console.until_shown(first);
     console.key("Escape");
     console.key("c");
     console.until_there("#confirm");
-    tab_to(&console, "confirm-yes");
+    tab_to(console, "confirm-yes");
     console.key("Enter");
-    assert_eq!(users[0].expect("ticket_closed")["by"], "staff");
+    assert_eq!(ann.expect("ticket_closed")["by"], "staff");
     console.until_chat_is("closed");
     console.key("Escape");
     console.key("d");
     console.until_there("#conversation-empty");
+}
 
-    // Picks again what was paused, goes offline, signs out.
-    kim.release(&second);
-    console.until_ticket(&second, "waiting");
+/// Picks again what was paused, goes offline, signs out.
+fn goes_offline_and_signs_out(console: &Console, kim: &mut Staff, second: &str) {
+    kim.release(second);
+    console.until_ticket(second, "waiting");
     console.key("s");
     console.key("Ctrl+a");
     console.key("Backspace");
     console.key("Escape");
     console.key("n");
-    console.until_shown(&second);
+    console.until_shown(second);
     console.key("Escape");
     console.key("o");
     console.until_there("#confirm");
-    tab_to(&console, "confirm-yes");
+    tab_to(console, "confirm-yes");
     console.key("Enter");
     console.until_chat_is("repick");
-    tab_to(&console, "open-settings");
+    tab_to(console, "open-settings");
     console.key("Enter");
-    tab_to(&console, "sign-out");
+    tab_to(console, "sign-out");
     console.key("Enter");
     console.until_there("#sign-in-form");
 }

@@ -110,9 +110,14 @@ fn what_is_unread_is_behind_a_divider(source: Source) {
     let other = bob.create("the door");
     console.pick(&other);
     user.say("not seen");
-    console.until_there("[data-unread]");
+    user.say(&"one of many lines\n".repeat(60));
+    console.until_text("[data-unread]", "2");
     console.click(&format!("#chat-list [data-chat='{ticket}'] button"));
     console.until(&format!("{FIRST_UNREAD} == 'not seen'"));
+    // It is read from there on, not from its end.
+    console.next_frame();
+    let is_in_view = "(([divider, log]) => divider.top >= log.top && divider.bottom < log.bottom)(['#log .unread', '#log'].map(css => document.querySelector(css).getBoundingClientRect()))";
+    console.check(is_in_view);
 }
 
 /// Returns the kinds of the system lines that are seen.

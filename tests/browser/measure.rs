@@ -2,14 +2,13 @@
 //! not tests: a machine that is busy would fail them.
 
 use std::fmt::Write;
-use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::chromium::lock;
 use crate::cost::fill;
-use crate::page::{POLL_INTERVAL, Page};
+use crate::page::{Page, poll};
 use crate::scripted::{Connection, ScriptedDesk};
 use crate::setup::{Console, Kind, Source, Stage, sign_in};
 use crate::slow_line::SlowLine;
@@ -97,7 +96,7 @@ fn deliveries(report: &mut String) {
     }
 }
 
-/// What the desk answered when it was asked for the page. The page itself is told 200, also where it was 304.
+/// What the desk answered when it was asked for the page. The page itself sees 200 even for a 304.
 fn last_status(page: &Page) -> Value {
     let events = lock(&page.events);
     let mut statuses = events.iter().filter(|event| event["method"] == "Network.responseReceivedExtraInfo");
@@ -195,17 +194,15 @@ fn longest_task(page: &Page, act: impl FnOnce()) -> f64 {
     act();
     page.next_frame();
     page.cdp("Tracing.end", json!({}));
-    let is_complete = || lock(&page.events).iter().any(|event| event["method"] == "Tracing.tracingComplete");
-    while !is_complete() {
-        thread::sleep(POLL_INTERVAL);
-    }
+    let is_end = |event: &Value| event["method"] == "Tracing.tracingComplete";
+    poll(|| lock(&page.events).iter().any(is_end).then_some(())).expect("the trace ends");
     let mut events = lock(&page.events);
     let traced = events.iter().filter(|event| event["method"] == "Tracing.dataCollected");
     let all: Vec<&Value> = traced.filter_map(|event| event["params"]["value"].as_array()).flatten().collect();
     let of_board = |event: &&&Value| {
         event["name"] == "FunctionCall" && event["args"]["data"]["functionName"] == "socket.onmessage"
     };
-    let of_page = all.iter().find(of_board).expect("the page was told something");
+    let of_page = all.iter().find(of_board).expect("an event of the board");
     let is_task = |event: &&&Value| {
         event["name"] == "ThreadControllerImpl::RunTask"
             && event["pid"] == of_page["pid"]

@@ -7,12 +7,24 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::chromium::{Asked, Events, chromium};
+use crate::chromium::{Events, PendingReply, chromium};
 use crate::windows::Context;
 
 /// How long anything that a test waits for may take.
 pub const TIMEOUT: Duration = Duration::from_secs(12);
-pub const POLL_INTERVAL: Duration = Duration::from_millis(12);
+const POLL_INTERVAL: Duration = Duration::from_millis(12);
+
+/// Asks until there is an answer, for `TIMEOUT` at most: for what the browser tells only when it is asked.
+pub fn poll<T>(mut ask: impl FnMut() -> Option<T>) -> Option<T> {
+    let deadline = Instant::now() + TIMEOUT;
+    loop {
+        let answer = ask();
+        if answer.is_some() || Instant::now() > deadline {
+            return answer;
+        }
+        thread::sleep(POLL_INTERVAL);
+    }
+}
 
 pub struct Page {
     pub context: Arc<Context>,
@@ -69,7 +81,7 @@ impl Page {
     pub fn cdp_all<const N: usize>(&self, commands: [(&str, Value); N]) {
         let begun = commands.map(|(method, params)| chromium().begin(Some(&self.session), method, params));
         for asked in begun {
-            asked.and_then(Asked::end).unwrap_or_else(|e| panic!("{e}"));
+            asked.and_then(PendingReply::end).unwrap_or_else(|e| panic!("{e}"));
         }
     }
 
@@ -90,17 +102,14 @@ impl Page {
 
     /// Waits until the expression is true. One that throws counts as not true yet: the element may still be missing.
     pub fn until(&self, expression: &str) {
-        let deadline = Instant::now() + TIMEOUT;
         let asked = truth_of(expression);
-        loop {
-            let seen = self.try_eval(&asked);
-            if seen == Ok(Value::Bool(true)) {
-                return;
-            }
-            if Instant::now() > deadline {
-                panic!("never came true: {expression}\n  last: {seen:?}\n{}", self.describe());
-            }
-            thread::sleep(POLL_INTERVAL);
+        let mut last = Ok(Value::Null);
+        let is_true = || {
+            last = self.try_eval(&asked);
+            (last == Ok(Value::Bool(true))).then_some(())
+        };
+        if poll(is_true).is_none() {
+            panic!("never came true: {expression}\n  last: {last:?}\n{}", self.describe());
         }
     }
 

@@ -83,7 +83,7 @@ fn a_text_from_right_to_left_does_not_turn_its_bubble(source: Source) {
     console.until_received("مرحبا");
     for from in ["me", "them"] {
         let corners =
-            "(e => (s => [s.borderBottomLeftRadius, s.borderBottomRightRadius].join())(getComputedStyle(e)))";
+            "(e => (s => [s.borderTopLeftRadius, s.borderTopRightRadius].join())(getComputedStyle(e)))";
         console.check(&format!(
             "(([first, second]) => {corners}(first) == {corners}(second))([...document.querySelectorAll('li.message[data-from={from}] .text')])"
         ));
@@ -147,7 +147,7 @@ fn while_all_is_well_a_visitor_sees_nothing_of_the_connection(source: Source) {
     let user = stage.page(Kind::User).by(&proxy).user();
     let seen = "(status => status.textContent.length > 3 && !getComputedStyle(status).clipPath.includes('inset'))(document.querySelector('#status'))";
     user.check(&format!("!{seen}"));
-    assert_eq!(user.text("#status"), "Connected"); // it is told to who cannot see
+    assert_eq!(user.text("#status"), "Connected"); // for screen readers
     let is_served = source == Source::Served;
     assert_eq!(user.is_there("[data-other-page]"), !is_served);
     user.click("#open-settings");

@@ -18,7 +18,7 @@ impl Page {
         let called = called
             .into_iter()
             .filter(|call| ["error", "warning", "assert"].iter().any(|t| call["type"] == *t));
-        let logged = self.events_of("Log.entryAdded").into_iter().map(|told| told["entry"].clone());
+        let logged = self.events_of("Log.entryAdded").into_iter().map(|frame| frame["entry"].clone());
         let logged = logged.filter(|entry| entry["level"] == "error" || entry["level"] == "warning");
         // The browser itself reports a connection that fails; no page can keep it from that.
         let lost = |e: &Value| e["text"].as_str().unwrap_or("").starts_with("WebSocket connection to");
@@ -27,20 +27,20 @@ impl Page {
             .into_iter()
             .chain(called)
             .chain(logged)
-            .map(|told| told.to_string().chars().take(600).collect())
+            .map(|event| event.to_string().chars().take(600).collect())
             .collect()
     }
 
     /// Returns the URLs of all requests, WebSockets included.
     pub fn requests(&self) -> Vec<String> {
         let asked = self.events_of("Network.requestWillBeSent");
-        let asked = asked.iter().map(|told| &told["request"]["url"]);
+        let asked = asked.iter().map(|event| &event["request"]["url"]);
         asked.filter_map(Value::as_str).map(str::to_owned).chain(self.sockets()).collect()
     }
 
     pub fn sockets(&self) -> Vec<String> {
         let created = self.events_of("Network.webSocketCreated");
-        created.iter().filter_map(|told| told["url"].as_str()).map(str::to_owned).collect()
+        created.iter().filter_map(|frame| frame["url"].as_str()).map(str::to_owned).collect()
     }
 
     /// Counts the dialogs of `alert` and the like.

@@ -1,5 +1,4 @@
-//! Makes README's pictures from a running desk, and those of every state:
-//! `SCREENSHOTS_DIR=docs cargo test --test browser -- --ignored --exact screenshots::screenshots`
+//! `make screenshots` makes README's pictures from a running desk, `make screenshots-all` those of every state.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -84,7 +83,7 @@ fn screenshots() {
     }
 }
 
-/// Both pages in every state, at the widths that are looked at, for whoever changes a style.
+/// Both pages in every state and at four widths, to be looked at before a style is changed.
 #[test]
 #[ignore = "it writes files; `make screenshots-all` asks for it"]
 fn screenshots_of_every_state() {

@@ -106,9 +106,9 @@ fn the_policy_of_a_served_page_lets_it_reach_no_other_host() {
             let url = format!("{scheme}://{}/", elsewhere.addr());
             let open = if scheme == "ws" { "new WebSocket(url)" } else { "fetch(url).catch(() => {})" };
             let refused_by = format!(
-                "new Promise(told => {{
-                    document.addEventListener('securitypolicyviolation', event => told(event.effectiveDirective), {{ once: true }});
-                    setTimeout(told, 5000, 'nothing');
+                "new Promise(resolve => {{
+                    document.addEventListener('securitypolicyviolation', event => resolve(event.effectiveDirective), {{ once: true }});
+                    setTimeout(resolve, 5000, 'nothing');
                     const url = {};
                     try {{ {open} }} catch {{}}
                 }})",

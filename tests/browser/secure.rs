@@ -1,4 +1,4 @@
-//! Pages over TLS, wherever it is spoken: by a proxy or by the desk.
+//! Pages over TLS, which ends at a proxy or at the desk.
 
 use std::net::SocketAddr;
 
@@ -8,7 +8,7 @@ use crate::page::Page;
 use crate::setup::{Console, UserPage, sign_in};
 use crate::support::TOKEN;
 
-/// Opens a page over TLS, whoever has signed the certificate.
+/// Opens a page over TLS without checking the certificate.
 pub fn secure_page(addr: SocketAddr, path: &str, before: &str) -> Page {
     let mut page = Page::fresh((1280, 800));
     page.is_reusable.set(false); // the next test is to look at certificates

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::page::{Page, quoted};
-use crate::setup::{Kind, Source, Stage, chat, stories};
+use crate::setup::{Kind, Source, Stage, chat, chat_by, stories};
 
 stories![
     a_double_click_on_pick_again_does_nothing_more_than_pick,
@@ -111,12 +111,14 @@ fn going_offline_keeps_the_chats_and_one_step_brings_them_back(source: Source) {
 
 fn a_reload_of_the_console_comes_back_online_and_picks_nothing(source: Source) {
     let stage = Stage::new(source);
-    let (_user, console, ticket) = chat(&stage);
+    let sent = "const { send } = WebSocket.prototype; window.sent = ''; WebSocket.prototype.send = function (text) { sent += text; send.call(this, text); };";
+    let (_user, console, ticket) = chat_by(stage.page(Kind::User), stage.page(Kind::Staff).before(sent));
     console.reload();
     console.until("document.querySelector('#presence').dataset.online == 'true'");
     console.until_chat_is("repick");
     assert!(!console.is_there(&format!("#tickets [data-ticket='{ticket}']")), "it is among the chats");
     console.until_text("#pick-mine", "(1)");
+    console.check("sent.includes('go_online') && !sent.includes('pick_ticket')");
     console.click("#pick-mine");
     console.until_shown(&ticket);
     // Who is offline stays so.

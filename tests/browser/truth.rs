@@ -49,10 +49,12 @@ fn a_paused_ticket_whose_user_is_there_counts_as_waiting(source: Source) {
     let console = stage.console("sam");
     let mut ann = stage.desk.user("ann");
     let ticket = ann.create("the printer");
+    console.until_text("#oldest-waiting", "One waiting");
     let mut kim = stage.desk.staff("kim").online();
     kim.pick(&ticket);
     console.until_text("#oldest-waiting", "Nobody is waiting");
     kim.go_offline();
+    console.until_ticket(&ticket, "paused");
     console.until_text("#oldest-waiting", "One waiting");
     ann.leave();
     console.until_text("#oldest-waiting", "Nobody is waiting");

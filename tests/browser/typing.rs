@@ -133,6 +133,16 @@ fn a_key_does_not_write_the_whole_chat_down(source: Source) {
         let stored = format!("sessionStorage.getItem(`deskwire.{name}@${{deskAddress}}`)");
         let typed = "(field => (field.value = 'a draft', field.dispatchEvent(new Event('input'))))(document.querySelector('#text'))";
         page.check(&format!("(before => {typed} && {stored} == before)({stored})"));
+        // It is not written as soon as the key has been handled either.
+        page.check(&format!(
+            "(real => {{
+                const waits = [];
+                window.setTimeout = (act, ms) => (waits.push(ms), real(act, ms));
+                {typed};
+                window.setTimeout = real;
+                return waits.length && waits.every(ms => ms >= 300);
+            }})(setTimeout)"
+        ));
         page.until(&format!("JSON.parse({stored}).draft == 'a draft'")); // once the keys rest
     }
 }

@@ -9,7 +9,7 @@ use std::thread;
 use serde_json::{Value, json};
 
 use crate::chromium::lock;
-use crate::page::Page;
+use crate::page::{Page, poll};
 use crate::setup::{Console, Source, Stage, UserPage};
 use crate::support::{Desk, Staff};
 
@@ -132,14 +132,7 @@ impl Page {
             let event = events.iter().find(|event| event["method"] == "Target.attachedToTarget");
             event.and_then(|event| event["params"]["sessionId"].as_str().map(str::to_owned))
         };
-        let deadline = std::time::Instant::now() + crate::page::TIMEOUT;
-        loop {
-            if let Some(session) = attached() {
-                return session;
-            }
-            assert!(std::time::Instant::now() < deadline, "no frame was opened");
-            thread::sleep(crate::page::POLL_INTERVAL);
-        }
+        poll(attached).expect("a frame is opened")
     }
 }
 
@@ -176,7 +169,7 @@ fn a_click_opens_the_desk_on_another_site_and_staff_see_from_where() {
     let frame = shop.frame(&stage.desk, "");
     let ticket = ask(&frame, &mut sam);
     frame.say("hello from the shop");
-    sam.expect_where("message", "the text", |told| told["text"] == "hello from the shop");
+    sam.expect_where("message", "the text", |frame| frame["text"] == "hello from the shop");
     frame.until_said("hello from the shop", "sent");
 
     // Staff see the page, without what may be a secret in its address.
@@ -232,7 +225,7 @@ fn where_storage_of_third_parties_is_blocked_the_chat_goes_on_all_the_same() {
     let ticket = ask(&frame, &mut sam);
     frame.check("(() => { try { sessionStorage; } catch { return true; } })()");
     frame.say("no cookies here");
-    sam.expect_where("message", "the text", |told| told["text"] == "no cookies here");
+    sam.expect_where("message", "the text", |frame| frame["text"] == "no cookies here");
     sam.say(&ticket, 1, "none needed");
     frame.until_received("none needed");
     sam.expect("delivered");
@@ -249,8 +242,8 @@ fn a_site_that_was_not_allowed_gets_no_frame_of_the_desk() {
     frame.cdp("Runtime.runIfWaitingForDebugger", json!({}));
     frame.until("document.readyState == 'complete' && !document.querySelector('#subject')");
     assert_eq!(frame.sockets(), Vec::<String>::new());
-    let told = shop.page.console_errors();
-    assert!(told.len() == 1 && told[0].contains("frame-ancestors"), "{told:?}");
+    let errors = shop.page.console_errors();
+    assert!(errors.len() == 1 && errors[0].contains("frame-ancestors"), "{errors:?}");
     lock(&shop.page.events).clear();
 }
 

@@ -115,14 +115,14 @@ pub(crate) fn values_after(text: &str, start: &str) -> Vec<String> {
         .collect()
 }
 
-/// The words of letters, digits and hyphens behind each `start`.
+/// The identifiers (letters, digits, hyphens) behind each `start`.
 pub(crate) fn words_after(text: &str, start: &str) -> Names {
     let word =
         |rest: &str| rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-').collect::<String>();
     text.split(start).skip(1).map(word).collect()
 }
 
-/// Like `words`, without empty ones: the names in selectors such as `.name` or `#name`.
+/// Like `words_after`, without empty ones: the names in selectors such as `.name` or `#name`.
 pub(crate) fn names_after(text: &str, start: &str) -> Names {
     let mut names = words_after(text, start);
     names.remove("");

@@ -6,10 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Instant;
 
 use crate::chromium::target_dir;
-use crate::page::{POLL_INTERVAL, TIMEOUT};
+use crate::page::poll;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Program {
@@ -104,12 +103,13 @@ impl ReverseProxy {
 
     /// Waits until it accepts connections.
     fn wait(&mut self) {
-        let deadline = Instant::now() + TIMEOUT;
-        while TcpStream::connect(self.secure).is_err() {
-            let ended = self.child.try_wait().expect("the child is ours");
-            assert!(ended.is_none() && Instant::now() < deadline, "it does not start: {}", self.log());
-            std::thread::sleep(POLL_INTERVAL);
-        }
+        let mut has_ended = || self.child.try_wait().expect("the child is ours").is_some();
+        let secure = self.secure;
+        let accepts = poll(|| {
+            let accepts = TcpStream::connect(secure).is_ok();
+            (accepts || has_ended()).then_some(accepts)
+        });
+        assert_eq!(accepts, Some(true), "it does not start: {}", self.log());
     }
 
     /// Puts a page into the other site; returns its address.
