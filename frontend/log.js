@@ -239,7 +239,9 @@ class Log {
   // What is unread is read from its beginning.
   scrollToUnread() {
     this.scrollToEnd();
-    if (this.divider) this.log.scrollTop = Math.min(this.log.scrollTop, this.divider.offsetTop);
+    if (!this.divider) return;
+    this.log.scrollTop = Math.min(this.log.scrollTop, this.divider.offsetTop);
+    this.scrolled(); // the event comes later, and a change of the log's height before it would lead to the end
   }
 
   clearNewCount() {

@@ -13,6 +13,7 @@ use tungstenite::{Message, WebSocket};
 
 use crate::chromium::{target_dir, tool};
 use crate::page::{TIMEOUT, poll, quoted, truth_of};
+use crate::proxy::Proxy;
 use crate::setup::{Kind, Source, Stage, row};
 use crate::support::TOKEN;
 use crate::widget::{Shop, WIDGET};
@@ -55,12 +56,9 @@ fn talk(firefox: &mut Firefox, stage: &Stage) {
     firefox.click(&console, "#go-online");
     let pick = format!("#tickets li[data-ticket='{ticket}'] [data-pick]");
     firefox.click(&console, &pick);
-    let unlocked = "document.querySelector('#composer').dataset.locked === undefined";
-    let locked = |why| format!("document.querySelector('#composer').dataset.locked == '{why}'");
-    firefox.until(&user, unlocked);
+    firefox.until(&user, UNLOCKED);
 
     // Each looks at the own window, and each window is on the screen.
-    let said = |text, from, state| format!("{}.dataset.state == '{state}'", row(text, from));
     firefox.write(&user, "#text", "it is on <b>fire</b> 🔥");
     firefox.until(&console, &row("it is on <b>fire</b> 🔥", "them"));
     firefox.until(&user, &said("it is on <b>fire</b> 🔥", "me", "delivered"));
@@ -71,25 +69,7 @@ fn talk(firefox: &mut Firefox, stage: &Stage) {
     firefox.until(&user, &row("which colour?", "them"));
     firefox.until(&console, &said("which colour?", "me", "delivered"));
 
-    // Offline, and back: the chat goes on when the ticket is picked again.
-    firefox.click(&console, "#go-offline");
-    firefox.click(&console, "#confirm-yes");
-    firefox.until(&user, &locked("staff-offline"));
-    firefox.click(&console, "#go-online");
-    firefox.click(&console, "#pick-mine");
-    firefox.until(&user, unlocked);
-
-    // A reload and a cut line lose nothing.
-    firefox.reload(&user);
-    firefox.until(&user, "document.querySelectorAll('#log li.message').length == 2");
-    firefox.until(&user, unlocked);
-    proxy.disconnect();
-    firefox.until(&user, &locked("lost"));
-    firefox.until(&console, &locked("user-offline"));
-    proxy.restore();
-    firefox.until(&user, unlocked);
-    firefox.write(&user, "#text", "green");
-    firefox.until(&user, &said("green", "me", "delivered"));
+    go_away_and_come_back(firefox, &proxy, &user, &console);
     let messages =
         "[...document.querySelectorAll('#log li.message .text')].map(e => e.textContent).join('|')";
     assert_eq!(firefox.eval(&user, messages), firefox.eval(&console, messages));
@@ -98,6 +78,39 @@ fn talk(firefox: &mut Firefox, stage: &Stage) {
     end_with_a_colleague(firefox, stage, &user, &console, ticket);
     firefox.close(user);
     firefox.close(console);
+}
+
+const UNLOCKED: &str = "document.querySelector('#composer').dataset.locked === undefined";
+
+fn locked(why: &str) -> String {
+    format!("document.querySelector('#composer').dataset.locked == '{why}'")
+}
+
+fn said(text: &str, from: &str, state: &str) -> String {
+    format!("{}.dataset.state == '{state}'", row(text, from))
+}
+
+/// The staff member goes offline, the user's page is loaded again, and its connection is lost: the chat goes on.
+fn go_away_and_come_back(firefox: &mut Firefox, proxy: &Proxy, user: &Window, console: &Window) {
+    // Offline, and back: the chat goes on when the ticket is picked again.
+    firefox.click(console, "#go-offline");
+    firefox.click(console, "#confirm-yes");
+    firefox.until(user, &locked("staff-offline"));
+    firefox.click(console, "#go-online");
+    firefox.click(console, "#pick-mine");
+    firefox.until(user, UNLOCKED);
+
+    // A reload and a cut line lose nothing.
+    firefox.reload(user);
+    firefox.until(user, "document.querySelectorAll('#log li.message').length == 2");
+    firefox.until(user, UNLOCKED);
+    proxy.disconnect();
+    firefox.until(user, &locked("lost"));
+    firefox.until(console, &locked("user-offline"));
+    proxy.restore();
+    firefox.until(user, UNLOCKED);
+    firefox.write(user, "#text", "green");
+    firefox.until(user, &said("green", "me", "delivered"));
 }
 
 /// A ready reply is changed, and calls the user by name.
@@ -158,7 +171,7 @@ fn talk_on_another_site(firefox: &mut Firefox, is_so: &str) {
     let ticket = firefox.eval(&frame, "document.querySelector('#ticket-id').textContent");
     sam.pick(ticket.as_str().unwrap());
     firefox.write(&frame, "#text", "hello from the shop");
-    sam.expect_where("message", "the text", |frame| frame["text"] == "hello from the shop");
+    sam.expect_where("message", "the text", |message| message["text"] == "hello from the shop");
     firefox.keys(&frame, ESCAPE);
     firefox.until(&window, &format!("{WIDGET}.querySelector('iframe').hidden"));
     firefox.until(&window, &format!("{WIDGET}.activeElement == {launcher}"));

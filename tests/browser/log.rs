@@ -116,7 +116,7 @@ fn what_is_unread_is_behind_a_divider(source: Source) {
     console.until(&format!("{FIRST_UNREAD} == 'not seen'"));
     // It is read from there on, not from its end.
     console.next_frame();
-    let is_in_view = "(([divider, log]) => divider.top >= log.top && divider.bottom < log.bottom)(['#log .unread', '#log'].map(css => document.querySelector(css).getBoundingClientRect()))";
+    let is_in_view = "(([divider, log]) => divider.top > log.top - 1 && divider.bottom < log.bottom)(['#log .unread', '#log'].map(css => document.querySelector(css).getBoundingClientRect()))";
     console.check(is_in_view);
 }
 

@@ -169,7 +169,7 @@ fn a_click_opens_the_desk_on_another_site_and_staff_see_from_where() {
     let frame = shop.frame(&stage.desk, "");
     let ticket = ask(&frame, &mut sam);
     frame.say("hello from the shop");
-    sam.expect_where("message", "the text", |frame| frame["text"] == "hello from the shop");
+    sam.expect_where("message", "the text", |message| message["text"] == "hello from the shop");
     frame.until_said("hello from the shop", "sent");
 
     // Staff see the page, without what may be a secret in its address.
@@ -225,7 +225,7 @@ fn where_storage_of_third_parties_is_blocked_the_chat_goes_on_all_the_same() {
     let ticket = ask(&frame, &mut sam);
     frame.check("(() => { try { sessionStorage; } catch { return true; } })()");
     frame.say("no cookies here");
-    sam.expect_where("message", "the text", |frame| frame["text"] == "no cookies here");
+    sam.expect_where("message", "the text", |message| message["text"] == "no cookies here");
     sam.say(&ticket, 1, "none needed");
     frame.until_received("none needed");
     sam.expect("delivered");
