@@ -5,7 +5,7 @@
 const TEXT_MAX = 4000; // characters
 const TEXT_BYTES_MAX = 16200; // as JSON; the desk closes on a frame over 16 KiB
 const UNIT_BYTES_MAX = 6; // as JSON, of one unit of a string
-const TYPING_RENEW_MS = 3000; // the other side shows "typing" for 6 s
+const TYPING_RENEW_MS = 3000; // the other side shows the notice for 6 s
 const TYPING_HOLD_MS = 6000;
 
 class Composer {

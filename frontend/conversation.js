@@ -1,7 +1,7 @@
 // conversation.js: the chat of one ticket as data: its messages, what is still to be sent, what is confirmed.
 "use strict";
 
-const RESEND_MS_FIRST = 1000; // after `rate_limited` the message is sent again
+const RESEND_MS_FIRST = 1000; // after rate_limited the message is sent again
 const RESEND_MS_MAX = 10000;
 const HOLD_SHOWN_MS = 5000; // a wait that is longer is explained
 const RECEIPT_MS = 100; // a burst is confirmed by a few receipts: one for each message would be too many for the desk

@@ -50,12 +50,10 @@ function formatter(Kind, options = {}) {
   return formatters.get(key);
 }
 
-// A value that may be read from right to left, or that orders text, is isolated from the sentence that it is put into
-// (UAX #9, FSI and PDI). What orders text is left out of it: an unmatched PDI would end the isolation.
-const ORDERS_TEXT = /[\u202A-\u202E\u2066-\u2069]/g;
-const MAY_REORDER = /[\p{Bidi_Control}\u0590-\u08FF\uFB1D-\uFDFF\uFE70-\uFEFC\u{10800}-\u{10FFF}\u{1E800}-\u{1EFFF}]/u;
+// A value beyond Europe's scripts may be read from right to left: it is isolated from the sentence that it is put into (UAX
+// #9, FSI and PDI). What orders text is left out of it: an unmatched PDI would end the isolation.
 const isolated = (value) =>
-  MAY_REORDER.test(value) ? `\u2068${String(value).replace(ORDERS_TEXT, "")}\u2069` : value;
+  /[^\0-\u058F]/.test(value) ? `\u2068${String(value).replace(/\p{Bidi_C}/gu, "")}\u2069` : value;
 
 // Returns a text by name. A text with a count is an object of plural forms: { one, other }.
 function t(key, values = {}) {

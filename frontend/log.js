@@ -2,11 +2,10 @@
 "use strict";
 
 const NEAR_END_PX = 48; // closer than this to the end counts as reading the end
-const ENTRIES_DRAWN_MAX = 300; // at once; those before them on demand
 const GROUP_MS = 180000; // messages of one sender within this time tell name and time once
 
 const FENCE = /```\n?([^]*?)\n?```/; // three backticks give a block in monospace
-const LINK = /(https?:\/\/[^\s<>"\p{Bidi_Control}]*[^\s<>"'.,;:!?)\]}\p{Bidi_Control}])/iu;
+const LINK = /(https?:\/\/[^\s<>"\p{Bidi_C}]*[^\s<>"'.,;:!?)\]}\p{Bidi_C}])/iu;
 
 // The text as text nodes, links and blocks of code.
 function piecesOf(text) {
@@ -37,37 +36,23 @@ class Log {
 
   // Draws earlier entries. Those of the other side up to `seenSeq` were on the screen before. `asked` is what the ticket
   // was opened with, if it is not among them. The live region is off meanwhile, so that they are not read out again.
-  show(entries, seenSeq, asked, drawnMax = ENTRIES_DRAWN_MAX) {
+  show(entries, seenSeq, asked) {
     this.log.setAttribute("aria-live", "off");
     this.list.replaceChildren();
     this.rows.clear();
     this.lastDay = this.divider = this.group = this.run = this.lastOwn = null;
+    if (asked) this.addAsked(asked);
     const firstUnread = entries.find((entry) => entry.from === "them" && entry.seq > seenSeq);
-    const start = Math.max(0, entries.length - drawnMax);
-    const first = firstUnread ? Math.min(start, entries.indexOf(firstUnread)) : start;
-    if (first > 0) this.offerEarlier(() => this.show(entries, Infinity, asked, entries.length - first + ENTRIES_DRAWN_MAX));
-    else if (asked) this.addAsked(asked);
-    for (const entry of entries.slice(first)) this.add(entry, entry === firstUnread);
+    for (const entry of entries) this.add(entry, entry === firstUnread);
     this.scrollToUnread();
     clearTimeout(this.announceTimer);
     this.announceTimer = setTimeout(() => this.log.setAttribute("aria-live", "polite"), 300);
   }
 
-  // A button in place of what is not drawn. The reader stays at the line that they have reached.
-  offerEarlier(showMore) {
-    const more = button(t("show-earlier"), { class: "small" }, () => {
-      const toEnd = this.log.scrollHeight - this.log.scrollTop;
-      showMore();
-      this.log.scrollTop = this.log.scrollHeight - toEnd;
-      this.log.focus();
-    });
-    this.list.append(make("li", { class: "system", "data-kind": "earlier" }, more));
-  }
-
   append(entry, isFirstUnread) {
     // What comes while history is being drawn is news all the same. That a ticket was created, its writer knows.
     const isSilent = this.log.getAttribute("aria-live") === "off" && entry.from !== "me" && entry.what !== "created";
-    if (isSilent) announceNews(entry, entry.kind === "message" ? `${entry.sender}: ${entry.text}` : this.wholeLine(entry));
+    if (isSilent) announceNews(entry, entry.kind === "message" ? `${entry.sender}: ${entry.text}` : this.lineText(entry));
     const isFirstBelow = !this.isAtEnd && !this.newCount && entry.from === "them";
     this.add(entry, isFirstUnread || isFirstBelow);
     if (this.isAtEnd || entry.from === "me") return this.scrollToEnd();
@@ -131,9 +116,9 @@ class Log {
   }
 
   systemRow(entry) {
-    const row = make("li", { class: "system", "data-kind": entry.what }, this.lineText(entry), " ");
     const { note } = entry.values;
-    if (note) row.append(make("span", { class: "note", dir: "auto" }, note), " ");
+    const row = make("li", { class: "system", "data-kind": entry.what }, this.lineText(entry, ""), " ");
+    if (note) row.append(make("span", { class: "note", dir: "auto" }, note));
     row.append(timeElement(entry.at, clockTime(entry.at)));
     this.group = null;
     if (note) this.run = null; // it is somebody's words
@@ -160,13 +145,8 @@ class Log {
     setText(button, t(isOpen ? "earlier-hide" : "earlier-show", { count: earlier.length }));
   }
 
-  lineText({ what, values }) {
-    return tOr("line-" + what, "notice-" + what, values);
-  }
-
-  // The same as one text, with the note behind it.
-  wholeLine(entry) {
-    return [this.lineText(entry), entry.values.note].filter(Boolean).join(" ");
+  lineText({ what, values }, note = values.note) {
+    return [tOr("line-" + what, "notice-" + what, values), note].filter(Boolean).join(" ");
   }
 
   messageRow(entry) {
@@ -259,7 +239,7 @@ class Log {
   save(chat) {
     const said = chat.entries.filter((entry) => entry.state !== "failed");
     const lines = said.map((entry) => {
-      const text = entry.kind === "message" ? `${entry.sender ?? t("you")}: ${entry.text}` : this.wholeLine(entry);
+      const text = entry.kind === "message" ? `${entry.sender ?? t("you")}: ${entry.text}` : this.lineText(entry);
       return `${fullDay(entry.at)} ${clockTime(entry.at)}  ${text}`;
     });
     const text = `${chat.subject}\n${t("ticket")} ${chat.ticketId}\n\n${lines.join("\n")}\n`;

@@ -2,6 +2,7 @@
 "use strict";
 
 const NOTE_MAX = 500; // characters
+const ENTRIES_DRAWN_MAX = 300; // of a chat, when it is shown
 const LAST_LINE_MAX = 200; // characters in the list of chats; a line there has room for fewer
 const RELEASE = ["confirm-release", "confirm-release-note", "release", "cancel"];
 
@@ -115,10 +116,28 @@ const chats = {
     if (focus && this.shown) byId("text").focus();
   },
 
-  drawLog() {
+  // Draws the chat from its last entries on, and from what is unread on: those before them come on demand.
+  drawLog(drawnMax = ENTRIES_DRAWN_MAX) {
     if (!this.shown) return;
     const { entries, confirmedSeq, subject, user, userId, askedAt } = this.shown;
-    this.log.show(entries, confirmedSeq, { subject, sender: user, senderId: userId, at: askedAt ?? entries[0]?.at ?? deskNow() });
+    const firstUnread = entries.findIndex(({ from, seq }) => from === "them" && seq > confirmedSeq);
+    const first = Math.max(0, Math.min(entries.length - drawnMax, firstUnread < 0 ? Infinity : firstUnread));
+    const asked = { subject, sender: user, senderId: userId, at: askedAt ?? entries[0]?.at ?? deskNow() };
+    this.log.show(entries.slice(first), confirmedSeq, first ? null : asked);
+    if (first) this.offerEarlier(entries.length - first + ENTRIES_DRAWN_MAX);
+  },
+
+  // A button in place of what is not drawn. The reader stays at the line that they have reached.
+  offerEarlier(drawnMax) {
+    const { log, list } = this.log;
+    const more = button(t("show-earlier"), { class: "small" }, () => {
+      const toEnd = log.scrollHeight - log.scrollTop;
+      this.drawLog(drawnMax);
+      log.scrollTop = log.scrollHeight - toEnd;
+      log.focus();
+    });
+    list.prepend(make("li", { class: "system", "data-kind": "earlier" }, more));
+    this.log.scrollToUnread();
   },
 
   isSeen() {

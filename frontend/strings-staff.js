@@ -146,6 +146,7 @@ Object.assign(STRINGS, {
     "Nehmen Sie ein Ticket, oder wählen Sie einen Ihrer Chats.",
     "Prenez un ticket ou choisissez une de vos discussions.",
   ],
+  "show-earlier": ["Show earlier messages", "Frühere Nachrichten zeigen", "Afficher les messages précédents"],
   unread: [
     { one: "{count} unread message", other: "{count} unread messages" },
     { one: "{count} ungelesene Nachricht", other: "{count} ungelesene Nachrichten" },

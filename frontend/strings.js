@@ -43,7 +43,6 @@ const STRINGS = {
   cancel: ["Cancel", "Abbrechen", "Annuler"],
   conversation: ["Conversation", "Gespräch", "Discussion"],
   "unread-divider": ["New", "Neu", "Nouveau"],
-  "show-earlier": ["Show earlier messages", "Frühere Nachrichten zeigen", "Afficher les messages précédents"],
   "earlier-show": [
     { one: "{count} earlier line", other: "{count} earlier lines" },
     { one: "{count} Zeile davor", other: "{count} Zeilen davor" },

@@ -14,7 +14,8 @@ let user = saved.user;
 let asking = store.tab.get("asking", isText); // the subject of a ticket that was asked for and is not there yet
 let askRefusal = null; // the code of the desk's refusal; we ask again
 let isClosing = false; // asked the desk to close the ticket, and it is not closed yet
-let chat = null; // the Conversation, with state ("waiting", "active", "paused", "closed") and staff (who, or null)
+// The Conversation, with state ("waiting", "active", "paused", "closed") and staff (who, or null).
+let chat = null;
 let staffIsBack = false; // reconnected, but has not picked the ticket again
 let deskOnline = null;
 let queue = null;
@@ -364,7 +365,7 @@ function drawQueue() {
 
 function lockCode() {
   if (chat.state === "closed") return "closed";
-  if (wire.state === "stopped") return wire.reason; // "elsewhere", "not-yours", "bad-address"
+  if (wire.state === "stopped") return wire.reason; // elsewhere, not-yours, bad-address
   if (wire.state !== "open") return wire.state === "connecting" ? "connecting" : "lost";
   if (chat.state === "paused") return staffIsBack ? "staff-back" : "staff-offline";
   if (chat.state === "waiting") return "waiting";
