@@ -1,4 +1,4 @@
-//! How fast tickets may be opened: "3 at once and one in 10 s a connection; 30 at once and one a second an address".
+//! How fast tickets may be opened: "new tickets of a connection, at once | 3", and "new tickets of an address, at once | 30".
 
 use std::collections::BTreeMap;
 
