@@ -15,7 +15,7 @@ impl World {
         if self.violation.is_some() {
             return;
         }
-        self.tell(|| format!("-- {:?}", step.what));
+        self.note(|| format!("-- {:?}", step.what));
         match step.what {
             What::Ask => self.ask(),
             What::Say => self.say_something(1, false),
@@ -288,6 +288,6 @@ impl World {
             _ => {}
         }
         drop(link);
-        self.tell(|| format!("link {at}: {what:?}"));
+        self.note(|| format!("link {at}: {what:?}"));
     }
 }

@@ -46,7 +46,9 @@ impl CheckedService {
         };
         let done = result.as_ref().map_err(|why| why.code).copied();
         if done != right {
-            self.accuse(format!("without a place, {guest:?}: {right:?} was right, {done:?} was done"));
+            self.note_violation(format!(
+                "without a place, {guest:?}: {right:?} was right, {done:?} was done"
+            ));
         }
         let note = &mut link.borrow_mut().note;
         match right {
@@ -91,10 +93,10 @@ impl CheckedService {
 
     pub fn check_places(&mut self, link: &Link) {
         if link.note.is_full && link.note.replaces.is_none() {
-            self.accuse("a client got a place, and there was none".to_owned());
+            self.note_violation("a client got a place, and there was none".to_owned());
         }
         if link.note.is_over && link.note.replaces.is_none() {
-            self.accuse("a client got a place, and its address had too many".to_owned());
+            self.note_violation("a client got a place, and its address had too many".to_owned());
         }
     }
 

@@ -29,7 +29,7 @@ pub struct Adversary {
     session: Option<String>,
     link: Option<usize>,
     /// The last `seq` that it has read, by ticket.
-    heard: BTreeMap<String, u64>,
+    received: BTreeMap<String, u64>,
     next_id: u64,
 }
 
@@ -41,18 +41,18 @@ impl Adversary {
             as_user: is_user,
             session: None,
             link: None,
-            heard: BTreeMap::new(),
+            received: BTreeMap::new(),
             next_id: 1,
         };
         if setup.has_adversaries { vec![new(true), new(false)] } else { Vec::new() }
     }
 
-    pub fn hear(&mut self, frame: &Value, as_user: bool, ledger: &mut Ledger) {
+    pub fn receive(&mut self, frame: &Value, as_user: bool, ledger: &mut Ledger) {
         if frame["type"] == "message" {
             let ticket = frame["ticket_id"].as_str().unwrap_or("");
             ledger.show(frame["text"].as_str().unwrap_or(""), ticket, as_user);
-            let heard = self.heard.entry(ticket.to_owned()).or_default();
-            *heard = (*heard).max(frame["seq"].as_u64().unwrap_or(0));
+            let received = self.received.entry(ticket.to_owned()).or_default();
+            *received = (*received).max(frame["seq"].as_u64().unwrap_or(0));
         } else if frame["type"] == "welcome" && frame["user_id"] == "mallory" {
             self.session = frame["session"].as_str().map(str::to_owned);
         }
@@ -116,7 +116,7 @@ impl World {
         adversary.next_id = 1;
         let mut protocols = vec!["deskwire.v1".to_owned()];
         protocols.extend(secret.map(|secret| format!("secret.{secret}")));
-        self.tell(|| format!("link {link}: an adversary connects to {path}"));
+        self.note(|| format!("link {link}: an adversary connects to {path}"));
         self.links[link].borrow_mut().send(&websocket::head(&path, &protocols), self.now);
         // Right behind the head, before the server can have answered it.
         for _ in 0..self.rng.below(3) {
@@ -218,7 +218,7 @@ impl World {
         shared.send(&bytes, self.now);
         shared.note.breach_end = shared.note.sent_bytes;
         drop(shared);
-        self.tell(|| format!("link {link} breaks the rules, for {code}"));
+        self.note(|| format!("link {link} breaks the rules, for {code}"));
     }
 
     /// Makes a frame that is valid but makes no sense, or is not valid.
@@ -234,7 +234,7 @@ impl World {
             _ => rng.pick(&open).clone(),
         };
         let adversary = &mut self.adversaries[who];
-        let heard = adversary.heard.get(&ticket).copied().unwrap_or(0);
+        let received = adversary.received.get(&ticket).copied().unwrap_or(0);
         match rng.below(29) {
             27 | 28 => odd_rating(rng, ticket, &unrated),
             24..=26 => odd_recap(rng, &ticket),
@@ -250,7 +250,7 @@ impl World {
             }
             5 | 6 => {
                 // It confirms nothing that it has not been sent: the model could not tell that from a page's receipt.
-                let seq = *rng.pick(&[heard, heard, 0, 1 << 40]);
+                let seq = *rng.pick(&[received, received, 0, 1 << 40]);
                 json!({ "type": "delivered", "ticket_id": ticket, "seq": seq })
             }
             7 => json!({ "type": "typing", "ticket_id": ticket, "active": rng.one_in(2) }),

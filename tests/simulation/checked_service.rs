@@ -82,7 +82,7 @@ impl CheckedService {
         }
     }
 
-    pub fn accuse(&mut self, what: String) {
+    pub fn note_violation(&mut self, what: String) {
         // What a process does after it has stopped has no effect.
         if self.disk.as_ref().is_some_and(|disk| disk.0.borrow().is_stopped) {
             return;
@@ -115,11 +115,14 @@ impl CheckedService {
                             });
                         }
                         Err(error) => {
-                            self.accuse(format!("not JSON: {error}: {}", String::from_utf8_lossy(&payload)));
+                            self.note_violation(format!(
+                                "not JSON: {error}: {}",
+                                String::from_utf8_lossy(&payload)
+                            ));
                         }
                     }
                 }
-                Item::CloseAll(why) => self.accuse(format!("all are closed with {}", why.code)),
+                Item::CloseAll(why) => self.note_violation(format!("all are closed with {}", why.code)),
                 Item::Close(conn, why) => {
                     call.closed.push((conn, why.code));
                     if let Some(link) = wiring.conns.get(&conn) {
@@ -128,7 +131,7 @@ impl CheckedService {
                 }
                 Item::NotifyDrained(conn) => {
                     if !call.asked.insert(conn) {
-                        self.accuse(format!("asked twice to be notified when {conn} has taken all"));
+                        self.note_violation(format!("asked twice to be notified when {conn} has taken all"));
                     }
                 }
             }
@@ -141,7 +144,7 @@ impl CheckedService {
     pub fn finish(&mut self, what: &str, call: &Call, result: Result<(), String>) {
         self.note_given();
         if let Err(problem) = result.and_then(|()| self.model.settle(call)) {
-            self.accuse(format!("{what}: {problem}"));
+            self.note_violation(format!("{what}: {problem}"));
         }
     }
 
@@ -175,7 +178,7 @@ impl CheckedService {
             .map(|level| of_messages.max(right_verdict(level, bytes_per_s * PAYLOAD_BURST_S)));
         if verdict < least || verdict > most {
             let (messages, bytes) = (note.level / 1000, note.bytes_level / 1000);
-            self.accuse(format!("{verdict:?} at a level of {messages} messages and {bytes} bytes"));
+            self.note_violation(format!("{verdict:?} at a level of {messages} messages and {bytes} bytes"));
         }
     }
 
@@ -187,7 +190,7 @@ impl CheckedService {
             note.open && note.conn != Some(conn)
         });
         if let Some(other) = other.and_then(|link| link.borrow().note.conn) {
-            self.accuse(format!(
+            self.note_violation(format!(
                 "the end of {other} was read before what {conn} sent, and is reported later"
             ));
         }
@@ -198,7 +201,7 @@ impl CheckedService {
         let note = &mut link.borrow_mut().note;
         let sent = note.sent.pop_front();
         if sent.as_ref().is_none_or(|(_, sent)| **sent != *text) && note.breach.is_empty() {
-            self.accuse(format!("read {text:?} where the client had sent {sent:?}"));
+            self.note_violation(format!("read {text:?} where the client had sent {sent:?}"));
         }
     }
 }
@@ -251,7 +254,7 @@ impl Service for CheckedService {
         }
         self.check_ends(conn);
         if !self.generations.insert(conn.generation) {
-            self.accuse(format!("{conn} has a generation that another had"));
+            self.note_violation(format!("{conn} has a generation that another had"));
         }
         let (is_user, id, session) = match &guest {
             Guest::User(id, session, _) => (true, id.as_str().to_owned(), session.clone()),
@@ -333,7 +336,7 @@ impl Service for CheckedService {
             note.blame = note.blame.or(excuse);
             (note.open, note.changed_at) = (false, now);
             if note.blame.is_none() && note.closes.is_empty() && note.breach.is_empty() {
-                self.accuse(format!("{} was cut off without a reason", from.0));
+                self.note_violation(format!("{} was cut off without a reason", from.0));
             }
         }
         if !self.taken_over.remove(&from.0) {

@@ -12,7 +12,7 @@ use crate::pages::{Page, Staffer, Tab, Visitor};
 use crate::plan::Setup;
 use crate::rng::Rng;
 use crate::roster::Roster;
-use crate::websocket::{Decoder, Heard};
+use crate::websocket::{Decoder, Received};
 use crate::world::{TOKEN, World};
 
 /// How late a response may be because of the network.
@@ -63,7 +63,7 @@ impl World {
         if self.clients[link].has_closed || self.clients[link].is_over {
             return;
         }
-        self.tell(|| format!("link {link} says {}", shorten(text)));
+        self.note(|| format!("link {link} says {}", shorten(text)));
         let mut bytes = Vec::new();
         append_text(&mut bytes, text.as_bytes(), &mut self.rng);
         let mut shared = self.links[link].borrow_mut();
@@ -78,31 +78,31 @@ impl World {
     }
 
     /// The client reads what has come.
-    pub fn hear(&mut self, link: usize) {
-        while let Some(heard) = self.clients[link].decoder.next() {
-            match heard {
-                Heard::Upgraded(protocol) => {
+    pub fn receive(&mut self, link: usize) {
+        while let Some(received) = self.clients[link].decoder.next() {
+            match received {
+                Received::Upgraded(protocol) => {
                     self.clients[link].is_upgraded = true;
                     if protocol.as_deref() != Some("deskwire.v1") {
-                        self.accuse(|| format!("link {link}: subprotocol {protocol:?}"));
+                        self.note_violation(|| format!("link {link}: subprotocol {protocol:?}"));
                     }
                 }
-                Heard::Status(status) => self.hear_status(link, status),
-                Heard::Text(text) => self.hear_text(link, &text),
-                Heard::Ping(payload) if self.clients[link].answers_pings => {
+                Received::Status(status) => self.receive_status(link, status),
+                Received::Text(text) => self.receive_text(link, &text),
+                Received::Ping(payload) if self.clients[link].answers_pings => {
                     let mut pong = Vec::new();
                     codec::append_frame(&mut pong, codec::FIN | codec::PONG, &payload, [9; 4]);
                     self.links[link].borrow_mut().send(&pong, self.now);
                 }
-                Heard::Ping(_) => {}
-                Heard::Close(code) => self.hear_close(link, code),
-                Heard::Breach(what) => self.accuse(|| format!("link {link}: {what}")),
+                Received::Ping(_) => {}
+                Received::Close(code) => self.receive_close(link, code),
+                Received::Breach(what) => self.note_violation(|| format!("link {link}: {what}")),
             }
         }
     }
 
     /// A 408 must come 10 s after the connection was accepted: no earlier, and not much later.
-    fn hear_status(&mut self, link: usize, status: u16) {
+    fn receive_status(&mut self, link: usize, status: u16) {
         self.clients[link].status = Some(status);
         let shared = self.links[link].borrow();
         let passed = self.now - shared.note.accepted_at;
@@ -111,14 +111,14 @@ impl World {
         let is_wrong = passed < HEAD || (passed > latest && !is_held_up);
         drop(shared);
         if status == 408 && is_wrong {
-            self.accuse(|| format!("link {link} has had {passed} ms for its head"));
+            self.note_violation(|| format!("link {link} has had {passed} ms for its head"));
         }
     }
 
-    fn hear_text(&mut self, link: usize, text: &[u8]) {
+    fn receive_text(&mut self, link: usize, text: &[u8]) {
         let said = self.links[link].borrow_mut().note.emitted.pop_front();
         if said.as_deref() != Some(text) || self.clients[link].code.is_some() {
-            return self.accuse(|| {
+            return self.note_violation(|| {
                 let said = said.map(|said| String::from_utf8_lossy(&said).into_owned());
                 format!(
                     "link {link} received {}, and the desk had sent {said:?}",
@@ -129,18 +129,18 @@ impl World {
         let Ok(frame) = serde_json::from_slice::<Value>(text) else { return };
         match self.clients[link].kind {
             Kind::Tab(tab) => {
-                self.tell(|| format!("link {link} hears {}", shorten(&frame.to_string())));
-                let out = self.tabs[tab].hear(&frame, self.now, &mut self.ledger);
+                self.note(|| format!("link {link} hears {}", shorten(&frame.to_string())));
+                let out = self.tabs[tab].receive(&frame, self.now, &mut self.ledger);
                 self.send_from_tab(tab, out);
             }
             Kind::Adversary(adversary, as_user) => {
-                self.adversaries[adversary].hear(&frame, as_user, &mut self.ledger);
+                self.adversaries[adversary].receive(&frame, as_user, &mut self.ledger);
             }
             _ => {}
         }
     }
 
-    fn hear_close(&mut self, link: usize, code: Option<u16>) {
+    fn receive_close(&mut self, link: usize, code: Option<u16>) {
         let client = &mut self.clients[link];
         client.code = code.or(Some(1005));
         *self.server.hub.service.model.stories.closes.entry(code.unwrap_or(1005)).or_default() += 1;
@@ -158,7 +158,7 @@ impl World {
         if self.clients[link].is_over {
             return;
         }
-        self.tell(|| format!("link {link} has ended: {how:?}"));
+        self.note(|| format!("link {link} has ended: {how:?}"));
         self.clients[link].is_over = true;
         self.links[link].borrow_mut().end(how, true, self.now);
         self.check_end(link, how);
@@ -203,7 +203,7 @@ impl World {
         }
         drop(shared);
         if !problem.is_empty() {
-            self.accuse(|| format!("link {link} {problem}"));
+            self.note_violation(|| format!("link {link} {problem}"));
         }
     }
 }

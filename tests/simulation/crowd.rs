@@ -24,7 +24,7 @@ impl World {
     pub fn crowd(&mut self) {
         let stays = self.setup.is_crowded && self.guests < TICKETS_MIN;
         let count = if stays { TICKETS_MIN + self.rng.below(20) } else { 10 + self.rng.below(30) };
-        self.tell(|| format!("{count} users come{}", if stays { ", and stay" } else { "" }));
+        self.note(|| format!("{count} users come{}", if stays { ", and stay" } else { "" }));
         for _ in 0..count {
             let link = self.dial(Kind::Nobody);
             let head =

@@ -139,7 +139,7 @@ impl World {
         if self.rng.one_in(2) {
             return self.restart();
         }
-        self.tell(|| "the process is about to stop".to_owned());
+        self.note(|| "the process is about to stop".to_owned());
         self.disk.0.borrow_mut().stops_after = Some(self.rng.below(12));
         self.server.hub.service.note_copy();
     }
@@ -162,7 +162,7 @@ impl World {
 
     /// Starts another process from what is on the disk.
     fn restart(&mut self) {
-        self.tell(|| "the process stops".to_owned());
+        self.note(|| "the process stops".to_owned());
         let (disk, rules) = (self.disk.clone(), rules(self.setup.seed));
         let mut copies = std::mem::take(&mut self.server.hub.service.copies);
         if copies.is_empty() {
@@ -175,13 +175,14 @@ impl World {
         }
         let history = match History::read(&disk.0.borrow().bytes) {
             Ok(history) => history,
-            Err(why) => return self.accuse(|| format!("the journal is {why}")),
+            Err(why) => return self.note_violation(|| format!("the journal is {why}")),
         };
         let digest = history.state.digest();
         // The turn that was being written may be in the journal or not.
         let Some(Copy { mut model, .. }) = copies.into_iter().find(|copy| copy.digest == digest) else {
-            return self
-                .accuse(|| "the State that was replayed is none of those that the disk may have".to_owned());
+            return self.note_violation(|| {
+                "the State that was replayed is none of those that the disk may have".to_owned()
+            });
         };
         model.stories = std::mem::take(&mut self.server.hub.service.model.stories);
         {
@@ -226,7 +227,7 @@ impl World {
         let is_right = History::read(&self.disk.0.borrow().bytes)
             .is_ok_and(|history| history.state.digest() == digest && history.at <= self.now);
         if !is_right {
-            self.accuse(|| "the State that the journal gives is not the present one".to_owned());
+            self.note_violation(|| "the State that the journal gives is not the present one".to_owned());
         }
     }
 }
@@ -246,7 +247,7 @@ impl CheckedService {
         }
         if self.desk.is_kept() {
             if self.desk.state().digest() != self.kept_digest {
-                self.accuse("State has changed, and the journal has nothing to write".to_owned());
+                self.note_violation("State has changed, and the journal has nothing to write".to_owned());
             }
         } else {
             disk.0.borrow_mut().is_ahead = true;

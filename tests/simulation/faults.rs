@@ -24,14 +24,14 @@ impl World {
                 for _ in 0..1 + self.rng.below(3) {
                     let errno = *self.rng.pick(&ACCEPT_FAILURES);
                     self.machine.borrow_mut().accept_failures.push_back(errno);
-                    self.tell(|| format!("the next accept fails: error {errno}"));
+                    self.note(|| format!("the next accept fails: error {errno}"));
                 }
             }
             What::WatchFails => self.machine.borrow_mut().watch_failures += 1,
             What::FewDescriptors => {
                 let most = if self.rng.one_in(2) { 0 } else { 1 + self.rng.below(8) };
                 self.machine.borrow_mut().descriptors_max = most;
-                self.tell(|| format!("the process may have {most} sockets; 0 is any number"));
+                self.note(|| format!("the process may have {most} sockets; 0 is any number"));
             }
             _ => {}
         }
@@ -41,7 +41,7 @@ impl World {
     fn freeze(&mut self, least: Millis, most: Millis) {
         let span = self.rng.in_ms(least, most);
         self.frozen_until = self.now + span;
-        self.tell(|| format!("the process is stopped for {span} ms"));
+        self.note(|| format!("the process is stopped for {span} ms"));
         self.machine.borrow_mut().stops += 1;
         // Whatever it would have ended in that time, it ends later.
         for link in &self.live {
@@ -89,7 +89,7 @@ impl World {
         }
         let is_stuck = self.rng.one_in(3) && self.silence_one();
         self.pass(10);
-        self.tell(|| "-- the server goes down".to_owned());
+        self.note(|| "-- the server goes down".to_owned());
         for link in &self.live {
             let note = &mut self.links[*link].borrow_mut().note;
             note.closes.push(1001);
@@ -102,7 +102,7 @@ impl World {
         let most = if is_stuck { SHUTDOWN } else { PROMPT };
         self.pass(0);
         if self.machine.borrow().listens {
-            self.accuse(|| "it was told to stop, and still listens".to_owned());
+            self.note_violation(|| "it was told to stop, and still listens".to_owned());
         }
         while !self.server.is_done() && self.now < asked_at + most && self.violation.is_none() {
             self.pass(1);
@@ -110,10 +110,10 @@ impl World {
         let took = self.now - asked_at;
         if !self.server.is_done() {
             let stats = self.server.hub.stats();
-            self.accuse(|| format!("it has not stopped {took} ms after the signal: {stats:?}"));
+            self.note_violation(|| format!("it has not stopped {took} ms after the signal: {stats:?}"));
         }
         if is_stuck && took < SHUTDOWN {
-            self.accuse(|| {
+            self.note_violation(|| {
                 format!("it stopped after {took} ms, though one peer had not answered and had 5 s")
             });
         }

@@ -35,11 +35,11 @@ impl Ledger {
     /// A page shows what the other side wrote.
     pub fn show(&mut self, text: &str, ticket: &str, to_user: bool) {
         let Some(sent) = number(text).and_then(|number| self.sent.get_mut(number)) else {
-            return self.accuse(format_args!("shown, and sent by nobody: {text:?}"));
+            return self.note_violation(format_args!("shown, and sent by nobody: {text:?}"));
         };
         sent.is_shown = true;
         if (sent.ticket != ticket && sent.ticket != UNSURE) || sent.by_user == to_user {
-            self.accuse(format_args!(
+            self.note_violation(format_args!(
                 "{text:?} is shown in {ticket}, and was sent in another ticket or by the same side"
             ));
         }
@@ -49,11 +49,13 @@ impl Ledger {
     pub fn deliver(&mut self, text: &str) {
         self.delivered += 1;
         if number(text).and_then(|number| self.sent.get(number)).is_some_and(|sent| !sent.is_shown) {
-            self.accuse(format_args!("{text:?} is shown as delivered, and the other side does not show it"));
+            self.note_violation(format_args!(
+                "{text:?} is shown as delivered, and the other side does not show it"
+            ));
         }
     }
 
-    pub fn accuse(&mut self, what: std::fmt::Arguments<'_>) {
+    pub fn note_violation(&mut self, what: std::fmt::Arguments<'_>) {
         if self.violation.is_none() {
             let mut text = String::new();
             let _ = write!(text, "{what}");

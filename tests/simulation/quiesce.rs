@@ -21,7 +21,7 @@ const ROUNDS_MAX: usize = 6;
 impl World {
     pub fn quiesce(&mut self) {
         self.rng = Rng::new(self.setup.seed);
-        self.tell(|| "-- all faults are repaired".to_owned());
+        self.note(|| "-- all faults are repaired".to_owned());
         self.call_off_stop();
         self.repair();
         self.pass(RETRY_MS);
@@ -49,13 +49,13 @@ impl World {
         self.check_state();
         self.check_disk();
         if let Some(problem) = problem {
-            self.accuse(|| problem);
+            self.note_violation(|| problem);
         }
         if self.setup.ends_by_shutdown {
             self.shut_down();
             return;
         } else {
-            self.tell(|| "-- all leave".to_owned());
+            self.note(|| "-- all leave".to_owned());
             self.all_leave();
             let silence = self.setup.ping_interval_ms + PONG + STALL + HEAD;
             self.pass(silence + 2 * self.setup.rules.user_grace_ms + HTTP + LINGER);
@@ -63,7 +63,7 @@ impl World {
         }
         if !self.server.hub.is_empty() {
             let stats = self.server.hub.stats();
-            self.accuse(|| format!("connections are left: {stats:?}"));
+            self.note_violation(|| format!("connections are left: {stats:?}"));
         }
     }
 
@@ -245,7 +245,7 @@ impl World {
     fn check_nothing_is_left(&mut self) {
         let counts = self.server.hub.service.desk.state().counts();
         if counts != Counts::default() {
-            self.accuse(|| format!("all have left, and State still has {counts:?}"));
+            self.note_violation(|| format!("all have left, and State still has {counts:?}"));
         }
         if self.setup.has_journal {
             self.pass(JOURNAL_AGE); // until the journal is rewritten as a snapshot
@@ -253,7 +253,7 @@ impl World {
         }
         let due = self.server.hub.next_due();
         if due.is_some() || self.server.hub.has_work() {
-            self.accuse(|| format!("all have left, and something is due: {due:?}"));
+            self.note_violation(|| format!("all have left, and something is due: {due:?}"));
         }
     }
 }

@@ -138,7 +138,7 @@ impl World {
         if !self.rng.one_in(4) {
             self.roster.borrow_mut().change(&self.setup, &mut self.rng);
         }
-        self.tell(|| "SIGHUP".to_owned());
+        self.note(|| "SIGHUP".to_owned());
         self.machine.borrow_mut().signal(PendingSignals { reload: true, stop: false });
     }
 

@@ -21,11 +21,11 @@ pub struct Outcome {
 
 pub struct Failure {
     pub what: String,
-    pub story: Vec<String>,
+    pub log: Vec<String>,
 }
 
-/// Runs these steps in this world. `has_story` keeps a line for each thing that happens.
-pub fn run(setup: Setup, steps: &[Step], has_story: bool) -> Result<(Outcome, Stories), Failure> {
+/// Runs these steps in this world. `keeps_log` keeps a line for each thing that happens.
+pub fn run(setup: Setup, steps: &[Step], keeps_log: bool) -> Result<(Outcome, Stories), Failure> {
     thread_local!(static IS_QUIET: Cell<bool> = const { Cell::new(false) });
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
@@ -36,8 +36,8 @@ pub fn run(setup: Setup, steps: &[Step], has_story: bool) -> Result<(Outcome, St
             }
         }));
     });
-    let mut world = World::new(setup, has_story);
-    IS_QUIET.set(!has_story);
+    let mut world = World::new(setup, keeps_log);
+    IS_QUIET.set(!keeps_log);
     let result = catch_unwind(AssertUnwindSafe(|| run_steps(&mut world, steps)));
     IS_QUIET.set(false);
     let what = match result {
@@ -45,7 +45,7 @@ pub fn run(setup: Setup, steps: &[Step], has_story: bool) -> Result<(Outcome, St
         Err(panic) => Some(format!("a panic: {}", panic_message(&*panic))),
     };
     match what {
-        Some(what) => Err(Failure { what, story: world.story.take().unwrap_or_default() }),
+        Some(what) => Err(Failure { what, log: world.log.take().unwrap_or_default() }),
         None => {
             let digest = world.written.borrow().0 ^ world.now;
             let stories = &mut world.server.hub.service.model.stories;
@@ -88,9 +88,9 @@ fn report(setup: Setup, steps: Vec<Step>, first: String) -> String {
     let mut text = format!("seed {} with {count} steps: {first}\n", setup.seed);
     let _ = writeln!(text, "{setup:?}");
     match failure {
-        Some(Failure { what, story }) => {
+        Some(Failure { what, log }) => {
             let _ = writeln!(text, "the shortest history found has {} steps:", short.len());
-            for line in story {
+            for line in log {
                 let _ = writeln!(text, "{line}");
             }
             let _ = writeln!(text, "=> {what}");

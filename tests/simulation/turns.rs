@@ -35,7 +35,7 @@ impl World {
                 break;
             }
             if turn > TURNS_MAX {
-                return self.accuse(|| "the loop takes too many turns without sleeping".to_owned());
+                return self.note_violation(|| "the loop takes too many turns without sleeping".to_owned());
             }
             let before = self.activity();
             self.poll(&mut edges);
@@ -45,11 +45,11 @@ impl World {
                 return;
             }
             if let Err(error) = done {
-                return self.accuse(|| format!("the server ends: {error}"));
+                return self.note_violation(|| format!("the server ends: {error}"));
             }
             idle = if is_called || self.activity() != before { 0 } else { idle + 1 };
             if idle > IDLE_MAX {
-                self.accuse(|| "too many turns in a row that did nothing".to_owned());
+                self.note_violation(|| "too many turns in a row that did nothing".to_owned());
             }
             self.check_turn();
         }
@@ -98,15 +98,15 @@ impl World {
     fn check_turn(&mut self) {
         let stats = self.server.hub.stats();
         if stats.without_deadline > 0 {
-            self.accuse(|| format!("connections without a deadline: {stats:?}"));
+            self.note_violation(|| format!("connections without a deadline: {stats:?}"));
         }
         if stats.output_bytes_max > OUTPUT_BYTES_MAX {
-            self.accuse(|| format!("too much output waits: {stats:?}"));
+            self.note_violation(|| format!("too much output waits: {stats:?}"));
         }
         let problem = self.server.hub.service.violation.take().or_else(|| self.ledger.violation.take());
         let problem = problem.or_else(|| self.disk.0.borrow_mut().violation.take());
         if let Some(problem) = problem {
-            self.accuse(|| problem);
+            self.note_violation(|| problem);
         }
     }
 
@@ -115,15 +115,15 @@ impl World {
         self.server.hub.service.model.now = self.now;
         let late = self.server.hub.service.model.check_time();
         if let Err(problem) = late {
-            self.accuse(|| problem);
+            self.note_violation(|| problem);
         }
         let (is, right) =
             (self.server.hub.service.desk.state().counts(), self.server.hub.service.model.counts());
         if is != right {
-            self.accuse(|| format!("{is:?}; right is {right:?}"));
+            self.note_violation(|| format!("{is:?}; right is {right:?}"));
         }
         if let Some(problem) = self.ledger.violation.take() {
-            self.accuse(|| problem);
+            self.note_violation(|| problem);
         }
         let (mut admitted, mut open) = (0, 0);
         for at in 0..self.live.len() {
@@ -136,16 +136,16 @@ impl World {
                 self.check_link(&link, is_behind).map(|problem| format!("link {number}: {problem}"));
             drop(link);
             if let Some(problem) = problem {
-                self.accuse(|| problem);
+                self.note_violation(|| problem);
             }
         }
         self.check_backlog();
         if self.machine.borrow().is_reload_due {
-            self.accuse(|| "SIGHUP has come, and nothing was read again".to_owned());
+            self.note_violation(|| "SIGHUP has come, and nothing was read again".to_owned());
         }
         let stats = self.server.hub.stats();
         if (stats.connections, stats.open) != (admitted, open) {
-            self.accuse(|| format!("{stats:?}; right is {admitted} and {open}"));
+            self.note_violation(|| format!("{stats:?}; right is {admitted} and {open}"));
         }
     }
 
@@ -159,10 +159,10 @@ impl World {
         let is_scheduled = self.wakes_at.is_some_and(|at| at <= self.now + ACCEPT_AGAIN);
         drop(machine);
         if !may_pause {
-            self.accuse(|| "a connection waits to be accepted, and nothing prevents it".to_owned());
+            self.note_violation(|| "a connection waits to be accepted, and nothing prevents it".to_owned());
         }
         if !is_scheduled {
-            self.accuse(|| "a connection waits to be accepted, and no further try is due".to_owned());
+            self.note_violation(|| "a connection waits to be accepted, and no further try is due".to_owned());
         }
     }
 
@@ -215,14 +215,16 @@ impl World {
         let most = (tickets + self.server.hub.service.model.users.len() + 1) * 2 * (64 * KIB * 4 + 16 * KIB);
         match serde_json::from_str::<deskwire::state::State>(&json) {
             Ok(again) if again.digest() == digest => {}
-            Ok(_) => self.accuse(|| "the State has changed in a round trip through JSON".to_owned()),
-            Err(error) => self.accuse(|| format!("the State does not come back from JSON: {error}")),
+            Ok(_) => self.note_violation(|| "the State has changed in a round trip through JSON".to_owned()),
+            Err(error) => self.note_violation(|| format!("the State does not come back from JSON: {error}")),
         }
         if of_parts.is_none_or(|state| state.digest() != digest) {
-            self.accuse(|| "the State has changed in a round trip through its parts".to_owned());
+            self.note_violation(|| "the State has changed in a round trip through its parts".to_owned());
         }
         if json.len() > most {
-            self.accuse(|| format!("the State takes {} bytes of JSON for {tickets} tickets", json.len()));
+            self.note_violation(|| {
+                format!("the State takes {} bytes of JSON for {tickets} tickets", json.len())
+            });
         }
         self.written.borrow_mut().add(digest);
     }

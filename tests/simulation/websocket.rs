@@ -24,7 +24,7 @@ pub fn head_from(path: &str, protocols: &[String], origin: Option<&str>) -> Vec<
 
 /// What the client has received.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Heard {
+pub enum Received {
     /// 101, and the subprotocol.
     Upgraded(Option<String>),
     /// Another status.
@@ -47,8 +47,8 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    pub fn next(&mut self) -> Option<Heard> {
-        let heard = match self.is_upgraded {
+    pub fn next(&mut self) -> Option<Received> {
+        let received = match self.is_upgraded {
             true => self.frame(),
             false if self.is_answered => {
                 self.at = self.bytes.len();
@@ -56,11 +56,11 @@ impl Decoder {
             }
             false => self.answer(),
         };
-        if heard.is_none() && self.at > 0 {
+        if received.is_none() && self.at > 0 {
             self.bytes.drain(..self.at);
             self.at = 0;
         }
-        heard
+        received
     }
 
     /// Whether an incomplete frame is left.
@@ -68,7 +68,7 @@ impl Decoder {
         self.at < self.bytes.len()
     }
 
-    fn answer(&mut self) -> Option<Heard> {
+    fn answer(&mut self) -> Option<Received> {
         let bytes = &self.bytes[self.at..];
         let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
         let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
@@ -76,31 +76,31 @@ impl Decoder {
         let status = head.get(9..12).and_then(|status| status.parse().ok()).unwrap_or(0);
         if status != 101 {
             self.is_answered = true;
-            return Some(Heard::Status(status));
+            return Some(Received::Status(status));
         }
         self.is_upgraded = true;
         if !head.contains(&format!("Sec-WebSocket-Accept: {}\r\n", codec::ACCEPT)) {
-            return Some(Heard::Breach("a wrong Sec-WebSocket-Accept"));
+            return Some(Received::Breach("a wrong Sec-WebSocket-Accept"));
         }
         let protocol = head.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Protocol: "));
-        Some(Heard::Upgraded(protocol.map(str::to_owned)))
+        Some(Received::Upgraded(protocol.map(str::to_owned)))
     }
 
-    fn frame(&mut self) -> Option<Heard> {
+    fn frame(&mut self) -> Option<Received> {
         let bytes = &self.bytes[self.at..];
         let header = codec::header(bytes)?;
         if header.is_masked {
-            return Some(Heard::Breach("a masked frame"));
+            return Some(Received::Breach("a masked frame"));
         }
         let payload = bytes.get(header.payload.clone())?.to_vec();
         self.at += header.payload.end;
         Some(match header.first {
-            0x81 => Heard::Text(payload),
-            0x89 => Heard::Ping(payload),
+            0x81 => Received::Text(payload),
+            0x89 => Received::Ping(payload),
             0x8A => return self.frame(),
-            0x88 if payload.is_empty() => Heard::Close(None),
-            0x88 if payload.len() > 1 => Heard::Close(Some(u16::from_be_bytes([payload[0], payload[1]]))),
-            _ => Heard::Breach("a frame that the server has no use for"),
+            0x88 if payload.is_empty() => Received::Close(None),
+            0x88 if payload.len() > 1 => Received::Close(Some(u16::from_be_bytes([payload[0], payload[1]]))),
+            _ => Received::Breach("a frame that the server has no use for"),
         })
     }
 }

@@ -74,11 +74,11 @@ pub struct World {
     /// The number of users who came with `What::Crowd`.
     pub guests: usize,
     /// What happened, to be printed with a failure.
-    pub story: Option<Vec<String>>,
+    pub log: Option<Vec<String>>,
 }
 
 impl World {
-    pub fn new(setup: Setup, has_story: bool) -> Self {
+    pub fn new(setup: Setup, keeps_log: bool) -> Self {
         let limits = limits(setup);
         let machine = SharedMachine::default();
         {
@@ -138,7 +138,7 @@ impl World {
             listens: true,
             turns: 0,
             guests: 0,
-            story: has_story.then(Vec::new),
+            log: keeps_log.then(Vec::new),
         };
         for tab in &mut world.tabs {
             tab.record = setup.records.then(Vec::new);
@@ -147,15 +147,15 @@ impl World {
         world
     }
 
-    /// Adds a line to the story.
-    pub fn tell(&mut self, what: impl FnOnce() -> String) {
-        if let Some(story) = self.story.as_mut().filter(|_| self.violation.is_none()) {
-            story.push(format!("{:>7} ms  {}", self.now - START, what()));
+    /// Adds a line to the log.
+    pub fn note(&mut self, what: impl FnOnce() -> String) {
+        if let Some(log) = self.log.as_mut().filter(|_| self.violation.is_none()) {
+            log.push(format!("{:>7} ms  {}", self.now - START, what()));
         }
     }
 
     /// Notes a violation. Only the first one counts.
-    pub fn accuse(&mut self, what: impl FnOnce() -> String) {
+    pub fn note_violation(&mut self, what: impl FnOnce() -> String) {
         if self.violation.is_none() {
             self.violation = Some(what());
         }
@@ -199,7 +199,7 @@ impl World {
                 return;
             }
         }
-        self.accuse(|| "this moment does not end".to_owned());
+        self.note_violation(|| "this moment does not end".to_owned());
     }
 
     fn is_due_now(&self) -> bool {
@@ -235,7 +235,7 @@ impl World {
                 shared.move_down(self.now, &mut bytes)
             };
             self.clients[link].decoder.bytes = bytes;
-            self.hear(link);
+            self.receive(link);
             if let Some(end) = end {
                 self.ended(link, end);
             }
@@ -313,7 +313,7 @@ impl World {
         let head = websocket::head_from(&path, &protocols, origin);
         self.tabs[tab].connected(link, self.now);
         self.links[link].borrow_mut().send(&head, self.now);
-        self.tell(|| format!("link {link}: {path} connects"));
+        self.note(|| format!("link {link}: {path} connects"));
     }
 
     /// The page forgets its socket, and the browser closes it as well as it can.
@@ -324,7 +324,7 @@ impl World {
     }
 
     pub fn give_up(&mut self, tab: usize) {
-        self.tell(|| format!("tab {tab} gives up its connection"));
+        self.note(|| format!("tab {tab} gives up its connection"));
         self.detach(tab);
         self.tab_lost(tab, None);
     }
@@ -335,7 +335,7 @@ impl World {
             self.clients[link].kind = Kind::Nobody;
         }
         let (why, out) = self.tabs[tab].lost(code, self.now, &mut self.rng, &mut self.ledger);
-        self.tell(|| format!("tab {tab} is lost: {why} ({code:?})"));
+        self.note(|| format!("tab {tab} is lost: {why} ({code:?})"));
         self.send_from_tab(tab, out);
     }
 

@@ -1,7 +1,7 @@
 //! All attacks: their names, the numbers of connections they are tried with, and the bounds that must hold.
 
 use super::stage::Stage;
-use super::{chats, churn, pours, tickets};
+use super::{chats, churn, floods, tickets};
 use crate::server::Log;
 
 /// The bounds of a server during an attack, including what its honest people need.
@@ -96,21 +96,21 @@ const fn memory(kib: usize, each: usize) -> Bounds {
 
 /// Bytes.
 pub(crate) const POURS: &[Attack] = &[
-    attack("fragments", "empty fragments, without end", &[1, 8, 40, 1000], pours::empty_fragments),
-    attack("one-byte-fragments", "messages in one-byte fragments", FEW_TO_MANY, pours::one_byte_fragments),
-    attack("pings", "pings, and nothing read", &[1, 8, 40, 1000], pours::unread_pings),
-    attack("pings-read", "pings, and the pongs read", FEW_TO_MANY, pours::read_pings),
-    attack("messages", "messages, as fast as they go", &[8, 1000], pours::messages),
-    attack("refused", "a wrong token, and messages after 4401", FEW_TO_MANY, pours::refused),
-    attack("heads", "heads without end", &[8], pours::heads),
-    attack("lengths", "2^63 bytes announced, and sent", &[8], pours::lengths),
-    attack("pipelined", "requests for /metrics, pipelined", &[40], pours::pipelined),
+    attack("fragments", "empty fragments, without end", &[1, 8, 40, 1000], floods::empty_fragments),
+    attack("one-byte-fragments", "messages in one-byte fragments", FEW_TO_MANY, floods::one_byte_fragments),
+    attack("pings", "pings, and nothing read", &[1, 8, 40, 1000], floods::unread_pings),
+    attack("pings-read", "pings, and the pongs read", FEW_TO_MANY, floods::read_pings),
+    attack("messages", "messages, as fast as they go", &[8, 1000], floods::messages),
+    attack("refused", "a wrong token, and messages after 4401", FEW_TO_MANY, floods::refused),
+    attack("heads", "heads without end", &[8], floods::heads),
+    attack("lengths", "2^63 bytes announced, and sent", &[8], floods::lengths),
+    attack("pipelined", "requests for /metrics, pipelined", &[40], floods::pipelined),
     // 8 MiB of heads, and 2 KiB for each connection itself.
     Attack {
         bounds: memory(2 * SHARED_KIB, 2),
-        ..attack("partial-heads", "8,000 bytes of a head, and no end", &[8000], pours::partial_heads)
+        ..attack("partial-heads", "8,000 bytes of a head, and no end", &[8000], floods::partial_heads)
     },
-    attack("slow-heads", "heads, a byte now and then", &[1000], pours::slow_heads),
+    attack("slow-heads", "heads, a byte now and then", &[1000], floods::slow_heads),
     Attack {
         options: &["--max-connections", "1100"],
         bounds: Bounds { may_be_full: true, ..memory(SHARED_KIB, 1) },
@@ -118,13 +118,13 @@ pub(crate) const POURS: &[Attack] = &[
             "silent",
             "sockets that send nothing, at a desk of 1,100",
             &[1000, 1300],
-            pours::silent_sockets,
+            floods::silent_sockets,
         )
     },
     Attack {
         options: &["--max-connections", "1100"],
         bounds: Bounds { may_be_full: true, ..memory(SHARED_KIB, 1) },
-        ..attack("silent-users", "users who say nothing, at a desk of 1,100", &[1000], pours::silent_users)
+        ..attack("silent-users", "users who say nothing, at a desk of 1,100", &[1000], floods::silent_users)
     },
 ];
 

@@ -3,16 +3,16 @@
 //! | module | its job |
 //! | --- | --- |
 //! | list | all attacks, with what each needs and what it is held to |
-//! | pours, churn, tickets, chats | the attacks |
+//! | floods, churn, tickets, chats | the attacks |
 //! | stage | what an attack runs in: set-up, signals, report |
 //! | swarm, plan, input | its connections, in one loop and one thread; how one is to be; what it receives |
 
 mod chats;
 mod churn;
+mod floods;
 mod input;
 pub(crate) mod list;
 mod plan;
-mod pours;
 pub(crate) mod stage;
 mod swarm;
 mod tickets;

@@ -34,7 +34,7 @@ pub(crate) enum Line {
 
 /// The bytes that a connection sends without end, once it is upgraded or connected.
 #[derive(Clone, Debug)]
-pub(crate) struct Pour {
+pub(crate) struct Flood {
     pub(crate) bytes: Rc<[u8]>,
     /// `None` means as fast as the socket takes it.
     pub(crate) bytes_per_second: Option<f64>,
@@ -51,7 +51,7 @@ pub(crate) struct Plan {
     pub(crate) listens: bool,
     /// Whether it ignores the server's close frame and end, and goes on sending until its socket fails.
     pub(crate) is_stubborn: bool,
-    pub(crate) pour: Option<Pour>,
+    pub(crate) flood: Option<Flood>,
 }
 
 impl Plan {
@@ -63,7 +63,7 @@ impl Plan {
             line: Line::Loopback,
             listens: false,
             is_stubborn: false,
-            pour: None,
+            flood: None,
         }
     }
 }

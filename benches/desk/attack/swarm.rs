@@ -1,4 +1,4 @@
-//! Many hostile connections in one loop and one thread: they pour, read slowly or not at all, and are dropped at will.
+//! Many hostile connections in one loop and one thread: they flood, read slowly or not at all, and are dropped at will.
 
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
@@ -16,7 +16,7 @@ const CHUNK_BYTES: usize = 64 * 1024;
 const EVENTS_PER_TURN: usize = 1024;
 /// The time between two looks at connections that read or write at a limited rate.
 const PACE_STEP: Duration = Duration::from_millis(2);
-/// A pouring connection whose socket takes nothing for this long is given up and replaced.
+/// A flooding connection whose socket takes nothing for this long is given up and replaced.
 const STUCK: Duration = Duration::from_millis(500);
 
 /// The news of a turn.
@@ -51,7 +51,7 @@ struct Peer {
     plan: Plan,
     output: Vec<u8>,
     sent: usize,
-    poured: usize,
+    flooded: usize,
     readable: bool,
     writable: bool,
     is_running: bool,
@@ -69,7 +69,7 @@ pub(crate) struct Swarm {
     peers: Vec<Peer>,
     /// Connections that may read or write more without a new event.
     running: Vec<usize>,
-    /// Connections that read or pour at a limited rate, and when they were last given credit.
+    /// Connections that read or flood at a limited rate, and when they were last given credit.
     paced: Vec<usize>,
     paced_at: Instant,
     stuck_at: Instant,
@@ -106,7 +106,7 @@ impl Swarm {
     /// Resets this connection, and opens another one in its place.
     pub(crate) fn reconnect(&mut self, who: usize, plan: Plan) {
         let is_paced = matches!(plan.reading, Reading::BytesPerSecond(_))
-            || plan.pour.as_ref().is_some_and(|pour| pour.bytes_per_second.is_some());
+            || plan.flood.as_ref().is_some_and(|flood| flood.bytes_per_second.is_some());
         if is_paced {
             self.pace(who);
         }
@@ -144,7 +144,7 @@ impl Swarm {
         }
     }
 
-    /// Gives a connection credit from now on, so that it reads or pours at its rate.
+    /// Gives a connection credit from now on, so that it reads or floods at its rate.
     fn pace(&mut self, who: usize) {
         if !self.paced.contains(&who) {
             self.paced.push(who);
@@ -220,7 +220,7 @@ impl Swarm {
             if let Reading::BytesPerSecond(rate) = peer.plan.reading {
                 peer.read_credit = (peer.read_credit + rate * span).min(CHUNK_BYTES as f64);
             }
-            if let Some(rate) = peer.plan.pour.as_ref().and_then(|pour| pour.bytes_per_second) {
+            if let Some(rate) = peer.plan.flood.as_ref().and_then(|flood| flood.bytes_per_second) {
                 peer.write_credit = (peer.write_credit + rate * span).min(CHUNK_BYTES as f64);
             }
             self.run(who);
@@ -279,14 +279,14 @@ impl Swarm {
         let peer = &mut self.peers[who];
         let Some(stream) = peer.stream.as_mut().filter(|_| peer.writable) else { return false };
         let queued = peer.output.len() - peer.sent;
-        let bytes = match &peer.plan.pour {
+        let bytes = match &peer.plan.flood {
             _ if queued > 0 => &peer.output[peer.sent..][..queued.min(CHUNK_BYTES)],
-            Some(pour) => {
-                let most = pour
+            Some(flood) => {
+                let most = flood
                     .bytes_per_second
                     .map_or(CHUNK_BYTES, |_| peer.write_credit as usize)
                     .min(CHUNK_BYTES);
-                let rest = &pour.bytes[peer.poured..];
+                let rest = &flood.bytes[peer.flooded..];
                 &rest[..rest.len().min(most)]
             }
             None => return false,
@@ -332,7 +332,7 @@ impl Swarm {
         }
         self.stuck_at = Instant::now();
         for (who, peer) in self.peers.iter_mut().enumerate() {
-            let is_stuck = peer.plan.pour.is_some() && !peer.writable && peer.progress.elapsed() > STUCK;
+            let is_stuck = peer.plan.flood.is_some() && !peer.writable && peer.progress.elapsed() > STUCK;
             if is_stuck && peer.stream.take().is_some() {
                 self.news.push(News::Stuck(who));
             }
@@ -348,7 +348,7 @@ impl Peer {
             plan,
             output: Vec::new(),
             sent: 0,
-            poured: 0,
+            flooded: 0,
             readable: false,
             writable: false, // the first event says that it is connected
             is_running: false,
@@ -370,9 +370,9 @@ impl Peer {
             return;
         }
         self.write_credit = (self.write_credit - length as f64).max(0.0);
-        self.poured += length;
-        if self.plan.pour.as_ref().is_some_and(|pour| self.poured == pour.bytes.len()) {
-            self.poured = 0;
+        self.flooded += length;
+        if self.plan.flood.as_ref().is_some_and(|flood| self.flooded == flood.bytes.len()) {
+            self.flooded = 0;
         }
     }
 }

@@ -303,14 +303,14 @@ impl Conversation {
         self.entries.iter_mut().filter(|entry| is_unsent(entry)).for_each(fail);
     }
 
-    pub fn hear(&mut self, message: &Value, leave: Leave, desk: &mut Desk<'_>) {
+    pub fn receive(&mut self, message: &Value, leave: Leave, desk: &mut Desk<'_>) {
         let seq = message["seq"].as_u64().unwrap_or(0);
         let text = message["text"].as_str().unwrap_or("");
         if seq > self.heard_seq {
             self.heard_seq = seq;
             let is_again = self.entries.iter().any(|entry| !entry.is_mine && entry.text == text);
             if is_again {
-                desk.ledger.accuse(format_args!("{text:?} is shown twice in {}", self.ticket));
+                desk.ledger.note_violation(format_args!("{text:?} is shown twice in {}", self.ticket));
             }
             desk.ledger.show(text, &self.ticket, self.is_user);
             let text = text.to_owned();

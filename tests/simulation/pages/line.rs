@@ -63,7 +63,7 @@ impl Line {
     }
 
     /// Only a `welcome` counts as success: with a wrong secret, the connection is closed after an upgrade that succeeds.
-    pub fn hear(&mut self, frame: &Value, now: Millis) {
+    pub fn receive(&mut self, frame: &Value, now: Millis) {
         self.heard_at = now;
         self.asked_at = None;
         if frame["type"] == "welcome" {

@@ -168,10 +168,10 @@ impl Tab {
     }
 
     /// Handles a frame. Returns what the page sends.
-    pub fn hear(&mut self, frame: &Value, now: Millis, ledger: &mut Ledger) -> Vec<Value> {
+    pub fn receive(&mut self, frame: &Value, now: Millis, ledger: &mut Ledger) -> Vec<Value> {
         self.now = now;
-        self.line.hear(frame, now);
-        self.happens(Event::Frame(frame.clone()), ledger, |page, desk| page.hear(frame, desk))
+        self.line.receive(frame, now);
+        self.happens(Event::Frame(frame.clone()), ledger, |page, desk| page.receive(frame, desk))
     }
 
     /// The socket was closed with this code; without one, the page has given it up. Returns the reason, and what the page sends.
@@ -236,10 +236,10 @@ impl Tab {
 }
 
 impl Page {
-    fn hear(&mut self, frame: &Value, desk: &mut Desk<'_>) {
+    fn receive(&mut self, frame: &Value, desk: &mut Desk<'_>) {
         match self {
-            Self::Visitor(visitor) => visitor.hear(frame, desk),
-            Self::Staffer(staffer) => staffer.hear(frame, desk),
+            Self::Visitor(visitor) => visitor.receive(frame, desk),
+            Self::Staffer(staffer) => staffer.receive(frame, desk),
         }
     }
 

@@ -184,7 +184,7 @@ impl Staffer {
         }
     }
 
-    pub fn hear(&mut self, frame: &Value, desk: &mut Desk<'_>) {
+    pub fn receive(&mut self, frame: &Value, desk: &mut Desk<'_>) {
         let ticket = frame["ticket_id"].as_str().unwrap_or("").to_owned();
         match frame["type"].as_str().unwrap_or("") {
             "welcome" => self.welcomed(frame, desk),
@@ -213,7 +213,7 @@ impl Staffer {
                     chat.end();
                 }
             }
-            "message" => self.with_chat(&ticket, desk, |chat, leave, desk| chat.hear(frame, leave, desk)),
+            "message" => self.with_chat(&ticket, desk, |chat, leave, desk| chat.receive(frame, leave, desk)),
             "ack" => self.with_chat(&ticket, desk, |chat, leave, desk| chat.acknowledged(frame, leave, desk)),
             "delivered" => {
                 self.with_chat(&ticket, desk, |chat, leave, desk| {

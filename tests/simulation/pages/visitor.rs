@@ -157,7 +157,7 @@ impl Visitor {
         }
     }
 
-    pub fn hear(&mut self, frame: &Value, desk: &mut Desk<'_>) {
+    pub fn receive(&mut self, frame: &Value, desk: &mut Desk<'_>) {
         match frame["type"].as_str().unwrap_or("") {
             "welcome" => self.welcomed(frame, desk),
             "ticket_created" => self.start_chat(frame, Chat::Waiting),
@@ -168,7 +168,7 @@ impl Visitor {
             "staff_offline" | "staff_online" => self.become_state(Chat::Paused, desk),
             "staff_left" => self.become_state(Chat::Waiting, desk),
             "message" if self.is_ours(frame) => {
-                self.with_chat(desk, |chat, leave, desk| chat.hear(frame, leave, desk));
+                self.with_chat(desk, |chat, leave, desk| chat.receive(frame, leave, desk));
             }
             "ack" => self.with_chat(desk, |chat, leave, desk| chat.acknowledged(frame, leave, desk)),
             "delivered" => {

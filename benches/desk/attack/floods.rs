@@ -1,38 +1,38 @@
-//! Attacks with bytes: connections that pour them as fast as the server takes them, hold them back, or just stay open.
+//! Attacks with bytes: connections that send them as fast as the server takes them, hold them back, or just stay open.
 
 use std::io::Write;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::plan::{Plan, Pour, Reading};
+use super::plan::{Flood, Plan, Reading};
 use super::stage::{Stage, is_kind, staff_request, user_request};
 use super::swarm::News;
 use crate::frame::Kind;
 use crate::server::TOKEN;
 use crate::websocket;
 
-const POUR_BYTES: usize = 64 * 1024;
-/// The least that must be poured to count as an attack.
-const POURED_LEAST: u64 = 1_000_000;
+const FLOOD_BYTES: usize = 64 * 1024;
+/// The least that must be sent to count as an attack.
+const FLOODED_LEAST: u64 = 1_000_000;
 
 /// Repeats what `append` appends until there is enough for a write.
 fn filled(mut append: impl FnMut(&mut Vec<u8>)) -> Rc<[u8]> {
     let mut bytes = Vec::new();
-    while bytes.len() < POUR_BYTES {
+    while bytes.len() < FLOOD_BYTES {
         append(&mut bytes);
     }
     bytes.into()
 }
 
-/// Opens the connections and pours. Each one that ends or is stuck is replaced.
-fn pour(stage: &mut Stage, bytes: Rc<[u8]>, plan: impl Fn(usize) -> Plan, least: u64) {
+/// Opens the connections and floods. Each one that ends or is stuck is replaced.
+fn flood(stage: &mut Stage, bytes: Rc<[u8]>, plan: impl Fn(usize) -> Plan, least: u64) {
     stage.ready();
     let mut number = 0;
     let mut next = || {
         number += 1;
         let plan = plan(number);
-        let pour = plan.pour.clone().or(Some(Pour { bytes: Rc::clone(&bytes), bytes_per_second: None }));
-        Plan { pour, ..plan }
+        let flood = plan.flood.clone().or(Some(Flood { bytes: Rc::clone(&bytes), bytes_per_second: None }));
+        Plan { flood, ..plan }
     };
     let before = stage.swarm.counts.bytes_written;
     for _ in 0..stage.connections {
@@ -47,7 +47,7 @@ fn pour(stage: &mut Stage, bytes: Rc<[u8]>, plan: impl Fn(usize) -> Plan, least:
             }
         }
     }
-    stage.did("bytes poured", stage.swarm.counts.bytes_written - before, least);
+    stage.did("bytes flooded", stage.swarm.counts.bytes_written - before, least);
     stage.note("connects", stage.swarm.counts.connects);
 }
 
@@ -63,7 +63,7 @@ pub(crate) fn empty_fragments(stage: &mut Stage) {
     let mut first = Vec::new();
     websocket::append_part(&mut first, websocket::TEXT, |_| {}); // the text begins once; what follows is more of it
     let more = filled(|bytes| websocket::append_part(bytes, 0, |_| {}));
-    pour(stage, more, |number| deaf_user(&host, number, &first), POURED_LEAST);
+    flood(stage, more, |number| deaf_user(&host, number, &first), FLOODED_LEAST);
 }
 
 /// Whole messages in one-byte fragments, as fast as their payload is allowed to come.
@@ -83,10 +83,10 @@ pub(crate) fn one_byte_fragments(stage: &mut Stage) {
     let plan = |number| Plan {
         reading: Reading::All,
         is_stubborn: false,
-        pour: Some(Pour { bytes: Rc::clone(&bytes), bytes_per_second: pace }),
+        flood: Some(Flood { bytes: Rc::clone(&bytes), bytes_per_second: pace }),
         ..deaf_user(&host, number, &[])
     };
-    pour(stage, Rc::clone(&bytes), plan, POURED_LEAST / 2);
+    flood(stage, Rc::clone(&bytes), plan, FLOODED_LEAST / 2);
     stage.harm("closed within the limits", stage.swarm.counts.closes.values().sum());
 }
 
@@ -96,13 +96,13 @@ fn pings_of(bytes: &mut Vec<u8>) {
 
 pub(crate) fn unread_pings(stage: &mut Stage) {
     let host = stage.host();
-    pour(stage, filled(pings_of), |number| deaf_user(&host, number, &[]), POURED_LEAST);
+    flood(stage, filled(pings_of), |number| deaf_user(&host, number, &[]), FLOODED_LEAST);
 }
 
 pub(crate) fn read_pings(stage: &mut Stage) {
     let host = stage.host();
     let plan = |number| Plan { reading: Reading::All, ..deaf_user(&host, number, &[]) };
-    pour(stage, filled(pings_of), plan, POURED_LEAST);
+    flood(stage, filled(pings_of), plan, FLOODED_LEAST);
 }
 
 fn messages_of() -> Rc<[u8]> {
@@ -117,7 +117,7 @@ fn messages_of() -> Rc<[u8]> {
 
 pub(crate) fn messages(stage: &mut Stage) {
     let host = stage.host();
-    pour(stage, messages_of(), |number| deaf_user(&host, number, &[]), POURED_LEAST);
+    flood(stage, messages_of(), |number| deaf_user(&host, number, &[]), FLOODED_LEAST);
 }
 
 /// Staff without the right token, who go on sending after 4401.
@@ -129,13 +129,13 @@ pub(crate) fn refused(stage: &mut Stage) {
         websocket::append_request(&mut request, &host, &format!("/ws/staff/mallory-{number}"), Some(&wrong));
         Plan { is_stubborn: true, ..Plan::new(request) }
     };
-    pour(stage, messages_of(), plan, POURED_LEAST);
+    flood(stage, messages_of(), plan, FLOODED_LEAST);
 }
 
 pub(crate) fn heads(stage: &mut Stage) {
     let more = filled(|bytes| bytes.extend_from_slice(b"X-More: and more\r\n"));
     let plan = |_| Plan { is_stubborn: true, ..Plan::new(b"GET / HTTP/1.1\r\n".to_vec()) };
-    pour(stage, more, plan, POURED_LEAST);
+    flood(stage, more, plan, FLOODED_LEAST);
 }
 
 pub(crate) fn lengths(stage: &mut Stage) {
@@ -143,13 +143,13 @@ pub(crate) fn lengths(stage: &mut Stage) {
     let mut first = vec![websocket::FIN | websocket::TEXT, 0xFF];
     first.extend_from_slice(&(1_u64 << 63).to_be_bytes());
     let more = filled(|bytes| bytes.extend_from_slice(b"and so on"));
-    pour(stage, more, |number| deaf_user(&host, number, &first), POURED_LEAST);
+    flood(stage, more, |number| deaf_user(&host, number, &first), FLOODED_LEAST);
 }
 
 pub(crate) fn pipelined(stage: &mut Stage) {
     let request = format!("GET /metrics HTTP/1.1\r\nHost: {}\r\n\r\n", stage.host()).into_bytes();
     let more = filled(|bytes| bytes.extend_from_slice(&request));
-    pour(stage, more, |_| Plan::new(request.clone()), POURED_LEAST);
+    flood(stage, more, |_| Plan::new(request.clone()), FLOODED_LEAST);
     stage.note("answers", stage.swarm.counts.answers.values().sum());
 }
 
