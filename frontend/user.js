@@ -359,8 +359,8 @@ function drawQueue() {
   const wait = wait_s === null ? "" : t("wait", { time: duration(wait_s) });
   const place = position > 1 ? "place" : deskOnline ? "place-next" : "place-first";
   setText(byId("queue-place"), t(place, { count: position }));
-  const outlook = deskOnline ? wait : place === "place-first" ? "" : t("wait-nobody");
-  setText(byId("queue-wait"), `${t("waiting", { count: waiting })} ${outlook}`);
+  const expected = deskOnline ? wait : place === "place-first" ? "" : t("wait-nobody");
+  setText(byId("queue-wait"), `${t("waiting", { count: waiting })} ${expected}`);
 }
 
 function lockCode() {
