@@ -43,7 +43,6 @@ mod url;
 mod wire;
 
 use std::io;
-use std::net::ToSocketAddrs;
 
 use log::{info, warn};
 use mio::{Registry, Token};
@@ -93,7 +92,7 @@ impl Cluster {
         (rules, state): (Rules, &State),
         nonce: u64,
     ) -> io::Result<Self> {
-        let addresses = Addresses::look_up(|| (url.host.as_str(), url.port).to_socket_addrs())?;
+        let addresses = Addresses::look_up(|| url.look_up())?;
         Ok(Self {
             node: Node::new(rules, state, nonce)?,
             keys: Keys::of(desk),
@@ -210,7 +209,7 @@ impl Cluster {
     fn connect(&mut self, now: Millis) {
         let Some((registry, tokens)) = &self.poll else { return };
         if self.node.is_away() {
-            self.addresses.refresh(now, || (self.url.host.as_str(), self.url.port).to_socket_addrs());
+            self.addresses.refresh(now, || self.url.look_up());
         }
         let address = self.addresses.next(now);
         let open = |via: Via| {

@@ -1,6 +1,7 @@
 //! The URL of Redis: its address, and how to sign in.
 
-use std::fmt;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::{fmt, io, vec};
 
 /// The port of Redis that is registered with IANA.
 const DEFAULT_PORT: u16 = 6379;
@@ -65,6 +66,11 @@ impl RedisUrl {
         let database =
             if path.is_empty() { 0 } else { path.parse().map_err(|_| "the database must be a number")? };
         Ok(Self { host, port, database, has_tls, user, password })
+    }
+
+    /// Looks up the addresses of the host. Blocks until the resolver answers.
+    pub(super) fn look_up(&self) -> io::Result<vec::IntoIter<SocketAddr>> {
+        (self.host.as_str(), self.port).to_socket_addrs()
     }
 }
 
