@@ -165,11 +165,11 @@ impl Front {
     }
 
     fn user_asks(&mut self, user: ConnId, command: UserCommand<'_>) {
-        self.apply(&Input::UserAsks(user, command));
+        self.apply(&Input::UserAsks(user, command, None));
     }
 
     fn staff_asks(&mut self, command: StaffCommand<'_>) {
-        self.apply(&Input::StaffAsks(self.staff, command));
+        self.apply(&Input::StaffAsks(self.staff, command, None));
     }
 }
 

@@ -140,7 +140,7 @@ mod tests {
         state.apply(5, &Input::UserConnects { conn, user, offered: None, fresh }, &mut ());
         let subject = JsonText::from_parsed("help".into());
         let asks = UserCommand::CreateTicket { subject, name: None, page: None };
-        state.apply(6, &Input::UserAsks(conn, asks), &mut ());
+        state.apply(6, &Input::UserAsks(conn, asks, None), &mut ());
         let mut members = Members::default();
         members.add(NodeId(7), 5);
         let body = String::from_utf8(write(&state, &members).unwrap()).unwrap();

@@ -40,9 +40,11 @@ use crate::ids::{ConnId, NodeId};
 use crate::journal::Journal;
 use crate::net::address::ClientAddress;
 use crate::net::http::Request;
+use crate::net::rate::RateVerdict;
 use crate::net::response::{Response, Status};
 use crate::outbox::Outbox;
-use crate::state::{Input, Rules, State, UserCommand};
+use crate::protocol::Refusal;
+use crate::state::{Input, MoreNames, Rules, State, UserCommand};
 
 /// The support desk as a service.
 pub struct Desk {
@@ -166,15 +168,16 @@ impl Desk {
         &mut self,
         now: Millis,
         (conn, client): (ConnId, ClientAddress),
-        command: UserCommand<'_>,
+        (command, names): (UserCommand<'_>, MoreNames<'_>),
         out: &mut Outbox,
     ) {
         let is_create = matches!(command, UserCommand::CreateTicket { .. });
         if is_create && self.ticket_rate.as_ref().is_some_and(|rate| !rate.allows(now, conn, client)) {
-            return self.refuse_command(conn, (None, None), out);
+            let refusal = Refusal::by_rate(names.map_or(command.names(), |names| *names));
+            return self.refuse_message(conn, &refusal, RateVerdict::Within, out);
         }
         let opened_before = self.counters.tickets_opened;
-        self.submit(now, &Input::UserAsks(conn, command), out);
+        self.submit(now, &Input::UserAsks(conn, command, names), out);
         let is_opened = self.counters.tickets_opened > opened_before || !self.applies_at_once();
         if is_create
             && is_opened

@@ -20,7 +20,7 @@ use crate::net::rate::RateVerdict;
 use crate::net::response::{Body, Response, Status};
 use crate::net::websocket::Incoming;
 use crate::outbox::Outbox;
-use crate::protocol;
+use crate::protocol::{self, Refusal};
 use crate::service::{Answer, Service};
 use crate::state::Input;
 
@@ -95,26 +95,23 @@ impl Service for Desk {
             Incoming::Binary(_) => return out.close(conn, close::UNSUPPORTED),
             Incoming::Control => return,
         };
-        let refused = match role {
+        let refusal = match role {
             Role::User(client) => match protocol::user_command(&text) {
-                Ok(command) if verdict == RateVerdict::Within => {
-                    return self.user_asks(now, (conn, client), command, out);
+                Ok((command, names)) if verdict == RateVerdict::Within => {
+                    return self.user_asks(now, (conn, client), (command, names), out);
                 }
-                Ok(command) => Ok((command.message_id(), command.ticket())),
-                Err(refusal) => Err(refusal),
+                Ok((command, names)) => Refusal::by_rate(names.map_or(command.names(), |names| *names)),
+                Err(refusal) => refusal,
             },
             Role::Staff => match protocol::staff_command(&text) {
-                Ok(command) if verdict == RateVerdict::Within => {
-                    return self.submit(now, &Input::StaffAsks(conn, command), out);
+                Ok((command, names)) if verdict == RateVerdict::Within => {
+                    return self.submit(now, &Input::StaffAsks(conn, command, names), out);
                 }
-                Ok(command) => Ok((command.message_id(), command.ticket())),
-                Err(refusal) => Err(refusal),
+                Ok((command, names)) => Refusal::by_rate(names.map_or(command.names(), |names| *names)),
+                Err(refusal) => refusal,
             },
         };
-        match refused {
-            Ok(command) => self.refuse_command(conn, command, out),
-            Err(refusal) => self.refuse_message(conn, &refusal, verdict, out),
-        }
+        self.refuse_message(conn, &refusal, verdict, out);
     }
 
     fn closed(&mut self, now: Millis, (conn, role): (ConnId, Role), out: &mut Outbox) {

@@ -100,7 +100,11 @@ impl World {
         let (user, fresh) = (UserId::parse(&format!("u{slot}")).unwrap(), Session::parse("s3cret").unwrap());
         self.give(&Input::UserConnects { conn, user, offered: None, fresh });
         let subject = JsonText::from_parsed("a \"subject\"".to_owned().into());
-        self.give(&Input::UserAsks(conn, UserCommand::CreateTicket { subject, name: None, page: None }));
+        self.give(&Input::UserAsks(
+            conn,
+            UserCommand::CreateTicket { subject, name: None, page: None },
+            None,
+        ));
         self.keep();
     }
 
@@ -109,15 +113,15 @@ impl World {
         let conn = ConnId::here(1000, 0);
         let staff = StaffId::parse("sam").unwrap();
         self.give(&Input::StaffConnects { conn, staff, name: None });
-        self.give(&Input::StaffAsks(conn, StaffCommand::GoOnline { name: None }));
+        self.give(&Input::StaffAsks(conn, StaffCommand::GoOnline { name: None }, None));
         self.keep();
         let stored = serde_json::to_value(&self.state).unwrap();
         let id = stored["tickets"].as_object().unwrap().values().next().unwrap()["id"].clone();
         let ticket = serde_json::from_value(id).unwrap();
-        self.give(&Input::StaffAsks(conn, StaffCommand::PickTicket { ticket }));
+        self.give(&Input::StaffAsks(conn, StaffCommand::PickTicket { ticket }, None));
         self.keep();
         let text = JsonText::from_parsed("hi".to_owned().into());
-        self.give(&Input::StaffAsks(conn, StaffCommand::Message { ticket, id: 1, text }));
+        self.give(&Input::StaffAsks(conn, StaffCommand::Message { ticket, id: 1, text }, None));
         self.says(0, 2);
     }
 
@@ -125,7 +129,7 @@ impl World {
     fn says(&mut self, slot: u32, bytes: usize) {
         let conn = ConnId::here(slot, slot);
         let text = JsonText::from_parsed("x".repeat(bytes).into());
-        self.give(&Input::UserAsks(conn, UserCommand::Message { id: 1, text }));
+        self.give(&Input::UserAsks(conn, UserCommand::Message { id: 1, text }, None));
         self.keep();
     }
 
@@ -326,7 +330,7 @@ fn a_snapshot_comes_when_there_is_much_behind_the_last_one() {
     let conn = ConnId::here(0, 0);
     for id in 1..=JOURNAL_BYTES_MAX / 16_000 + 10 {
         let text = JsonText::from_parsed(text.as_str().into());
-        world.give(&Input::UserAsks(conn, UserCommand::Message { id, text }));
+        world.give(&Input::UserAsks(conn, UserCommand::Message { id, text }, None));
         world.keep();
     }
     world.finish_snapshot();
@@ -373,7 +377,7 @@ fn after_a_failure_nothing_more_is_noted_or_due() {
     });
     assert_eq!(world.journal.keep(&world.state).unwrap_err().kind(), io::ErrorKind::StorageFull);
     let (conn, go) = (ConnId::here(9, 9), StaffCommand::GoOffline);
-    assert!(!world.journal.note(NOW, &Input::StaffAsks(conn, go)));
+    assert!(!world.journal.note(NOW, &Input::StaffAsks(conn, go, None)));
     assert!(world.journal.is_kept() && world.journal.next_due().is_none());
     assert_eq!(History::read(&world.bytes()).unwrap().state.digest(), digest, "what was kept is there");
 }

@@ -22,46 +22,52 @@ use crate::config::{
     TEXT_CHARS_MAX,
 };
 use crate::ids::{JsonText, TicketId, is_name};
-use crate::state::{ErrorCode, IdRef, Score, StaffCommand, TicketRef, UserCommand};
+use crate::state::{ErrorCode, IdRef, MoreNames, Names, Score, StaffCommand, TicketRef, UserCommand};
 
 /// Why a message was refused, with its id and its ticket, if these could be read.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Refusal<'a> {
     /// The code of the `error` frame that answers the message.
     pub code: ErrorCode,
-    /// The message's id, if it is an integer. It is sent back even if it is out of range for a message.
-    pub id: Option<IdRef<'a>>,
-    ticket_id: Option<Cow<'a, str>>,
+    /// The message's id, even if it is out of range for a message, and the ticket that it named.
+    pub names: Names<'a>,
 }
 
-impl Refusal<'_> {
-    /// Returns the ticket that the message named, whether or not such a ticket exists.
-    pub fn ticket(&self) -> Option<TicketRef<'_>> {
-        self.ticket_id.as_deref().map(|text| match TicketId::parse(text) {
-            Some(id) => TicketRef::Id(id),
-            None => TicketRef::Unknown(text),
-        })
+impl<'a> Refusal<'a> {
+    /// Refuses a command, which exceeds a rate limit.
+    pub(crate) fn by_rate(names: Names<'a>) -> Self {
+        Self { code: ErrorCode::RateLimited, names }
     }
 }
 
-/// Decodes a message from a user.
+/// Decodes a message from a user. If it names more than its command does, the names come with it.
 ///
 /// # Errors
 /// The message is not a command of this protocol, or a text in it is too long.
-pub fn user_command(text: &str) -> Result<UserCommand<'_>, Refusal<'_>> {
+pub fn user_command(text: &str) -> Result<(UserCommand<'_>, MoreNames<'_>), Refusal<'_>> {
     let mut message = Message::default();
-    let command = message.read(text).and_then(|()| message.user_command(text));
-    command.map_err(|code| message.refusal(code, text))
+    match message.read(text).and_then(|()| message.user_command(text)) {
+        Ok(command) => {
+            let more = message.more_names(&command.names(), text);
+            Ok((command, more))
+        }
+        Err(code) => Err(Refusal { code, names: message.names(text) }),
+    }
 }
 
-/// Decodes a message from a staff member.
+/// Decodes a message from a staff member. If it names more than its command does, the names come with it.
 ///
 /// # Errors
 /// The same as for a user, or the message names a ticket by a text that is not an id.
-pub fn staff_command(text: &str) -> Result<StaffCommand<'_>, Refusal<'_>> {
+pub fn staff_command(text: &str) -> Result<(StaffCommand<'_>, MoreNames<'_>), Refusal<'_>> {
     let mut message = Message::default();
-    let command = message.read(text).and_then(|()| message.staff_command());
-    command.map_err(|code| message.refusal(code, text))
+    match message.read(text).and_then(|()| message.staff_command()) {
+        Ok(command) => {
+            let more = message.more_names(&command.names(), text);
+            Ok((command, more))
+        }
+        Err(code) => Err(Refusal { code, names: message.names(text) }),
+    }
 }
 
 /// The fields of a message of any type.
@@ -141,11 +147,19 @@ impl<'a> Message<'a> {
         })
     }
 
+    /// Returns the message's names if it has more than its command.
+    fn more_names(self, of_command: &Names<'_>, text: &'a str) -> MoreNames<'a> {
+        let has_more = |is_known: bool, field: &Value<'_>| !is_known && !matches!(field, Value::Absent);
+        let has_more = has_more(of_command.id.is_some(), &self.id)
+            || has_more(of_command.ticket.is_some(), &self.ticket_id);
+        has_more.then(|| Box::new(self.names(text)))
+    }
+
     #[cold]
-    fn refusal(self, code: ErrorCode, text: &'a str) -> Refusal<'a> {
-        let ticket_id = match self.ticket_id {
+    fn names(self, text: &'a str) -> Names<'a> {
+        let ticket = match self.ticket_id {
             // A longer string cannot be an id, and there is no use in echoing it.
-            Value::String(text) if text.len() <= ID_BYTES_MAX => Some(text),
+            Value::String(text) if text.len() <= ID_BYTES_MAX => Some(TicketRef::from(text)),
             _ => None,
         };
         let id = match self.id {
@@ -153,7 +167,7 @@ impl<'a> Message<'a> {
             Value::Other => integer_out_of_range(text).map(IdRef::OutOfRange),
             _ => None,
         };
-        Refusal { code, id, ticket_id }
+        Names { id, ticket }
     }
 
     fn user_command(&mut self, text: &'a str) -> Result<UserCommand<'a>, ErrorCode> {

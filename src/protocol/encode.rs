@@ -4,8 +4,8 @@ use super::json::Object;
 use crate::config::Assign;
 use crate::ids::{JsonText, TicketId};
 use crate::state::{
-    ClosedBy, EndedTicket, ErrorCode, Event, IdRef, MessageView, OwnTicket, Participant, Picked, RecapLine,
-    Side, StaffChange, StaffName, StaffWelcome, TicketRef, TicketState, TicketView, UserWelcome,
+    ClosedBy, EndedTicket, ErrorCode, Event, IdRef, MessageView, Names, OwnTicket, Participant, Picked,
+    RecapLine, Side, StaffChange, StaffName, StaffWelcome, TicketRef, TicketState, TicketView, UserWelcome,
 };
 
 /// The protocol's version, sent in each welcome.
@@ -61,19 +61,19 @@ pub fn append_event(out: &mut Vec<u8>, event: &Event<'_>) {
         Event::Recap { ticket, recap } => {
             frame(out, "recap").ticket(*ticket).objects("lines", recap.lines(), recap_line).end();
         }
-        Event::Error { code, id, ticket } => error(out, *code, *id, *ticket),
+        Event::Error { code, names } => error(out, *code, names),
     }
 }
 
-fn error(out: &mut Vec<u8>, code: ErrorCode, id: Option<IdRef<'_>>, ticket: Option<TicketRef<'_>>) {
+fn error(out: &mut Vec<u8>, code: ErrorCode, names: &Names<'_>) {
     let mut frame = frame(out, "error").text("code", code.code()).text("message", code.text());
-    frame = match id {
+    frame = match names.id {
         Some(IdRef::Id(id)) => frame.num("id", id),
         Some(IdRef::OutOfRange(digits)) => frame.digits("id", digits),
         None => frame,
     };
-    match ticket {
-        Some(TicketRef::Id(id)) => frame.ticket(id).end(),
+    match &names.ticket {
+        Some(TicketRef::Id(id)) => frame.ticket(*id).end(),
         Some(TicketRef::Unknown(text)) => frame.foreign("ticket_id", text).end(),
         None => frame.end(),
     }

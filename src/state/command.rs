@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::names::{IdRef, MoreNames, Names, TicketRef};
 use super::{Recap, Rules, Score};
 use crate::ids::{ConnId, JsonText, NodeId, SecretHash, StaffId, TicketId, UserId, is_id};
 
@@ -41,9 +42,17 @@ pub enum Input<'a> {
     /// A connection has ended.
     Leaves(ConnId),
     /// A user asks for something.
-    UserAsks(ConnId, #[serde(borrow)] UserCommand<'a>),
+    UserAsks(
+        ConnId,
+        #[serde(borrow)] UserCommand<'a>,
+        #[serde(borrow, default, skip_serializing_if = "Option::is_none")] MoreNames<'a>,
+    ),
     /// A staff member asks for something.
-    StaffAsks(ConnId, #[serde(borrow)] StaffCommand<'a>),
+    StaffAsks(
+        ConnId,
+        #[serde(borrow)] StaffCommand<'a>,
+        #[serde(borrow, default, skip_serializing_if = "Option::is_none")] MoreNames<'a>,
+    ),
     /// All output of this connection has left. State asks to be notified of this by
     /// [`Emit::notify_drained`](super::Emit).
     Drained(ConnId),
@@ -71,8 +80,8 @@ impl Input<'_> {
             | Self::StaffConnects { conn, .. }
             | Self::StaffNamed(conn, _)
             | Self::Leaves(conn)
-            | Self::UserAsks(conn, _)
-            | Self::StaffAsks(conn, _)
+            | Self::UserAsks(conn, ..)
+            | Self::StaffAsks(conn, ..)
             | Self::Drained(conn) => {
                 conn.node = node;
                 true
@@ -88,8 +97,8 @@ impl Input<'_> {
     /// nowhere.
     pub(crate) fn stored_instead(&self) -> Option<Input<'static>> {
         match self {
-            Self::UserAsks(conn, UserCommand::Recap(recap)) => {
-                Some(Input::UserAsks(*conn, UserCommand::Recap(recap.without_lines())))
+            Self::UserAsks(conn, UserCommand::Recap(recap), _) => {
+                Some(Input::UserAsks(*conn, UserCommand::Recap(recap.without_lines()), None))
             }
             _ => None,
         }
@@ -235,26 +244,21 @@ pub enum StaffCommand<'a> {
 }
 
 impl UserCommand<'_> {
-    /// Returns the message's id, so that a refusal can name it.
-    pub(crate) fn message_id(&self) -> Option<u64> {
-        if let Self::Message { id, .. } = self { Some(*id) } else { None }
-    }
-
-    /// Returns the ticket that the command names. Only a rating names one; all others are about the user's open ticket.
-    pub(crate) fn ticket(&self) -> Option<TicketId> {
-        if let Self::RateTicket { ticket, .. } = self { Some(*ticket) } else { None }
+    /// Returns what the command itself names. Only a rating names a ticket; all others are about the user's open one.
+    pub(crate) fn names(&self) -> Names<'static> {
+        match self {
+            Self::Message { id, .. } => Names { id: Some(IdRef::Id(*id)), ticket: None },
+            Self::RateTicket { ticket, .. } => Names { id: None, ticket: Some(TicketRef::Id(*ticket)) },
+            _ => Names::default(),
+        }
     }
 }
 
 impl StaffCommand<'_> {
-    /// Returns the message's id, so that a refusal can name it.
-    pub(crate) fn message_id(&self) -> Option<u64> {
-        if let Self::Message { id, .. } = self { Some(*id) } else { None }
-    }
-
-    /// Returns the ticket that the command is about.
-    pub(crate) fn ticket(&self) -> Option<TicketId> {
-        match self {
+    /// Returns what the command itself names: its ticket, and a message's id.
+    pub(crate) fn names(&self) -> Names<'static> {
+        let id = if let Self::Message { id, .. } = self { Some(IdRef::Id(*id)) } else { None };
+        let ticket = match self {
             Self::GoOnline { .. } | Self::GoOffline | Self::Ping => None,
             Self::PickTicket { ticket }
             | Self::ReleaseTicket { ticket }
@@ -262,7 +266,8 @@ impl StaffCommand<'_> {
             | Self::Message { ticket, .. }
             | Self::Delivered { ticket, .. }
             | Self::Typing { ticket, .. }
-            | Self::CloseTicket { ticket } => Some(*ticket),
-        }
+            | Self::CloseTicket { ticket } => Some(TicketRef::Id(*ticket)),
+        };
+        Names { id, ticket }
     }
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::command::Session;
 use super::error_code::ErrorCode;
+use super::names::Names;
 use super::rating::Score;
 use super::recap::Recap;
 use crate::config::{Assign, ID_BYTES_MAX, Millis};
@@ -75,7 +76,7 @@ pub enum Event<'a> {
     TicketClosed { ticket: TicketId, by: ClosedBy, at: Millis },
     Rated { ticket: TicketId, score: Score },
     Recap { ticket: TicketId, recap: &'a Recap<'a> },
-    Error { code: ErrorCode, id: Option<IdRef<'a>>, ticket: Option<TicketRef<'a>> },
+    Error { code: ErrorCode, names: &'a Names<'a> },
     Pong { now: Millis },
 }
 
@@ -92,11 +93,6 @@ const SESSION_BYTES_MAX: usize = ID_BYTES_MAX;
 const TICKET_BYTES: usize = 224;
 
 impl Event<'_> {
-    /// Returns the refusal of a command with this id, about this ticket.
-    pub(crate) fn refused(code: ErrorCode, id: Option<u64>, ticket: Option<TicketId>) -> Self {
-        Self::Error { code, id: id.map(IdRef::Id), ticket: ticket.map(TicketRef::Id) }
-    }
-
     /// Returns an upper bound of the size of this event's frame, in bytes. It is counted against the connection's
     /// credit.
     pub(crate) fn bytes_max(&self) -> usize {
@@ -130,10 +126,7 @@ impl Event<'_> {
             | Self::Rated { .. }
             | Self::TicketClosed { .. } => return SMALL_FRAME_BYTES,
             Self::Recap { recap, .. } => recap.bytes_max(),
-            Self::Error { id, ticket, .. } => {
-                let id = if let Some(IdRef::OutOfRange(digits)) = id { digits.len() } else { 0 };
-                id + if let Some(TicketRef::Unknown(text)) = ticket { 6 * text.len() } else { 0 }
-            }
+            Self::Error { names, .. } => names.bytes_max(),
             _ => 0,
         };
         FRAME_BYTES + variable
@@ -347,22 +340,4 @@ pub enum ClosedBy {
     Staff,
     /// Nobody: its user did not come back.
     Timeout,
-}
-
-/// The id of a refused message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum IdRef<'a> {
-    /// An id, whether a message may have it or not.
-    Id(u64),
-    /// The digits of another integer, as they came: one below 0, or one that fits into no `u64`.
-    OutOfRange(&'a str),
-}
-
-/// The ticket that a refused message named.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TicketRef<'a> {
-    /// A text that has the form of an id, whether there is such a ticket or not.
-    Id(TicketId),
-    /// Any other text, as it came.
-    Unknown(&'a str),
 }

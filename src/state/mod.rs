@@ -48,6 +48,7 @@ mod event;
 mod fanout;
 mod held;
 mod link;
+mod names;
 mod owners;
 mod parts;
 mod queue;
@@ -76,9 +77,10 @@ pub use self::command::{Input, Session, StaffCommand, UserCommand};
 pub(crate) use self::digest::digest_text;
 pub use self::error_code::ErrorCode;
 pub use self::event::{
-    ClosedBy, Dismissal, Emit, EndedTicket, Event, IdRef, MessageView, OwnTicket, Participant, Picked, Place,
-    Record, Side, StaffChange, StaffName, StaffWelcome, TicketRef, TicketState, TicketView, UserWelcome,
+    ClosedBy, Dismissal, Emit, EndedTicket, Event, MessageView, OwnTicket, Participant, Picked, Place,
+    Record, Side, StaffChange, StaffName, StaffWelcome, TicketState, TicketView, UserWelcome,
 };
+pub use self::names::{IdRef, MoreNames, Names, TicketRef};
 pub use self::parts::{Assembly, Part, Parts};
 pub use self::rating::Score;
 pub use self::recap::{Recap, RecapLine};
@@ -201,14 +203,14 @@ impl State {
                 }
             }
             Input::Leaves(conn) => self.leaves(now, *conn, out),
-            Input::UserAsks(conn, command) => {
+            Input::UserAsks(conn, command, names) => {
                 if let Some(Owner::User(key)) = self.owners.get(*conn) {
-                    self.user_asks(now, key, command, out);
+                    self.user_asks(now, key, (command, names.as_deref()), out);
                 }
             }
-            Input::StaffAsks(conn, command) => {
+            Input::StaffAsks(conn, command, names) => {
                 if let Some(Owner::Staff(key)) = self.owners.get(*conn) {
-                    self.staff_asks(now, key, command, out);
+                    self.staff_asks(now, key, (command, names.as_deref()), out);
                 }
             }
             Input::Drained(conn) => self.drained(now, *conn, out),

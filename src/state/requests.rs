@@ -3,7 +3,7 @@
 use super::staff::StaffKey;
 use super::ticket_ids::TicketNo;
 use super::users::UserKey;
-use super::{ClosedBy, Emit, ErrorCode, Event, Side, StaffCommand, State, UserCommand};
+use super::{ClosedBy, Emit, ErrorCode, Event, Names, Side, StaffCommand, State, UserCommand};
 use crate::config::Millis;
 
 impl State {
@@ -11,7 +11,7 @@ impl State {
         &mut self,
         now: Millis,
         key: UserKey,
-        command: &UserCommand<'_>,
+        (command, names): (&UserCommand<'_>, Option<&Names<'_>>),
         out: &mut dyn Emit,
     ) {
         let done = match command {
@@ -29,7 +29,9 @@ impl State {
             },
         };
         if let Err(code) = done {
-            self.to_user(key, &Event::refused(code, command.message_id(), command.ticket()), out);
+            let of_command = command.names();
+            let names = names.unwrap_or(&of_command);
+            self.to_user(key, &Event::Error { code, names }, out);
         }
     }
 
@@ -57,11 +59,13 @@ impl State {
         &mut self,
         now: Millis,
         key: StaffKey,
-        command: &StaffCommand<'_>,
+        (command, names): (&StaffCommand<'_>, Option<&Names<'_>>),
         out: &mut dyn Emit,
     ) {
         if let Err(code) = self.try_staff_command(now, key, command, out) {
-            self.to_staff(key, &Event::refused(code, command.message_id(), command.ticket()), out);
+            let of_command = command.names();
+            let names = names.unwrap_or(&of_command);
+            self.to_staff(key, &Event::Error { code, names }, out);
         }
     }
 

@@ -168,11 +168,11 @@ impl World {
     }
 
     fn asks(&mut self, user: ConnId, command: UserCommand<'_>) {
-        self.apply(&Input::UserAsks(user, command));
+        self.apply(&Input::UserAsks(user, command, None));
     }
 
     fn does(&mut self, staff: ConnId, command: StaffCommand<'_>) {
-        self.apply(&Input::StaffAsks(staff, command));
+        self.apply(&Input::StaffAsks(staff, command, None));
     }
 
     fn create(&mut self, user: ConnId) -> TicketId {

@@ -8,8 +8,8 @@ use deskwire::config::Assign;
 use deskwire::ids::{JsonStr, JsonText, StaffId, TicketId, UserId};
 use deskwire::protocol::{append_event, staff_command, user_command};
 use deskwire::state::{
-    ClosedBy, EndedTicket, ErrorCode, Event, IdRef, MessageView, OwnTicket, Participant, Picked, Place,
-    Recap, RecapLine, Score, Session, StaffChange, StaffName, StaffWelcome, TicketRef, TicketState,
+    ClosedBy, EndedTicket, ErrorCode, Event, IdRef, MessageView, Names, OwnTicket, Participant, Picked,
+    Place, Recap, RecapLine, Score, Session, StaffChange, StaffName, StaffWelcome, TicketRef, TicketState,
     TicketView, UserWelcome,
 };
 use serde_json::Map;
@@ -39,6 +39,7 @@ struct Parts<'a> {
     staff: StaffName<'a>,
     text: JsonStr<'a>,
     recap: &'a Recap<'a>,
+    names: &'a Names<'a>,
     at: u64,
     is_full: bool,
 }
@@ -151,13 +152,12 @@ impl<'a> Parts<'a> {
 
     fn to_both(&self) -> [Event<'a>; 6] {
         let Self { ticket, at, .. } = *self;
-        let refused = self.maybe(TicketRef::Id(ticket));
         [
             Event::Ack { ticket, id: 1, seq: self.maybe(1), at },
             Event::Delivered { ticket, seq: 1, at },
             Event::Typing { ticket, active: true },
             Event::TicketClosed { ticket, by: ClosedBy::User, at },
-            Event::Error { code: ErrorCode::NoTicket, id: self.maybe(IdRef::Id(1)), ticket: refused },
+            Event::Error { code: ErrorCode::NoTicket, names: self.names },
             Event::Pong { now: at },
         ]
     }
@@ -178,12 +178,16 @@ fn written(is_full: bool) -> Vec<(Side, Value)> {
     let name = is_full.then(|| text.clone());
     let recap =
         Recap::new(vec![RecapLine { from: deskwire::state::Side::User, name, text: text.clone(), at }]);
+    let ticket = TicketId::from_bits(1);
+    let id = is_full.then_some(IdRef::Id(1));
+    let names = Names { id, ticket: is_full.then_some(TicketRef::Id(ticket)) };
     let parts = Parts {
-        ticket: TicketId::from_bits(1),
+        ticket,
         user: &user,
         staff: StaffName { id: &sam, name: is_full.then_some(text.as_json()) },
         text: text.as_json(),
         recap: &recap,
+        names: &names,
         at,
         is_full,
     };

@@ -156,3 +156,47 @@ fn the_refusal_of_a_bad_message_names_its_id_and_ticket_where_it_had_them() {
     sam.send(&json!({ "type": "message", "ticket_id": ticket, "id": 0, "text": "x" }));
     assert_eq!(sam.refused("bad_message")["ticket_id"], ticket.as_str());
 }
+
+/// A message may have fields that its type does not have.
+#[test]
+fn a_refusal_names_the_id_and_the_ticket_of_a_message_whose_type_has_neither() {
+    let desk = Desk::start();
+    let Chat { mut alice, mut sam, ticket } = desk.chat();
+    let huge = json!(18_446_744_073_709_551_616_f64);
+    let mut ben = desk.user("ben");
+    for (frame, id, named) in [
+        (r#"{"type":"close_ticket","id":7,"ticket_id":"no \"such\""}"#, json!(7), json!("no \"such\"")),
+        (r#"{"type":"typing","active":true,"id":18446744073709551616}"#, huge, json!(null)),
+        (r#"{"type":"delivered","seq":1,"ticket_id":"0000-0001","id":"7"}"#, json!(null), json!("0000-0001")),
+        (r#"{"type":"message","text":"x","id":1,"ticket_id":"0000-0001"}"#, json!(1), json!("0000-0001")),
+    ] {
+        ben.send_text(frame);
+        let refusal = ben.refused("no_ticket");
+        assert_eq!((&refusal["id"], &refusal["ticket_id"]), (&id, &named), "{frame}");
+    }
+    alice.send(&json!({ "type": "create_ticket", "subject": "again", "id": 8, "ticket_id": ticket }));
+    let refusal = alice.refused("ticket_exists");
+    assert_eq!((&refusal["id"], &refusal["ticket_id"]), (&json!(8), &json!(ticket)));
+    sam.send(&json!({ "type": "pick_ticket", "ticket_id": "0000-0001", "id": 9 }));
+    let refusal = sam.refused("no_ticket");
+    assert_eq!((&refusal["id"], &refusal["ticket_id"]), (&json!(9), &json!("0000-0001")));
+    sam.send(&json!({ "type": "go_offline" }));
+    sam.expect("presence");
+    sam.send(&json!({ "type": "pick_ticket", "ticket_id": ticket, "id": 10 }));
+    let refusal = sam.refused("you_are_offline");
+    assert_eq!((&refusal["id"], &refusal["ticket_id"]), (&json!(10), &json!(ticket)));
+}
+
+#[test]
+fn the_refusal_of_a_message_over_the_rate_names_its_id_and_its_ticket() {
+    let desk = Desk::with(&["--rate-limit", "1"]);
+    let mut ben = desk.user("ben");
+    let refusal = (0..100).find_map(|id| {
+        ben.send(&json!({ "type": "ping", "id": id, "ticket_id": "0000-0001" }));
+        let answer = ben.next();
+        (answer["type"] == "error").then_some((id, answer))
+    });
+    let (id, refusal) = refusal.expect("a refusal within 100 messages");
+    let named = (&refusal["code"], &refusal["id"], &refusal["ticket_id"]);
+    assert_eq!(named, (&json!("rate_limited"), &json!(id), &json!("0000-0001")));
+}

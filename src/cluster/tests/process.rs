@@ -34,7 +34,7 @@ impl Host for Desk {
     }
 
     fn apply(&mut self, at: Millis, input: &Input<'_>, by: Option<NodeId>) {
-        if let Input::UserAsks(conn, UserCommand::Message { text, .. }) = input {
+        if let Input::UserAsks(conn, UserCommand::Message { text, .. }, _) = input {
             assert_eq!(Some(conn.node), by);
             assert!(self.applied.insert(text.as_str().to_owned()), "{} is applied twice", text.as_str());
         }

@@ -280,12 +280,14 @@ impl World {
             }
             (3, Some((conn, true))) => {
                 let subject = text("help".into());
-                Input::UserAsks(conn, UserCommand::CreateTicket { subject, name: None, page: None })
+                Input::UserAsks(conn, UserCommand::CreateTicket { subject, name: None, page: None }, None)
             }
-            (_, Some((conn, true))) => {
-                Input::UserAsks(conn, UserCommand::Message { id: u64::from(self.next_text), text: message })
-            }
-            (_, Some((conn, false))) => Input::StaffAsks(conn, StaffCommand::GoOnline { name: None }),
+            (_, Some((conn, true))) => Input::UserAsks(
+                conn,
+                UserCommand::Message { id: u64::from(self.next_text), text: message },
+                None,
+            ),
+            (_, Some((conn, false))) => Input::StaffAsks(conn, StaffCommand::GoOnline { name: None }, None),
             (_, None) => return,
         };
         node.submit(&input);

@@ -2,17 +2,25 @@ use super::*;
 use crate::config::RECAP_LINES_MAX;
 use crate::state::{RecapLine, Side};
 
+fn user(text: &str) -> Result<UserCommand<'_>, Refusal<'_>> {
+    user_command(text).map(|(command, _)| command)
+}
+
+fn staff(text: &str) -> Result<StaffCommand<'_>, Refusal<'_>> {
+    staff_command(text).map(|(command, _)| command)
+}
+
 /// The code and the id of the refusal. An integer that is no `u64` is left out.
 fn refused(text: &str) -> Option<(ErrorCode, Option<u64>)> {
     let number = |id| if let IdRef::Id(id) = id { Some(id) } else { None };
-    user_command(text).err().map(|refusal| (refusal.code, refusal.id.and_then(number)))
+    user(text).err().map(|refusal| (refusal.code, refusal.names.id.and_then(number)))
 }
 
 #[test]
 fn an_id_that_is_an_integer_of_any_size_is_sent_back_as_it_came() {
     let id = |id: &str| {
         let text = format!(r#"{{"id":5,"type":"message","i\u0064": {id} ,"text":"x","z":{{"id":6}}}}"#);
-        match user_command(&text).unwrap_err().id {
+        match user(&text).unwrap_err().names.id {
             Some(IdRef::Id(id)) => Some(id.to_string()),
             Some(IdRef::OutOfRange(digits)) => Some(digits.to_owned()),
             None => None,
@@ -36,7 +44,7 @@ fn an_id_that_is_an_integer_of_any_size_is_sent_back_as_it_came() {
 #[test]
 fn a_message_is_read_and_unknown_fields_are_ignored() {
     let text = r#"{"x":[1,{"y":2}],"id":7,"type":"message","text":"hi","seq":"not mine","z":1e400}"#;
-    let Ok(UserCommand::Message { id: 7, text }) = user_command(text) else { panic!("refused") };
+    let Ok(UserCommand::Message { id: 7, text }) = user(text) else { panic!("refused") };
     assert_eq!(text.as_str(), "hi");
 }
 
@@ -82,11 +90,11 @@ fn a_field_that_the_type_does_not_have_may_hold_any_json() {
     {
         for field in ["text", "id", "name", "other", r"\ud800"] {
             let text = format!(r#"{{"type":"typing","{field}":{anything},"active":true}}"#);
-            assert!(matches!(user_command(&text), Ok(UserCommand::Typing { active: true })), "{text}");
+            assert!(matches!(user(&text), Ok(UserCommand::Typing { active: true })), "{text}");
         }
     }
     let text = r#" {"id":7,"seq":"\ud800","text":"h\n","type":"message"} "#;
-    let Ok(UserCommand::Message { id: 7, text }) = user_command(text) else { panic!("refused") };
+    let Ok(UserCommand::Message { id: 7, text }) = user(text) else { panic!("refused") };
     assert_eq!(text.as_str(), r"h\n");
 }
 
@@ -100,9 +108,9 @@ fn a_refusal_names_the_ticket_if_it_can_be_read() {
         ),
         (r#"{"type":"message","ticket_id":"0000-0001","id":7,!"#, Some(IdRef::Id(7))),
     ] {
-        let refusal = staff_command(text).unwrap_err();
-        assert_eq!((refusal.code, refusal.id), (ErrorCode::BadMessage, id), "{text}");
-        assert_eq!(refusal.ticket(), Some(TicketRef::Id(TicketId::from_bits(1))), "{text}");
+        let refusal = staff(text).unwrap_err();
+        assert_eq!((refusal.code, refusal.names.id), (ErrorCode::BadMessage, id), "{text}");
+        assert_eq!(refusal.names.ticket, Some(TicketRef::Id(TicketId::from_bits(1))), "{text}");
     }
 }
 
@@ -111,11 +119,11 @@ fn a_name_has_1_to_64_characters_and_none_that_change_the_text_around_it() {
     let named = |name: &str| {
         let create = format!(r#"{{"type":"create_ticket","subject":"s","name":{name}}}"#);
         let go = format!(r#"{{"type":"go_online","name":{name}}}"#);
-        let of_user = user_command(&create).map(|command| match command {
+        let of_user = user(&create).map(|command| match command {
             UserCommand::CreateTicket { name, .. } => name.map(|name| name.as_str().to_owned()),
             _ => panic!("{name}"),
         });
-        let of_staff = staff_command(&go).map(|command| match command {
+        let of_staff = staff(&go).map(|command| match command {
             StaffCommand::GoOnline { name } => name.map(|name| name.as_str().to_owned()),
             _ => panic!("{name}"),
         });
@@ -151,7 +159,7 @@ fn a_name_has_1_to_64_characters_and_none_that_change_the_text_around_it() {
 fn the_page_that_a_user_came_from_has_at_most_300_characters() {
     let from = |page: &str| {
         let text = format!(r#"{{"type":"create_ticket","subject":"s","page":{page}}}"#);
-        match user_command(&text) {
+        match user(&text) {
             Ok(UserCommand::CreateTicket { page, .. }) => Ok(page.map(|page| page.as_str().to_owned())),
             other => Err(other.err().map(|refusal| refusal.code)),
         }
@@ -177,23 +185,26 @@ fn lengths_are_in_unicode_scalar_values() {
 #[test]
 fn a_ticket_id_that_is_not_well_formed_is_echoed_as_it_came() {
     let text = r#"{"type":"pick_ticket","ticket_id":"no such"}"#;
-    let refusal = staff_command(text).unwrap_err();
-    assert_eq!((refusal.code, refusal.ticket()), (ErrorCode::NoTicket, Some(TicketRef::Unknown("no such"))));
+    let refusal = staff(text).unwrap_err();
+    assert_eq!(
+        (refusal.code, refusal.names.ticket),
+        (ErrorCode::NoTicket, Some(TicketRef::Unknown("no such".into())))
+    );
 }
 
 #[test]
 fn the_last_of_two_fields_with_the_same_name_counts() {
     let text = r#"{"type":"close_ticket","active":"x","active":true,"type":"typing"}"#;
-    assert!(matches!(user_command(text), Ok(UserCommand::Typing { active: true })));
+    assert!(matches!(user(text), Ok(UserCommand::Typing { active: true })));
 }
 
 #[test]
 fn a_recap_has_1_to_100_lines_each_of_which_is_checked() {
-    let read = |lines: &str| match user_command(&format!(r#"{{"type":"recap","id":7,"lines":{lines}}}"#)) {
+    let read = |lines: &str| match user(&format!(r#"{{"type":"recap","id":7,"lines":{lines}}}"#)) {
         Ok(UserCommand::Recap(recap)) => Ok(recap.lines().len()),
         Ok(_) => panic!("{lines}"),
         Err(refusal) => {
-            assert_eq!(refusal.id, Some(IdRef::Id(7)), "{lines}");
+            assert_eq!(refusal.names.id, Some(IdRef::Id(7)), "{lines}");
             Err(refusal.code)
         }
     };
@@ -227,15 +238,29 @@ fn a_recap_has_1_to_100_lines_each_of_which_is_checked() {
     }
     // If a field is repeated, the last one counts, even if its name is written with an escape.
     let twice = format!(r#"{{"lines":7,"type":"recap","l\u0069nes":{}}}"#, lines(3));
-    assert!(matches!(user_command(&twice), Ok(UserCommand::Recap(recap)) if recap.lines().len() == 3));
+    assert!(matches!(user(&twice), Ok(UserCommand::Recap(recap)) if recap.lines().len() == 3));
 }
 
 #[test]
 fn a_line_is_read_as_it_was_written() {
     let text = r#"{"type":"recap","lines":[{"from":"user","name":"Ann \"B\"","text":"h\n","at":5}]}"#;
-    let Ok(UserCommand::Recap(recap)) = user_command(text) else { panic!("refused") };
+    let Ok(UserCommand::Recap(recap)) = user(text) else { panic!("refused") };
     let [RecapLine { from: Side::User, name: Some(name), text, at: 5 }] = recap.lines() else {
         panic!("{recap:?}")
     };
     assert_eq!((name.as_str(), text.as_str()), (r#"Ann \"B\""#, r"h\n"));
+}
+
+#[test]
+fn a_command_comes_with_names_only_if_the_message_has_more_than_its_type() {
+    let of_user = |text: &str| user_command(text).unwrap().1.map(|names| format!("{names:?}"));
+    let of_staff = |text: &str| staff_command(text).unwrap().1.map(|names| format!("{names:?}"));
+    for usual in [r#"{"type":"message","id":1,"text":"x"}"#, r#"{"type":"close_ticket"}"#] {
+        assert_eq!(of_user(usual), None, "{usual}");
+    }
+    let usual = r#"{"type":"message","id":1,"text":"x","ticket_id":"0000-0001"}"#;
+    assert_eq!(of_staff(usual), None);
+    let names = user_command(usual).unwrap().1.unwrap();
+    let ticket = Some(TicketRef::Id(TicketId::from_bits(1)));
+    assert_eq!(*names, Names { id: Some(IdRef::Id(1)), ticket });
 }

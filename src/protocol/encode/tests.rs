@@ -90,9 +90,9 @@ fn a_board_is_an_array_of_tickets() {
 
 #[test]
 fn an_error_echoes_what_it_is_about() {
-    let (code, ticket) = (ErrorCode::NoTicket, Some(TicketRef::Unknown("a\"b")));
+    let names = Names { id: Some(IdRef::Id(4)), ticket: Some(TicketRef::Unknown("a\"b".into())) };
     assert_eq!(
-        written(&Event::Error { code, id: Some(IdRef::Id(4)), ticket }),
+        written(&Event::Error { code: ErrorCode::NoTicket, names: &names }),
         json!({"type": "error", "code": "no_ticket", "message": "there is no such ticket", "id": 4,
             "ticket_id": "a\"b"})
     );

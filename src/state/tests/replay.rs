@@ -79,12 +79,21 @@ fn no_secret_is_stored() {
 fn an_input_is_stored_in_a_readable_form_and_read_back_with_unknown_fields() {
     let ask = UserCommand::Message { id: 3, text: JsonText::from_parsed(Cow::Owned("\"é\"".into())) };
     let conn = ConnId::here(1, 7);
-    let stored = serde_json::to_string(&Input::UserAsks(conn, ask)).unwrap();
+    let stored = serde_json::to_string(&Input::UserAsks(conn, ask, None)).unwrap();
     assert_eq!(stored, r#"{"user_asks":["1.7",{"message":{"id":3,"text":"\"é\""}}]}"#);
     let more = stored.replace(r#""id":3"#, r#""id":3,"colour":"red""#);
     let read: Input<'_> = serde_json::from_str(&more).unwrap();
     assert_eq!(serde_json::to_string(&read).unwrap(), stored);
     assert_eq!(serde_json::to_string(&Input::Tick).unwrap(), r#""tick""#);
+    let names = Names { id: Some(IdRef::OutOfRange("-1")), ticket: Some(TicketRef::Unknown("\"".into())) };
+    let input = Input::UserAsks(conn, UserCommand::Ping, Some(Box::new(names)));
+    let stored = serde_json::to_string(&input).unwrap();
+    assert_eq!(
+        stored,
+        r#"{"user_asks":["1.7","ping",{"id":{"out_of_range":"-1"},"ticket":{"unknown":"\""}}]}"#
+    );
+    let read: Input<'_> = serde_json::from_str(&stored).unwrap();
+    assert_eq!(format!("{read:?}"), format!("{input:?}"));
 }
 
 #[test]

@@ -8,19 +8,19 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
     match user_command(text) {
-        Ok(UserCommand::CreateTicket { subject, .. }) => holds(subject.as_str(), SUBJECT_CHARS_MAX),
-        Ok(UserCommand::Message { id, text: said }) => {
+        Ok((UserCommand::CreateTicket { subject, .. }, _)) => holds(subject.as_str(), SUBJECT_CHARS_MAX),
+        Ok((UserCommand::Message { id, text: said }, _)) => {
             assert!(id > 0);
             holds(said.as_str(), TEXT_CHARS_MAX);
         }
-        Ok(UserCommand::Recap(recap)) => assert!((1..=RECAP_LINES_MAX).contains(&recap.lines().len())),
+        Ok((UserCommand::Recap(recap), _)) => assert!((1..=RECAP_LINES_MAX).contains(&recap.lines().len())),
         Ok(_) => {}
-        Err(refusal) => _ = refusal.ticket(),
+        Err(refusal) => _ = refusal.names.ticket,
     }
     match staff_command(text) {
-        Ok(StaffCommand::Message { text: said, .. }) => holds(said.as_str(), TEXT_CHARS_MAX),
+        Ok((StaffCommand::Message { text: said, .. }, _)) => holds(said.as_str(), TEXT_CHARS_MAX),
         Ok(_) => {}
-        Err(refusal) => _ = refusal.ticket(),
+        Err(refusal) => _ = refusal.names.ticket,
     }
 });
 
@@ -32,7 +32,7 @@ fn holds(json: &str, chars_max: usize) {
 
 fn serde_json_string(json: &str) -> String {
     match staff_command(&format!(r#"{{"type":"transfer_ticket","ticket_id":"0000-0000","to":"{json}"}}"#)) {
-        Ok(StaffCommand::TransferTicket { to, .. }) => to.into_owned(),
+        Ok((StaffCommand::TransferTicket { to, .. }, _)) => to.into_owned(),
         other => panic!("not a JSON string: {json:?}: {other:?}"),
     }
 }

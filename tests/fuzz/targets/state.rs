@@ -66,8 +66,8 @@ fuzz_target!(|data: &[u8]| {
         let who = who % PEOPLE;
         let ticket = sink.tickets.get(which % sink.tickets.len().max(1)).copied();
         let ticket = ticket.unwrap_or(TicketId::from_bits(which as u64));
-        let say = |command| users[who].map(|conn| Input::UserAsks(conn, command));
-        let act = |command| staff[who].map(|conn| Input::StaffAsks(conn, command));
+        let say = |command| users[who].map(|conn| Input::UserAsks(conn, command, None));
+        let act = |command| staff[who].map(|conn| Input::StaffAsks(conn, command, None));
         let said = if which % 8 == 7 { text(&long) } else { text("t") };
         let input = match what % 20 {
             0 | 2 => {

@@ -109,8 +109,8 @@ pub(super) const BUGS: &[Bug] = &[
     bug(
         "staff are held to the rate limit, too",
         DESK,
-        "Ok(command) if verdict == RateVerdict::Within => {\n                    return self.submit(now, &Input::StaffAsks",
-        "Ok(command) if verdict != RateVerdict::Flood => {\n                    return self.submit(now, &Input::StaffAsks",
+        "Ok((command, names)) if verdict == RateVerdict::Within => {\n                    return self.submit(now, &Input::StaffAsks",
+        "Ok((command, names)) if verdict != RateVerdict::Flood => {\n                    return self.submit(now, &Input::StaffAsks",
     ),
     bug(
         "a rate of 0 is no limit",

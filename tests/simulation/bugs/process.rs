@@ -248,7 +248,7 @@ pub(super) const BUGS: &[Bug] = &[
     bug(
         "a frame over the rate limit has no effect",
         DESK,
-        "Ok(command) if verdict == RateVerdict::Within => {\n                    return self.submit",
-        "Ok(command) if verdict != RateVerdict::Flood => {\n                    return self.submit",
+        "Ok((command, names)) if verdict == RateVerdict::Within => {\n                    return self.submit",
+        "Ok((command, names)) if verdict != RateVerdict::Flood => {\n                    return self.submit",
     ),
 ];
