@@ -15,12 +15,12 @@ use crate::simulation::world::{START, World};
 stories![the_pages_do_what_their_model_in_the_simulation_does];
 
 /// Worlds that are looked through, for pages in which something happens that has not been seen yet.
-const SEEDS: u64 = 600;
+const SEEDS: u64 = 3000;
 /// Of the first worlds, all pages are compared.
 const ALL_OF: u64 = 4;
 const STEPS: usize = 150;
 /// What has to happen in some of the worlds, so that it is worth something that the pages agree.
-const SEEN: [&str; 38] = [
+const SEEN: [&str; 47] = [
     "user hears ticket_created",
     "user hears staff_joined",
     "user hears staff_offline",
@@ -41,6 +41,12 @@ const SEEN: [&str; 38] = [
     "user sends message again",
     "user sends typing",
     "user sends ping",
+    "user sends recap",
+    "user sends rate_ticket",
+    "user hears unread_limit",
+    "user hears no_ticket",
+    "user repeats recap",
+    "user hears rate_limited of a rating",
     "user repeats create_ticket",
     "user repeats delivered",
     "staff hears ticket_picked",
@@ -48,6 +54,9 @@ const SEEN: [&str; 38] = [
     "staff hears ticket_removed",
     "staff hears ticket_closed",
     "staff hears message",
+    "staff hears recap",
+    "staff hears rated",
+    "staff puts a recap behind what it has",
     "staff hears rate_limited",
     "staff hears rate_limited of a message",
     "staff hears unread_limit of a message",
@@ -97,13 +106,20 @@ fn note_seen(seen: &mut BTreeSet<String>, tab: &Tab) {
     let kind = |frame: &Value| {
         let is_error = frame["type"] == "error";
         let kind = if is_error { &frame["code"] } else { &frame["type"] };
-        let of_message = if is_error && frame["id"].is_u64() { " of a message" } else { "" };
-        format!("{}{of_message}", kind.as_str().unwrap_or_default())
+        let of = match is_error {
+            true if frame["id"].is_u64() => " of a message",
+            true if side == "user" && frame["ticket_id"].is_string() => " of a rating",
+            _ => "",
+        };
+        format!("{}{of}", kind.as_str().unwrap_or_default())
     };
     let mut before: Vec<Value> = Vec::new();
     for moment in tab.record.iter().flatten() {
         if let Event::Frame(frame) = &moment.event {
             seen.insert(format!("{side} hears {}", kind(frame)));
+        }
+        if moment.shows["chats"].as_array().into_iter().flatten().any(has_recap_behind_own) {
+            seen.insert(format!("{side} puts a recap behind what it has"));
         }
         if let Event::Closed(code) = &moment.event {
             seen.insert(format!("{side} is closed {code}"));
@@ -111,7 +127,9 @@ fn note_seen(seen: &mut BTreeSet<String>, tab: &Tab) {
         for frame in &moment.sent {
             let is_again = frame["type"] == "message" && before.contains(frame);
             seen.insert(format!("{side} sends {}{}", kind(frame), if is_again { " again" } else { "" }));
-            if is_repeatable(frame) && moment.is_by_itself() && before.contains(frame) {
+            // A recap has more lines by then.
+            let was_sent = frame["type"] == "recap" || before.contains(frame);
+            if is_repeatable(frame) && moment.is_by_itself() && was_sent {
                 seen.insert(format!("{side} repeats {}", kind(frame)));
             }
         }
@@ -119,11 +137,17 @@ fn note_seen(seen: &mut BTreeSet<String>, tab: &Tab) {
     }
 }
 
-/// What a page asks for again by itself, where the desk said that it was too fast.
+/// Whether a console shows lines of a recap, and messages of an earlier pick before them.
+fn has_recap_behind_own(chat: &Value) -> bool {
+    let messages = chat["messages"].as_str().unwrap_or_default();
+    messages.find(['r', 'c']).is_some_and(|place| place > 0)
+}
+
+/// What a page sends again by itself, after a refusal that may not last.
 fn is_repeatable(frame: &Value) -> bool {
     matches!(
         frame["type"].as_str(),
-        Some("pick_ticket" | "create_ticket" | "close_ticket" | "go_online" | "delivered")
+        Some("pick_ticket" | "create_ticket" | "close_ticket" | "go_online" | "delivered" | "recap")
     )
 }
 
@@ -183,7 +207,7 @@ fn replay(stage: &Stage, kind: Kind, tab: &Tab) -> Result<(), String> {
         if from > 0 {
             start["now"] = moments[from]["at"].clone();
             start["hidden"] = (moments[from]["of"] == false).into();
-            start["stored"] = page.eval("replay.stored");
+            start["stored"] = page.eval("dispatchEvent(new Event('pagehide')), replay.stored"); // as by the reload
             page.replace_scripts(&script(&start));
             page.reload();
         }

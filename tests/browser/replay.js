@@ -5,7 +5,6 @@
 const replay = (() => {
   const SHOWN_MAX = 100; // messages: of long chats the page keeps less than the simulation
   const ROUNDS_MAX = 100000;
-  const NOT_COMPARED = new Set(["recap", "rate_ticket"]); // the simulation makes up its own, elsewhere
   let { now, hidden } = START;
   let wait = 0.5;
   let number = 0;
@@ -35,8 +34,7 @@ const replay = (() => {
       socket = this;
     }
     send(text) {
-      const frame = JSON.parse(text);
-      if (!NOT_COMPARED.has(frame.type)) sent.push(frame);
+      sent.push(JSON.parse(text));
     }
     close() {
       if (socket === this) socket = null;
@@ -84,6 +82,11 @@ const replay = (() => {
       setClosing(true); // as the dialog does after a yes
       wire.send({ type: "close_ticket" });
     },
+    rate(score) {
+      if (showsForm) showForm(false);
+      if (byId("rating").hidden) throw new Error("no rating is offered");
+      byId("scores").children[score - 1].click();
+    },
     write(text) {
       byId("text").value = text;
       byId("composer").requestSubmit();
@@ -117,20 +120,24 @@ const replay = (() => {
 
   // ---- What is compared
 
-  const isSaid = ({ kind, isRecap }) => kind === "message" && !isRecap;
+  const isSaid = ({ kind }) => kind === "message";
   const LETTERS = { queued: "q", sending: "g", sent: "s", delivered: "d", failed: "f" };
+  const letterOf = ({ from, state, isRecap }) =>
+    from === "me" ? LETTERS[state] : from === "colleague" ? "c" : isRecap ? "r" : "t";
 
   function showsChat({ ticketId, state, open, entries }) {
     const all = entries.filter(isSaid);
-    const letters = all.map(({ from, state }) => (from === "me" ? LETTERS[state] : "t"));
-    const messages = letters.slice(-SHOWN_MAX).join("");
+    const messages = all.slice(-SHOWN_MAX).map(letterOf).join("");
     return { ticket: ticketId, state, open: isUser() ? null : open, messages, last: all.at(-1)?.text ?? null };
   }
 
   function shows() {
     const both = { line: wire.state, chats: allChats().map(showsChat) };
     // The composer of a closed chat is not drawn while another ticket is asked for.
-    if (isUser()) return { ...both, asking, locked: chat ? chat.state === "closed" || Boolean(composer.locked) : null };
+    if (isUser()) {
+      const locked = chat ? chat.state === "closed" || Boolean(composer.locked) : null;
+      return { ...both, asking, locked, score: chat?.score ?? null, rates: offersRating() };
+    }
     const { shown } = chats;
     const board_ = [...board.tickets.keys()].sort();
     const colleagues = [...board.colleagues.keys()].sort();
@@ -138,14 +145,21 @@ const replay = (() => {
     return { ...both, online: desk.online, shown: shown?.ticketId ?? null, board: board_, colleagues, locked };
   }
 
+  function offersRating() {
+    if (chat && document.body.dataset.view !== "chat") drawRating(); // it is not drawn behind the form
+    return Boolean(chat) && !byId("ended").hidden && !byId("rating").hidden;
+  }
+
+  const textOf = (row) => row.querySelector(".text").textContent;
+
   // What is drawn of the chat on the screen is what the page has of it.
   function misdrawn() {
     const shown = isUser() ? chat : chats.shown;
     if (!shown) return null;
-    const rows = [...document.querySelectorAll("#log li.message:not([data-recap])")];
-    const drawn = rows.map((row) => [row.dataset.from, row.dataset.state ?? null, row.querySelector(".text").textContent]);
+    const rows = [...document.querySelectorAll("#log li.message")];
+    const drawn = rows.map((row) => [row.dataset.from, row.dataset.state ?? null, "recap" in row.dataset, textOf(row)]);
     const all = shown.entries.filter(isSaid);
-    const right = all.map(({ from, state, text }) => [from, state ?? null, text]);
+    const right = all.map(({ from, state, isRecap, text }) => [from, state ?? null, Boolean(isRecap), text]);
     return JSON.stringify(drawn) === JSON.stringify(right) ? null : { drawn, right };
   }
 

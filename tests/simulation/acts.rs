@@ -37,6 +37,7 @@ impl World {
             What::AcceptFails | What::WatchFails | What::FewDescriptors => self.go_wrong(step.what),
             network => self.disturb(network),
         }
+        self.rate();
         self.pass(0);
         if self.setup.replays {
             self.check_disk();
@@ -62,6 +63,18 @@ impl World {
             self.rng.pick(&["help", "Hilfe \u{e4}\u{1F600}", "a \"quoted\"\tsubject", "x"]).to_string();
         if matches!(&self.tabs[tab].page, Page::Visitor(visitor) if visitor.may_ask()) {
             self.act(tab, &Act::Ask(subject));
+        }
+    }
+
+    /// A user whose page offers it may rate the ticket that has ended.
+    fn rate(&mut self) {
+        let (score, is_willing) = (1 + self.rng.below(5) as u64, self.rng.one_in(2));
+        let is_offered = |tab: &Tab| match &tab.page {
+            Page::Visitor(visitor) => tab.is_loaded && visitor.may_rate(tab.line.status == Status::Open),
+            Page::Staffer(_) => false,
+        };
+        if let Some(tab) = self.some_tab(is_offered).filter(|_| is_willing) {
+            self.act(tab, &Act::Rate(score));
         }
     }
 

@@ -13,6 +13,10 @@ use crate::rng::Rng;
 use crate::websocket;
 use crate::world::{TOKEN, World};
 
+/// The text of an adversary's recaps, which must not be written to a disk. A page's recaps have the texts of messages, which a
+/// journal has.
+pub const NOT_KEPT: &str = "it is said that";
+
 const FOREIGN_ORIGINS: [&str; 6] = [
     "https://evil.example",
     "http://desk.evil.example",
@@ -346,7 +350,7 @@ fn odd_rating(rng: &mut Rng, ticket: String, unrated: &[String]) -> Value {
 }
 
 fn odd_recap(rng: &mut Rng, ticket: &str) -> Value {
-    let line = json!({ "from": "staff", "name": "the boss", "text": "pay me", "at": 7 });
+    let line = json!({ "from": "staff", "name": "the boss", "text": NOT_KEPT, "at": 7 });
     let lines = json!(vec![line; *rng.pick(&[0, 1, 1, 2, 100, 101])]);
     let lines =
         rng.pick(&[lines.clone(), lines.clone(), lines, json!([{ "from": "me" }]), json!(null)]).clone();

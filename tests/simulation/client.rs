@@ -234,7 +234,6 @@ pub fn new_tabs(setup: &Setup, roster: &Roster) -> Vec<Tab> {
     let mut tabs = Vec::new();
     for number in 0..setup.users {
         let mut visitor = Visitor::new(format!("user-{number}"));
-        visitor.looks_back = !setup.records;
         if setup.has_names && number % 2 == 0 {
             visitor.name = Some(format!("Ann \"{number}\" M\u{fc}ller"));
             visitor.came_from = Some("https://example.com/?a=1&b=\u{1F600}".to_owned());

@@ -8,10 +8,10 @@ use deskwire::config::{JournalRules, JournalSync, Millis};
 use deskwire::desk::Desk;
 use deskwire::journal::{History, Place, Store};
 
+use crate::adversary::NOT_KEPT;
 use crate::checked_service::{CheckedService, Wiring};
 use crate::machine::refuse;
 use crate::model::Model;
-use crate::pages::NOT_KEPT;
 use crate::process::new_server;
 use crate::rng::Rng;
 use crate::world::World;

@@ -52,7 +52,7 @@ stories! {
     desk_full: 80,
     restarts: 50,
     stops_in_a_turn: 20,
-    recaps: 400,
+    recaps: 130,
     ratings: 30,
     stops: 100,
     refused_calls: 100,

@@ -29,10 +29,36 @@ pub struct Entry {
     pub fate: Fate,
     pub id: Option<u64>,
     pub seq: Option<u64>,
-    /// When the other side wrote it.
     pub at: Millis,
+    /// The name of the other side, or the id of one without a name.
+    pub sender: Option<String>,
+    /// It is from the user's page, as a part of a recap; and of a colleague's there.
+    pub is_recap: bool,
+    pub is_by_colleague: bool,
     /// `seq` is an upper bound: the message is to be sent again, to learn its `seq`.
     pub is_guess: bool,
+}
+
+impl Entry {
+    fn new(text: &str, is_mine: bool, fate: Fate) -> Self {
+        Self {
+            key: 0,
+            text: text.to_owned(),
+            is_mine,
+            fate,
+            id: None,
+            seq: None,
+            at: 0,
+            sender: None,
+            is_recap: false,
+            is_by_colleague: false,
+            is_guess: false,
+        }
+    }
+
+    pub fn theirs(text: &str) -> Self {
+        Self::new(text, false, Fate::Sent)
+    }
 }
 
 /// The ticket's state as the page has it: first the states of the user's page, then those that only the console has.
@@ -65,6 +91,9 @@ pub struct Conversation {
     hold: Hold,
     /// Until then receipts are gathered.
     receipt_at: Option<Millis>,
+    /// When this console was assigned the chat last, and how many messages it had then.
+    pub picked_at: Millis,
+    pub picked_place: usize,
 }
 
 /// What a conversation may do at present.
@@ -91,6 +120,8 @@ impl Conversation {
             repeat: None,
             hold: Hold::new(),
             receipt_at: None,
+            picked_at: 0,
+            picked_place: 0,
         }
     }
 
@@ -124,22 +155,14 @@ impl Conversation {
     }
 
     pub fn say(&mut self, text: String, leave: Leave, desk: &mut Desk<'_>) {
-        self.append(Entry {
-            key: 0,
-            text,
-            is_mine: true,
-            fate: Fate::Queued,
-            id: None,
-            seq: None,
-            at: 0,
-            is_guess: false,
-        });
+        let at = desk.desk_now;
+        self.insert(self.entries.len(), Entry { at, ..Entry::new(&text, true, Fate::Queued) });
         self.pump(leave, desk);
     }
 
-    fn append(&mut self, entry: Entry) {
+    pub fn insert(&mut self, place: usize, entry: Entry) {
         self.next_key += 1;
-        self.entries.push(Entry { key: self.next_key, ..entry });
+        self.entries.insert(place, Entry { key: self.next_key, ..entry });
     }
 
     /// Sends the next message; only one is in flight at a time.
@@ -231,6 +254,7 @@ impl Conversation {
     pub fn retry(&mut self, text: &str, leave: Leave, desk: &mut Desk<'_>) {
         let Some(at) = self.entries.iter().position(|entry| entry.fate == Fate::Failed) else { return };
         self.entries.remove(at);
+        self.picked_place -= usize::from(at < self.picked_place);
         self.say(text.to_owned(), leave, desk);
     }
 
@@ -240,12 +264,15 @@ impl Conversation {
             return Millis::MAX;
         }
         let answered = self.entries.iter().rposition(|entry| entry.is_mine).map_or(0, |at| at + 1);
-        self.entries.get(answered).map_or(Millis::MAX, |entry| entry.at)
+        let unanswered = self.entries[answered..].iter().find(|entry| !entry.is_by_colleague);
+        unanswered.map_or(Millis::MAX, |entry| entry.at)
     }
 
     /// Returns what is seen of it, in short: each message as one letter.
     pub fn shows(&self) -> Value {
         let letter = |entry: &Entry| match entry.fate {
+            _ if entry.is_by_colleague => 'c',
+            _ if entry.is_recap => 'r',
             _ if !entry.is_mine => 't',
             Fate::Queued => 'q',
             Fate::Sending => 'g',
@@ -313,17 +340,14 @@ impl Conversation {
                 desk.ledger.note_violation(format_args!("{text:?} is shown twice in {}", self.ticket));
             }
             desk.ledger.show(text, &self.ticket, self.is_user);
-            let text = text.to_owned();
-            self.append(Entry {
-                key: 0,
-                text,
-                is_mine: false,
-                fate: Fate::Sent,
-                id: None,
+            let sender = message["sender_name"].as_str().or(message["sender_id"].as_str());
+            let entry = Entry {
                 seq: Some(seq),
                 at: message["at"].as_u64().unwrap_or(0),
-                is_guess: false,
-            });
+                sender: sender.map(str::to_owned),
+                ..Entry::theirs(text)
+            };
+            self.insert(self.entries.len(), entry);
         } else {
             self.confirmed_seq = self.confirmed_seq.min(seq - 1); // our receipt was lost, too
         }

@@ -6,6 +6,7 @@ mod composer;
 mod conversation;
 mod hold;
 mod line;
+mod recap;
 mod record;
 mod staffer;
 mod visitor;
@@ -14,7 +15,7 @@ pub use conversation::{Chat, Conversation, Fate};
 pub use line::{Due, Line, Status};
 pub use record::{Act, Event, Moment};
 pub use staffer::Staffer;
-pub use visitor::{NOT_KEPT, Visitor};
+pub use visitor::Visitor;
 
 use deskwire::config::Millis;
 use serde_json::{Value, json};
@@ -35,6 +36,8 @@ pub struct Tab {
     /// Makes its messages' ids different from those of other tabs. Real pages choose at random.
     pub number: u64,
     pub now: Millis,
+    /// What the desk's clock is ahead of its own, as the page knows it. Negative, since frames take time.
+    clock_offset: i64,
     /// All that happened, if it is recorded.
     pub record: Option<Vec<Moment>>,
 }
@@ -52,6 +55,8 @@ pub struct Desk<'a> {
     pub is_seen: bool,
     pub number: u64,
     pub now: Millis,
+    /// The time of the desk's clock, as the page knows it.
+    pub desk_now: Millis,
     pub out: &'a mut Vec<Value>,
     pub ledger: &'a mut Ledger,
 }
@@ -85,6 +90,7 @@ impl Tab {
             is_cut_off: false,
             number,
             now: 0,
+            clock_offset: 0,
             record: None,
         }
     }
@@ -99,7 +105,8 @@ impl Tab {
         let mut out = Vec::new();
         let is_open = self.line.status == Status::Open;
         let (is_seen, number, now) = (!self.hidden, self.number, self.now);
-        let mut desk = Desk { is_open, is_seen, number, now, out: &mut out, ledger };
+        let desk_now = now.saturating_add_signed(self.clock_offset);
+        let mut desk = Desk { is_open, is_seen, number, now, desk_now, out: &mut out, ledger };
         act(&mut self.page, &mut desk);
         self.page.lock_composer(is_open);
         self.note(event, &out, 0.5);
@@ -141,6 +148,7 @@ impl Tab {
         self.now = now;
         self.line = Line::default();
         self.is_loaded = false;
+        self.clock_offset = 0;
         match &mut self.page {
             Page::Visitor(visitor) => visitor.reload(),
             Page::Staffer(staffer) => staffer.reload(),
@@ -171,6 +179,11 @@ impl Tab {
     pub fn receive(&mut self, frame: &Value, now: Millis, ledger: &mut Ledger) -> Vec<Value> {
         self.now = now;
         self.line.receive(frame, now);
+        if let ("welcome" | "pong", Some(desk)) =
+            (frame["type"].as_str().unwrap_or(""), frame["now"].as_u64())
+        {
+            self.clock_offset = desk.cast_signed() - now.cast_signed();
+        }
         self.happens(Event::Frame(frame.clone()), ledger, |page, desk| page.receive(frame, desk))
     }
 
@@ -304,7 +317,11 @@ impl Page {
     fn shows(&self, is_open: bool) -> Value {
         let mut shows = json!({ "chats": self.chats().iter().map(Conversation::shows).collect::<Vec<_>>() });
         match self {
-            Self::Visitor(visitor) => shows["asking"] = json!(visitor.asking),
+            Self::Visitor(visitor) => {
+                shows["asking"] = json!(visitor.asking);
+                shows["score"] = json!(visitor.score);
+                shows["rates"] = visitor.may_rate(is_open).into();
+            }
             Self::Staffer(staffer) => {
                 shows["online"] = staffer.online.into();
                 shows["shown"] = json!(staffer.shown);

@@ -9,6 +9,8 @@ pub enum Act {
     /// A user opens a ticket with this subject.
     Ask(String),
     CloseOwn,
+    /// A user rates the ticket that has ended.
+    Rate(u64),
     /// Sends a text in the chat that is on the screen.
     Write(String),
     /// Changes the text field; true if it is not empty.
@@ -82,6 +84,7 @@ impl Act {
         match self {
             Self::Ask(subject) => json!(["ask", subject]),
             Self::CloseOwn => json!(["closeOwn"]),
+            Self::Rate(score) => json!(["rate", score]),
             Self::Write(text) => json!(["write", text]),
             Self::Type(is_something) => json!(["type", is_something]),
             Self::Retry(ticket, text) => json!(["retry", ticket, text]),

@@ -92,7 +92,7 @@ impl Staffer {
                 self.with_chat(ticket, desk, |chat, leave, desk| chat.retry(text, leave, desk));
             }
             Act::Look(_) => self.look(desk),
-            Act::Ask(_) | Act::CloseOwn => {}
+            Act::Ask(_) | Act::CloseOwn | Act::Rate(_) => {}
         }
     }
 
@@ -211,6 +211,11 @@ impl Staffer {
                 self.take_pending(&ticket, "close_ticket");
                 if let Some(chat) = self.chat_mut(&ticket).filter(|chat| chat.is_open) {
                     chat.end();
+                }
+            }
+            "recap" => {
+                if let Some(chat) = self.chat_mut(&ticket).filter(|chat| chat.is_open) {
+                    chat.recap(frame["lines"].as_array().map_or(&[], Vec::as_slice));
                 }
             }
             "message" => self.with_chat(&ticket, desk, |chat, leave, desk| chat.receive(frame, leave, desk)),
@@ -368,6 +373,7 @@ impl Staffer {
         }
         if let Some(chat) = self.chat_mut(ticket) {
             (chat.state, chat.is_open) = (Chat::Active, true);
+            chat.picked(frame["at"].as_u64().unwrap_or(0));
         }
         self.with_chat(ticket, desk, |chat, leave, desk| chat.resume(frame, leave, desk));
         if is_own_pick || self.shown.as_deref().is_none_or(|shown| shown == ticket) {

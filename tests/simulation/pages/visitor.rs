@@ -1,4 +1,4 @@
-//! user.js: the user's page.
+//! user.js and user-history.js: the user's page.
 
 use deskwire::config::Millis;
 use serde_json::{Value, json};
@@ -6,10 +6,7 @@ use serde_json::{Value, json};
 use super::backoff::Backoff;
 use super::composer::Composer;
 use super::conversation::{Chat, Conversation, Leave};
-use super::{Act, Desk};
-
-/// The beginning of all lines of recaps, which must not be written to a disk.
-pub const NOT_KEPT: &str = "it is said that";
+use super::{Act, Desk, recap};
 
 /// Messages that were missed follow the `welcome` that says that the ticket has closed, so the page waits for them.
 const ENDED: Millis = 300;
@@ -32,8 +29,13 @@ pub struct Visitor {
     pub name: Option<String>,
     /// The page that they came from.
     pub came_from: Option<String>,
-    /// It sends recaps and ratings.
-    pub looks_back: bool,
+    /// The staff member who has picked the chat, or had it last.
+    staff: Option<String>,
+    /// A recap that was refused, or that could not be sent, is sent again.
+    recap_again: Backoff,
+    can_be_rated: bool,
+    /// What the user has rated the chat; 0 if the desk did not take it.
+    pub score: Option<u64>,
 }
 
 impl Visitor {
@@ -51,14 +53,21 @@ impl Visitor {
             ends_at: None,
             name: None,
             came_from: None,
-            looks_back: true,
+            staff: None,
+            recap_again: Backoff::new(2000, 15_000),
+            can_be_rated: false,
+            score: None,
         }
     }
 
     pub fn reload(&mut self) {
+        if self.ends_at.is_some() {
+            self.close_chat(true); // the page does not wait any longer
+        }
         let kept = std::mem::replace(self, Self::new(self.id.clone()));
         (self.session, self.chat, self.asking) = (kept.session, kept.chat, kept.asking);
-        (self.name, self.came_from, self.looks_back) = (kept.name, kept.came_from, kept.looks_back);
+        (self.name, self.came_from, self.staff) = (kept.name, kept.came_from, kept.staff);
+        (self.can_be_rated, self.score) = (kept.can_be_rated, kept.score);
         self.chat.iter_mut().for_each(Conversation::reload);
     }
 
@@ -68,6 +77,12 @@ impl Visitor {
 
     pub fn may_write(&self, is_open: bool) -> bool {
         is_open && self.chat.as_ref().is_some_and(|chat| chat.state == Chat::Active)
+    }
+
+    /// Whether the page offers to rate the chat.
+    pub fn may_rate(&self, is_open: bool) -> bool {
+        let is_closed = self.chat.as_ref().is_some_and(|chat| chat.state == Chat::Closed);
+        is_open && is_closed && self.can_be_rated && self.score.is_none()
     }
 
     pub fn act(&mut self, act: &Act, desk: &mut Desk<'_>) {
@@ -80,6 +95,7 @@ impl Visitor {
                 self.set_closing(true);
                 desk.send(json!({ "type": "close_ticket" }));
             }
+            Act::Rate(score) => self.rate(*score, desk),
             Act::Write(text) => {
                 let typing = self.composer.stop_typing();
                 send_typing(typing, desk);
@@ -120,7 +136,7 @@ impl Visitor {
     }
 
     pub fn next_due(&self) -> Option<Millis> {
-        let waits = [&self.too_fast, &self.desk_full, &self.close_again];
+        let waits = [&self.too_fast, &self.desk_full, &self.close_again, &self.recap_again];
         waits.into_iter().filter_map(Backoff::due).chain(self.ends_at).min()
     }
 
@@ -136,8 +152,11 @@ impl Visitor {
         if self.close_again.is_over(desk.now) {
             desk.send(json!({ "type": "close_ticket" }));
         }
+        if self.recap_again.is_over(desk.now) {
+            self.try_recap(desk);
+        }
         if self.ends_at.take_if(|at| *at <= desk.now).is_some() {
-            self.close_chat();
+            self.close_chat(true);
         }
     }
 
@@ -161,12 +180,9 @@ impl Visitor {
         match frame["type"].as_str().unwrap_or("") {
             "welcome" => self.welcomed(frame, desk),
             "ticket_created" => self.start_chat(frame, Chat::Waiting),
-            "staff_joined" | "staff_reconnected" => {
-                self.become_state(Chat::Active, desk);
-                self.send_recap(desk);
-            }
-            "staff_offline" | "staff_online" => self.become_state(Chat::Paused, desk),
-            "staff_left" => self.become_state(Chat::Waiting, desk),
+            "staff_joined" | "staff_reconnected" => self.become_state(Chat::Active, frame, desk),
+            "staff_offline" | "staff_online" => self.become_state(Chat::Paused, frame, desk),
+            "staff_left" => self.become_state(Chat::Waiting, frame, desk),
             "message" if self.is_ours(frame) => {
                 self.with_chat(desk, |chat, leave, desk| chat.receive(frame, leave, desk));
             }
@@ -176,16 +192,15 @@ impl Visitor {
                     chat.delivered(frame["seq"].as_u64().unwrap_or(0), leave, desk);
                 });
             }
-            "ticket_closed" if self.is_ours(frame) => {
-                self.close_chat();
-                self.rate(frame, desk);
-            }
-            "error" if frame["ticket_id"].is_string() && frame["id"].is_null() => {} // of a rating
+            "ticket_closed" if self.is_ours(frame) => self.close_chat(true),
             "error" => {
                 let code = frame["code"].as_str().unwrap_or("");
                 match frame["id"].as_u64() {
                     Some(id) => {
                         self.with_chat(desk, |chat, leave, desk| chat.refused((id, code), leave, desk));
+                    }
+                    None if frame["ticket_id"].is_string() && self.score.is_some_and(|score| score > 0) => {
+                        self.score = if code == "rate_limited" { None } else { Some(0) };
                     }
                     None => self.is_refused(code, desk),
                 }
@@ -196,6 +211,9 @@ impl Visitor {
 
     /// The error does not say which frame was refused: each that it may have been is sent again.
     fn is_refused(&mut self, code: &str, desk: &mut Desk<'_>) {
+        if code == "unread_limit" {
+            return self.recap_again.wait(desk.now);
+        }
         if code == "rate_limited" {
             self.with_chat(desk, |chat, _, desk| chat.receipt_refused(desk));
             if self.is_closing {
@@ -204,7 +222,7 @@ impl Visitor {
         }
         match code {
             _ if self.asking.is_none() => {}
-            "no_ticket" | "staff_offline" | "unread_limit" => {} // of a recap
+            "no_ticket" | "staff_offline" => {} // of a recap
             "rate_limited" => self.too_fast.wait(desk.now),
             "desk_full" => self.desk_full.wait(desk.now),
             _ => self.set_asking(None),
@@ -215,40 +233,61 @@ impl Visitor {
         self.chat.as_ref().is_some_and(|chat| frame["ticket_id"] == *chat.ticket)
     }
 
-    fn become_state(&mut self, state: Chat, desk: &mut Desk<'_>) {
+    fn become_state(&mut self, state: Chat, frame: &Value, desk: &mut Desk<'_>) {
         if let Some(chat) = &mut self.chat {
             chat.state = state;
+        }
+        self.set_staff(frame);
+        if state == Chat::Active {
+            self.send_recap(desk);
         }
         self.with_chat(desk, Conversation::pump);
     }
 
-    /// Sends a recap to the staff member who has just picked the chat. Its lines are made up; their number grows with the chat.
-    fn send_recap(&self, desk: &mut Desk<'_>) {
-        let Some(chat) = self.chat.as_ref().filter(|_| self.looks_back) else { return };
-        let line = |nth: u64| {
-            let from = if nth.is_multiple_of(2) { "user" } else { "staff" };
-            json!({ "from": from, "name": self.name, "text": format!("{NOT_KEPT} {nth} \n"), "at": nth })
-        };
-        let lines: Vec<Value> = (0..=chat.heard_seq.min(99)).map(line).collect();
-        desk.send(json!({ "type": "recap", "lines": lines }));
+    fn set_staff(&mut self, frame: &Value) {
+        if let Some(staff) = frame["staff_id"].as_str() {
+            self.staff = Some(staff.to_owned());
+        }
     }
 
-    /// Rates the ticket: not at all, once, or twice.
-    fn rate(&self, ended: &Value, desk: &mut Desk<'_>) {
-        let at = ended["at"].as_u64().unwrap_or(0);
-        let frame = json!({ "type": "rate_ticket", "ticket_id": ended["ticket_id"], "score": 1 + at % 5 });
-        (0..if self.looks_back { at % 3 } else { 0 }).for_each(|_| desk.send(frame.clone()));
+    /// Sends a recap to the staff member who has just picked the chat.
+    fn send_recap(&mut self, desk: &mut Desk<'_>) {
+        self.recap_again.reset();
+        self.try_recap(desk);
+    }
+
+    fn try_recap(&mut self, desk: &mut Desk<'_>) {
+        let chat = self.chat.as_ref().filter(|chat| chat.state == Chat::Active);
+        let lines = chat.map_or_else(Vec::new, |chat| recap::lines(chat, self.name.as_deref()));
+        if lines.is_empty() {
+            return;
+        }
+        if desk.is_open {
+            desk.send(json!({ "type": "recap", "lines": lines }));
+        } else {
+            self.recap_again.wait(desk.now);
+        }
+    }
+
+    fn rate(&mut self, score: u64, desk: &mut Desk<'_>) {
+        if let Some(chat) = self.chat.as_ref().filter(|_| desk.is_open) {
+            desk.send(json!({ "type": "rate_ticket", "ticket_id": chat.ticket, "score": score }));
+            self.score = Some(score);
+        }
     }
 
     fn start_chat(&mut self, ticket: &Value, state: Chat) {
         self.set_asking(None);
         self.ends_at = None;
+        (self.staff, self.can_be_rated, self.score) = (None, false, None);
         self.chat = Some(Conversation::new(ticket["ticket_id"].as_str().unwrap_or(""), true, state));
     }
 
-    fn close_chat(&mut self) {
+    /// A chat whose end the desk knows nothing of cannot be rated.
+    fn close_chat(&mut self, is_known: bool) {
         self.set_closing(false);
         self.ends_at = None;
+        self.can_be_rated = is_known && self.staff.is_some();
         self.chat.iter_mut().for_each(Conversation::end);
     }
 
@@ -264,21 +303,22 @@ impl Visitor {
                 _ => Chat::Waiting,
             };
             self.set_asking(None);
+            let was_active = self.chat.as_ref().is_some_and(|chat| chat.state == Chat::Active);
+            let is_same = was_active && self.staff.as_deref() == ticket["staff_id"].as_str();
             if !self.is_ours(ticket) {
                 self.start_chat(ticket, state);
             }
             if let Some(chat) = &mut self.chat {
                 chat.state = state;
             }
-            self.with_chat(desk, |chat, leave, desk| {
-                chat.resume(ticket, leave, desk);
-                chat.confirm(leave, desk);
-            });
+            self.set_staff(ticket);
+            self.with_chat(desk, |chat, leave, desk| chat.resume(ticket, leave, desk));
+            if state == Chat::Active && !is_same {
+                self.send_recap(desk);
+            }
+            self.with_chat(desk, Conversation::confirm);
         } else {
             self.ticket_ended(&frame["ended"], desk.now);
-            if frame["ended"].is_object() {
-                self.rate(&frame["ended"], desk);
-            }
             self.send_asking(desk);
         }
     }
@@ -290,7 +330,7 @@ impl Visitor {
                 chat.state = Chat::Closed;
                 self.ends_at = Some(now + ENDED);
             }
-            Some(chat) if chat.state != Chat::Closed => self.close_chat(),
+            Some(chat) if chat.state != Chat::Closed => self.close_chat(false),
             _ => {}
         }
     }
