@@ -154,8 +154,9 @@ impl CheckedService {
 
     /// Checks the rate limit. Twice as much as is allowed at once is a flood.
     fn check_rate(&mut self, link: &Shared, verdict: RateVerdict, bytes: usize, now: Millis) {
-        /// The server counts in whole microseconds; a byte takes 15.
+        /// The server counts in whole microseconds; a byte takes 15. A message takes 19,607.8 at 51 a second.
         const ROUNDING: u64 = 1000 * 100;
+        const ROUNDING_OF_MESSAGES: u64 = 100;
         let note = &mut link.borrow_mut().note;
         let per_s = u64::from(self.setup.messages_per_s);
         let bytes_per_s = u64::from(self.setup.payload_bytes_per_s);
@@ -170,12 +171,19 @@ impl CheckedService {
         }
         note.bytes_level = note.bytes_level.saturating_sub(passed * bytes_per_s) + 1000 * bytes as u64;
         note.level_at = now;
-        let of_messages = match is_answer {
-            true => RateVerdict::Within,
-            false => right_verdict(note.level, per_s * MESSAGES_BURST_S),
-        };
-        let [least, most] = [note.bytes_level.saturating_sub(ROUNDING), note.bytes_level + ROUNDING]
-            .map(|level| of_messages.max(right_verdict(level, bytes_per_s * PAYLOAD_BURST_S)));
+        let is_exact = per_s == 0 || 1_000_000_u64.is_multiple_of(per_s);
+        let rounding = if is_exact { 0 } else { ROUNDING_OF_MESSAGES };
+        let [least, most] = [
+            (note.level.saturating_sub(rounding), note.bytes_level.saturating_sub(ROUNDING)),
+            (note.level + rounding, note.bytes_level + ROUNDING),
+        ]
+        .map(|(messages, bytes)| {
+            let of_messages = match is_answer {
+                true => RateVerdict::Within,
+                false => right_verdict(messages, per_s * MESSAGES_BURST_S),
+            };
+            of_messages.max(right_verdict(bytes, bytes_per_s * PAYLOAD_BURST_S))
+        });
         if verdict < least || verdict > most {
             let (messages, bytes) = (note.level / 1000, note.bytes_level / 1000);
             self.note_violation(format!("{verdict:?} at a level of {messages} messages and {bytes} bytes"));
