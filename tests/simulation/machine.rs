@@ -94,7 +94,7 @@ impl Machine {
     pub fn dropped(&mut self, link: &mut Link) {
         self.descriptors -= 1;
         self.remote -= usize::from(link.is_remote);
-        if link.note.conn.is_none() && self.to_be_evicted > 0 {
+        if !link.note.open && self.to_be_evicted > 0 {
             self.to_be_evicted -= 1;
             self.evicted += 1;
             link.note.blame.get_or_insert("it was evicted");
