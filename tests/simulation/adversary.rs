@@ -11,7 +11,7 @@ use crate::network::End;
 use crate::plan::Setup;
 use crate::rng::Rng;
 use crate::websocket;
-use crate::world::{TOKEN, World};
+use crate::world::{OTHER_ORIGINS, TOKEN, World};
 
 /// The text of an adversary's recaps, which must not be written to a disk. A page's recaps have the texts of messages, which a
 /// journal has.
@@ -140,7 +140,9 @@ impl World {
     fn ask_plainly(&mut self) {
         let long = format!("GET /healthz HTTP/1.1\r\nHost: desk\r\nX: {}\r\n\r\n", "x".repeat(9000));
         let upgrade = String::from_utf8_lossy(&websocket::head("/ws/user/a%20b", &[])).into_owned();
-        let foreign = *self.rng.pick(&FOREIGN_ORIGINS);
+        let others = &OTHER_ORIGINS[self.setup.allowed_origins..];
+        let foreign: Vec<&str> = FOREIGN_ORIGINS.iter().chain(others).copied().collect();
+        let foreign = *self.rng.pick(&foreign);
         let foreign = websocket::head_from("/ws/user/ann", &["deskwire.v1".to_owned()], Some(foreign));
         let foreign = String::from_utf8_lossy(&foreign).into_owned();
         let requests = [
@@ -212,7 +214,7 @@ impl World {
 
     /// Violates RFC 6455 or a limit, and notes the code that the connection has to be closed with.
     fn break_the_rules(&mut self, link: usize) {
-        let (code, bytes) = violation(&mut self.rng);
+        let (code, bytes) = violation(&mut self.rng, self.setup.message_bytes_max);
         let client = &self.clients[link];
         let mut shared = self.links[link].borrow_mut();
         if client.has_closed || shared.up_end.is_some() {
@@ -306,12 +308,12 @@ const VIOLATIONS: [(u16, u8, &[u8]); 14] = [
 ];
 
 /// Makes bytes that violate RFC 6455 or a limit. Returns them with the code that the connection has to be closed with.
-fn violation(rng: &mut Rng) -> (u16, Vec<u8>) {
+fn violation(rng: &mut Rng, message_bytes_max: usize) -> (u16, Vec<u8>) {
     let mut bytes = Vec::new();
     let mask = (rng.next() as u32).to_be_bytes();
     let code = match rng.below(16) {
         0 => {
-            codec::append_header(&mut bytes, FIN | TEXT, 16 * 1024 + 1, Some(mask));
+            codec::append_header(&mut bytes, FIN | TEXT, message_bytes_max as u64 + 1, Some(mask));
             1009
         }
         1 => {
@@ -320,7 +322,7 @@ fn violation(rng: &mut Rng) -> (u16, Vec<u8>) {
         }
         2 => {
             for first in [TEXT, CONTINUATION, CONTINUATION] {
-                codec::append_frame(&mut bytes, first, &[b'x'; 6000], mask);
+                codec::append_frame(&mut bytes, first, &vec![b'x'; message_bytes_max / 3 + 1], mask);
             }
             1009
         }

@@ -6,7 +6,7 @@ use deskwire::config::Millis;
 use serde_json::Value;
 
 use crate::codec;
-use crate::figures::{HEAD, MESSAGE_BYTES_MAX, MESSAGES_BURST_S, PAYLOAD_BURST_S};
+use crate::figures::{HEAD, MESSAGES_BURST_S, PAYLOAD_BURST_S};
 use crate::network::End;
 use crate::pages::{Page, Staffer, Tab, Visitor};
 use crate::plan::Setup;
@@ -185,7 +185,7 @@ impl World {
             let bytes_flood = flood(self.setup.payload_bytes_per_s, PAYLOAD_BURST_S);
             let flood = flood(self.setup.messages_per_s, MESSAGES_BURST_S);
             // The message that exceeded the limit has not been counted here.
-            let bytes_level = note.bytes_level + 1000 * MESSAGE_BYTES_MAX as u64;
+            let bytes_level = note.bytes_level + 1000 * self.setup.message_bytes_max as u64;
             let is_right = match code {
                 1013 => note.was_stalled || (note.is_full && note.replaces.is_none()) || note.is_over,
                 1008 => note.flooded && (note.level + 1000 >= flood || bytes_level >= bytes_flood),

@@ -118,12 +118,6 @@ impl Disk {
     }
 }
 
-/// The rules of this world's journal. Its limits are low, so that snapshots are frequent.
-fn rules(seed: u64) -> JournalRules {
-    let sync = if (seed / 2).is_multiple_of(2) { JournalSync::Second } else { JournalSync::Turn };
-    JournalRules { sync, bytes_max: 2000, age_ms: 20_000 }
-}
-
 /// The digest of a State that the disk may have, and the model at that time.
 pub struct Copy {
     digest: u64,
@@ -163,7 +157,7 @@ impl World {
     /// Starts another process from what is on the disk.
     fn restart(&mut self) {
         self.note(|| "the process stops".to_owned());
-        let (disk, rules) = (self.disk.clone(), rules(self.setup.seed));
+        let (disk, rules) = (self.disk.clone(), self.setup.journal);
         let mut copies = std::mem::take(&mut self.server.hub.service.copies);
         if copies.is_empty() {
             self.server.hub.service.note_copy();
@@ -233,8 +227,8 @@ impl World {
 }
 
 /// Gives a desk an empty journal.
-pub fn start(desk: &mut Desk, disk: &Shared, seed: u64, now: Millis) {
-    desk.keep_in(disk.clone(), rules(seed), None, now).expect("a disk in memory");
+pub fn start(desk: &mut Desk, disk: &Shared, rules: JournalRules, now: Millis) {
+    desk.keep_in(disk.clone(), rules, None, now).expect("a disk in memory");
 }
 
 impl CheckedService {

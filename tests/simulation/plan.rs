@@ -1,9 +1,9 @@
 //! What a seed determines: users and staff, rules and faults of its world, and the steps.
 
-use deskwire::config::{Assign, Millis};
+use deskwire::config::{Assign, JournalRules, JournalSync, Millis};
 use deskwire::state::Rules;
 
-use crate::figures::{MESSAGES_PER_S, PAYLOAD_BYTES_PER_S, SOCKETS_BESIDE};
+use crate::figures::{JOURNAL_AGE, MESSAGE_BYTES_MAX, MESSAGES_PER_S, PAYLOAD_BYTES_PER_S, SOCKETS_BESIDE};
 use crate::rng::Rng;
 
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +20,8 @@ pub struct Setup {
     pub ends_by_shutdown: bool,
     /// The desk has a journal, and its process may stop.
     pub has_journal: bool,
+    /// When it is synced and rewritten: mostly more often than by default, so that snapshots are frequent.
+    pub journal: JournalRules,
     /// What is on the disk is replayed after each step (`SIM_JOURNAL=1`: all worlds have a journal, and stop often).
     pub replays: bool,
     /// There are more tickets than a `welcome` lists.
@@ -37,6 +39,10 @@ pub struct Setup {
     /// Frames and bytes that a connection may send, a second; 0 is no limit.
     pub messages_per_s: u32,
     pub payload_bytes_per_s: u32,
+    /// The longest message and the longest frame, in bytes.
+    pub message_bytes_max: usize,
+    /// How many other sites' pages may connect (`--allow-origin`).
+    pub allowed_origins: usize,
     /// New tickets of a connection and of an address are limited.
     pub limits_tickets: bool,
     /// What happens to each tab is recorded.
@@ -185,14 +191,21 @@ pub fn plan(seed: u64, steps: usize) -> (Setup, Vec<Step>) {
             assign: *rng.pick(&[Assign::Manual, Assign::Manual, Assign::RoundRobin, Assign::LeastBusy]),
             user_grace_ms: *rng.pick(&[1000, 15_000, 60_000, 60_000, 300_000, 300_000, 1_800_000]),
         },
-        ping_interval_ms: *rng.pick(&[5000, 30_000]),
+        ping_interval_ms: *rng.pick(&[1000, 5000, 30_000, 120_000]),
         ends_by_shutdown: rng.one_in(4),
         has_names: rng.one_in(2),
         // No journal in a small world: a restart begins all absences anew, so another user might be forgotten first.
         has_journal: only_journals || (!is_small && seed % 2 == 1),
+        journal: JournalRules {
+            sync: if (seed / 2).is_multiple_of(2) { JournalSync::Second } else { JournalSync::Turn },
+            bytes_max: *limits.pick(&[200, 2000, 2000, 100_000]),
+            age_ms: *limits.pick(&[500, 20_000, 20_000, JOURNAL_AGE]),
+        },
         replays: only_journals,
         messages_per_s,
         payload_bytes_per_s,
+        message_bytes_max: *limits.pick(&[MESSAGE_BYTES_MAX, MESSAGE_BYTES_MAX, 20_000]),
+        allowed_origins: *limits.pick(&[0, 1, 2, 2]),
         // A crowd comes from one address, with more tickets than that may open.
         limits_tickets: messages_per_s > 0 && !is_crowded && limits.one_in(2),
         records: false,

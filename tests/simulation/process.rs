@@ -11,16 +11,13 @@ use deskwire::desk::pages::Pages;
 use deskwire::server::Server;
 
 use crate::checked_service::CheckedService;
-use crate::figures::{MESSAGES_PER_S, PAYLOAD_BYTES_PER_S, SOCKETS_BESIDE};
+use crate::figures::{MESSAGE_BYTES_MAX, MESSAGES_PER_S, PAYLOAD_BYTES_PER_S, SOCKETS_BESIDE};
 use crate::machine::{Kernel, Listening, SharedMachine};
 use crate::model::Model;
 use crate::plan::Setup;
 use crate::rng::Rng;
 use crate::roster::SharedRoster;
-use crate::world::World;
-
-/// The value of `--allow-origin`.
-const ALLOWED_ORIGINS: [&str; 2] = ["https://shop.example", "http://other.example:8080"];
+use crate::world::{OTHER_ORIGINS, World};
 
 thread_local! {
     /// Made once a thread, since making them takes longer than a whole history.
@@ -69,6 +66,9 @@ pub fn limits(setup: Setup) -> Limits {
     if setup.payload_bytes_per_s != PAYLOAD_BYTES_PER_S {
         limits.payload_bytes_per_s = setup.payload_bytes_per_s;
     }
+    if setup.message_bytes_max != MESSAGE_BYTES_MAX {
+        limits.message_bytes_max = setup.message_bytes_max;
+    }
     if setup.sockets_beside != SOCKETS_BESIDE {
         limits.overflow_connections = setup.sockets_beside;
     }
@@ -96,7 +96,7 @@ pub fn new_desk(setup: Setup, seed: u64, roster: &SharedRoster, machine: &Shared
         Ok(())
     });
     let (tokens, file) = roster.borrow_mut().start();
-    let origins = ALLOWED_ORIGINS.map(str::to_owned).to_vec();
+    let origins = OTHER_ORIGINS[..setup.allowed_origins].iter().copied().map(str::to_owned).collect();
     let mut desk = Desk::new(setup.rules, tokens, file, origins, secrets).expect("secrets");
     desk.serve_pages(PAGES.with(Rc::clone));
     if setup.limits_tickets {

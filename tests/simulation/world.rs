@@ -26,15 +26,10 @@ use crate::roster::{Roster, SharedRoster};
 use crate::websocket;
 
 pub const TOKEN: &str = "the-staff-token";
-/// Origins that may connect: none (a program), `null` (a page from disk), the desk's own, and those of `--allow-origin`.
-const ORIGINS: [Option<&str>; 6] = [
-    None,
-    Some("null"),
-    Some("http://desk"),
-    Some("https://desk"),
-    Some("https://shop.example"),
-    Some("http://other.example:8080"),
-];
+/// Origins that may always connect: none (a program), `null` (a page from disk), and the desk's own.
+const ORIGINS: [Option<&str>; 4] = [None, Some("null"), Some("http://desk"), Some("https://desk")];
+/// Those that may connect if `--allow-origin` has them.
+pub const OTHER_ORIGINS: [&str; 2] = ["https://shop.example", "http://other.example:8080"];
 /// When the world begins.
 pub const START: Millis = 1_700_000_000_000;
 
@@ -94,7 +89,7 @@ impl World {
         let mut desk = new_desk(setup, setup.seed, &roster, &machine);
         let disk = disk::Shared::default();
         if setup.has_journal {
-            disk::start(&mut desk, &disk, setup.seed, START);
+            disk::start(&mut desk, &disk, setup.journal, START);
         }
         let ends = Ends::default();
         let wiring = Rc::new(RefCell::new(Wiring::default()));
@@ -309,7 +304,9 @@ impl World {
         let mut protocols = vec!["deskwire.v1".to_owned()];
         protocols.extend(self.tabs[tab].secret().map(|secret| format!("secret.{secret}")));
         let path = self.tabs[tab].path();
-        let origin = *self.rng.pick(&ORIGINS);
+        let others = OTHER_ORIGINS[..self.setup.allowed_origins].iter().map(|origin| Some(*origin));
+        let origins: Vec<Option<&str>> = ORIGINS.into_iter().chain(others).collect();
+        let origin = *self.rng.pick(&origins);
         let head = websocket::head_from(&path, &protocols, origin);
         self.tabs[tab].connected(link, self.now);
         self.links[link].borrow_mut().send(&head, self.now);
