@@ -136,6 +136,9 @@ impl CheckedService {
                 }
             }
         }
+        if let Some(falsify) = self.setup.falsifies {
+            falsify(&mut call);
+        }
         self.calls += 1;
         self.model.start(&call);
         call

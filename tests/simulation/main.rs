@@ -22,6 +22,7 @@
 //! ledger            which text was sent, shown, and reported as delivered
 //! world             all of them, and a clock; client, acts, turns and quiesce are its parts
 //! run               a seed from the start to the end, and the shortest history of a failure
+//! accusations       what the desk sends, falsified, so that each check of the model is seen to find it
 //! sabotage          planted bugs (the list is in bugs), each of which has to be found
 //! ```
 //!
@@ -32,6 +33,7 @@
 #![allow(clippy::cast_possible_truncation, reason = "the numbers of a simulation are small")]
 #![allow(unreachable_pub, missing_docs, reason = "nothing outside this crate uses it")]
 
+mod accusations;
 mod acts;
 mod admission;
 mod adversary;

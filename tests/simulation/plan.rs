@@ -4,6 +4,7 @@ use deskwire::config::{Assign, JournalRules, JournalSync, Millis};
 use deskwire::state::Rules;
 
 use crate::figures::{JOURNAL_AGE, MESSAGE_BYTES_MAX, MESSAGES_PER_S, PAYLOAD_BYTES_PER_S, SOCKETS_BESIDE};
+use crate::model::wants::Call;
 use crate::rng::Rng;
 
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +48,8 @@ pub struct Setup {
     pub limits_tickets: bool,
     /// What happens to each tab is recorded.
     pub records: bool,
+    /// What the desk sent is falsified before the model is given it.
+    pub falsifies: Option<fn(&mut Call)>,
 }
 
 /// Time passes, and then one thing happens. Its details are drawn from the salt.
@@ -209,6 +212,7 @@ pub fn plan(seed: u64, steps: usize) -> (Setup, Vec<Step>) {
         // A crowd comes from one address, with more tickets than that may open.
         limits_tickets: messages_per_s > 0 && !is_crowded && limits.one_in(2),
         records: false,
+        falsifies: None,
     };
     let weights = weights(&mut rng, is_small, only_journals);
     let all: usize = weights.iter().map(|(_, weight)| weight).sum();
