@@ -147,8 +147,9 @@ fuzz: ## each fuzz target for FUZZ_SECONDS=60 (cargo install cargo-fuzz)
 bench: ## deskwire compared with its peers, ROUNDS=5: a table and a picture in target/bench
 	$(CARGO) bench --bench desk -- compare --rounds $(ROUNDS)
 
-bench-awake: ## the latencies at 20,000 messages/s while no core may sleep
+bench-awake: ## the latencies at 20,000 messages/s while no core may sleep; writes benches/results/awake.md
 	$(CARGO) bench --bench desk -- compare --rounds $(ROUNDS) --workloads rate-20k --awake
+	cp target/bench/awake.md benches/results/awake.md
 
 bench-growth: ## what a message, a pick, a connect costs at a small desk and at a large one
 	$(CARGO) bench --bench desk -- growth
@@ -156,27 +157,36 @@ bench-growth: ## what a message, a pick, a connect costs at a small desk and at 
 bench-check: ## instructions and allocations of a fixed script against those recorded, by valgrind; 5 % more fails
 	$(CARGO) bench --bench desk -- check
 
-bench-cluster: ## chats over NODES=2 nodes and a redis-server: CPU a message, entries a second (redis-server, python3)
+bench-cluster: ## chats over NODES=2 nodes and a redis-server: CPU a message, entries a second; writes benches/results/cluster-NODES.txt (redis-server, python3)
 	@$(CARGO) build --release --quiet
-	python3 benches/cluster/load.py target/release/deskwire $(NODES)
+	python3 benches/cluster/load.py target/release/deskwire $(NODES) > target/cluster.txt
+	@cp target/cluster.txt benches/results/cluster-$(NODES).txt
+	@cat target/cluster.txt
 
 bench-honest: ## the round trips of honest people while others attack (ARGS='--only fan-out --rounds 1', '--list', '--check')
 	$(CARGO) bench --bench desk -- honest --rounds $(ROUNDS) $(ARGS)
+
+.PHONY: bench-size
+bench-size: ## how large the binary is; writes benches/results/size.md
+	@$(CARGO) build --release --locked --quiet
+	@printf '| profile | bytes of the binary |\n| --- | ---: |\n| release | %s |\n' $$(wc -c < target/release/deskwire) \
+		| tee benches/results/size.md
 
 .PHONY: bench-journal
 bench-journal: ## what a journal costs: messages with each way of syncing, restarts, the file; writes benches/results/journal.md
 	$(CARGO) bench --bench desk -- journal
 
 .PHONY: bench-tls
-bench-tls: ## what TLS costs in the desk, and in nginx in front (Debian: nginx, openssl)
+bench-tls: ## what TLS costs in the desk, and in nginx in front (Debian: nginx, openssl); writes benches/results/tls.md
 	$(CARGO) bench --features tls --bench desk -- tls
+	cp target/bench/tls.md benches/results/tls.md
 
 .PHONY: bench-pages
 bench-pages: ## how long the pages take until they can be used on a slow line, and what a key, a message, a board cost them
 	BENCH_PAGES_FILE=$(CURDIR)/benches/results/pages.md $(CARGO) test --test browser -- --ignored measure::
 	@cat benches/results/pages.md
 
-soak: ## CYCLES=1000000 users connect, chat and leave: no descriptor and no memory may leak
+soak: ## CYCLES=1000000 users connect, chat and leave: no descriptor and no memory may leak; writes benches/results/soak.md
 	$(CARGO) bench --bench desk -- soak --cycles $(CYCLES)
 
 screenshots: ## take the pictures of README again

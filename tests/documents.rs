@@ -6,6 +6,8 @@ mod support;
 
 #[path = "documents/doctor.rs"]
 mod doctor;
+#[path = "documents/earlier.rs"]
+mod earlier;
 #[path = "documents/figures.rs"]
 mod figures;
 #[path = "documents/frames.rs"]

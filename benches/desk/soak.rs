@@ -1,6 +1,8 @@
 //! Users come, chat and leave, again and again: nothing of theirs may stay behind, neither descriptors nor memory.
 
 use std::collections::HashMap;
+use std::fs;
+use std::path::PathBuf;
 
 use clap::Args;
 
@@ -16,6 +18,9 @@ pub(crate) struct Options {
     /// Users who connect, chat and leave
     #[arg(long, default_value_t = 1_000_000)]
     cycles: u64,
+    /// File for the results
+    #[arg(long, default_value = "benches/results/soak.md")]
+    file: PathBuf,
 }
 
 /// Users who are connected at once.
@@ -196,7 +201,9 @@ pub(crate) fn run(options: &Options) -> bool {
         vec![number(now.visits as f64), kib, now.descriptors.to_string(), number(each_us)]
     });
     let header = ["visits", "KiB resident", "descriptors", "CPU µs a visit"].map(str::to_owned);
-    println!("Before: {:?}\n\n{}", looks[0], markdown(&header, &rows.collect::<Vec<_>>()));
+    let page = format!("Before: {:?}\n\n{}", looks[0], markdown(&header, &rows.collect::<Vec<_>>()));
+    println!("{page}");
+    fs::write(&options.file, page).expect("the results' file");
     let (warm, last) = (looks[1], looks[looks.len() - 1]);
     let highest = looks[1..].iter().map(|look| look.rss_bytes).max().unwrap_or_default();
     highest <= warm.rss_bytes + RSS_MORE_MAX && last.descriptors == looks[0].descriptors

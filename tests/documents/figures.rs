@@ -15,7 +15,7 @@ fn readme() -> &'static str {
     DOCUMENTS.iter().find(|(path, _)| *path == "benches/README.md").unwrap().1
 }
 
-fn cells(row: &str) -> Vec<&str> {
+pub(crate) fn cells(row: &str) -> Vec<&str> {
     row.trim().trim_matches('|').split('|').map(str::trim).collect()
 }
 
@@ -45,7 +45,7 @@ fn readme_words() -> String {
 }
 
 /// Asserts that the README has all of these.
-fn expect_all(sentences: &[String]) {
+pub(crate) fn expect_all(sentences: &[String]) {
     let readme = readme_words();
     let missing: Vec<_> = sentences.iter().filter(|sentence| !readme.contains(*sentence)).collect();
     assert!(missing.is_empty(), "by the last record it is {missing:#?}");
@@ -57,7 +57,7 @@ fn quantity(text: &str) -> f64 {
 }
 
 /// The cells of the record's row that begins with this one, as numbers; `nth` counts the tables that have such a row.
-fn row(record: &str, first: &str, nth: usize) -> Vec<f64> {
+pub(crate) fn row(record: &str, first: &str, nth: usize) -> Vec<f64> {
     let rows = record.lines().filter(|line| line.starts_with('|')).map(cells);
     let mut found = rows.filter(|row| row[0] == first);
     let row = found.nth(nth).unwrap_or_else(|| panic!("nothing is recorded of {first}"));
@@ -65,7 +65,7 @@ fn row(record: &str, first: &str, nth: usize) -> Vec<f64> {
 }
 
 /// Whether `shown` is `exact`, rounded to the places that it shows.
-fn is_rounded(shown: &str, exact: f64) -> bool {
+pub(crate) fn is_rounded(shown: &str, exact: f64) -> bool {
     let digits = shown.split(' ').next().unwrap().replace(',', "");
     let unit = match digits.split_once('.') {
         Some((_, decimals)) => 0.1_f64.powi(i32::try_from(decimals.len()).unwrap()),
@@ -75,7 +75,7 @@ fn is_rounded(shown: &str, exact: f64) -> bool {
 }
 
 /// The rows of the README's table with this header.
-fn rows(header: &str) -> impl Iterator<Item = Vec<&'static str>> {
+pub(crate) fn rows(header: &str) -> impl Iterator<Item = Vec<&'static str>> {
     let (_, rest) = readme().split_once(header).unwrap_or_else(|| panic!("no table {header}"));
     rest.lines().skip(2).take_while(|line| line.starts_with('|')).map(cells)
 }
