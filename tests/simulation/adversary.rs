@@ -94,6 +94,9 @@ impl World {
                 for _ in 0..1 + self.rng.below(3) {
                     let frame = self.odd_frame(who);
                     self.say(link, &frame);
+                    if frame.contains("rate_ticket") {
+                        self.say(link, &frame); // a page rates once
+                    }
                 }
             }
         }
