@@ -314,9 +314,9 @@ const chats = {
   },
 };
 
-// Since when the user has had no answer; without an end if they have one.
+// Since when the user has had no answer, from us or from a colleague before us; without an end if they have one.
 function unansweredSince({ state, entries }) {
   if (state === "closed" || state === "taken") return Infinity;
-  const answered = entries.findLastIndex((entry) => entry.from === "me");
+  const answered = entries.findLastIndex(({ from }) => from === "me" || from === "colleague");
   return entries.slice(answered + 1).find((entry) => entry.from === "them")?.at ?? Infinity;
 }

@@ -10,6 +10,7 @@ stories![
     a_chat_that_began_before_is_shown_once_to_the_next_who_picks_it,
     a_console_that_has_seen_the_chat_is_shown_nothing_twice,
     a_recap_is_text_and_what_is_none_is_left_out,
+    a_chat_that_a_colleague_has_answered_waits_for_no_answer,
     a_recap_is_sent_again_when_the_staff_member_has_read,
     a_recap_that_waits_while_the_connection_is_lost_is_sent_over_the_next_one,
     a_user_who_closed_the_tab_comes_back_to_the_chat,
@@ -127,6 +128,33 @@ fn a_recap_is_text_and_what_is_none_is_left_out(source: Source) {
     console.until_there(RECAP);
     assert_eq!(recap_of(&console), json!([["them", "<i>Ann</i>", "<img src=x onerror=alert(1)>"]]));
     console.check("!document.querySelector('#log img, #log i')");
+}
+
+fn a_chat_that_a_colleague_has_answered_waits_for_no_answer(source: Source) {
+    let stage = Stage::new(source);
+    let user = stage.user();
+    let mut sam = stage.desk.staff("sam").online();
+    let ticket = user.ask("the printer");
+    sam.pick(&ticket);
+    user.until_unlocked();
+    user.say("it burns");
+    sam.expect("message");
+    sam.delivered(&ticket, 1);
+    user.until_said("it burns", "delivered");
+    sam.say(&ticket, 1, "pull the plug");
+    sam.expect("ack");
+    assert_eq!(sam.expect("delivered")["seq"], 2);
+    sam.release(&ticket);
+
+    let kim = stage.console("kim");
+    kim.go_online();
+    kim.pick(&ticket);
+    kim.until_there(RECAP);
+    let mut bob = stage.desk.user("bob");
+    let other = bob.create("from bob");
+    kim.pick(&other);
+    bob.say(1, "one of bob");
+    kim.until_text("#chat-list li:first-child .last-line", "one of bob"); // who waits longest comes first
 }
 
 fn a_recap_is_sent_again_when_the_staff_member_has_read(source: Source) {

@@ -263,9 +263,9 @@ impl Conversation {
         if matches!(self.state, Chat::Closed | Chat::Taken) {
             return Millis::MAX;
         }
-        let answered = self.entries.iter().rposition(|entry| entry.is_mine).map_or(0, |at| at + 1);
-        let unanswered = self.entries[answered..].iter().find(|entry| !entry.is_by_colleague);
-        unanswered.map_or(Millis::MAX, |entry| entry.at)
+        let is_answer = |entry: &Entry| entry.is_mine || entry.is_by_colleague;
+        let answered = self.entries.iter().rposition(is_answer).map_or(0, |at| at + 1);
+        self.entries.get(answered).map_or(Millis::MAX, |entry| entry.at)
     }
 
     /// Returns what is seen of it, in short: each message as one letter.
