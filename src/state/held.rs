@@ -244,6 +244,18 @@ mod tests {
     }
 
     #[test]
+    fn a_spare_buffer_counts_its_messages_as_well_as_its_texts_and_an_empty_one_is_not_kept() {
+        let mut spare = Spare::default();
+        spare.put(Box::default());
+        assert_eq!(spare.rings.len(), 0);
+        let mut rings = Box::<Rings>::default();
+        rings.texts.reserve_exact(1_000);
+        rings.messages.reserve_exact(100);
+        spare.put(rings);
+        assert_eq!((spare.rings.len(), spare.bytes), (1, 1_000 + 100 * size_of::<HeldMessage>()));
+    }
+
+    #[test]
     fn the_size_of_all_spare_buffers_is_bounded() {
         let mut spare = Spare::default();
         for _ in 0..SPARE_HELD_BYTES_MAX / 1024 {

@@ -161,3 +161,23 @@ impl<T: Hash> Hash for Slots<T> {
         self.slots.hash(state);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    key_type! {
+        /// The key of a letter.
+        LetterKey for char
+    }
+
+    #[test]
+    fn the_keys_in_a_range_are_those_of_values_and_after_the_last_slot_there_are_none() {
+        let mut letters = Slots::default();
+        let keys = ['a', 'b', 'c'].map(|letter| letters.insert::<LetterKey>(letter));
+        letters.remove(keys[1]);
+        assert_eq!(letters.keys_from(0, 2), Some(vec![keys[0]]));
+        assert_eq!(letters.keys_from(2, 2), Some(vec![keys[2]]));
+        assert_eq!(letters.keys_from::<LetterKey>(3, 2), None);
+    }
+}

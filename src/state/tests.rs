@@ -1,11 +1,13 @@
 //! State by itself: what depends on time, on the size of the desk, on slow readers, and on determinism.
 
 mod behind;
+mod credit;
 mod floods;
 mod nodes;
 mod queue;
 mod replay;
 mod returning;
+mod sizes;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};

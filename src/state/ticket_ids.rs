@@ -100,6 +100,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn numbers_follow_each_other_and_64_make_a_block_of_6_bits() {
+        assert_eq!(TicketNo(5).next(), TicketNo(6));
+        assert_eq!([0, 63, 64, 130].map(|number| TicketNo(number).block(6)), [0, 0, 1, 2]);
+    }
+
+    #[test]
     fn ids_lead_back_to_their_numbers_and_do_not_repeat() {
         let mut ids = TicketIds::new([1, 2]);
         let mut seen = BTreeSet::new();

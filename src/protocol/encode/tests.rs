@@ -131,3 +131,84 @@ fn a_recap_is_no_longer_than_its_upper_bound() {
             {"from": "staff", "name": "Sam", "text": "a \"quote\"", "at": u64::MAX}]})
     );
 }
+
+/// Each of these 16 characters takes six bytes in JSON.
+const CONTROLS: &str = "\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}";
+
+#[test]
+fn frames_with_the_longest_ids_and_texts_are_no_longer_than_their_upper_bounds() {
+    let ticket = TicketId::from_bits(u64::MAX);
+    let id = "i".repeat(64);
+    let (user, staff) = (UserId::parse(&id).unwrap(), StaffId::parse(&id).unwrap());
+    let long = JsonText::from_parsed(Cow::Owned("x".repeat(2_000)));
+    let [named, unnamed] = [Some(long.as_json()), None].map(|name| StaffName { id: &staff, name });
+    let [text, unknown] = ["9".repeat(300), CONTROLS.repeat(100)];
+    let view = TicketView {
+        ticket,
+        user: &user,
+        user_name: named.name,
+        subject: long.as_json(),
+        page: named.name,
+        state: TicketState::Waiting,
+        staff: Some(named),
+        user_online: false,
+        created_at: u64::MAX,
+        since: u64::MAX,
+    };
+    let (subject, at) = (long.as_json(), u64::MAX);
+    for staff in [named, unnamed] {
+        let picked = Picked {
+            ticket,
+            user: &user,
+            user_name: named.name,
+            subject,
+            page: named.name,
+            last_seq: u64::MAX,
+            last_id: u64::MAX,
+            delivered_seq: u64::MAX,
+            at,
+            auto: false,
+            from_staff: Some(staff),
+            note: staff.name,
+        };
+        let welcome = StaffWelcome {
+            staff,
+            now: at,
+            max_chats: u32::MAX,
+            assign: Assign::RoundRobin,
+            tickets: &[view; 3],
+            more: usize::MAX,
+            colleagues: &[staff; 50],
+        };
+        let (code, unknown) = (ErrorCode::NoTicket, Some(TicketRef::Unknown(&unknown)));
+        for event in [
+            Event::TicketPicked(picked),
+            Event::StaffWelcome(welcome),
+            Event::TicketCreated { ticket, subject, at },
+            Event::Staff { what: StaffChange::Reconnected, ticket, staff, at },
+            Event::Colleague { staff, online: false },
+            Event::TicketAdded(view),
+            Event::TicketUpdated(view),
+            Event::Error { code, id: Some(IdRef::OutOfRange(&text)), ticket: unknown },
+            Event::Error { code, id: Some(IdRef::OutOfRange(&text)), ticket: None },
+            Event::Error { code, id: None, ticket: unknown },
+        ] {
+            written(&event); // compares it with `bytes_max`
+        }
+    }
+}
+
+#[test]
+fn a_small_frame_of_a_chat_counts_little_so_that_a_chat_does_not_use_up_its_credit_with_receipts() {
+    let ticket = TicketId::from_bits(u64::MAX);
+    let place = Place { position: 1, waiting: 1, wait_s: None };
+    for event in [
+        Event::Ack { ticket, id: 1, seq: Some(1), at: 1 },
+        Event::Delivered { ticket, seq: 1, at: 1 },
+        Event::Typing { ticket, active: true },
+        Event::Queue { ticket, place },
+        Event::TicketClosed { ticket, by: ClosedBy::User, at: 1 },
+    ] {
+        assert_eq!(event.bytes_max(), 160, "{event:?}");
+    }
+}

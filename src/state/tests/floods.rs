@@ -145,6 +145,30 @@ fn tickets_that_change_without_end_hold_up_no_change_of_another() {
 }
 
 #[test]
+fn what_goes_beyond_a_slow_boards_share_follows_with_the_next_batches_by_itself() {
+    const TICKETS: u32 = 300;
+    let mut world = World::new(Assign::Manual);
+    leave_behind(&mut world, 0..TICKETS);
+    let sam = world.staff("sam");
+    world.wait(1_000);
+    world.sent(sam);
+    world.slow.insert(sam);
+    for number in 0..TICKETS {
+        world.user(&format!("left-{number}"));
+    }
+    world.wait(GATHER_MS);
+    // He reads faster than his share comes.
+    while world.sent.undrained.contains(&sam) {
+        world.drain(sam);
+    }
+    let (at_once, _) = of_the_board(&world.sent(sam));
+    assert!(at_once < TICKETS as usize, "more than a share");
+    world.slow.clear();
+    world.wait(2 * GATHER_MS);
+    assert_eq!(at_once + of_the_board(&world.sent(sam)).0, TICKETS as usize);
+}
+
+#[test]
 fn where_the_texts_of_all_tickets_take_too_much_those_of_absent_users_make_room() {
     let fit = u32::try_from(TICKET_TEXTS_BYTES_MIN / TEXT_BYTES).unwrap();
     let rules = Rules { max_chats: 1, max_tickets: 600, assign: Assign::Manual, user_grace_ms: 60_000 };

@@ -127,6 +127,61 @@ fn round_robin_goes_by_turn_and_least_busy_by_load() {
 }
 
 #[test]
+fn least_busy_goes_by_load_even_where_the_turn_is_another_ones() {
+    let mut world = World::new(Assign::LeastBusy);
+    let (sam, tom) = (world.online("sam"), world.online("tom"));
+    let users = ["first", "second", "third"].map(|id| world.user(id));
+    world.create(users[0]);
+    let ticket = world.create(users[1]);
+    assert!(world.sent(tom).contains(&"picked second, auto".to_owned()));
+    world.does(tom, StaffCommand::CloseTicket { ticket });
+    world.create(users[2]);
+    assert!(world.sent(tom).contains(&"picked third, auto".to_owned()), "tom has no chat, and sam has one");
+    assert!(!world.sent(sam).contains(&"picked third, auto".to_owned()));
+}
+
+#[test]
+fn a_round_of_notices_begins_when_it_is_due_and_not_before_and_also_if_the_loop_is_late() {
+    let mut world = World::new(Assign::Manual);
+    let sam = world.online("sam");
+    let [first, second] = ["u1", "u2"].map(|id| world.user(id));
+    let tickets = [first, second].map(|user| world.create(user));
+    world.wait(1_000);
+    world.sent(second);
+    let tick_after = |world: &mut World, ms: Millis| {
+        world.now += ms;
+        // Users who are shown no place come first, and the others in the next turn.
+        (0..2).for_each(|_| world.apply(&Input::Tick));
+        world.sent(second)
+    };
+    tick_after(&mut world, 1_000);
+    world.does(sam, StaffCommand::PickTicket { ticket: tickets[0] });
+    assert_eq!(tick_after(&mut world, 0), ["place 1 of 1, None s"], "the last round was a second ago");
+    world.does(sam, StaffCommand::ReleaseTicket { ticket: tickets[0] });
+    assert_eq!(tick_after(&mut world, 999), [""; 0]);
+    assert_eq!(tick_after(&mut world, 5_000), ["place 2 of 2, None s"]);
+}
+
+#[test]
+fn a_change_in_the_middle_of_a_round_makes_the_next_round_look_at_all() {
+    let mut world = World::new(Assign::Manual);
+    let users: Vec<_> = (0..400).map(|n| world.user(&format!("u{n}"))).collect();
+    users.iter().for_each(|user| _ = world.create(*user));
+    world.wait(5_000);
+    world.asks(users[399], UserCommand::CloseTicket);
+    world.apply(&Input::Tick); // the first part of the round
+    let late = world.user("late");
+    world.create(late);
+    world.apply(&Input::Tick);
+    world.asks(late, UserCommand::CloseTicket);
+    world.wait(3_000);
+    for (n, user) in users[..399].iter().enumerate() {
+        let last = world.sent(*user).pop();
+        assert_eq!(last, Some(format!("place {} of 399, None s", n + 1)), "u{n}");
+    }
+}
+
+#[test]
 fn a_waiting_ticket_is_assigned_as_soon_as_a_staff_member_has_capacity() {
     let mut world = World::new(Assign::RoundRobin);
     let sam = world.online("sam");

@@ -49,6 +49,35 @@ fn an_id_stays_with_its_user_for_the_grace_time_even_after_they_were_sent_the_en
 }
 
 #[test]
+fn a_user_who_leaves_when_the_grace_time_of_their_closed_ticket_ends_is_forgotten_at_once() {
+    let mut world = World::new(Assign::Manual);
+    let ann = world.user("ann");
+    world.create(ann);
+    world.leave(ann);
+    world.wait(60_000);
+    let ann = world.user("ann");
+    world.wait(60_000);
+    world.leave(ann);
+    assert_eq!(world.state.counts().users_known, 0);
+}
+
+#[test]
+fn a_user_who_comes_back_after_a_restart_keeps_a_ticket_that_could_have_made_room() {
+    let rules = Rules { max_chats: 2, max_tickets: 1, assign: Assign::Manual, user_grace_ms: 60_000 };
+    let mut world = World::with(rules);
+    let ann = world.user("ann");
+    let ticket = world.create(ann);
+    world.leave(ann);
+    world.wait(10_000);
+    world.apply(&Input::Starts(rules));
+    world.user("ann");
+    let ben = world.user("ben");
+    world.asks(ben, create());
+    assert_eq!(world.sent(ben), ["welcome", "desk_full"]);
+    assert!(world.state.find(ticket).is_ok());
+}
+
+#[test]
 fn a_user_who_comes_back_in_time_has_the_whole_grace_time_again() {
     let mut world = World::new(Assign::Manual);
     let ann = world.user("ann");
