@@ -259,3 +259,66 @@ impl Options {
         Millis::from(self.user_grace) * SECOND
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(args: &[&str]) -> Options {
+        Options::try_parse_from(["deskwire"].iter().chain(args)).unwrap()
+    }
+
+    #[test]
+    fn limits_are_those_of_the_options() {
+        let asked = ["--ping-interval=7", "--rate-limit=9", "--max-connections=100", "--max-per-address=3"];
+        let limits = options(&asked).limits(10_000);
+        assert_eq!((limits.ping_interval_ms, limits.messages_per_s), (7_000, 9));
+        assert_eq!((limits.connections_max, limits.overflow_connections), (100, 32));
+        assert_eq!((limits.connections_per_address_max, limits.payload_bytes_per_s), (3, 64 * 1024));
+        let limits = options(&["--rate-limit=0"]).limits(10_000);
+        assert_eq!((limits.messages_per_s, limits.payload_bytes_per_s), (0, 0), "no limit at all");
+        assert_eq!(options(&["--user-grace=7"]).user_grace_ms(), 7_000);
+        assert_eq!(options(&["--max-tickets=7"]).max_tickets(), 7);
+    }
+
+    #[test]
+    fn all_descriptors_but_the_reserved_ones_are_for_connections_and_the_overflow() {
+        let of_descriptors = |descriptors| {
+            let limits = options(&[]).limits(descriptors);
+            (limits.connections_max, limits.overflow_connections)
+        };
+        assert_eq!(of_descriptors(200_000), (100_000, 32), "as many as are allowed");
+        assert_eq!(of_descriptors(16 + 100), (68, 32));
+        assert_eq!(of_descriptors(16 + 41), (20, 21), "half of them for the overflow");
+        assert_eq!(of_descriptors(0), (1, 1));
+    }
+
+    #[test]
+    fn an_origin_is_a_scheme_and_a_host_and_nothing_else() {
+        for right in ["http://localhost:8000", "https://shop.example.org"] {
+            assert_eq!(origin(right).as_deref(), Ok(right));
+        }
+        let wrong =
+            ["", "shop.example.org", "ftp://a", "https://", "https://a/", "https://a?b", "https://a#b"];
+        for wrong in wrong.iter().chain(&["https://b@a", "https://a b", "https://\u{e4}"]) {
+            assert!(origin(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_text_for_the_pages_is_one_line_of_at_most_100_characters() {
+        assert_eq!(brand_text(" Acme support\n").as_deref(), Ok("Acme support"));
+        assert!(brand_text(&"\u{e4}".repeat(100)).is_ok());
+        for wrong in [&"x".repeat(101), "", " ", "two\nlines"] {
+            assert!(brand_text(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_url_for_clients_on_this_machine_names_it_where_the_desk_listens_everywhere() {
+        let url = |listen: &str| options(&["--listen", listen]).local_url();
+        assert_eq!(url("0.0.0.0:80"), "http://127.0.0.1:80");
+        assert_eq!(url("[::]:80"), "http://[::1]:80");
+        assert_eq!(url("192.0.2.1:80"), "http://192.0.2.1:80");
+    }
+}

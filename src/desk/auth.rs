@@ -179,3 +179,43 @@ impl SecretSource {
         Ok(bytes)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_of_the_desk_has_1_to_256_characters_that_a_browser_can_send() {
+        let is_right = |token: &str| StaffTokens::desk(token).is_ok();
+        assert!(is_right("a") && is_right(&"x".repeat(256)) && is_right("!#$%&'*+-.^_`|~"));
+        assert!(!is_right("") && !is_right(&"x".repeat(257)) && !is_right("a b") && !is_right("\u{e4}"));
+    }
+
+    #[test]
+    fn staff_with_tokens_of_their_own_are_admitted_by_those_alone() {
+        let [sam, tom] = ["sam", "tom"].map(|id| StaffId::parse(id).unwrap());
+        let member = Member { token: SecretHash::of("sams"), name: None };
+        let tokens = StaffTokens::Each([(sam.clone(), member)].into());
+        assert!(tokens.admits(&sam, Some("sams")));
+        for (id, token) in
+            [(&sam, None), (&sam, Some("toms")), (&tom, Some("sams")), (&tom, Some("nobody's"))]
+        {
+            assert!(!tokens.admits(id, token), "{id} with {token:?}");
+        }
+        assert_eq!((tokens.members(), tokens.named()), (1, 0));
+    }
+
+    #[test]
+    fn a_seed_has_all_its_random_bytes() {
+        let mut source = SecretSource::from_fn(|bytes| {
+            (0..=u8::MAX).cycle().zip(bytes).for_each(|(at, byte)| *byte = at);
+            Ok(())
+        });
+        let bytes = source.seed().unwrap().map(u64::to_ne_bytes).concat();
+        let mut expected: Vec<u8> = (0..16).collect();
+        if cfg!(target_endian = "big") {
+            expected.rotate_left(8);
+        }
+        assert_eq!(bytes, expected);
+    }
+}

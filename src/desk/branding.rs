@@ -119,6 +119,19 @@ mod tests {
     }
 
     #[test]
+    fn shades_and_their_luminance_are_those_of_the_specifications() {
+        assert_eq!(Rgb::parse("#123"), Some(Rgb([0x11, 0x22, 0x33])));
+        let colour = Rgb([0, 55, 255]);
+        assert_eq!(colour.mixed_with_white(0), colour);
+        assert_eq!(colour.mixed_with_white(51), Rgb([51, 95, 255]), "a fifth of the way");
+        assert_eq!(colour.mixed_with_white(255), Rgb::WHITE);
+        // Below and above the point where the curve of sRGB begins.
+        for (part, luminance) in [(10, 0.003_035), (11, 0.003_347), (128, 0.215_861)] {
+            assert!((Rgb([part; 3]).luminance() - luminance).abs() < 0.000_001, "{part}");
+        }
+    }
+
+    #[test]
     fn anything_but_a_colour_that_is_dark_enough_is_refused() {
         for text in ["", "red", "0b6b5d", "#12345", "#1234567", "#ggg", "#+1+1+1", "#é12"] {
             assert!(Accent::parse(text).unwrap_err().starts_with("a colour is #"), "{text}");

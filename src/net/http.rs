@@ -255,6 +255,23 @@ mod tests {
     }
 
     #[test]
+    fn a_head_is_a_part_until_it_is_too_long() {
+        let part = format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(HEAD_BYTES_MAX));
+        assert!(matches!(parse(&part.as_bytes()[..HEAD_BYTES_MAX - 1]), Head::Partial));
+        assert_eq!(refused(&part[..HEAD_BYTES_MAX]), Some(Status::FieldsTooLarge));
+    }
+
+    #[test]
+    fn gzip_is_accepted_unless_its_weight_is_0() {
+        for coding in ["gzip", "x-gzip", "GZIP", "*", "gzip;q=1", "gzip; q=0.5", "gzip ;q=0.001"] {
+            assert!(is_gzip(coding), "{coding}");
+        }
+        for coding in ["", "br", "gzip;q=0", "gzip; q=0.000", "*;q=0", "br;q=1"] {
+            assert!(!is_gzip(coding), "{coding}");
+        }
+    }
+
+    #[test]
     fn the_handshake_of_the_rfc_with_its_lists_in_pieces() {
         let bytes = [HANDSHAKE.as_bytes(), b"\x81\x80"].concat();
         let Head::Whole(request, behind) = parse(&bytes) else { panic!("not whole") };

@@ -127,6 +127,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_an_answer_says_about_its_body_depends_on_status_and_method() {
+        let answer = |status, method| {
+            let mut answer = Vec::new();
+            Response { body: Body::Static(b"body"), ..Response::from(status) }.append(method, 0, &mut answer);
+            String::from_utf8(answer).unwrap()
+        };
+        let (length, body) = ("\r\nContent-Length: 4\r\n", "\r\n\r\nbody");
+        let of_get = answer(Status::Ok, Method::Get);
+        assert!(of_get.contains(length) && of_get.ends_with(body), "{of_get}");
+        let of_head = answer(Status::Ok, Method::Head);
+        assert!(of_head.contains(length) && of_head.ends_with("\r\n\r\n"), "{of_head}");
+        let unchanged = answer(Status::NotModified, Method::Get);
+        assert!(!unchanged.contains("\r\nContent-") && unchanged.ends_with("\r\n\r\n"), "{unchanged}");
+        assert!(of_get.contains("\r\nConnection: close\r\n"), "{of_get}");
+        let upgrade = answer(Status::UpgradeRequired, Method::Get);
+        assert!(upgrade.contains("\r\nConnection: close, Upgrade\r\n"), "{upgrade}");
+    }
+
+    #[test]
     fn the_date_of_an_answer_is_that_of_the_rfc() {
         let mut answer = Vec::new();
         Response::from(Status::Ok).append(Method::Get, 784_111_777_999, &mut answer); // RFC 9110 5.6.7

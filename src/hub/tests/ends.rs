@@ -30,3 +30,16 @@ fn a_message_read_before_the_end_of_another_connection_finds_it_open() {
     world.turn();
     assert_eq!(world.calls(), ["1 says send", "0 closed"]);
 }
+
+#[test]
+fn a_turn_returns_how_many_connections_it_has_freed_and_each_that_came_is_counted() {
+    let mut world = World::open(3);
+    assert_eq!((world.hub.metrics.accepted, world.hub.connections()), (3, 3));
+    for number in [0, 2] {
+        world.ends_untold(number, End::Reset);
+        world.ready(number, true);
+    }
+    let freed: usize = (0..5).map(|_| world.hub.turn(world.now, |_| {})).sum();
+    assert_eq!((freed, world.hub.connections()), (2, 1));
+    assert!(!world.hub.is_empty());
+}

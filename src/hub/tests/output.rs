@@ -44,6 +44,19 @@ fn a_peer_that_asks_faster_than_it_reads_is_not_read_until_it_reads_and_loses_no
 }
 
 #[test]
+fn a_peer_is_read_while_no_more_than_32_kib_wait_for_it() {
+    let mut world = World::open(1);
+    world.peers[0].borrow_mut().takes = 0;
+    world.says(0, &format!("send 0 {}", OUTPUT_BEHIND_BYTES - 4)); // and a header of 4 bytes
+    world.says(0, "send 0 1");
+    world.rest();
+    assert_eq!(heard(&world.calls()), 2);
+    world.says(0, "send 0 1");
+    world.rest();
+    assert_eq!(heard(&world.calls()), 0);
+}
+
+#[test]
 fn input_before_a_peers_end_is_handled_even_if_the_peer_reads_late() {
     let mut world = World::open(1);
     world.peers[0].borrow_mut().takes = 0;
