@@ -128,6 +128,10 @@ test-worlds: ## 1,000 more simulated worlds, of the build that make test has mad
 sabotage: ## plant bugs, one at a time, each of which has to be found (SABOTAGE=hub: only those of the hub)
 	$(CARGO) test --test simulation -- --ignored --nocapture sabotage
 
+.PHONY: mutants
+mutants: ## each mutant of one file against the unit tests and the simulation: FILE=src/state/restart.rs (cargo install cargo-mutants)
+	$(CARGO) mutants --file $(FILE) --output target --cargo-arg=--lib --cargo-arg=--test=simulation
+
 test-slow: ## the one test that takes 21 s: a peer that answers no ping is closed
 	$(CARGO) test --test server -- --ignored a_half_open_connection
 
