@@ -20,6 +20,7 @@
 //! | clock | the time of the log |
 //! | duties | what one node does for all: snapshots, and the comparison of digests |
 //! | snapshot | the stored form of a desk |
+//! | retry | when to connect to Redis again |
 //!
 //! This file connects them to the poll. There are two connections to Redis; if one fails, both are replaced.
 
@@ -33,6 +34,7 @@ mod link;
 mod members;
 mod node;
 pub mod resp;
+mod retry;
 mod snapshot;
 mod socket;
 #[cfg(test)]
@@ -52,11 +54,12 @@ use self::command::Command;
 use self::link::Link;
 pub(crate) use self::node::Host;
 use self::node::Node;
+use self::retry::Retry;
 use self::snapshot::Unusable;
 use self::socket::Connector;
 pub use self::url::RedisUrl;
 use self::wire::{Keys, Via};
-use crate::config::{Millis, REDIS_RETRY_MS, REDIS_RETRY_MS_MAX};
+use crate::config::Millis;
 use crate::metrics::Page;
 use crate::state::{Input, Rules, State};
 
@@ -72,8 +75,7 @@ pub(crate) struct Cluster {
     links: Option<[Link; 2]>,
     /// Whether the node was notified that both links are up.
     is_connected: bool,
-    retry_at: Millis,
-    retry_ms: Millis,
+    retry: Retry,
     has_warned: bool,
     /// The time of the last `end_turn`, for the metrics.
     now: Millis,
@@ -102,8 +104,7 @@ impl Cluster {
             poll: None,
             links: None,
             is_connected: false,
-            retry_at: 0,
-            retry_ms: REDIS_RETRY_MS,
+            retry: Retry::default(),
             has_warned: false,
             now: 0,
             unusable: None,
@@ -142,7 +143,7 @@ impl Cluster {
 
     /// Returns when `tick` has something to do.
     pub(crate) fn next_due(&self, state: &State) -> Option<Millis> {
-        let retry = self.links.is_none().then_some(self.retry_at);
+        let retry = self.links.is_none().then_some(self.retry.at());
         let deadlines = self.links.iter().flatten().filter_map(Link::deadline);
         self.node.next_due(state).into_iter().chain(retry).chain(deadlines).min()
     }
@@ -152,7 +153,7 @@ impl Cluster {
         if self.links.iter().flatten().filter_map(Link::deadline).any(|due| due <= now) {
             self.fail(now, &"no answer");
         }
-        if self.links.is_none() && self.retry_at <= now {
+        if self.links.is_none() && self.retry.at() <= now {
             self.connect(now);
         }
         self.node.tick(now, host);
@@ -198,7 +199,7 @@ impl Cluster {
             self.node.connected();
         }
         if self.node.is_serving() {
-            self.retry_ms = REDIS_RETRY_MS;
+            self.retry.succeeded();
             if std::mem::take(&mut self.has_warned) {
                 info!("Redis at {} is back", self.url);
             }
@@ -252,8 +253,7 @@ impl Cluster {
         }
         self.is_connected = false;
         self.node.disconnected();
-        self.retry_at = now + self.retry_ms;
-        self.retry_ms = (2 * self.retry_ms).min(REDIS_RETRY_MS_MAX);
+        self.retry.failed(now);
     }
 
     /// Appends the metrics of the node.

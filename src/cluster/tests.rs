@@ -3,6 +3,7 @@
 
 mod log;
 mod process;
+mod stories;
 mod world;
 
 use self::world::World;

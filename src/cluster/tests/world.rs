@@ -45,9 +45,9 @@ impl Seen {
 
 pub(super) struct World {
     rng: u64,
-    now: Millis,
-    log: Log,
-    processes: Vec<Process>,
+    pub(super) now: Millis,
+    pub(super) log: Log,
+    pub(super) processes: Vec<Process>,
     /// Appends that were sent over connections that failed, and that may still arrive.
     late: Vec<Command>,
     /// The digest after each entry.
@@ -146,13 +146,13 @@ impl World {
         }
     }
 
-    fn pass_at_once(&mut self, ms: Millis) {
+    pub(super) fn pass_at_once(&mut self, ms: Millis) {
         self.now += ms;
         self.log.clock += ms;
     }
 
     /// Lets a node work: connect, have commands executed, read an answer, do what is due.
-    fn work(&mut self, at: usize) {
+    pub(super) fn work(&mut self, at: usize) {
         let now = self.now;
         let process = &mut self.processes[at];
         if process.suspended_until > now {
@@ -178,7 +178,8 @@ impl World {
             self.answer(at, &answer);
         }
         let process = &mut self.processes[at];
-        if process.node.next_due(&process.desk.state).is_some_and(|due| due <= now) {
+        // Without connections a process wakes up to connect again, every other second at least.
+        if !process.is_up || process.node.next_due(&process.desk.state).is_some_and(|due| due <= now) {
             process.node.tick(now, &mut process.desk);
         }
         process.node.append(now);
@@ -217,7 +218,7 @@ impl World {
         self.seen.rejoins += std::mem::take(&mut process.desk.closed);
     }
 
-    fn lose_connection(&mut self, at: usize) {
+    pub(super) fn lose_connection(&mut self, at: usize) {
         let delay = self.below(3_000) as u64;
         let process = &mut self.processes[at];
         let appends = |command: &Command| matches!(command, Command::Append(..));
@@ -245,7 +246,7 @@ impl World {
     }
 
     /// Gives a node a random input.
-    fn submit(&mut self, at: usize) {
+    pub(super) fn submit(&mut self, at: usize) {
         if self.processes[at].suspended_until > self.now || !self.processes[at].node.is_serving() {
             return;
         }
@@ -302,8 +303,14 @@ impl World {
         self.late.clear();
         self.pass(15_000);
         let last = self.log.entries.last().map(|entry| entry.at.id);
+        let own: Vec<_> = self.processes.iter().filter_map(|process| process.node.number()).collect();
         for process in &self.processes {
             assert!(process.node.is_serving());
+            let mut connected = process.desk.state.staff_connected();
+            assert!(
+                connected.all(|(_, conn)| own.contains(&conn.node)),
+                "nobody is there through a node that is gone"
+            );
             assert_eq!(
                 process.node.members(),
                 self.processes.len(),
