@@ -172,3 +172,21 @@ impl Metrics {
         .value(self.turn_max.as_secs_f64());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_turn_stays_the_longest() {
+        let mut metrics = Metrics::default();
+        for ms in [2, 30, 4] {
+            metrics.turned(Duration::from_millis(ms));
+        }
+        let mut page = Page::default();
+        metrics.append(&mut page);
+        let text = page.into_text();
+        assert!(text.contains("deskwire_turn_longest_seconds 0.03\n"), "{text}");
+        assert!(text.contains("deskwire_turn_duration_seconds_count 3\n"), "{text}");
+    }
+}

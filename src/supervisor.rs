@@ -3,6 +3,8 @@
 //!
 //! The loop itself sends the watchdog's heartbeats, between two turns. A loop that hangs sends none, and is restarted.
 
+use std::time::Duration;
+
 use log::warn;
 use sd_notify::NotifyState;
 
@@ -20,9 +22,7 @@ impl Supervisor {
     /// Reads the watchdog's time from `WATCHDOG_USEC`. Heartbeats come twice as often (sd_watchdog_enabled(3)).
     pub(crate) fn from_environment() -> Self {
         let watchdog = sd_notify::watchdog_enabled();
-        let beat_ms =
-            watchdog.map(|span| Millis::try_from(span.as_millis() / 2).unwrap_or(Millis::MAX).max(1));
-        Self { beat_ms, next_beat: 0 }
+        Self { beat_ms: watchdog.map(beat_ms), next_beat: 0 }
     }
 
     /// Notifies the service manager that clients are served from now on.
@@ -54,6 +54,11 @@ impl Supervisor {
     }
 }
 
+/// Returns the time between two heartbeats if one has to come within `span`.
+fn beat_ms(span: Duration) -> Millis {
+    Millis::try_from(span.as_millis() / 2).unwrap_or(Millis::MAX).max(1)
+}
+
 fn status(connections: usize) -> String {
     format!("connections: {connections}")
 }
@@ -61,5 +66,20 @@ fn status(connections: usize) -> String {
 fn notify(state: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
         warn!("the service manager could not be notified: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heartbeats_come_twice_as_often_as_they_have_to() {
+        assert_eq!(beat_ms(Duration::from_secs(10)), 5_000);
+        assert_eq!(beat_ms(Duration::from_micros(1_500)), 1, "and never without a pause");
+        let mut supervisor = Supervisor { beat_ms: Some(5_000), next_beat: 0 };
+        supervisor.schedule(1_000);
+        assert_eq!(supervisor.next_due(), Some(6_000));
+        assert_eq!(Supervisor::default().next_due(), None);
     }
 }

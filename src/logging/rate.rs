@@ -92,6 +92,8 @@ impl RateLimit {
 mod tests {
     use super::*;
 
+    /// The least time between two lines of a kind, as README says.
+    const SECOND: Duration = Duration::from_secs(1);
     const HERE: Site = Site { file: "here.rs", line: 1 };
     const THERE: Site = Site { file: "here.rs", line: 2 };
 
@@ -106,28 +108,28 @@ mod tests {
         for n in 0..1_000 {
             assert!(!admit(&mut rate, HERE, start, &format!("held {n}")));
         }
-        assert!(rate.take_due(start + WINDOW - Duration::from_millis(1)).is_empty());
-        assert_eq!(rate.next_due(), Some(start + WINDOW));
-        let lines = rate.take_due(start + WINDOW);
+        assert!(rate.take_due(start + SECOND - Duration::from_millis(1)).is_empty());
+        assert_eq!(rate.next_due(), Some(start + SECOND));
+        let lines = rate.take_due(start + SECOND);
         assert_eq!(lines, ["held 0 (and 999 more in the last second)"]);
         assert_eq!(rate.next_due(), None);
         // The held line counts as the one line of the second in which it was written.
-        assert!(!admit(&mut rate, HERE, start + WINDOW, "again"));
-        assert_eq!(rate.take_due(start + WINDOW * 2), ["again"]);
-        assert!(admit(&mut rate, HERE, start + WINDOW * 4, "later"));
+        assert!(!admit(&mut rate, HERE, start + SECOND, "again"));
+        assert_eq!(rate.take_due(start + SECOND * 2), ["again"]);
+        assert!(admit(&mut rate, HERE, start + SECOND * 4, "later"));
     }
 
     #[test]
     fn kinds_do_not_wait_for_each_other() {
         let (mut rate, start) = (RateLimit::default(), Instant::now());
-        let later = start + WINDOW / 2;
+        let later = start + SECOND / 2;
         assert!(admit(&mut rate, HERE, start, "a"));
         assert!(admit(&mut rate, THERE, later, "b"));
         assert!(!admit(&mut rate, THERE, later, "b held"));
         assert!(!admit(&mut rate, HERE, later, "a held"));
-        assert_eq!(rate.take_due(start + WINDOW), ["a held"]);
-        assert_eq!(rate.next_due(), Some(later + WINDOW));
-        assert_eq!(rate.take_due(later + WINDOW), ["b held"]);
+        assert_eq!(rate.take_due(start + SECOND), ["a held"]);
+        assert_eq!(rate.next_due(), Some(later + SECOND));
+        assert_eq!(rate.take_due(later + SECOND), ["b held"]);
     }
 
     #[test]
@@ -135,7 +137,7 @@ mod tests {
         let (mut rate, start) = (RateLimit::default(), Instant::now());
         assert!(admit(&mut rate, HERE, start, "first"));
         assert!(!admit(&mut rate, HERE, start, "held"));
-        assert!(!admit(&mut rate, HERE, start + WINDOW * 2, "late"));
-        assert_eq!(rate.take_due(start + WINDOW * 2), ["held (and 1 more in the last second)"]);
+        assert!(!admit(&mut rate, HERE, start + SECOND * 2, "late"));
+        assert_eq!(rate.take_due(start + SECOND * 2), ["held (and 1 more in the last second)"]);
     }
 }
