@@ -180,7 +180,10 @@ fn frames_with_the_longest_ids_and_texts_are_no_longer_than_their_upper_bounds()
             more: usize::MAX,
             colleagues: &[staff; 50],
         };
-        let (code, unknown) = (ErrorCode::NoTicket, Some(TicketRef::Unknown(&unknown)));
+        let (code, digits) = (ErrorCode::NoTicket, Some(IdRef::OutOfRange(&text)));
+        let unknown = || Some(TicketRef::Unknown(unknown.as_str().into()));
+        let names = [(digits, unknown()), (digits, None), (None, unknown())];
+        let names = names.map(|(id, ticket)| Names { id, ticket });
         for event in [
             Event::TicketPicked(picked),
             Event::StaffWelcome(welcome),
@@ -189,9 +192,9 @@ fn frames_with_the_longest_ids_and_texts_are_no_longer_than_their_upper_bounds()
             Event::Colleague { staff, online: false },
             Event::TicketAdded(view),
             Event::TicketUpdated(view),
-            Event::Error { code, id: Some(IdRef::OutOfRange(&text)), ticket: unknown },
-            Event::Error { code, id: Some(IdRef::OutOfRange(&text)), ticket: None },
-            Event::Error { code, id: None, ticket: unknown },
+            Event::Error { code, names: &names[0] },
+            Event::Error { code, names: &names[1] },
+            Event::Error { code, names: &names[2] },
         ] {
             written(&event); // compares it with `bytes_max`
         }
