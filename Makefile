@@ -143,10 +143,11 @@ kill: ## KILLS=300 kills in the middle of traffic: of a desk with a journal; of 
 	KILLS=$(KILLS) $(CARGO) test --release --test server --test cluster -- --ignored --nocapture --test-threads 1 hundreds_of_kills
 
 fuzz: ## each fuzz target for FUZZ_SECONDS=60 (cargo install cargo-fuzz)
-	set -e; for target in connection state command journal resp; do \
-		mkdir -p tests/fuzz/corpus/$$target; \
+	set -e; for target in connection state command fields journal resp; do \
+		mkdir -p tests/fuzz/corpus/$$target tests/fuzz/seeds/$$target; \
+		words=tests/fuzz/dictionaries/$$target; \
 		$(CARGO) fuzz run -s none --fuzz-dir tests/fuzz $$target tests/fuzz/corpus/$$target tests/fuzz/seeds/$$target \
-			-- -max_total_time=$(FUZZ_SECONDS) -max_len=4096; done
+			-- $$(test -f $$words && echo -dict=$$words) -max_total_time=$(FUZZ_SECONDS) -max_len=4096; done
 
 bench: ## deskwire compared with its peers, ROUNDS=5: a table and a picture in target/bench
 	$(CARGO) bench --bench desk -- compare --rounds $(ROUNDS)
