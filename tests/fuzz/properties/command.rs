@@ -228,10 +228,15 @@ fn optional(fields: &Map<String, Value>, key: &str, max: usize) -> Result<Value,
 
 fn name(fields: &Map<String, Value>) -> Result<Value, ErrorCode> {
     // UAX 9: the characters that order others.
-    let is_bidi = |c| "\u{61C}\u{200E}\u{200F}\u{202A}\u{202B}\u{202C}\u{202D}\u{202E}\u{2066}\u{2067}\u{2068}\u{2069}".contains(c);
+    let is_bidi = |c| {
+        "\u{61C}\u{200E}\u{200F}\u{202A}\u{202B}\u{202C}\u{202D}\u{202E}\u{2066}\u{2067}\u{2068}\u{2069}"
+            .contains(c)
+    };
     let name = optional(fields, "name", NAME)?;
     match name.as_str() {
-        Some(name) if name.is_empty() || name.chars().any(|c| c.is_control() || is_bidi(c)) => Err(BadMessage),
+        Some(name) if name.is_empty() || name.chars().any(|c| c.is_control() || is_bidi(c)) => {
+            Err(BadMessage)
+        }
         _ => Ok(name),
     }
 }
@@ -255,6 +260,7 @@ fn ticket(fields: &Map<String, Value>) -> Result<Value, ErrorCode> {
     let named = fields.get("ticket_id").and_then(Value::as_str).ok_or(BadMessage)?;
     // Crockford's base 32, four digits on each side of a hyphen.
     let is_digit = |b: u8| b"0123456789ABCDEFGHJKMNPQRSTVWXYZ".contains(&b);
-    let is_id = named.len() == 9 && named.bytes().enumerate().all(|(at, b)| if at == 4 { b == b'-' } else { is_digit(b) });
+    let is_id = named.len() == 9
+        && named.bytes().enumerate().all(|(at, b)| if at == 4 { b == b'-' } else { is_digit(b) });
     if is_id { Ok(named.into()) } else { Err(NoTicket) }
 }

@@ -16,7 +16,12 @@ enum Value<'a> {
     Bool(bool),
     Integer(u64),
     /// Any JSON number, or nearly one.
-    Number { is_negative: bool, digits: u8, zeros: u8, exponent: Option<i16> },
+    Number {
+        is_negative: bool,
+        digits: u8,
+        zeros: u8,
+        exponent: Option<i16>,
+    },
     Text(&'a str),
     /// A text of this many characters of one kind: near a limit.
     Long(u16, char),
@@ -48,12 +53,45 @@ struct Message<'a> {
 }
 
 const TYPES: [&str; 18] = [
-    "create_ticket", "message", "delivered", "typing", "close_ticket", "recap", "rate_ticket", "ping", "go_online",
-    "go_offline", "pick_ticket", "release_ticket", "transfer_ticket", "welcome", "Message", "", "message ", "error",
+    "create_ticket",
+    "message",
+    "delivered",
+    "typing",
+    "close_ticket",
+    "recap",
+    "rate_ticket",
+    "ping",
+    "go_online",
+    "go_offline",
+    "pick_ticket",
+    "release_ticket",
+    "transfer_ticket",
+    "welcome",
+    "Message",
+    "",
+    "message ",
+    "error",
 ];
 const KEYS: [&str; 19] = [
-    "type", "id", "ticket_id", "text", "seq", "active", "subject", "to", "note", "name", "page", "lines", "score", "from",
-    "at", "more", "\\u0069d", "\\u0074ype", "Text",
+    "type",
+    "id",
+    "ticket_id",
+    "text",
+    "seq",
+    "active",
+    "subject",
+    "to",
+    "note",
+    "name",
+    "page",
+    "lines",
+    "score",
+    "from",
+    "at",
+    "more",
+    "\\u0069d",
+    "\\u0074ype",
+    "Text",
 ];
 const DIGITS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
@@ -103,7 +141,12 @@ fn write_value(out: &mut String, value: &Value<'_>, depth: usize) {
 fn write_object(out: &mut String, fields: &[Field<'_>], depth: usize) {
     out.push('{');
     for (at, field) in fields.iter().enumerate().filter(|_| depth < 8) {
-        let _ = write!(out, "{}\"{}\":", if at > 0 { "," } else { "" }, KEYS[usize::from(field.key) % KEYS.len()]);
+        let _ = write!(
+            out,
+            "{}\"{}\":",
+            if at > 0 { "," } else { "" },
+            KEYS[usize::from(field.key) % KEYS.len()]
+        );
         write_value(out, &field.value, depth + 1);
     }
     out.push('}');

@@ -10,8 +10,8 @@ use arbitrary::Arbitrary;
 use deskwire::config::{Assign, TEXT_CHARS_MAX};
 use deskwire::ids::{ConnId, JsonText, NodeId, StaffId, TicketId, UserId};
 use deskwire::state::{
-    Counts, Dismissal, Emit, Event, Input, Participant, Recap, RecapLine, Record, Rules, Score, Session, Side,
-    StaffCommand, State, UserCommand,
+    Counts, Dismissal, Emit, Event, Input, Participant, Recap, RecapLine, Record, Rules, Score, Session,
+    Side, StaffCommand, State, UserCommand,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -105,7 +105,11 @@ impl Sink {
     fn is_of(&self, to: ConnId, ticket: TicketId) {
         match self.users.get(&to) {
             Some(user) => assert_eq!(self.owners.get(&ticket), Some(user), "another user's ticket"),
-            None => assert_eq!(self.holders.get(&ticket), Some(&to), "a ticket that this connection was not given"),
+            None => assert_eq!(
+                self.holders.get(&ticket),
+                Some(&to),
+                "a ticket that this connection was not given"
+            ),
         }
     }
 }
@@ -173,7 +177,9 @@ impl Emit for Sink {
                 assert_eq!(owner, *user, "who was sent the ticket is who opened it");
                 self.known.push(*ticket);
             }
-            Record::TicketClosed { ticket, .. } => assert!(self.open.remove(ticket).is_some(), "open, and closed once"),
+            Record::TicketClosed { ticket, .. } => {
+                assert!(self.open.remove(ticket).is_some(), "open, and closed once")
+            }
             _ => {}
         }
     }
@@ -206,7 +212,10 @@ impl World {
     fn ticket(&self, nth: Nth) -> TicketId {
         let known = &self.sink.known;
         let from_last = usize::from(nth.0);
-        known.len().checked_sub(1 + from_last % (known.len() + 1)).map_or(TicketId::from_bits(nth.0.into()), |at| known[at])
+        known
+            .len()
+            .checked_sub(1 + from_last % (known.len() + 1))
+            .map_or(TicketId::from_bits(nth.0.into()), |at| known[at])
     }
 
     fn conn(&mut self, node: u8) -> ConnId {
@@ -241,7 +250,8 @@ impl World {
         let command = match step {
             UserStep::Connect { with_session, node } => {
                 let conn = self.conn(*node);
-                let (user, session) = (UserId::parse(&format!("u{who}")).unwrap(), Session::parse("s").unwrap());
+                let (user, session) =
+                    (UserId::parse(&format!("u{who}")).unwrap(), Session::parse("s").unwrap());
                 self.sink.users.insert(conn, user.clone());
                 self.users[who] = Some(conn);
                 let offered = with_session.then_some(session);
@@ -253,7 +263,9 @@ impl World {
                 name: with_texts.then(|| text("Ann")),
                 page: with_texts.then(|| text("http://shop.example/")),
             },
-            UserStep::Say { id, said: what } => UserCommand::Message { id: u64::from(*id) + 1, text: said(what) },
+            UserStep::Say { id, said: what } => {
+                UserCommand::Message { id: u64::from(*id) + 1, text: said(what) }
+            }
             UserStep::Delivered { seq } => UserCommand::Delivered { seq: (*seq).into() },
             UserStep::Typing(active) => UserCommand::Typing { active: *active },
             UserStep::Close => UserCommand::CloseTicket,
@@ -297,9 +309,11 @@ impl World {
                 to: Cow::Owned(format!("s{}", to.at())),
                 note: with_note.then(|| text("note")),
             },
-            StaffStep::Say { ticket, id, said: what } => {
-                StaffCommand::Message { ticket: self.ticket(*ticket), id: u64::from(*id) + 1, text: said(what) }
-            }
+            StaffStep::Say { ticket, id, said: what } => StaffCommand::Message {
+                ticket: self.ticket(*ticket),
+                id: u64::from(*id) + 1,
+                text: said(what),
+            },
             StaffStep::Delivered { ticket, seq } => {
                 StaffCommand::Delivered { ticket: self.ticket(*ticket), seq: (*seq).into() }
             }
@@ -358,7 +372,11 @@ fuzz_target!(|script: Script| {
             }
             Step::Store => {
                 if let Some(twin) = &world.twin {
-                    assert_eq!(twin.digest(), world.state.digest(), "what was read has gone on in the same way");
+                    assert_eq!(
+                        twin.digest(),
+                        world.state.digest(),
+                        "what was read has gone on in the same way"
+                    );
                 }
                 world.twin = Some(stored_and_read(&world.state));
             }
