@@ -166,3 +166,47 @@ impl Link {
         let _ = registry.deregister(self.socket.tcp()); // the socket is closed anyway
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use mio::{Events, Poll};
+
+    use super::*;
+
+    /// How long an answer may take, as nodes.md says.
+    const ANSWER_MS: Millis = 5_000;
+
+    /// A link to a listener of this test, and the other end of it.
+    fn link() -> (Poll, Link, std::net::TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let url = RedisUrl::parse(&format!("redis://{address}")).unwrap();
+        let mut poll = Poll::new().unwrap();
+        let connector = Connector::to(&url).unwrap();
+        let link = Link::open((&connector, address), &url, (poll.registry(), Token(0)), 0).unwrap();
+        let (redis, _) = listener.accept().unwrap();
+        poll.poll(&mut Events::with_capacity(1), None).unwrap(); // it can be written
+        (poll, link, redis)
+    }
+
+    #[test]
+    fn an_answer_is_awaited_for_five_seconds_after_the_question_or_after_the_last_that_came() {
+        let (mut poll, mut link, mut redis) = link(); // it begins with a PING, at the time 0
+        link.flush().unwrap();
+        link.send(Request::Role, &[b"ROLE"], 3_000);
+        assert_eq!(link.deadline(), Some(ANSWER_MS), "the oldest question counts");
+        redis.write_all(b"+PO").unwrap();
+        poll.poll(&mut Events::with_capacity(1), None).unwrap();
+        link.receive(4_000).unwrap();
+        assert_eq!(link.deadline(), Some(4_000 + ANSWER_MS));
+        redis.write_all(b"NG\r\n+master\r\n").unwrap();
+        poll.poll(&mut Events::with_capacity(1), None).unwrap();
+        link.receive(5_000).unwrap();
+        link.handle_replies(|_, _| true).unwrap();
+        assert_eq!(link.deadline(), None, "all is answered");
+        link.send(Request::Role, &[b"ROLE"], 7_000);
+        assert_eq!(link.deadline(), Some(7_000 + ANSWER_MS));
+    }
+}
