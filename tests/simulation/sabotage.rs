@@ -1,5 +1,6 @@
 //! Shows that the tests find bugs: plants them in a copy of the crate, one at a time, and expects each to be found.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -33,7 +34,8 @@ fn sabotage_is_caught() {
             copy_all(&part.path(), &copy.join(name));
         }
     }
-    let detect_in_copy = |detector| detect(detector, &copy, &here.join("target"));
+    let detect_in_copy = |detector| detect(detector, &copy, &here.join("target"), None);
+    let mut seeds = BTreeSet::new();
     let mut missed = Vec::new();
     for bug in bugs::all().filter(is_chosen) {
         let started = Instant::now();
@@ -43,6 +45,7 @@ fn sabotage_is_caught() {
         let seconds = started.elapsed().as_secs();
         match caught {
             Some(verdict) => {
+                seeds.extend(seed_of(&verdict));
                 eprintln!(
                     "| {} | {} | {} | {seconds} s: {verdict} |",
                     bug.promise,
@@ -58,7 +61,17 @@ fn sabotage_is_caught() {
             assert_eq!(detect_in_copy(detector), None, "the copy without a bug");
         }
     }
+    for seed in seeds {
+        let found = detect(Detector::Simulation, &copy, &here.join("target"), Some(seed));
+        assert_eq!(found, None, "a world that fails without a bug, too");
+    }
     assert!(missed.is_empty(), "not caught: {missed:?}");
+}
+
+/// Returns the seed of the world that has failed.
+fn seed_of(verdict: &str) -> Option<u64> {
+    let (before, _) = verdict.split_once(VERDICT.trim_end())?;
+    before.trim_end().rsplit(' ').next()?.parse().ok()
 }
 
 /// `tests/sabotage.md` says of each planted bug which promise it breaks, and what has caught it.
@@ -97,8 +110,9 @@ fn plant(copy: &Path, bug: &Bug) -> (PathBuf, String) {
     (file, whole)
 }
 
-/// Builds and runs the tests that have to find the bug. Returns the failure, or `None` if they pass.
-fn detect(detector: Detector, copy: &Path, target: &Path) -> Option<String> {
+/// Builds and runs the tests that have to find the bug, or only the world of one seed. Returns the failure, or `None` if they
+/// pass.
+fn detect(detector: Detector, copy: &Path, target: &Path, seed: Option<u64>) -> Option<String> {
     let arguments: &[&str] = match &detector {
         Detector::Simulation => &["--test", "simulation"],
         Detector::Unit(tests) => &["--lib", tests],
@@ -106,6 +120,7 @@ fn detect(detector: Detector, copy: &Path, target: &Path) -> Option<String> {
         Detector::Documents(tests) => &["--test", "documents", tests],
     };
     let seeds = std::env::var("SABOTAGE_SEEDS").unwrap_or_else(|_| SEEDS.to_owned());
+    let (seeds, first) = seed.map_or((seeds, 0), |seed| ("1".to_owned(), seed));
     let output = Command::new(env!("CARGO"))
         .args(["test", "--offline"])
         .args(arguments)
@@ -115,7 +130,7 @@ fn detect(detector: Detector, copy: &Path, target: &Path) -> Option<String> {
         .env("CARGO_PROFILE_DEV_DEBUG", "0")
         .env("CARGO_INCREMENTAL", "1")
         .env("RUSTFLAGS", "-Awarnings")
-        .envs([("SIM_SEEDS", &*seeds), ("SIM_STEPS", "150"), ("SIM_FIRST_SEED", "0")])
+        .envs([("SIM_SEEDS", &*seeds), ("SIM_STEPS", "150"), ("SIM_FIRST_SEED", &first.to_string())])
         .output()
         .expect("cargo");
     let text =

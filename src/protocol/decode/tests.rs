@@ -262,5 +262,7 @@ fn a_command_comes_with_names_only_if_the_message_has_more_than_its_type() {
     assert_eq!(of_staff(usual), None);
     let names = user_command(usual).unwrap().1.unwrap();
     let ticket = Some(TicketRef::Id(TicketId::from_bits(1)));
-    assert_eq!(*names, Names { id: Some(IdRef::Id(1)), ticket });
+    assert_eq!(*names, Names { id: Some(IdRef::Id(1)), ticket: ticket.clone() });
+    let names = staff_command(r#"{"type":"pick_ticket","id":9,"ticket_id":"0000-0001"}"#).unwrap().1.unwrap();
+    assert_eq!(*names, Names { id: Some(IdRef::Id(9)), ticket });
 }

@@ -2,6 +2,7 @@
 
 mod edges;
 mod journal;
+mod layers;
 mod net;
 mod process;
 mod state;
@@ -37,7 +38,13 @@ pub struct Bug {
 
 /// Returns all bugs.
 pub fn all() -> impl Iterator<Item = &'static Bug> {
-    state::BUGS.iter().chain(net::BUGS).chain(journal::BUGS).chain(edges::BUGS).chain(process::BUGS)
+    state::BUGS
+        .iter()
+        .chain(net::BUGS)
+        .chain(journal::BUGS)
+        .chain(edges::BUGS)
+        .chain(process::BUGS)
+        .chain(layers::BUGS)
 }
 
 const fn bug(promise: &'static str, file: &'static str, find: &'static str, replace: &'static str) -> Bug {
