@@ -134,6 +134,7 @@ fn a_text_that_orders_characters_moves_nothing_around_it(source: Source) {
     assert_eq!(console.text(".said a"), "https://desk.example/a/path");
     let mut bob = stage.desk.user("bob");
     kim.pick(&bob.create("the lamp"));
+    console.until_there("[data-colleague=kim]"); // what the board says may come 100 ms later
     console.click("#transfer");
     console.click("#transfer-send");
     console.until_text("#problem", "the printer");

@@ -4,6 +4,7 @@
 
 const replay = (() => {
   const SHOWN_MAX = 100; // messages: of long chats the page keeps less than the simulation
+  const DRAWN_MIN = 300; // entries: those before them come on demand
   const ROUNDS_MAX = 100000;
   let { now, hidden } = START;
   let wait = 0.5;
@@ -152,7 +153,7 @@ const replay = (() => {
 
   const textOf = (row) => row.querySelector(".text").textContent;
 
-  // What is drawn of the chat on the screen is what the page has of it.
+  // What is drawn of the chat on the screen is what the page has of it: all, or the last 300 entries and what came after them.
   function misdrawn() {
     const shown = isUser() ? chat : chats.shown;
     if (!shown) return null;
@@ -160,7 +161,9 @@ const replay = (() => {
     const drawn = rows.map((row) => [row.dataset.from, row.dataset.state ?? null, "recap" in row.dataset, textOf(row)]);
     const all = shown.entries.filter(isSaid);
     const right = all.map(({ from, state, isRecap, text }) => [from, state ?? null, Boolean(isRecap), text]);
-    return JSON.stringify(drawn) === JSON.stringify(right) ? null : { drawn, right };
+    const last = right.slice(-drawn.length || right.length);
+    const isEnough = drawn.length >= shown.entries.slice(-DRAWN_MIN).filter(isSaid).length;
+    return isEnough && JSON.stringify(drawn) === JSON.stringify(last) ? null : { drawn, right };
   }
 
   // The same text for the same value, in whatever order its fields are.
