@@ -95,10 +95,11 @@ impl Input<'_> {
 impl Input<'_> {
     /// Returns what a journal stores instead of this input, if it may not store all of it: a recap's texts are kept
     /// nowhere.
-    pub(crate) fn stored_instead(&self) -> Option<Input<'static>> {
+    pub(crate) fn stored_instead(&self) -> Option<Input<'_>> {
         match self {
-            Self::UserAsks(conn, UserCommand::Recap(recap), _) => {
-                Some(Input::UserAsks(*conn, UserCommand::Recap(recap.without_lines()), None))
+            // The names stay: a refusal has them, and counts by its size.
+            Self::UserAsks(conn, UserCommand::Recap(recap), names) => {
+                Some(Input::UserAsks(*conn, UserCommand::Recap(recap.without_lines()), names.clone()))
             }
             _ => None,
         }

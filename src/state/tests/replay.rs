@@ -175,3 +175,15 @@ fn a_state_with_texts_in_a_ring_is_read_back_unchanged() {
         }
     }
 }
+
+/// A State that is replayed has to count the same credit, and a refusal counts by its size.
+#[test]
+#[cfg(feature = "journal")]
+fn a_recap_is_stored_for_a_journal_with_the_names_that_its_refusal_has() {
+    let line = RecapLine { from: Side::User, name: None, text: text("x"), at: 1 };
+    let names = Names { id: Some(IdRef::OutOfRange("-7")), ticket: None };
+    let recap = UserCommand::Recap(Recap::new(vec![line]));
+    let input = Input::UserAsks(ConnId::here(1, 7), recap, Some(Box::new(names)));
+    let stored = serde_json::to_string(&input.stored_instead().unwrap()).unwrap();
+    assert!(stored.ends_with(r#"},{"id":{"out_of_range":"-7"}}]}"#), "{stored}");
+}
